@@ -1,0 +1,41 @@
+# Everything a contributor and CI run. `make help` lists the targets.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export MPLBACKEND := Agg
+
+.PHONY: help install demo test test-slow lint types bench clean
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+install: $(STAMP)  ## install the package and its development tools into .venv
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $(STAMP)
+
+demo: install  ## rank the genes of 700 blood cells; figures, tables and models go to demo_results/
+	$(BIN)/selectormlp demo --out demo_results
+
+test: install  ## run the tests (a few minutes)
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: install  ## run the slower checks too
+	$(BIN)/python -m pytest
+
+lint: install  ## check style, format and the order of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: install  ## check types
+	$(BIN)/mypy
+
+bench: install  ## measure speed; each script prints its ratios
+	for script in benchmarks/*_speed.py; do $(BIN)/python $$script || exit 1; done
+
+clean:  ## remove what the targets above have made
+	rm -rf $(VENV) demo_results .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage htmlcov

@@ -1,0 +1,1 @@
+"""Choose the genes that tell cell types apart."""

@@ -1,0 +1,1 @@
+"""Cells: reading, checking, normalising, splitting and batching them."""

@@ -1,0 +1,369 @@
+"""The only reader and writer of AnnData: files and objects in, cells out."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import shutil
+import tempfile
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from selectormlp.data.cells import UNKNOWN_CLASS, Cells, IntArray, Matrix, as_matrix, check_unique, gene_positions
+from selectormlp.data.normalize import (
+    LARGEST_PLAUSIBLE_LOG,
+    NORMALIZATIONS,
+    Normalization,
+    log1p_cp10k,
+    looks_like_counts,
+    stored_values,
+)
+from selectormlp.errors import DataError, SettingsError, nearest, quoted
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+logger = logging.getLogger(__name__)
+
+UNS_KEY = "selectormlp"
+GZIP_MAGIC = b"\x1f\x8b"
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+
+
+@dataclass(frozen=True)
+class CellsSource:
+    """Where in an AnnData object to look, and how to take what is there.
+
+    Attributes
+    ----------
+    label_key
+        Column of ``obs`` with the cell type; of any dtype.
+    donor_key
+        Column of ``obs`` with the donor, or None.
+    layer
+        Layer to take instead of ``X``, or None.
+    normalize
+        ``"auto"``, ``"counts"`` or ``"none"``; see :mod:`selectormlp.data.normalize`.
+    exclude_labels
+        Labels whose cells are left out.
+    """
+
+    label_key: str
+    donor_key: str | None = None
+    layer: str | None = None
+    normalize: Normalization = "auto"
+    exclude_labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Expression:
+    """A checked matrix that was chosen from an AnnData object, not yet normalised."""
+
+    X: Matrix
+    genes: pd.Index[str]
+    is_counts: bool
+
+
+def read_adata(path: Path | str) -> AnnData:
+    """Read an AnnData file: h5ad, gzipped h5ad, or a zarr folder; told apart by content, not by name.
+
+    Raises
+    ------
+    DataError
+        If it is absent, truncated, or no AnnData file.
+    """
+    place = Path(path)
+    if not place.exists():
+        siblings = sorted(p.name for p in place.parent.iterdir()) if place.parent.is_dir() else []
+        near = nearest(place.name, siblings) if siblings else "the folder does not exist or is empty"
+        raise DataError(f"no file {str(place)!r}; in {str(place.parent)!r}, {near}")
+    try:
+        return _read_any(place)
+    except DataError:
+        raise
+    except EOFError as error:
+        raise DataError(f"{str(place)!r} is truncated ({error}); copy or download it again") from error
+    except Exception as error:  # anndata, h5py and zarr raise many kinds; each means the same to the user
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise DataError(
+            f"{str(place)!r} is not a readable AnnData file ({reason}); it may be truncated: copy it again, or "
+            "write it anew with adata.write_h5ad()"
+        ) from error
+
+
+def _read_any(place: Path) -> AnnData:
+    import anndata
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # names that repeat and old formats are judged here, not by warnings
+        if place.is_dir():
+            if not any((place / name).exists() for name in ("zarr.json", ".zgroup", ".zattrs")):
+                raise DataError(f"{str(place)!r} is a folder but not a zarr store; expected an h5ad or zarr file")
+            return anndata.read_zarr(place)
+        with place.open("rb") as stream:
+            start = stream.read(len(HDF5_MAGIC))
+        if start == HDF5_MAGIC:
+            return anndata.read_h5ad(place)
+        if start[:2] == GZIP_MAGIC:
+            with tempfile.TemporaryDirectory() as folder:
+                unpacked = Path(folder) / "unpacked.h5ad"
+                with gzip.open(place) as source, unpacked.open("wb") as target:
+                    shutil.copyfileobj(source, target, length=1 << 20)
+                return anndata.read_h5ad(unpacked)
+    raise DataError(
+        f"{str(place)!r} is not an AnnData file (its first bytes are {start!r}); expected h5ad, gzipped h5ad "
+        "or a zarr folder"
+    )
+
+
+def write_adata(adata: AnnData, path: Path) -> None:
+    """Write an h5ad file."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        adata.write_h5ad(path)
+
+
+def cells_from_adata(
+    adata: AnnData,
+    source: CellsSource,
+    *,
+    classes: Sequence[str] | None = None,
+    genes: Sequence[str] | None = None,
+) -> Cells:
+    """Take labelled, normalised cells from an AnnData object, which is not altered.
+
+    Parameters
+    ----------
+    adata
+        Cells × genes.
+    source
+        Which label column, donors, layer and normalisation.
+    classes
+        The class list that codes are to refer to. By default the one that the file carries from a split, or
+        else the labels found: categories in their order, numbers by size, strings by alphabet.
+    genes
+        The genes wanted, in order, found by name. Taken before normalising, so that counts per 10,000 refer to
+        these genes. By default all.
+
+    Returns
+    -------
+    Cells with a label; those of a class outside ``classes`` get ``UNKNOWN_CLASS``.
+
+    Raises
+    ------
+    DataError
+        If a column, layer or gene is absent, names repeat, or the matrix is not usable.
+    SettingsError
+        If ``source.normalize`` is not one of its three values.
+    """
+    names, labels = read_labels(adata, source.label_key, exclude=source.exclude_labels)
+    if classes is None:
+        classes = carried_classes(adata, source.label_key) or tuple(labels.cat.categories)
+    expression = choose_expression(adata, layer=source.layer, normalize=source.normalize)
+    X, found = expression.X, expression.genes
+    if genes is not None:
+        wanted = pd.Index(genes)
+        X = X if wanted.equals(found) else as_matrix(X[:, gene_positions(found, wanted)])
+        found = wanted
+    rows = names.get_indexer(labels.index)
+    if len(rows) < len(names):
+        X = X[rows]
+    if expression.is_counts:
+        X = log1p_cp10k(X)
+    codes = pd.Index(classes).get_indexer(pd.Index(labels.astype(str)))
+    return Cells(
+        X=X,
+        genes=found,
+        names=pd.Index(labels.index.astype(str)),
+        labels=np.where(codes < 0, UNKNOWN_CLASS, codes).astype(np.int64),
+        classes=tuple(classes),
+        donors=None if source.donor_key is None else read_donors(adata, source.donor_key)[rows],
+    )
+
+
+def choose_expression(adata: AnnData, *, layer: str | None, normalize: Normalization) -> Expression:
+    """Choose the matrix to read: the layer, X, or ``.raw`` where X holds negative values.
+
+    Raises
+    ------
+    DataError
+        If the layer is absent, the matrix is not usable, gene names repeat, or X is negative and there is no
+        ``.raw`` (unless ``normalize`` is ``"none"``).
+    SettingsError
+        If ``normalize`` is not a known value.
+    """
+    if normalize not in NORMALIZATIONS:
+        raise SettingsError(f"normalize is {normalize!r}; expected one of {quoted(NORMALIZATIONS)}")
+    if layer is not None and layer not in adata.layers:
+        raise DataError(f"no layer {layer!r} in the data; {nearest(layer, adata.layers.keys())}")
+    check_unique(adata.var_names, "gene", "adata.var_names_make_unique()")
+    genes = adata.var_names.astype(str)
+    found = adata.X if layer is None else adata.layers[layer]
+    where = "X" if layer is None else f"layer {layer!r}"
+    if found is None:
+        raise DataError(f"the data have no X; name a layer instead ({nearest('', adata.layers.keys())})")
+    X = as_matrix(found)
+    if normalize == "none":
+        return Expression(X, genes, is_counts=False)
+
+    n_negative = int((stored_values(X) < 0).sum())
+    if n_negative and layer is None and adata.raw is not None:
+        raw_genes = adata.raw.var_names.astype(str)
+        check_unique(raw_genes, "gene", "make the names of adata.raw unique")
+        kept = genes[genes.isin(raw_genes)]
+        if not len(kept):
+            raise DataError("X holds negative values, and none of its genes is in .raw; give a layer instead")
+        logger.info(
+            "X holds negative values (scaled); reading .raw instead, for %d of the %d genes of X", len(kept), len(genes)
+        )
+        X = as_matrix(adata.raw.X)
+        if not kept.equals(raw_genes):
+            X = as_matrix(X[:, gene_positions(raw_genes, kept)])
+        genes, where = kept, ".raw"
+        n_negative = int((stored_values(X) < 0).sum())
+    if n_negative:
+        raise DataError(
+            f"{where} holds {n_negative} negative value(s), so it is neither counts nor log-normalised; give a "
+            'layer with counts or logs, or set normalize to "none" to take it as it is'
+        )
+    is_counts = normalize == "counts" or looks_like_counts(X)
+    largest = float(stored_values(X).max(initial=0))
+    if is_counts:
+        logger.info("%s holds raw counts: turned to log1p of counts per 10,000", where)
+    elif largest > LARGEST_PLAUSIBLE_LOG:
+        logger.warning(
+            "%s holds values up to %.4g that are not whole numbers: taken as they are, though they do not look "
+            'log-transformed (normalize "counts" would normalise them)',
+            where,
+            largest,
+        )
+    else:
+        logger.info("%s is taken as it is (values up to %.3g, not raw counts)", where, largest)
+    return Expression(X, genes, is_counts=is_counts)
+
+
+def read_labels(adata: AnnData, label_key: str, *, exclude: Sequence[str] = ()) -> tuple[pd.Index[str], pd.Series]:
+    """Read a label column of any dtype.
+
+    Parameters
+    ----------
+    adata
+        Its ``obs`` is read.
+    label_key
+        The column.
+    exclude
+        Labels whose cells are left out.
+
+    Returns
+    -------
+    All cell names; and the labels of the cells that have one, as a categorical of strings indexed by cell name.
+
+    Raises
+    ------
+    DataError
+        If the column or an excluded label is absent, cell names repeat, or no cell has a label.
+    """
+    labels = obs_column(adata, label_key, "label")
+    check_unique(adata.obs_names, "cell", "adata.obs_names_make_unique()")
+    values = labels.cat.categories if isinstance(labels.dtype, pd.CategoricalDtype) else _sorted_values(labels)
+    blank = [value for value in values if not str(value).strip()]
+    labels = labels.mask(labels.isin(blank)) if blank else labels
+    missing = int(labels.isna().sum())
+    if missing:
+        logger.warning("%d of %d cells have no label in %r: left out", missing, len(labels), label_key)
+    labels = labels.dropna()
+    if labels.empty:
+        raise DataError(f"no cell has a label in {label_key!r}; name a column of obs that holds cell types")
+    text = labels.astype(str)
+    present = set(text)
+    categories = [name for name in dict.fromkeys(map(str, values)) if name in present]
+    for label in exclude:
+        if label not in present:
+            raise DataError(f"no cell has the label {label!r} that is to be left out; {nearest(label, categories)}")
+    if exclude:
+        left_out = text.isin(list(exclude))
+        logger.info("%d cells with the label(s) %s are left out as asked", int(left_out.sum()), quoted(exclude))
+        text = text[~left_out]
+        categories = [name for name in categories if name not in set(exclude)]
+        if text.empty:
+            raise DataError("every label is to be left out; exclude fewer labels")
+    return adata.obs_names, text.astype(pd.CategoricalDtype(categories))
+
+
+def _sorted_values(labels: pd.Series) -> list[object]:
+    values = list(labels.dropna().unique())
+    try:
+        return sorted(values)
+    except TypeError:  # strings among numbers
+        return sorted(values, key=str)
+
+
+def read_donors(adata: AnnData, donor_key: str) -> npt.NDArray[np.str_]:
+    """Read the donor of every cell as a string, shape (n_cells,).
+
+    Raises
+    ------
+    DataError
+        If the column is absent or a cell has no donor.
+    """
+    donors = obs_column(adata, donor_key, "donor")
+    missing = int(donors.isna().sum())
+    if missing:
+        raise DataError(f"{missing} cell(s) have no donor in {donor_key!r}; fill the column or leave it out")
+    return donors.astype(str).to_numpy(dtype=np.str_)
+
+
+def obs_column(adata: AnnData, key: str, what: str) -> pd.Series:
+    """Return a column of ``obs``.
+
+    Raises
+    ------
+    DataError
+        If it is absent; the nearest names are offered.
+    """
+    if key not in adata.obs.columns:
+        raise DataError(f"no {what} column {key!r} in obs; {nearest(key, adata.obs.columns)}")
+    column: pd.Series = adata.obs[key]
+    return column
+
+
+def carried_classes(adata: AnnData, label_key: str) -> tuple[str, ...] | None:
+    """Return the ordered class list that a split has left in ``uns``, if it is of this label column."""
+    carried = adata.uns.get(UNS_KEY)
+    if not isinstance(carried, dict) or carried.get("label_key") != label_key:
+        return None
+    classes = np.asarray(carried.get("classes", ()))
+    return tuple(map(str, classes)) if classes.ndim == 1 and classes.size else None
+
+
+def subset_with_classes(
+    adata: AnnData, cell_names: pd.Index[str], rows: IntArray, *, label_key: str, classes: Sequence[str]
+) -> AnnData:
+    """Copy some cells, their labels as a categorical over the whole class list, which ``uns`` carries too.
+
+    Parameters
+    ----------
+    adata
+        The whole; not altered.
+    cell_names
+        Cell names that ``rows`` counts in.
+    rows
+        Positions in ``cell_names``.
+    label_key
+        The label column.
+    classes
+        The ordered class list, which may hold classes that these cells lack.
+    """
+    part = adata[cell_names[rows]].copy()
+    labels = part.obs[label_key].astype(str)
+    part.obs[label_key] = pd.Categorical(labels, categories=list(classes))
+    part.uns.pop(f"{label_key}_colors", None)  # the colours of another class list
+    part.uns[UNS_KEY] = {"label_key": label_key, "classes": np.array(list(classes), dtype=object)}
+    return part

@@ -1,0 +1,196 @@
+"""Cells: a checked expression matrix with its genes, labels and donors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import scipy.sparse as sp
+
+from selectormlp.errors import DataError, quoted
+
+Matrix: TypeAlias = "npt.NDArray[np.float32] | sp.csr_array"
+"""Expression values, cells × genes, float32: dense (C order) or CSR."""
+
+IntArray = npt.NDArray[np.int64]
+
+UNKNOWN_CLASS = -1
+"""Label code of a cell whose class is not in the class list."""
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Labelled cells, ready for a selector.
+
+    Attributes
+    ----------
+    X
+        Expression, shape (n_cells, n_genes), float32, dense or CSR; finite.
+    genes
+        Gene names, one a column, unique.
+    names
+        Cell names, one a row, unique.
+    labels
+        Class code of each cell, an index into ``classes``; ``UNKNOWN_CLASS`` (-1) where the cell's class is
+        not in the list.
+    classes
+        Class names in the order that the codes refer to; may hold classes that no cell here has.
+    donors
+        Donor of each cell, or None.
+
+    Raises
+    ------
+    DataError
+        If the shapes disagree, the matrix is empty or not finite, or names repeat.
+    """
+
+    X: Matrix
+    genes: pd.Index[str]
+    names: pd.Index[str]
+    labels: IntArray
+    classes: tuple[str, ...]
+    donors: npt.NDArray[np.str_] | None = None
+
+    def __post_init__(self) -> None:
+        n_cells, n_genes = self.X.shape
+        found = {"gene names": (len(self.genes), n_genes), "cell names": (len(self.names), n_cells)}
+        found["labels"] = (len(self.labels), n_cells)
+        if self.donors is not None:
+            found["donors"] = (len(self.donors), n_cells)
+        for what, (length, expected) in found.items():
+            if length != expected:
+                raise DataError(f"{length} {what} for a matrix of {n_cells} cells × {n_genes} genes")
+        check_unique(self.genes, "gene", "adata.var_names_make_unique()")
+        check_unique(self.names, "cell", "adata.obs_names_make_unique()")
+
+    @property
+    def n_cells(self) -> int:
+        """Number of cells (rows)."""
+        return int(self.X.shape[0])
+
+    @property
+    def n_genes(self) -> int:
+        """Number of genes (columns)."""
+        return int(self.X.shape[1])
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes in the list, with or without cells here."""
+        return len(self.classes)
+
+    def class_counts(self) -> IntArray:
+        """Count the cells of each class, shape (n_classes,)."""
+        return np.bincount(self.labels[self.labels >= 0], minlength=self.n_classes).astype(np.int64)
+
+    def take(self, rows: IntArray | npt.NDArray[np.bool_]) -> Cells:
+        """Keep some cells, given by position or by a mask, in the order given."""
+        return replace(
+            self,
+            X=self.X[rows],
+            names=self.names[rows],
+            labels=self.labels[rows],
+            donors=None if self.donors is None else self.donors[rows],
+        )
+
+    def take_genes(self, genes: Sequence[str] | pd.Index[str]) -> Cells:
+        """Keep some genes, given by name, in the order given.
+
+        Raises
+        ------
+        DataError
+            If a gene is not there.
+        """
+        wanted = pd.Index(genes)
+        if wanted.equals(self.genes):
+            return self
+        columns = gene_positions(self.genes, wanted)
+        return replace(self, X=as_matrix(self.X[:, columns]), genes=wanted)
+
+    def dense(self) -> Cells:
+        """Return the same cells with a dense matrix (n_cells · n_genes · 4 bytes)."""
+        return replace(self, X=self.X.toarray()) if isinstance(self.X, sp.csr_array) else self
+
+
+def as_matrix(X: object) -> Matrix:
+    """Turn a matrix of any numeric type into float32, dense or CSR; sparse stays sparse.
+
+    Parameters
+    ----------
+    X
+        Array, ``numpy.matrix`` or SciPy sparse matrix of any format, shape (n_cells, n_genes). Not altered.
+
+    Raises
+    ------
+    DataError
+        If it is not a numeric matrix, has no cells or no genes, or holds NaN or infinite values.
+    """
+    if sp.issparse(X):
+        compressed = X.tocsr()  # type: ignore[attr-defined]
+        data = _as_float32(compressed.data)
+        csr = sp.csr_array((data, compressed.indices, compressed.indptr), shape=compressed.shape)
+        if not csr.has_canonical_format:
+            csr = csr.copy()
+            csr.sum_duplicates()
+        matrix: Matrix = csr
+    else:
+        data = matrix = np.ascontiguousarray(_as_float32(np.asarray(X)))
+    if matrix.ndim != 2:
+        raise DataError(f"the expression matrix has {matrix.ndim} dimension(s); expected cells × genes")
+    if 0 in matrix.shape:
+        raise DataError(
+            f"the expression matrix is empty ({matrix.shape[0]} cells × {matrix.shape[1]} genes); "
+            "at least one cell and one gene are needed"
+        )
+    if not np.isfinite(data).all():
+        n_bad = int(data.size - np.isfinite(data).sum())
+        raise DataError(
+            f"the expression matrix holds {n_bad} NaN or infinite value(s); expected finite numbers: "
+            "remove or replace them (for example numpy.nan_to_num) and try again"
+        )
+    return matrix
+
+
+def _as_float32(values: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
+    if values.dtype.kind not in "biuf":
+        raise DataError(f"the expression matrix holds values of type {values.dtype}; expected numbers")
+    with np.errstate(over="ignore"):  # what overflows becomes infinite and is refused by the caller
+        return values.astype(np.float32, copy=False)
+
+
+def check_unique(names: pd.Index[str], what: str, remedy: str) -> None:
+    """Refuse names that occur twice.
+
+    Raises
+    ------
+    DataError
+        If a name repeats; the message counts and shows them.
+    """
+    if not names.is_unique:
+        repeated = names[names.duplicated()].unique()
+        raise DataError(
+            f"{len(repeated)} {what} name(s) occur more than once ({quoted(repeated, most=3)}); "
+            f"expected unique names: call {remedy} first"
+        )
+
+
+def gene_positions(genes: pd.Index[str], wanted: pd.Index[str]) -> IntArray:
+    """Find genes by name, shape (len(wanted),).
+
+    Raises
+    ------
+    DataError
+        If any is missing; the message counts and names them.
+    """
+    columns = genes.get_indexer(wanted)
+    missing = wanted[columns < 0]
+    if len(missing):
+        raise DataError(
+            f"{len(missing)} of the {len(wanted)} genes needed are missing: {quoted(missing, most=10)}; "
+            f"the data have {len(genes)} genes (first: {quoted(genes, most=3)}): use the same gene names, "
+            "or add the missing genes"
+        )
+    return columns.astype(np.int64)

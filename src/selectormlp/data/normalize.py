@@ -1,0 +1,71 @@
+"""Recognising counts, and turning them into log1p of counts per 10,000."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+from sklearn.preprocessing import normalize as scale_rows
+
+from selectormlp.data.cells import Matrix
+
+Normalization = Literal["auto", "counts", "none"]
+"""``auto`` normalises what looks like raw counts; ``counts`` whatever is there; ``none`` nothing."""
+
+NORMALIZATIONS: tuple[str, ...] = get_args(Normalization)
+
+TARGET_SUM = 10_000.0
+
+LARGEST_PLAUSIBLE_LOG = 30.0
+"""No log-transformed expression exceeds this: e³⁰ ≈ 10¹³ molecules in a cell."""
+
+
+def stored_values(X: Matrix) -> npt.NDArray[np.float32]:
+    """Return the values that are stored: all of a dense matrix, the explicit ones of a CSR matrix."""
+    values: npt.NDArray[np.float32] = X.data if isinstance(X, sp.csr_array) else X.ravel()
+    return values
+
+
+def looks_like_counts(X: Matrix) -> bool:
+    """Tell raw counts from anything else: whole numbers from 0 up, some above 1.
+
+    A matrix of zeros and ones only is taken as binarised, not as counts.
+
+    Examples
+    --------
+    >>> looks_like_counts(np.array([[0, 3], [1, 0]], dtype=np.float32))
+    True
+    >>> looks_like_counts(np.array([[0, 0.7], [1, 0]], dtype=np.float32))
+    False
+    """
+    values = stored_values(X)
+    if values.size == 0 or values.min() < 0 or values.max() <= 1:
+        return False
+    return bool(np.array_equal(values, np.rint(values)))
+
+
+def log1p_cp10k(X: Matrix) -> Matrix:
+    """Scale each cell to 10,000 counts and take log(1 + x).
+
+    Parameters
+    ----------
+    X
+        Counts, shape (n_cells, n_genes), non-negative; a cell without counts stays zero. Not altered.
+
+    Returns
+    -------
+    A new matrix of the same kind, float32, natural logarithms.
+
+    Examples
+    --------
+    >>> log1p_cp10k(np.array([[1, 3], [0, 0]], dtype=np.float32)).round(2)
+    array([[7.82, 8.92],
+           [0.  , 0.  ]], dtype=float32)
+    """
+    scaled = scale_rows(X, norm="l1", copy=True)
+    values = scaled.data if sp.issparse(scaled) else scaled
+    values *= TARGET_SUM
+    np.log1p(values, out=values)
+    return sp.csr_array(scaled) if sp.issparse(scaled) else scaled

@@ -1,0 +1,195 @@
+"""Splitting cells into training, validation and test, class by class and, on request, donor by donor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import Bounds, LinearConstraint, milp
+
+from selectormlp.data.cells import IntArray
+from selectormlp.errors import DataError
+
+SIDES = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class SplitSizes:
+    """The most cells of one class that each side may take (at least one for training)."""
+
+    train: int
+    validation: int
+    test: int
+
+    def as_array(self) -> IntArray:
+        """Return the three sizes in the order of ``SIDES``."""
+        return np.array([self.train, self.validation, self.test], dtype=np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Which cells lie on which side.
+
+    Attributes
+    ----------
+    train, validation, test
+        Row numbers, increasing; no row on two sides.
+    kept_classes
+        Codes of the classes that are large enough to take part, increasing.
+    """
+
+    train: IntArray
+    validation: IntArray
+    test: IntArray
+    kept_classes: IntArray
+
+
+def split_cells(
+    labels: IntArray,
+    sizes: SplitSizes,
+    *,
+    min_cluster_size: int = 1,
+    donors: npt.NDArray[np.str_] | None = None,
+    shuffle: bool = True,
+    rng: np.random.Generator,
+) -> Split:
+    """Split cells within each class; large classes are capped, small ones split in the same proportion.
+
+    With cap = train + validation + test and m = min(1, cells of the class / cap), the sides take
+    int(train·m), int(validation·m) and int(test·m) cells of the class.
+
+    With ``donors``, each donor goes to one side only. Donors are assigned so that the sides come as near to
+    those same numbers as they can (the sum over sides and classes of the missing fraction is least), then
+    each side takes at most its number of cells.
+
+    Parameters
+    ----------
+    labels
+        Class code of each cell, shape (n_cells,); cells with a negative code take no part.
+    sizes
+        Cells a class for each side.
+    min_cluster_size
+        Classes with fewer cells are dropped.
+    donors
+        Donor of each cell, shape (n_cells,), or None.
+    shuffle
+        Take cells at random; without it, the first cells of each class in the order of the rows.
+    rng
+        Source of the shuffle.
+
+    Raises
+    ------
+    DataError
+        If fewer than two classes are large enough, or there are fewer donors than sides to fill.
+
+    Examples
+    --------
+    >>> labels = np.repeat([0, 1], [100, 7])
+    >>> split = split_cells(labels, SplitSizes(50, 10, 10), min_cluster_size=5, rng=np.random.default_rng(0))
+    >>> len(split.train), len(split.validation), len(split.test)
+    (55, 11, 11)
+    """
+    counts = np.bincount(labels[labels >= 0])
+    kept = np.flatnonzero(counts >= max(1, min_cluster_size))
+    if len(kept) < 2:
+        present = int((counts > 0).sum())
+        raise DataError(
+            f"{len(kept)} of {present} class(es) have at least {min_cluster_size} cells (the largest has "
+            f"{counts.max(initial=0)}); at least 2 are needed: lower min_cluster_size or use another label column"
+        )
+    wanted = wanted_cells(counts[kept], sizes)  # sides × classes
+    side_of_donor = None
+    if donors is not None:
+        donor_names, donor_codes = np.unique(donors, return_inverse=True)
+        per_donor = np.zeros((len(donor_names), len(kept)), dtype=np.int64)
+        for column, label in enumerate(kept):
+            per_donor[:, column] = np.bincount(donor_codes[labels == label], minlength=len(donor_names))
+        side_of_donor = assign_donors(per_donor, wanted, rng=rng)[donor_codes]
+
+    sides: list[list[IntArray]] = [[], [], []]
+    for column, label in enumerate(kept):
+        rows = np.flatnonzero(labels == label)
+        if shuffle:
+            rng.shuffle(rows)
+        start = 0
+        for side, number in enumerate(wanted[:, column]):
+            if side_of_donor is None:
+                sides[side].append(rows[start : start + number])
+                start += number
+            else:
+                sides[side].append(rows[side_of_donor[rows] == side][:number])
+    train, validation, test = (np.sort(np.concatenate(parts)) for parts in sides)
+    return Split(train, validation, test, kept)
+
+
+def wanted_cells(counts: IntArray, sizes: SplitSizes) -> IntArray:
+    """Say how many cells each side is to take from each class, shape (3, n_classes)."""
+    per_side = sizes.as_array()
+    fraction = np.minimum(1.0, counts / per_side.sum())
+    wanted: IntArray = (per_side[:, None] * fraction).astype(np.int64)
+    return wanted
+
+
+def assign_donors(per_donor: IntArray, wanted: IntArray, *, rng: np.random.Generator) -> IntArray:
+    """Give each donor to one side so that the sides fall least short of what they want.
+
+    A mixed-integer linear programme: binary a[d, s] (donor d goes to side s), shortfall u[s, c] ≥ 0 with
+    Σ_d a[d, s]·n[d, c] + u[s, c] ≥ wanted[s, c]; minimise Σ u[s, c] / wanted[s, c].
+
+    Parameters
+    ----------
+    per_donor
+        Cells of each donor in each class, shape (n_donors, n_classes).
+    wanted
+        Cells that each side wants of each class, shape (3, n_classes); a side that wants none gets no donor.
+    rng
+        Shuffles the donors, so that among equally good assignments the seed decides.
+
+    Returns
+    -------
+    Side of each donor, shape (n_donors,).
+
+    Raises
+    ------
+    DataError
+        If there are fewer donors than sides to fill.
+    """
+    n_donors, n_classes = per_donor.shape
+    filled = np.flatnonzero(wanted.sum(axis=1) > 0)
+    if n_donors < len(filled):
+        raise DataError(
+            f"{n_donors} donor(s) for {len(filled)} sides ({', '.join(SIDES[s] for s in filled)}); each side "
+            "needs a donor of its own: leave the donor column out, or set a side's size to 0"
+        )
+    order = rng.permutation(n_donors)
+    n_sides = len(filled)
+    n_assign, n_short = n_donors * n_sides, n_sides * n_classes
+    targets = wanted[filled]
+    weight = 1.0 / np.maximum(targets, 1)
+
+    one_side_each = np.hstack([np.kron(np.eye(n_donors), np.ones(n_sides)), np.zeros((n_donors, n_short))])
+    none_empty = np.hstack([np.kron(np.ones(n_donors), np.eye(n_sides)), np.zeros((n_sides, n_short))])
+    coverage = np.zeros((n_short, n_assign + n_short))
+    for side in range(n_sides):
+        rows = slice(side * n_classes, (side + 1) * n_classes)
+        coverage[rows, side:n_assign:n_sides] = per_donor[order].T * weight[side][:, None]
+    coverage[:, n_assign:] = np.eye(n_short)
+
+    result = milp(
+        c=np.concatenate([np.zeros(n_assign), np.ones(n_short)]),
+        constraints=[
+            LinearConstraint(one_side_each, 1, 1),
+            LinearConstraint(none_empty, 1, np.inf),
+            LinearConstraint(coverage, (targets * weight).ravel(), np.inf),
+        ],
+        bounds=Bounds(0, np.concatenate([np.ones(n_assign), np.full(n_short, np.inf)])),
+        integrality=np.concatenate([np.ones(n_assign), np.zeros(n_short)]),
+        options={"node_limit": 2_000, "mip_rel_gap": 1e-3},  # bounded by work, not by time: same seed, same split
+    )
+    if result.x is None:  # the programme always has a solution; only a solver fault leads here
+        raise DataError(f"no assignment of {n_donors} donors to sides was found ({result.message})")
+    chosen = result.x[:n_assign].reshape(n_donors, n_sides).argmax(axis=1)
+    sides = np.empty(n_donors, dtype=np.int64)
+    sides[order] = filled[chosen]
+    return sides

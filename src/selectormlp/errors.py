@@ -1,0 +1,92 @@
+"""The errors of the package, as one tree.
+
+SelectorMLPError
+└── InputError (also a ValueError): something handed to us is not usable
+    ├── DataError        an AnnData file, matrix or label column
+    ├── SettingsError    a settings file, a flag or a parameter
+    ├── ModelFileError   a saved model or checkpoint
+    └── OutputError      a place that results should be written to
+
+Every message states what was found, what was expected, and what to do. The command line prints the message
+alone and exits with code 2.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class SelectorMLPError(Exception):
+    """Root of every error that this package raises on purpose."""
+
+
+class InputError(SelectorMLPError, ValueError):
+    """What was handed in is not usable; the message says why and what to do."""
+
+
+class DataError(InputError):
+    """An AnnData file, a matrix, a gene name or a label column is not usable."""
+
+
+class SettingsError(InputError):
+    """A settings file, a flag or a parameter is not usable."""
+
+
+class ModelFileError(InputError):
+    """A saved model or checkpoint is not usable."""
+
+
+class OutputError(InputError):
+    """Results cannot be written where they were asked for."""
+
+
+def nearest(name: str, valid: Iterable[str], *, most: int = 3) -> str:
+    """Say which valid names come nearest to one that was not found.
+
+    Parameters
+    ----------
+    name
+        The name that was not found.
+    valid
+        The names that would have been.
+    most
+        How many to offer.
+
+    Returns
+    -------
+    A sentence for the end of an error message: the nearest names or, where none is near, the first of the
+    valid ones.
+
+    Examples
+    --------
+    >>> nearest("celltype", ["cell_type", "batch"])
+    "did you mean 'cell_type'?"
+    >>> nearest("x", ["cell_type", "batch"])
+    "there are: 'cell_type', 'batch'"
+    >>> nearest("x", [])
+    'there are none'
+    """
+    names = list(dict.fromkeys(map(str, valid)))
+    folded: dict[str, str] = {}
+    for candidate in names:
+        folded.setdefault(candidate.casefold(), candidate)
+    close = difflib.get_close_matches(name.casefold(), list(folded), n=most, cutoff=0.6)
+    if close:
+        return f"did you mean {quoted(folded[match] for match in close)}?"
+    return f"there are: {quoted(names)}" if names else "there are none"
+
+
+def quoted(names: Iterable[object], *, most: int = 8) -> str:
+    """Join names for a message, each in quotes, the first ``most`` of them.
+
+    Examples
+    --------
+    >>> quoted(["a", "b"])
+    "'a', 'b'"
+    >>> quoted("abcdef", most=2)
+    "'a', 'b' and 4 more"
+    """
+    listed = [repr(str(name)) for name in names]
+    shown = ", ".join(listed[:most])
+    return shown if len(listed) <= most else f"{shown} and {len(listed) - most} more"

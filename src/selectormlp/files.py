@@ -1,0 +1,76 @@
+"""Writing files so that a name never stands for half a file."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from selectormlp.errors import OutputError
+
+
+def ensure_folder(path: Path | str) -> Path:
+    """Make a folder that can be written to.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be made or written to.
+    """
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OutputError(
+            f"cannot write to the folder {str(folder)!r} ({error.strerror or error}); choose one that you may write to"
+        ) from error
+    return folder
+
+
+@contextmanager
+def written_whole(*targets: Path | str) -> Iterator[tuple[Path, ...]]:
+    """Write files beside their places and rename them into place together, once all are whole.
+
+    Parameters
+    ----------
+    targets
+        The files to be written; their folders are made where absent.
+
+    Yields
+    ------
+    A path to write to for each target. Should the block fail, nothing of it is left and what stood at the
+    targets still does.
+
+    Raises
+    ------
+    OutputError
+        If a folder cannot be written to or the disk is full.
+
+    Examples
+    --------
+    >>> from tempfile import mkdtemp
+    >>> target = Path(mkdtemp()) / "table.csv"
+    >>> with written_whole(target) as (draft,):
+    ...     _ = draft.write_text("gene")
+    >>> target.read_text()
+    'gene'
+    """
+    places = [Path(target) for target in targets]
+    drafts = [ensure_folder(place.parent) / f".{place.stem}.{os.getpid()}.part{place.suffix}" for place in places]
+    try:
+        yield tuple(drafts)
+        for draft, place in zip(drafts, places, strict=True):
+            draft.replace(place)
+    except OSError as error:
+        raise OutputError(f"cannot write {str(places[0])!r} ({error.strerror or error})") from error
+    finally:
+        for draft in drafts:
+            if draft.is_dir():
+                shutil.rmtree(draft, ignore_errors=True)
+            else:
+                draft.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""What chooses genes: every selector has the one contract of :mod:`selectormlp.selectors.base`."""

@@ -1,0 +1,88 @@
+"""The contract of all selectors: scikit-learn's, with a strict ranking."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from numbers import Integral, Real
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator
+from sklearn.feature_selection import SelectorMixin
+from sklearn.utils.validation import check_is_fitted
+
+from selectormlp.data.cells import IntArray
+from selectormlp.errors import SettingsError
+
+
+def order_by_score(scores: npt.NDArray[np.floating[Any]]) -> IntArray:
+    """Order genes from the highest score to the lowest, shape (n_genes,); equal scores in column order.
+
+    Examples
+    --------
+    >>> order_by_score(np.array([0.1, 0.7, 0.1, 0.9]))
+    array([3, 1, 0, 2])
+    """
+    return np.argsort(-scores, kind="stable").astype(np.int64)
+
+
+class GeneSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
+    """A selector of genes (abstract).
+
+    A subclass takes its settings in ``__init__`` unchanged, learns in ``fit(X, y)`` and ends it with
+    ``_set_scores`` (or, where the order does not follow from one score a gene, ``_set_order``).
+
+    Attributes
+    ----------
+    scores_
+        Importance of each gene, higher is better, shape (n_features_in_,).
+    ranking_
+        Rank of each gene: 1 (best) … n, strict, shape (n_features_in_,). ``RFE.ranking_`` of scikit-learn, in
+        contrast, gives every chosen feature rank 1.
+
+    Notes
+    -----
+    Selectors never normalise: X is taken as it is.
+    """
+
+    n_features_to_select: int | float | None
+
+    @abstractmethod
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Learn which genes matter from cells × genes and their labels."""
+
+    def _set_scores(self, scores: npt.NDArray[np.floating[Any]]) -> None:
+        self._set_order(order_by_score(scores), scores)
+
+    def _set_order(self, order: IntArray, scores: npt.NDArray[np.floating[Any]]) -> None:
+        self.n_features_to_select_ = self._resolve_n_features(len(scores))
+        self.scores_ = scores
+        self.ranking_ = np.empty(len(order), dtype=np.int64)
+        self.ranking_[order] = np.arange(1, len(order) + 1)
+
+    def _resolve_n_features(self, n_features: int) -> int:
+        wanted: object = self.n_features_to_select
+        if wanted is None:
+            return max(1, n_features // 2)
+        if isinstance(wanted, Integral) and not isinstance(wanted, bool):
+            if not 1 <= wanted <= n_features:
+                raise SettingsError(
+                    f"n_features_to_select={wanted} for data of {n_features} genes; expected 1 to {n_features}"
+                )
+            return int(wanted)
+        if isinstance(wanted, Real) and not isinstance(wanted, bool) and 0 < wanted < 1:
+            return max(1, int(n_features * wanted))
+        raise SettingsError(
+            f"n_features_to_select={wanted!r}; expected a whole number of genes, a fraction between 0 and 1, or None"
+        )
+
+    def _get_support_mask(self) -> npt.NDArray[np.bool_]:
+        check_is_fitted(self, "ranking_")
+        support: npt.NDArray[np.bool_] = self.ranking_ <= self.n_features_to_select_
+        return support
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
