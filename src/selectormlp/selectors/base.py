@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
@@ -65,13 +64,13 @@ class GeneSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         wanted: object = self.n_features_to_select
         if wanted is None:
             return max(1, n_features // 2)
-        if isinstance(wanted, Integral) and not isinstance(wanted, bool):
+        if isinstance(wanted, int | np.integer) and not isinstance(wanted, bool):
             if not 1 <= wanted <= n_features:
                 raise SettingsError(
                     f"n_features_to_select={wanted} for data of {n_features} genes; expected 1 to {n_features}"
                 )
             return int(wanted)
-        if isinstance(wanted, Real) and not isinstance(wanted, bool) and 0 < wanted < 1:
+        if isinstance(wanted, float | np.floating) and 0 < wanted < 1:
             return max(1, int(n_features * wanted))
         raise SettingsError(
             f"n_features_to_select={wanted!r}; expected a whole number of genes, a fraction between 0 and 1, or None"
