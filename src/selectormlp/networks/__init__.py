@@ -1,0 +1,1 @@
+"""Networks: the selection layer, the classifier behind it, and their training."""

@@ -1,0 +1,110 @@
+"""The classifier network, with or without a selection layer in front."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F  # noqa: N812  # the name that PyTorch users expect
+from torch import Tensor, nn
+
+from selectormlp.data.batches import EVALUATION_BATCH, dense_rows
+from selectormlp.data.cells import Matrix
+from selectormlp.networks.gates import GeneWeights, SelectorType
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """The shape of a network.
+
+    Attributes
+    ----------
+    n_genes, n_classes
+        Numbers of inputs and outputs.
+    selector_type
+        The selection layer: ``"std"``, ``"clamped"`` or ``"none"``.
+    hidden_sizes
+        Units of each hidden layer, at least one layer.
+    leak_angle
+        Slope of the leaky ReLU below 0.
+    dropout
+        Fraction of hidden units dropped while training, in [0, 1).
+    noise_std
+        Standard deviation of the Gaussian noise added to the inputs while training, in the units of X.
+    batch_norm
+        Whether each hidden layer is batch-normalised.
+    """
+
+    n_genes: int
+    n_classes: int
+    selector_type: SelectorType = "std"
+    hidden_sizes: tuple[int, ...] = (512, 128, 64)
+    leak_angle: float = 0.2
+    dropout: float = 0.3
+    noise_std: float = 0.2
+    batch_norm: bool = False
+
+
+class SelectorNetwork(nn.Module):
+    """x → gene weights → hidden layers [linear → batch norm → leaky ReLU → dropout] → linear to classes.
+
+    Parameters
+    ----------
+    spec
+        Its shape.
+    """
+
+    def __init__(self, spec: NetworkSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        has_selector = spec.selector_type != "none"
+        self.gates = GeneWeights(spec.n_genes, clamped=spec.selector_type == "clamped") if has_selector else None
+        sizes = spec.hidden_sizes
+        self.first = nn.Linear(spec.n_genes, sizes[0])
+        rest: list[nn.Module] = []
+        for size, following in zip(sizes, [*sizes[1:], spec.n_classes], strict=True):
+            if spec.batch_norm:
+                rest.append(nn.BatchNorm1d(size))
+            rest += [nn.LeakyReLU(spec.leak_angle), nn.Dropout(spec.dropout), nn.Linear(size, following)]
+        self.rest = nn.Sequential(*rest)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Score the classes: (n_cells, n_genes) → logits (n_cells, n_classes)."""
+        if self.training and self.spec.noise_std > 0:
+            x = torch.randn_like(x).mul_(self.spec.noise_std).add_(x)
+        return self.from_first_layer(F.linear(x, self.folded_weight(), self.first.bias))
+
+    def from_first_layer(self, activations: Tensor) -> Tensor:
+        """Go on from the first layer's output before its nonlinearity, (n_cells, n_hidden) → logits."""
+        logits: Tensor = self.rest(activations)
+        return logits
+
+    def folded_weight(self) -> Tensor:
+        """Return the first layer's weights with the gene weights folded in, shape (n_hidden, n_genes)."""
+        return self.first.weight if self.gates is None else self.gates.fold_into(self.first.weight)
+
+    def gene_scores(self) -> Tensor:
+        """Score the genes, shape (n_genes,): |w|, or without a selector Σ over hidden units of |weight|."""
+        return (self.gates.weight.abs() if self.gates is not None else self.first.weight.abs().sum(dim=0)).detach()
+
+
+@torch.inference_mode()
+def predict_logits(network: SelectorNetwork, X: Matrix) -> Tensor:
+    """Score the classes of every cell in evaluation mode, a batch at a time.
+
+    Parameters
+    ----------
+    network
+        On any device; left in evaluation mode.
+    X
+        Expression, shape (n_cells, n_genes), dense or CSR.
+
+    Returns
+    -------
+    Logits on the CPU, shape (n_cells, n_classes).
+    """
+    network.eval()
+    device = network.first.weight.device
+    starts = range(0, X.shape[0], EVALUATION_BATCH)
+    batches = (dense_rows(X, slice(start, start + EVALUATION_BATCH)) for start in starts)
+    return torch.cat([network(batch.to(device)).cpu() for batch in batches])

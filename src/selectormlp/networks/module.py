@@ -1,0 +1,172 @@
+"""The Lightning module: loss, evaluation after each epoch, optimiser."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import lightning as L  # noqa: N812  # the name that Lightning users expect
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+from torchmetrics import MeanMetric
+from torchmetrics.classification import MulticlassConfusionMatrix
+
+from selectormlp.networks.losses import Penalty, gene_penalty
+from selectormlp.networks.mlp import SelectorNetwork
+
+MONITORED = "val_mean_per_class_accuracy"
+"""What chooses the best epoch."""
+
+CARD_KEY = "selectormlp"
+"""Where a checkpoint holds the model's card (genes, classes, settings) as JSON."""
+
+
+@dataclass(frozen=True)
+class TrainingSpec:
+    """How a network is trained.
+
+    Attributes
+    ----------
+    penalty, alpha
+        Penalty on the gene weights and its coefficient: loss = cross entropy + alpha · penalty.
+    lr, weight_decay
+        Of AdamW.
+    max_epochs, batch_size
+        Passes over the cells, and cells a step.
+    patience
+        Stop after so many epochs without a better validation score; None never stops early.
+    seed
+        Decides the initial weights, the order of the cells, the noise and the dropout.
+    device
+        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    """
+
+    penalty: Penalty | None = "L1"
+    alpha: float = 0.05
+    lr: float = 3e-4
+    weight_decay: float = 0.3
+    max_epochs: int = 50
+    batch_size: int = 256
+    patience: int | None = None
+    seed: int = 0
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+
+
+def step_seed(seed: int, step: int) -> int:
+    """Derive the seed of one training step, so that a resumed run draws what an unbroken one would have."""
+    return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> 1)
+
+
+def seed_device(device: torch.device, seed: int) -> None:
+    """Seed the generators that a step on this device draws from.
+
+    ``torch.manual_seed`` would also queue a seed, with a stack trace, for every other kind of device.
+    """
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
+    elif device.type == "mps":
+        torch.mps.manual_seed(seed)
+
+
+class EpochScore(nn.Module):
+    """Accuracy, mean accuracy over the classes present, and cross entropy, summed up batch by batch.
+
+    Parameters
+    ----------
+    n_classes
+        Number of classes.
+    """
+
+    def __init__(self, n_classes: int) -> None:
+        super().__init__()
+        self.confusion = MulticlassConfusionMatrix(n_classes, validate_args=False)
+        self.cross_entropy = MeanMetric(nan_strategy="disable")
+
+    def update(self, logits: Tensor, labels: Tensor) -> None:
+        """Count one batch: logits (n_cells, n_classes), labels (n_cells,)."""
+        self.confusion.update(logits.argmax(dim=1), labels)
+        self.cross_entropy.update(F.cross_entropy(logits, labels, reduction="none"))
+
+    def close(self) -> dict[str, Tensor]:
+        """Return the scores and start anew."""
+        counts = self.confusion.compute().double()
+        totals = counts.sum(dim=1)
+        recalls = counts.diagonal()[totals > 0] / totals[totals > 0]
+        scores = {
+            "accuracy": (counts.trace() / totals.sum()).float(),
+            "mean_per_class_accuracy": recalls.mean().float(),
+            "loss": self.cross_entropy.compute(),
+        }
+        self.confusion.reset()
+        self.cross_entropy.reset()
+        return scores
+
+
+class ClassifierModule(L.LightningModule):
+    """Trains a :class:`SelectorNetwork` on batches of (cells, labels).
+
+    Parameters
+    ----------
+    network
+        What is trained.
+    spec
+        How.
+    class_weights
+        Weight of each class in the loss, shape (n_classes,), or None.
+    card
+        JSON that goes into every checkpoint.
+    """
+
+    class_weights: Tensor | None
+
+    def __init__(self, network: SelectorNetwork, spec: TrainingSpec, class_weights: Tensor | None, card: str) -> None:
+        super().__init__()
+        self.network = network
+        self.spec = spec
+        self.card = card
+        self.register_buffer("class_weights", class_weights, persistent=False)
+        self.val_score = EpochScore(network.spec.n_classes)
+        self.train_score = EpochScore(network.spec.n_classes)
+
+    def penalty(self) -> Tensor:
+        """Return alpha · R(w), 0 without a selection layer."""
+        if self.network.gates is None:
+            return self.network.first.weight.new_zeros(())
+        return self.spec.alpha * gene_penalty(self.network.gates.weight, self.spec.penalty)
+
+    def training_step(self, batch: tuple[Tensor, Tensor], _batch_idx: int) -> Tensor:
+        """Return the loss of one batch, with noise and dropout of the step's own seed."""
+        seed_device(self.device, step_seed(self.spec.seed, self.global_step))
+        cells, labels = batch
+        return F.cross_entropy(self.network(cells), labels, weight=self.class_weights) + self.penalty()
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Step, then bring clamped gene weights back into their range."""
+        super().optimizer_step(*args, **kwargs)
+        if self.network.gates is not None:
+            self.network.gates.project()
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], _batch_idx: int, dataloader_idx: int = 0) -> None:
+        """Count one batch of the validation (0) or training (1) cells."""
+        cells, labels = batch
+        score = self.train_score if dataloader_idx else self.val_score
+        score.update(self.network(cells), labels)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the scores of both sets; the penalty is part of the loss, as in training."""
+        for name, score in {"val": self.val_score, "train": self.train_score}.items():
+            scores = score.close()
+            scores["loss"] = scores["loss"] + self.penalty().detach()
+            self.log_dict({f"{name}_{what}": value for what, value in scores.items()})
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add the model's card."""
+        checkpoint[CARD_KEY] = self.card
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Return AdamW, fused into one pass over the parameters where the device has that."""
+        fused = self.device.type in ("cpu", "cuda")
+        return torch.optim.AdamW(self.parameters(), lr=self.spec.lr, weight_decay=self.spec.weight_decay, fused=fused)

@@ -1,0 +1,242 @@
+"""Training a network: builds Lightning's Trainer, runs it, keeps the best weights and the history."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning as L  # noqa: N812
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch import Tensor
+
+from selectormlp.data.batches import EVALUATION_BATCH, BatchOrder, batch_loader
+from selectormlp.data.cells import IntArray, Matrix
+from selectormlp.files import written_whole
+from selectormlp.networks.mlp import NetworkSpec, SelectorNetwork
+from selectormlp.networks.module import MONITORED, ClassifierModule, TrainingSpec
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Run:
+    """Where a training run leaves its traces, and how it goes on after an interruption.
+
+    Attributes
+    ----------
+    log_dir, checkpoint_dir
+        Folders of this run alone: ``metrics.csv`` and TensorBoard's events; the checkpoints.
+    card
+        JSON that identifies the model, kept in every checkpoint.
+    resume_from
+        Checkpoint to continue from, or None.
+    save_top_k, save_last
+        How many of the best checkpoints to keep, and whether to keep the last.
+    """
+
+    log_dir: Path
+    checkpoint_dir: Path
+    card: str
+    resume_from: Path | None = None
+    save_top_k: int = 3
+    save_last: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedNetwork:
+    """What training leaves.
+
+    Attributes
+    ----------
+    network
+        On the CPU, in evaluation mode; of the best epoch where there were validation cells, else of the last.
+    history
+        One row an epoch: accuracy, mean per-class accuracy and loss of validation (``val_``) and training
+        (``train_``) cells; empty without validation cells.
+    best_epoch
+        Epoch (from 1) whose weights these are, or None without validation cells.
+    """
+
+    network: SelectorNetwork
+    history: pd.DataFrame
+    best_epoch: int | None
+
+
+class BestWeights(Callback):
+    """Keeps the history and the weights of the best epoch; both travel in the checkpoints."""
+
+    def __init__(self, metrics_csv: Path | None, *, log_every: int) -> None:
+        self.metrics_csv = metrics_csv
+        self.log_every = log_every
+        self.rows: list[dict[str, float]] = []
+        self.best_score = -np.inf
+        self.best_epoch = 0
+        self.best_weights: dict[str, Tensor] = {}
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """One row an epoch."""
+        return pd.DataFrame(self.rows)
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Take note of the epoch that was just scored."""
+        epoch = trainer.current_epoch + 1
+        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        self.rows.append({"epoch": epoch, **metrics})
+        if metrics[MONITORED] > self.best_score:
+            self.best_score, self.best_epoch = metrics[MONITORED], epoch
+            weights = pl_module.network.state_dict()  # type: ignore[union-attr]
+            self.best_weights = {name: value.detach().cpu().clone() for name, value in weights.items()}
+        if self.metrics_csv is not None:
+            with written_whole(self.metrics_csv) as (draft,):
+                self.history.to_csv(draft, index=False)
+        if epoch % self.log_every == 0 or epoch == trainer.max_epochs:
+            logger.info(
+                "epoch %d of %s: mean per-class accuracy %.3f (validation), %.3f (training); loss %.3f, %.3f",
+                epoch,
+                trainer.max_epochs,
+                metrics[MONITORED],
+                metrics["train_mean_per_class_accuracy"],
+                metrics["val_loss"],
+                metrics["train_loss"],
+            )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint must hold for this to go on."""
+        return {
+            "rows": self.rows,
+            "best_score": self.best_score,
+            "best_epoch": self.best_epoch,
+            "best_weights": self.best_weights,
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        for name, value in state_dict.items():
+            setattr(self, name, value)
+
+
+def train_network(
+    X: Matrix,
+    labels: IntArray,
+    network: NetworkSpec,
+    training: TrainingSpec,
+    *,
+    class_weights: npt.NDArray[np.float32] | None = None,
+    validation: tuple[Matrix, IntArray] | None = None,
+    run: Run | None = None,
+    progress: bool = False,
+) -> TrainedNetwork:
+    """Train a network on labelled cells.
+
+    The seed decides everything: each epoch's order and each step's noise are drawn from the seed and the
+    number of the epoch or step, so that on a CPU a run that was interrupted and resumed ends with the same
+    weights, to the bit, as one that was not. The caller's random state is left as it was.
+
+    Parameters
+    ----------
+    X
+        Training cells, shape (n_cells, n_genes), dense or CSR; only a batch is densified at a time.
+    labels
+        Class codes, shape (n_cells,), from 0 to ``network.n_classes`` − 1.
+    network, training
+        The network's shape and how it is trained.
+    class_weights
+        Weight of each class in the loss, shape (n_classes,); None weights all alike.
+    validation
+        Cells and class codes that are scored after every epoch and choose the best one.
+    run
+        Where to leave logs and checkpoints; None leaves none.
+    progress
+        Whether to draw a progress bar.
+
+    Returns
+    -------
+    The network with its history.
+    """
+    with _quiet_lightning(), torch.random.fork_rng(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="lightning")
+        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        torch.default_generator.manual_seed(training.seed)
+        weights = None if class_weights is None else torch.from_numpy(class_weights)
+        module = ClassifierModule(SelectorNetwork(network), training, weights, run.card if run else "")
+        best = BestWeights(run.log_dir / "metrics.csv" if run else None, log_every=max(1, training.max_epochs // 10))
+        trainer = _build_trainer(training, best, validates=validation is not None, run=run, progress=progress)
+        loaders = []
+        if validation is not None:
+            loaders = [
+                batch_loader(cells, codes, BatchOrder(len(codes), EVALUATION_BATCH, shuffle=False))
+                for cells, codes in (validation, (X, labels))
+            ]
+        order = BatchOrder(len(labels), training.batch_size, shuffle=True, seed=training.seed)
+        trainer.fit(
+            module,
+            batch_loader(X, labels, order),
+            loaders or None,
+            ckpt_path=str(run.resume_from) if run and run.resume_from else None,
+            weights_only=True,
+        )
+    trained = module.network.cpu().eval()
+    if best.best_weights:
+        trained.load_state_dict(best.best_weights)
+    return TrainedNetwork(trained, best.history, best.best_epoch or None)
+
+
+def _build_trainer(
+    training: TrainingSpec, best: BestWeights, *, validates: bool, run: Run | None, progress: bool
+) -> L.Trainer:
+    callbacks: list[Callback] = []
+    if validates:
+        callbacks.append(best)
+        if training.patience is not None:
+            callbacks.append(EarlyStopping(MONITORED, mode="max", patience=training.patience))
+    if progress:
+        callbacks.append(RichProgressBar())
+    if run:
+        callbacks.append(
+            ModelCheckpoint(
+                dirpath=run.checkpoint_dir,
+                filename="{epoch:03d}-{" + MONITORED + ":.4f}",
+                monitor=MONITORED,
+                mode="max",
+                save_top_k=run.save_top_k,
+                save_last=run.save_last,
+                save_on_train_epoch_end=True,  # at the very end of an epoch, so that resuming starts a new one
+            )
+        )
+    return L.Trainer(
+        accelerator=training.device,
+        devices=1,
+        max_epochs=training.max_epochs,
+        callbacks=callbacks,
+        logger=TensorBoardLogger(run.log_dir, name="", version="") if run else False,
+        enable_checkpointing=run is not None,
+        enable_progress_bar=progress,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+    )
+
+
+@contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Keep Lightning's own remarks on hardware and tips out of the log."""
+    names = ("lightning.pytorch", "lightning.fabric", "lightning")
+    before = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)

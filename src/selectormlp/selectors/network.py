@@ -1,0 +1,194 @@
+"""Selectors that train a network: what SelectorMLP and MLP share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Self
+
+import numpy as np
+import torch
+from sklearn.utils import check_random_state
+from sklearn.utils.class_weight import compute_class_weight
+
+from selectormlp.data.cells import IntArray, Matrix, as_matrix
+from selectormlp.errors import SettingsError, quoted
+from selectormlp.networks.gates import SELECTOR_TYPES, SelectorType
+from selectormlp.networks.losses import PENALTIES, Penalty
+from selectormlp.networks.mlp import NetworkSpec, SelectorNetwork, predict_logits
+from selectormlp.networks.module import TrainingSpec
+from selectormlp.networks.training import Run, train_network
+from selectormlp.selectors.classifier import ClassifyingSelector, FloatArray, ProbabilitiesMixin, encode
+
+
+class NetworkSelector(ProbabilitiesMixin, ClassifyingSelector):
+    """What SelectorMLP and MLP share: training a network, and predicting with it (abstract).
+
+    Attributes
+    ----------
+    network_
+        The trained :class:`~selectormlp.networks.mlp.SelectorNetwork`, on the CPU.
+    history_
+        Accuracy, mean per-class accuracy and loss after each epoch (a data frame; empty without validation).
+    best_epoch_
+        Epoch (from 1) that the weights are of, or None without validation cells.
+    """
+
+    selector_type: SelectorType
+    hidden_sizes: Sequence[int]
+    leak_angle: float
+    dropout: float
+    noise_std: float
+    batch_norm: bool
+    lr: float
+    weight_decay: float
+    max_epochs: int
+    batch_size: int
+    class_weight: Literal["balanced"] | Mapping[Any, float] | None
+    patience: int | None
+    device: Literal["auto", "cpu", "cuda", "mps"]
+    random_state: Any
+    progress: bool
+    penalty: Penalty | None
+    alpha: float
+
+    def fit(  # type: ignore[override]  # needs labels
+        self,
+        X: Any,
+        y: Any,
+        *,
+        validation: tuple[Any, Any] | None = None,
+        classes: Sequence[Any] | None = None,
+        run: Run | None = None,
+    ) -> Self:
+        """Train the network and rank the genes.
+
+        Parameters
+        ----------
+        X
+            Expression, shape (n_cells, n_genes), dense or sparse (only a batch is densified), not normalised
+            here.
+        y
+            Class labels, shape (n_cells,).
+        validation
+            Cells and labels that are scored after every epoch; the best epoch's weights are kept.
+        classes
+            The ordered class list, which may hold classes without training cells. By default the labels found,
+            sorted.
+        run
+            Where to leave logs and checkpoints and what to continue from; None leaves nothing.
+
+        Raises
+        ------
+        SettingsError
+            If a parameter is out of range.
+        DataError
+            If the cells are of one class, or a label is not in ``classes``.
+        """
+        self._check_parameters()
+        cells, codes = self._checked_training_data(X, y, classes)
+        spec = self._network_spec(cells.shape[1], len(self.classes_))
+        trained = train_network(
+            cells,
+            codes,
+            spec,
+            self._training_spec(),
+            class_weights=self._class_weights(codes),
+            validation=None if validation is None else self._validation_cells(*validation),
+            run=run,
+            progress=self.progress,
+        )
+        self.history_ = trained.history
+        self.best_epoch_ = trained.best_epoch
+        self._set_network(trained.network)
+        return self
+
+    def _class_weights(self, codes: IntArray) -> FloatArray | None:
+        if self.class_weight is None:
+            return None
+        trained = self.trained_classes_
+        weights = np.zeros(len(trained), dtype=np.float32)
+        labels = self.classes_[codes]
+        weights[trained] = compute_class_weight(self.class_weight, classes=self.classes_[trained], y=labels)
+        return weights
+
+    def _validation_cells(self, X: Any, y: Any) -> tuple[Matrix, IntArray]:
+        """Check validation cells and leave out those of classes that are not trained on."""
+        codes = encode(np.asarray(y), self.classes_)
+        cells = as_matrix(X)
+        known = self.trained_classes_[codes]
+        if not known.any():
+            raise SettingsError("no validation cell is of a class with training cells; give cells of the same classes")
+        return (cells, codes) if known.all() else (cells[known], codes[known])
+
+    def _set_network(self, network: SelectorNetwork) -> None:
+        self.network_ = network
+        self._set_scores(network.gene_scores().numpy())
+
+    def _network_spec(self, n_genes: int, n_classes: int) -> NetworkSpec:
+        return NetworkSpec(
+            n_genes=n_genes,
+            n_classes=n_classes,
+            selector_type=self.selector_type,
+            hidden_sizes=tuple(self.hidden_sizes),
+            leak_angle=self.leak_angle,
+            dropout=self.dropout,
+            noise_std=self.noise_std,
+            batch_norm=self.batch_norm,
+        )
+
+    def _training_spec(self) -> TrainingSpec:
+        seed = self.random_state
+        if not isinstance(seed, int | np.integer):
+            seed = check_random_state(seed).randint(2**31)
+        return TrainingSpec(
+            penalty=self.penalty,
+            alpha=self.alpha,
+            lr=self.lr,
+            weight_decay=self.weight_decay,
+            max_epochs=self.max_epochs,
+            batch_size=self.batch_size,
+            patience=self.patience,
+            seed=int(seed),
+            device=self.device,
+        )
+
+    def _check_parameters(self) -> None:
+        choices: dict[str, tuple[object, tuple[object, ...]]] = {
+            "selector_type": (self.selector_type, SELECTOR_TYPES),
+            "penalty": (self.penalty, (*PENALTIES, None)),
+            "device": (self.device, ("auto", "cpu", "cuda", "mps")),
+        }
+        for name, (value, valid) in choices.items():
+            if value not in valid:
+                raise SettingsError(f"{name}={value!r}; expected one of {quoted(valid)}")
+        in_range = {
+            "hidden_sizes": (len(self.hidden_sizes) > 0 and min(self.hidden_sizes) >= 1, "one or more sizes from 1 up"),
+            "leak_angle": (self.leak_angle >= 0, "0 or more"),
+            "dropout": (0 <= self.dropout < 1, "0 or more, below 1"),
+            "noise_std": (self.noise_std >= 0, "0 or more"),
+            "alpha": (self.alpha >= 0, "0 or more"),
+            "lr": (self.lr > 0, "above 0"),
+            "weight_decay": (self.weight_decay >= 0, "0 or more"),
+            "max_epochs": (self.max_epochs >= 1, "1 or more"),
+            "batch_size": (self.batch_size >= 2, "2 or more"),
+            "patience": (self.patience is None or self.patience >= 1, "1 or more, or None"),
+        }
+        for name, (valid_value, expected) in in_range.items():
+            if not valid_value:
+                raise SettingsError(f"{name}={getattr(self, name)!r}; expected {expected}")
+
+    def _class_scores(self, X: Matrix) -> FloatArray:
+        scores: FloatArray = predict_logits(self.network_, X).numpy()
+        return scores
+
+    @torch.inference_mode()
+    def first_layer(self) -> tuple[FloatArray, FloatArray]:
+        """Return the first layer with the gene weights folded in: (n_genes, n_hidden), (n_hidden,)."""
+        weight, bias = self.network_.folded_weight(), self.network_.first.bias
+        return np.ascontiguousarray(weight.numpy().T), bias.numpy()
+
+    @torch.inference_mode()
+    def scores_from_first_layer(self, activations: FloatArray) -> FloatArray:
+        """Run the layers behind the first: (n_cells, n_hidden) → logits (n_cells, n_classes)."""
+        scores: FloatArray = self.network_.from_first_layer(torch.from_numpy(activations)).numpy()
+        return scores
