@@ -35,6 +35,8 @@ class TrainingSpec:
         Of AdamW.
     max_epochs, batch_size
         Passes over the cells, and cells a step.
+    shuffle
+        Whether each epoch takes the cells in an order of its own.
     patience
         Stop after so many epochs without a better validation score; None never stops early.
     seed
@@ -49,6 +51,7 @@ class TrainingSpec:
     weight_decay: float = 0.3
     max_epochs: int = 50
     batch_size: int = 256
+    shuffle: bool = True
     patience: int | None = None
     seed: int = 0
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"

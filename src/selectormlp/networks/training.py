@@ -178,7 +178,7 @@ def train_network(
                 batch_loader(cells, codes, BatchOrder(len(codes), EVALUATION_BATCH, shuffle=False))
                 for cells, codes in (validation, (X, labels))
             ]
-        order = BatchOrder(len(labels), training.batch_size, shuffle=True, seed=training.seed)
+        order = BatchOrder(len(labels), training.batch_size, shuffle=training.shuffle, seed=training.seed)
         trainer.fit(
             module,
             batch_loader(X, labels, order),
@@ -201,7 +201,7 @@ def _build_trainer(
         if training.patience is not None:
             callbacks.append(EarlyStopping(MONITORED, mode="max", patience=training.patience))
     if progress:
-        callbacks.append(RichProgressBar())
+        callbacks.append(RichProgressBar(console_kwargs={"stderr": True}))
     if run:
         callbacks.append(
             ModelCheckpoint(

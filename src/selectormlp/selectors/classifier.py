@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,14 @@ class ClassifyingSelector(ClassifierMixin, GeneSelector):  # type: ignore[misc] 
     trained_classes_
         Which classes had training cells, shape (n_classes,), boolean.
     """
+
+    @abstractmethod
+    def fit(self, X: Any, y: Any, *, classes: Sequence[Any] | None = None) -> Self:  # type: ignore[override]
+        """Learn from cells × genes and their labels, which a classifier needs.
+
+        ``classes`` is the ordered class list, which may hold classes without training cells; by default the
+        labels found, sorted.
+        """
 
     @abstractmethod
     def first_layer(self) -> tuple[FloatArray, FloatArray]:

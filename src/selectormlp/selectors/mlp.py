@@ -36,6 +36,7 @@ class MLP(NetworkSelector):
         weight_decay: float = 0.3,
         max_epochs: int = 50,
         batch_size: int = 256,
+        shuffle: bool = True,
         class_weight: Literal["balanced"] | Mapping[Any, float] | None = None,
         patience: int | None = None,
         device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
@@ -52,6 +53,7 @@ class MLP(NetworkSelector):
         self.weight_decay = weight_decay
         self.max_epochs = max_epochs
         self.batch_size = batch_size
+        self.shuffle = shuffle
         self.class_weight = class_weight
         self.patience = patience
         self.device = device

@@ -43,6 +43,7 @@ class NetworkSelector(ProbabilitiesMixin, ClassifyingSelector):
     weight_decay: float
     max_epochs: int
     batch_size: int
+    shuffle: bool
     class_weight: Literal["balanced"] | Mapping[Any, float] | None
     patience: int | None
     device: Literal["auto", "cpu", "cuda", "mps"]
@@ -51,7 +52,7 @@ class NetworkSelector(ProbabilitiesMixin, ClassifyingSelector):
     penalty: Penalty | None
     alpha: float
 
-    def fit(  # type: ignore[override]  # needs labels
+    def fit(  # type: ignore[override]
         self,
         X: Any,
         y: Any,
@@ -86,7 +87,7 @@ class NetworkSelector(ProbabilitiesMixin, ClassifyingSelector):
         """
         self._check_parameters()
         cells, codes = self._checked_training_data(X, y, classes)
-        spec = self._network_spec(cells.shape[1], len(self.classes_))
+        spec = self.network_spec(cells.shape[1], len(self.classes_))
         trained = train_network(
             cells,
             codes,
@@ -99,7 +100,7 @@ class NetworkSelector(ProbabilitiesMixin, ClassifyingSelector):
         )
         self.history_ = trained.history
         self.best_epoch_ = trained.best_epoch
-        self._set_network(trained.network)
+        self.adopt_network(trained.network)
         return self
 
     def _class_weights(self, codes: IntArray) -> FloatArray | None:
@@ -120,11 +121,13 @@ class NetworkSelector(ProbabilitiesMixin, ClassifyingSelector):
             raise SettingsError("no validation cell is of a class with training cells; give cells of the same classes")
         return (cells, codes) if known.all() else (cells[known], codes[known])
 
-    def _set_network(self, network: SelectorNetwork) -> None:
+    def adopt_network(self, network: SelectorNetwork) -> None:
+        """Take a trained network as this selector's own, and rank the genes by it."""
         self.network_ = network
         self._set_scores(network.gene_scores().numpy())
 
-    def _network_spec(self, n_genes: int, n_classes: int) -> NetworkSpec:
+    def network_spec(self, n_genes: int, n_classes: int) -> NetworkSpec:
+        """Return the shape of the network for so many genes and classes."""
         return NetworkSpec(
             n_genes=n_genes,
             n_classes=n_classes,

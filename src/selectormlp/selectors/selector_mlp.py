@@ -39,6 +39,8 @@ class SelectorMLP(NetworkSelector):
         Of AdamW.
     max_epochs, batch_size
         Passes over the cells, and cells a step.
+    shuffle
+        Whether each epoch takes the cells in an order of its own.
     class_weight
         Weight of each class in the loss: ``"balanced"`` makes rare classes count as much as common ones; a
         mapping gives them by label; None weights all cells alike.
@@ -95,6 +97,7 @@ class SelectorMLP(NetworkSelector):
         weight_decay: float = 0.3,
         max_epochs: int = 50,
         batch_size: int = 256,
+        shuffle: bool = True,
         class_weight: Literal["balanced"] | Mapping[Any, float] | None = None,
         patience: int | None = None,
         device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
@@ -114,6 +117,7 @@ class SelectorMLP(NetworkSelector):
         self.weight_decay = weight_decay
         self.max_epochs = max_epochs
         self.batch_size = batch_size
+        self.shuffle = shuffle
         self.class_weight = class_weight
         self.patience = patience
         self.device = device

@@ -68,7 +68,7 @@ class LinearSVM(ClassifyingSelector):
         self.max_iter = max_iter
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any, *, classes: Sequence[Any] | None = None) -> Self:  # type: ignore[override]  # needs labels
+    def fit(self, X: Any, y: Any, *, classes: Sequence[Any] | None = None) -> Self:  # type: ignore[override]
         """Train the SVM and rank the genes.
 
         Parameters
@@ -103,10 +103,11 @@ class LinearSVM(ClassifyingSelector):
             svm.fit(_liblinear_indices(cells), codes)
         if svm.n_iter_ >= self.max_iter:
             logger.warning("the SVM stopped after max_iter=%d iterations, before it converged", self.max_iter)
-        self._set_svm(svm)
+        self.adopt_svm(svm)
         return self
 
-    def _set_svm(self, svm: LinearSVC) -> None:
+    def adopt_svm(self, svm: LinearSVC) -> None:
+        """Take a fitted ``LinearSVC`` as this selector's own, and rank the genes by it."""
         self.svm_ = svm
         self.n_iter_ = svm.n_iter_
         self._set_scores(np.abs(svm.coef_).sum(axis=0))

@@ -1,0 +1,185 @@
+"""The commands."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from selectormlp.errors import SelectorMLPError
+
+app = typer.Typer(
+    name="selectormlp",
+    help="Choose the genes that tell cell types apart.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+
+
+class ModelType(StrEnum):
+    """Kinds of model."""
+
+    selector_mlp = "selector_mlp"
+    mlp = "mlp"
+    svm = "svm"
+
+
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print warnings, errors and results only.")]
+SeedFlag = Annotated[int | None, typer.Option("--seed", min=0, help="Seed; the same seed gives the same result.")]
+
+
+def _config(default: str) -> Any:
+    return typer.Option("--config", help=f"Settings file (JSON). [default: {default}]", show_default=False)
+
+
+@app.command("split_data", epilog="Example: `selectormlp split_data --config configs/split_data.json`")
+def split_data(
+    config: Annotated[Path, _config("configs/split_data.json")] = Path("configs/split_data.json"),
+    seed: SeedFlag = None,
+    quiet: Quiet = False,
+) -> None:
+    """Split an AnnData file into training, validation and test files, class by class."""
+    from selectormlp.cli.terminal import print_files, print_split, set_up_log
+    from selectormlp.workflow.progress import progress_bar
+    from selectormlp.workflow.settings import SplitSettings, read_settings
+    from selectormlp.workflow.split import split_file
+
+    progress = set_up_log(quiet=quiet)
+    settings = read_settings(SplitSettings, config)
+    if seed is not None:
+        settings = settings.model_copy(update={"shuffle_seed": seed})
+    with progress_bar("splitting", visible=progress):
+        report = split_file(settings)
+    print_split(report.cells)
+    print_files(report.files)
+
+
+@app.command(epilog="Example: `selectormlp train --config configs/train.json --model_type svm`")
+def train(
+    config: Annotated[Path, _config("configs/train.json")] = Path("configs/train.json"),
+    model_type: Annotated[
+        ModelType, typer.Option("--model_type", "--model-type", help="Kind of model.")
+    ] = ModelType.selector_mlp,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Continue the run that `checkpoint.restart_run` names.")
+    ] = False,
+    seed: SeedFlag = None,
+    quiet: Quiet = False,
+) -> None:
+    """Train a model on the training file; the best epoch on the validation file is kept."""
+    from selectormlp.cli.terminal import print_files, set_up_log
+    from selectormlp.workflow.settings import TrainSettings, read_settings
+    from selectormlp.workflow.train import train_from_files
+
+    progress = set_up_log(quiet=quiet)
+    settings = read_settings(TrainSettings, config)
+    if restart:
+        settings = settings.model_copy(update={"restart": True})
+    if seed is not None:
+        settings = settings.model_copy(update={"training": settings.training.model_copy(update={"seed": seed})})
+    report = train_from_files(settings, model_type.value, progress=progress)
+    print_files([report.model_file, *sorted(report.log_folder.iterdir())])
+
+
+@app.command(
+    "feature_selection",
+    epilog="Example: `selectormlp feature_selection --model_path trained_models/SVM_best_model.skops`",
+)
+def feature_selection(
+    config: Annotated[Path, _config("configs/feature_selection.json")] = Path("configs/feature_selection.json"),
+    model_path: Annotated[
+        Path | None,
+        typer.Option("--model_path", "--model-path", help="Saved model or checkpoint; overrides the settings file."),
+    ] = None,
+    model_type: Annotated[
+        ModelType | None,
+        typer.Option("--model_type", "--model-type", help="Kind of model expected. [default: what the file holds]"),
+    ] = None,
+    seed: SeedFlag = None,
+    quiet: Quiet = False,
+) -> None:
+    """Rank the genes of a trained model and show how accuracy falls as genes are masked."""
+    from selectormlp.cli.terminal import print_files, set_up_log
+    from selectormlp.workflow.feature_selection import select_features_from_files
+    from selectormlp.workflow.settings import FeatureSelectionSettings, read_settings
+
+    progress = set_up_log(quiet=quiet)
+    settings = read_settings(FeatureSelectionSettings, config)
+    changes = {"model_path": model_path, "seed": seed}
+    settings = settings.model_copy(update={key: value for key, value in changes.items() if value is not None})
+    report = select_features_from_files(settings, model_type.value if model_type else None, progress=progress)
+    print_files(report.files)
+
+
+@app.command(epilog="Example: `selectormlp run cells.h5ad --label-key cell_type --out results`")
+def run(
+    data: Annotated[Path, typer.Argument(help="AnnData: h5ad, gzipped h5ad or zarr.", show_default=False)],
+    label_key: Annotated[str, typer.Option(help="Column of obs with the cell type.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Folder for all results.", show_default=False)],
+    donor_key: Annotated[
+        str | None, typer.Option(help="Column of obs with the donor: no donor lies on two sides of the split.")
+    ] = None,
+    layer: Annotated[str | None, typer.Option(help="Layer to read instead of X.")] = None,
+    normalize: Annotated[
+        str, typer.Option(help="auto (log1p of counts per 10,000 if X holds counts), counts, or none.")
+    ] = "auto",
+    exclude_label: Annotated[
+        list[str] | None, typer.Option(help="Label whose cells are left out; may be repeated.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="Settings file (JSON); what it leaves out adapts to the data.")
+    ] = None,
+    seed: SeedFlag = None,
+    quiet: Quiet = False,
+) -> None:
+    """Split, train SelectorMLP, MLP and SVM, rank and mask their genes, all in one go."""
+    from selectormlp.cli.terminal import set_up_log
+    from selectormlp.data.anndata_io import CellsSource, read_adata
+    from selectormlp.workflow.settings import RunSettings, read_settings
+
+    progress = set_up_log(quiet=quiet)
+    settings = RunSettings() if config is None else read_settings(RunSettings, config)
+    source = CellsSource(label_key, donor_key, layer, normalize, tuple(exclude_label or ()))  # type: ignore[arg-type]
+    _run(read_adata(data), source, out, settings, seed=seed, progress=progress)
+
+
+@app.command(epilog="Example: `selectormlp demo --out demo_results`")
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for all results.")] = Path("demo_results"),
+    seed: SeedFlag = None,
+    quiet: Quiet = False,
+) -> None:
+    """Run everything on 700 blood cells of 10 types, which scanpy ships (`pbmc68k_reduced`, `bulk_labels`)."""
+    from selectormlp.cli.terminal import set_up_log
+    from selectormlp.data.anndata_io import CellsSource
+    from selectormlp.data.datasets import pbmc68k
+    from selectormlp.workflow.settings import RunSettings
+
+    progress = set_up_log(quiet=quiet)
+    _run(pbmc68k(), CellsSource("bulk_labels"), out, RunSettings(), seed=seed, progress=progress)
+
+
+def _run(adata: Any, source: Any, out: Path, settings: Any, *, seed: int | None, progress: bool) -> None:
+    from selectormlp.cli.terminal import print_comparison, print_files
+    from selectormlp.workflow.run import run_all
+
+    if seed is not None:
+        sections = {name: getattr(settings, name).model_copy(update={"seed": seed}) for name in ("training", "masking")}
+        settings = settings.model_copy(update=sections)
+    report = run_all(adata, source, out, settings, progress=progress)
+    print_comparison(report.table)
+    print_files(report.files)
+
+
+def main() -> None:
+    """Run a command; an error of ours is printed as one line, with exit code 2."""
+    try:
+        app()
+    except SelectorMLPError as error:
+        sys.stderr.write(f"selectormlp: error: {error}\n")
+        sys.exit(2)

@@ -1,0 +1,76 @@
+"""What the commands print: log lines, tables, lists of files."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+import rich
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.table import Table
+
+
+def set_up_log(*, quiet: bool) -> bool:
+    """Send the package's log to the terminal; say whether progress bars are to be drawn.
+
+    Parameters
+    ----------
+    quiet
+        Show warnings only, and no progress.
+    """
+    rich.reconfigure(stderr=True)
+    on_terminal = sys.stderr.isatty()
+    handler: logging.Handler
+    if on_terminal:
+        handler = RichHandler(console=rich.get_console(), show_time=False, show_level=False, show_path=False)
+    else:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setLevel(logging.WARNING if quiet else logging.INFO)
+    root = logging.getLogger("selectormlp")
+    root.handlers[:] = [handler]
+    root.setLevel(logging.DEBUG)
+    root.propagate = False
+    return on_terminal and not quiet
+
+
+def print_comparison(table: pd.DataFrame) -> None:
+    """Print the closing table of ``run``: a line a model and one for random order, a column a panel size."""
+    console = Console()
+    sizes = sorted(table["n_genes"].unique())
+    for column, title in (("accuracy", "Accuracy"), ("mean_per_class_accuracy", "Mean per-class accuracy")):
+        lines = Table(title=f"{title} on test cells, genes masked without training again", title_justify="left")
+        lines.add_column("genes kept")
+        for size in sizes:
+            lines.add_column(f"all {size:,}" if size == sizes[-1] else f"{size:,}", justify="right")
+        lines.add_column("seconds", justify="right")
+        for (model, order), part in table.groupby(["model", "order"], sort=False):
+            if order == "random" and model != table["model"].iloc[0]:
+                continue
+            scores = part.set_index("n_genes")[column]
+            name = model if order == "selected" else "random order"
+            seconds = f"{part['seconds'].iloc[0]:.1f}" if order == "selected" else ""
+            lines.add_row(str(name), *(f"{scores[size]:.3f}" for size in sizes), seconds)
+        console.print(lines)
+
+
+def print_split(cells: pd.DataFrame) -> None:
+    """Print how many cells of each class lie on each side."""
+    lines = Table(title="Cells of each class", title_justify="left")
+    lines.add_column("class")
+    for side in cells.columns:
+        lines.add_column(side, justify="right")
+    for label, counts in cells.iterrows():
+        lines.add_row(str(label), *(f"{count:,}" for count in counts))
+    lines.add_section()
+    lines.add_row("all", *(f"{total:,}" for total in cells.sum()))
+    Console().print(lines)
+
+
+def print_files(files: Iterable[Path]) -> None:
+    """Print the files that a command has left, one a line, never wrapped."""
+    sys.stdout.write("Written:\n" + "".join(f"  {path}\n" for path in files))

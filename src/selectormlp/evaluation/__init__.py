@@ -1,0 +1,1 @@
+"""How well cells are told apart, with all genes and with few."""

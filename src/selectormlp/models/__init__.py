@@ -1,0 +1,1 @@
+"""Trained models with their genes and classes, and how they are kept on disk."""

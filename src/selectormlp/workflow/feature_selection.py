@@ -1,0 +1,149 @@
+"""The third step: ranking the genes by a trained model, and masking them from the worst up."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from selectormlp.data.anndata_io import CellsSource, read_adata
+from selectormlp.data.cells import Cells
+from selectormlp.evaluation.masking import MaskingCurve, masking_curve, masking_sizes
+from selectormlp.evaluation.metrics import scorable_cells
+from selectormlp.files import written_whole
+from selectormlp.models.model import DISPLAY_NAMES, Model
+from selectormlp.models.storage import load_model
+from selectormlp.plots import plot_masking_curve, plot_ranked_genes, write_figure
+from selectormlp.workflow.progress import progress_bar
+from selectormlp.workflow.settings import FeatureSelectionSettings
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureSelectionReport:
+    """What the feature selection step found and wrote.
+
+    Attributes
+    ----------
+    genes
+        All genes, best first: ``gene``, ``weight_abs``, ``idx``.
+    curve
+        Accuracy over the number of unmasked genes.
+    files
+        The two tables and two figures.
+    """
+
+    genes: pd.DataFrame
+    curve: MaskingCurve
+    files: tuple[Path, ...]
+
+
+def select_features_from_files(
+    settings: FeatureSelectionSettings, model_type: str | None = None, *, progress: bool = False
+) -> FeatureSelectionReport:
+    """Rank and mask the genes of a saved model on one AnnData file.
+
+    Parameters
+    ----------
+    settings
+        The model, the file, and how to mask.
+    model_type
+        Kind of model expected, or None for whatever the file holds.
+    progress
+        Whether to draw a progress bar.
+
+    Raises
+    ------
+    ModelFileError
+        If the model file is absent, damaged, a pickle or of another kind.
+    DataError
+        If the AnnData file is not usable, lacks genes of the model, or has no cell of a trained class.
+    OutputError
+        If results cannot be written.
+    """
+    model = load_model(settings.model_path, model_type=model_type)
+    source = CellsSource(
+        settings.y_column,
+        layer=model.source.layer,
+        normalize=model.source.normalize,
+        exclude_labels=settings.exclude_labels,
+    )
+    cells = model.read_cells(read_adata(settings.adata_input), source)
+    return select_features(
+        model,
+        cells,
+        results_dir=settings.results_dir,
+        group_size=settings.group_size,
+        random_reps=settings.random_reps,
+        seed=settings.seed,
+        progress=progress,
+    )
+
+
+def select_features(
+    model: Model,
+    cells: Cells,
+    *,
+    results_dir: Path,
+    group_size: int,
+    random_reps: int,
+    seed: int,
+    extra_sizes: Iterable[int] = (),
+    progress: bool = False,
+) -> FeatureSelectionReport:
+    """Rank and mask the genes of a model on cells in memory; write two tables and two figures.
+
+    Parameters
+    ----------
+    model
+        Trained.
+    cells
+        Cells with the model's genes and classes; those of classes never trained on are left out.
+    results_dir
+        Folder for ``{model_type}_feature_selection_results`` and ``{model_type}_ranked_genes``, each ``.csv`` and
+        ``.png``.
+    group_size, random_reps, seed
+        Step of the curve in genes, number of random orders, and their seed.
+    extra_sizes
+        Further sizes to score.
+    progress
+        Whether to draw a progress bar.
+    """
+    cells = scorable_cells(cells, model.selector.trained_classes_)
+    model_type = model.model_type
+    with progress_bar(f"masking genes of the {DISPLAY_NAMES[model_type]}", cells.n_cells, visible=progress) as advance:
+        curve = masking_curve(
+            model.selector,
+            cells.X,
+            cells.labels,
+            sizes=masking_sizes(cells.n_genes, group_size, extra_sizes),
+            random_reps=random_reps,
+            rng=np.random.default_rng(seed),
+            advance=advance,
+        )
+    genes, table = model.ranked_genes(), curve.to_frame()
+    tables = (
+        results_dir / f"{model_type}_feature_selection_results.csv",
+        results_dir / f"{model_type}_ranked_genes.csv",
+    )
+    with written_whole(*tables) as (curve_draft, genes_draft):
+        table.to_csv(curve_draft)
+        genes.to_csv(genes_draft, index=False)
+    name = DISPLAY_NAMES[model_type]
+    figures = (
+        write_figure(
+            results_dir / f"{model_type}_feature_selection_results.png",
+            lambda: plot_masking_curve(table, title=f"{name}: accuracy with few genes"),
+        ),
+        write_figure(
+            results_dir / f"{model_type}_ranked_genes.png",
+            lambda: plot_ranked_genes(genes, title=f"{name}: genes by |weight|"),
+        ),
+    )
+    logger.info("%s: best genes %s; results in %s", name, ", ".join(genes["gene"][:10]), results_dir)
+    return FeatureSelectionReport(genes, curve, (*tables, *figures))

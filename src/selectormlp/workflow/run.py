@@ -1,0 +1,196 @@
+"""Everything in one go: split, train three models, rank, mask, and lay the results side by side."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from selectormlp.data.anndata_io import CellsSource, cells_from_adata
+from selectormlp.data.cells import Cells
+from selectormlp.data.split import SIDES, Split, split_cells
+from selectormlp.errors import SettingsError
+from selectormlp.evaluation.masking import MaskingCurve
+from selectormlp.files import ensure_folder, written_whole
+from selectormlp.models.model import DISPLAY_NAMES, MODEL_TYPES
+from selectormlp.plots import plot_comparison, write_figure
+from selectormlp.workflow.defaults import adapted_settings
+from selectormlp.workflow.feature_selection import select_features
+from selectormlp.workflow.log import TextLog
+from selectormlp.workflow.settings import CheckpointSettings, DataSettings, RunSettings, TrainSettings
+from selectormlp.workflow.train import train_model
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+logger = logging.getLogger(__name__)
+
+TABLE_SIZES = (10, 25, 50, 100, 200)
+"""Panel sizes of the closing table, beside all genes."""
+
+
+@dataclass(frozen=True, eq=False)
+class RunReport:
+    """What a whole run found and wrote.
+
+    Attributes
+    ----------
+    table
+        One row a model, order of genes and panel size: ``model``, ``order``, ``n_genes``, ``accuracy``,
+        ``mean_per_class_accuracy``, ``seconds`` (training and masking).
+    files
+        Tables, figures and models.
+    """
+
+    table: pd.DataFrame
+    files: tuple[Path, ...]
+
+
+def run_all(
+    adata: AnnData, source: CellsSource, out: Path, settings: RunSettings, *, progress: bool = False
+) -> RunReport:
+    """Split cells, train SelectorMLP, MLP and SVM, rank and mask their genes.
+
+    Parameters
+    ----------
+    adata
+        Labelled cells; not altered.
+    source
+        Label column, donors, layer, normalisation.
+    out
+        Folder for everything that is written.
+    settings
+        What is not set adapts to the number of cells.
+    progress
+        Whether to draw progress bars.
+
+    Raises
+    ------
+    DataError
+        If the object is not usable, or fewer than two classes are large enough.
+    OutputError
+        If ``out`` cannot be written to.
+    """
+    with TextLog() as log:
+        cells = cells_from_adata(adata, source)
+        settings = adapted_settings(settings, cells.n_cells, cells.n_genes)
+        split = split_cells(
+            cells.labels,
+            settings.split.sizes,
+            min_cluster_size=settings.split.min_cluster_size,
+            donors=cells.donors,
+            rng=np.random.default_rng(settings.training.seed),
+        )
+        if not (len(split.test) and len(split.validation)):
+            raise SettingsError("no validation or test cells are left; raise their cluster sizes in the settings")
+        cells = _only_classes(cells, split)
+        log.open(ensure_folder(out) / "run_log.txt")
+        logger.debug("settings: %s", settings.model_dump_json())
+        files = [_write_split(cells, split, out), _write_settings(settings, source, out)]
+
+        curves: dict[str, MaskingCurve] = {}
+        seconds: dict[str, float] = {}
+        train, validation, test = (cells.take(rows) for rows in (split.train, split.validation, split.test))
+        for model_type in MODEL_TYPES:
+            start = time.perf_counter()
+            with TextLog() as model_log:
+                trained = train_model(
+                    train,
+                    validation,
+                    source,
+                    _train_settings(settings, source, out),
+                    model_type,
+                    log=model_log,
+                    progress=progress,
+                )
+            selected = select_features(
+                trained.model,
+                test,
+                results_dir=out / "feature_selection_results",
+                group_size=settings.masking.group_size,
+                random_reps=settings.masking.random_reps,
+                seed=settings.masking.seed,
+                extra_sizes=TABLE_SIZES,
+                progress=progress,
+            )
+            curves[model_type], seconds[model_type] = selected.curve, time.perf_counter() - start
+            files += [trained.model_file, *selected.files]
+        return _compare(curves, seconds, out, files)
+
+
+def _only_classes(cells: Cells, split: Split) -> Cells:
+    """Make the classes that are large enough the class list; the others' cells are of no class."""
+    kept = split.kept_classes
+    dropped = [name for code, name in enumerate(cells.classes) if code not in set(kept.tolist())]
+    if dropped:
+        logger.info("%d class(es) with too few cells are left out: %s", len(dropped), ", ".join(dropped))
+    places = np.full(cells.n_classes, -1, dtype=np.int64)
+    places[kept] = np.arange(len(kept))
+    return replace(cells, labels=places[cells.labels], classes=tuple(cells.classes[code] for code in kept))
+
+
+def _write_split(cells: Cells, split: Split, out: Path) -> Path:
+    """Write which cell lies on which side."""
+    side = np.full(cells.n_cells, "", dtype=object)
+    for name, rows in zip(SIDES, (split.train, split.validation, split.test), strict=True):
+        side[rows] = name
+    taken = side != ""
+    labels = np.array(cells.classes)[cells.labels[taken]]
+    path = out / "split.csv"
+    with written_whole(path) as (draft,):
+        pd.DataFrame({"cell": cells.names[taken], "side": side[taken], "label": labels}).to_csv(draft, index=False)
+    counts = {name: int((side == name).sum()) for name in SIDES}
+    logger.info("cells: %s; %d classes, %d genes", counts, cells.n_classes, cells.n_genes)
+    return path
+
+
+def _write_settings(settings: RunSettings, source: CellsSource, out: Path) -> Path:
+    path = out / "settings.json"
+    with written_whole(path) as (draft,):
+        draft.write_text(settings.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    logger.debug("cells are read by %s", source)
+    return path
+
+
+def _train_settings(settings: RunSettings, source: CellsSource, out: Path) -> TrainSettings:
+    return TrainSettings(
+        log_dir=out / "logs",
+        trained_models_dir=out / "trained_models",
+        data=DataSettings(y_column=source.label_key, layer=source.layer, normalize=source.normalize),
+        dataloader=settings.dataloader,
+        model=settings.model,
+        training=settings.training,
+        svm=settings.svm,
+        checkpoint=CheckpointSettings(dir=out / "trained_models" / "checkpoints"),
+    )
+
+
+def _compare(curves: dict[str, MaskingCurve], seconds: dict[str, float], out: Path, files: list[Path]) -> RunReport:
+    """Lay the models side by side: a table and a figure."""
+    rows = []
+    for model_type, curve in curves.items():
+        scored = {
+            "selected": (curve.accuracy, curve.mean_per_class),
+            "random": (curve.random_accuracy.mean(axis=0), curve.random_mean_per_class.mean(axis=0)),
+        }
+        for order, (accuracy, mean_per_class) in scored.items():
+            rows += [
+                (DISPLAY_NAMES[model_type], order, int(size), accuracy[i], mean_per_class[i], seconds[model_type])
+                for i, size in enumerate(curve.sizes)
+                if size in TABLE_SIZES or size == curve.sizes[-1]
+            ]
+    columns = ["model", "order", "n_genes", "accuracy", "mean_per_class_accuracy", "seconds"]
+    table = pd.DataFrame(rows, columns=columns)
+    path = out / "comparison.csv"
+    with written_whole(path) as (draft,):
+        table.to_csv(draft, index=False)
+    frames = {DISPLAY_NAMES[model_type]: curve.to_frame() for model_type, curve in curves.items()}
+    figure = write_figure(
+        out / "comparison.png", lambda: plot_comparison(frames, title="Accuracy with few genes, not trained again")
+    )
+    return RunReport(table, (*files, path, figure))
