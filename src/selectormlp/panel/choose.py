@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp
 
 from selectormlp.data.cells import IntArray
 from selectormlp.errors import SettingsError
+from selectormlp.panel.exchange import exchange
 from selectormlp.panel.markers import BoolArray, FloatArray, Markers
 from selectormlp.panel.rules import Rules, refuse
 
@@ -98,7 +98,7 @@ def choose(order: IntArray, rules: Rules, n_genes: int, markers: Markers | None 
         lacking = _present(markers) & (marks[:, chosen].sum(axis=1) < rules.min_markers_per_type)
         if lacking.any():
             strength: FloatArray = np.where(marks, markers.auc[:, pool] - 0.5, 0.0)[lacking].max(axis=0)
-            kept, brought = _exchange(chosen, strength, marks[_present(markers)], rules, costs)
+            kept, brought = exchange(chosen, strength, marks[_present(markers)], rules, costs)
             chosen = np.concatenate([kept, brought])
             reasons = reasons[: len(kept)]
             for gene in brought:
@@ -144,56 +144,3 @@ def _scarce_types(marks: BoolArray, markers: Markers, rules: Rules) -> list[str]
         f"{rules.min_markers_per_type} marker(s) of each type are asked for, and among the allowed genes {found} "
         f"(a marker has a higher mean in the type and an AUC of {rules.min_marker_auc:g} or more)"
     ]
-
-
-def _exchange(
-    chosen: IntArray, strength: FloatArray, marks: BoolArray, rules: Rules, costs: FloatArray
-) -> tuple[IntArray, IntArray]:
-    """Exchange genes so that every type has its markers.
-
-    Maximises the summed worth of the panel: 2 (first chosen) down to just above 1 (last) for a gene that was
-    chosen; for the others AUC − 0.5 where the gene marks a type that lacks some, and up to 0.1 by its place in the
-    pool. So no gene leaves without need, and the last ranked leave first.
-
-    Parameters
-    ----------
-    chosen
-        Genes chosen so far, increasing positions in the pool; must-have genes come first.
-    strength
-        AUC − 0.5 of each gene of the pool for the types that lack markers, 0 where it marks none of them.
-    marks
-        Which genes of the pool mark which types, shape (n_classes, n_pool).
-    rules
-        Budget, minimum per type and number of must-have genes.
-    costs
-        Of each gene of the pool.
-
-    Returns
-    -------
-    The genes kept and those brought in, each in the order of the pool.
-    """
-    n_genes, n_pool = len(chosen), len(costs)
-    worth = strength + 0.1 * (1 - np.arange(n_pool) / n_pool)
-    worth[chosen] = 2 - np.arange(n_genes) / n_genes
-    lower = np.zeros(n_pool)
-    lower[: len(rules.must_have)] = 1
-    constraints = [
-        LinearConstraint(np.ones((1, n_pool)), n_genes, n_genes),
-        LinearConstraint(marks.astype(np.float64), rules.min_markers_per_type, np.inf),
-    ]
-    if rules.budget:  # in units of the budget, as the solver's tolerance is absolute
-        constraints.append(LinearConstraint(costs[None, :] / rules.budget, -np.inf, 1))
-    result = milp(
-        -worth,
-        constraints=constraints,
-        bounds=Bounds(lower, costs <= rules.cost_limit),
-        integrality=np.ones(n_pool),
-        options={"node_limit": 10_000},  # bounded by work, not by time: same data, same panel
-    )
-    if result.x is None:
-        within = "" if rules.budget is None else f" within the budget of {rules.budget:g}"
-        refuse(
-            [f"no panel of {n_genes} genes with {rules.min_markers_per_type} marker(s) of each type{within} was found"]
-        )
-    taken = np.flatnonzero(result.x > 0.5)
-    return taken[np.isin(taken, chosen)], taken[~np.isin(taken, chosen)]

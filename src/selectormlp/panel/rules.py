@@ -17,8 +17,8 @@ from selectormlp.panel.names import GeneNames, one_each
 
 logger = logging.getLogger(__name__)
 
-BUDGET_TOLERANCE = 1e-6
-"""Share of the budget by which a sum of costs may exceed it, for rounding: the feasibility tolerance of HiGHS."""
+BUDGET_TOLERANCE = 1e-9
+"""Share of the budget by which a sum of costs may exceed it: rounding of sums of up to a million float64."""
 
 
 @dataclass(frozen=True, eq=False)
