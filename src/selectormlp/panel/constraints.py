@@ -155,7 +155,7 @@ class Constraints:
             ignored,
         )
         clashes = [
-            f"must-have {quoted(genes[required[mask[required]]])} {reason}"
+            f"must-have but {reason}: {quoted(genes[required[mask[required]]])}"
             for reason, mask in excluded.items()
             if mask[required].any()
         ]

@@ -18,6 +18,10 @@ MARKER_AUC = 0.7
 """AUC from which a gene marks a type: the least that Hosmer, Lemeshow and Sturdivant (Applied Logistic Regression,
 3rd ed., 2013, §5.2.4) call acceptable discrimination."""
 
+MEAN_ROUNDING, DEVIATION_ROUNDING = 1e-12, 1e-7
+"""Shares of the largest value below which a difference of means and a standard deviation (the root of a difference)
+are rounding: float64 carries 16 digits, and sums over millions of cells lose a few."""
+
 BLOCK_VALUES = 1 << 23
 """Values copied at a time while reading by column: 32 MB of float32, with their rows and sorted by column 128 MB."""
 
@@ -129,9 +133,10 @@ def _effects(values: FloatArray, codes: IntArray, counts: IntArray) -> FloatArra
         difference = sums / counts - (sums.sum() - sums) / rest
         within = squares - sums**2 / counts + (squares.sum() - squares) - (sums.sum() - sums) ** 2 / rest
         deviation = np.sqrt(np.maximum(within, 0) / max(n - 2, 1))
-        rounding = np.finfo(np.float32).eps * np.abs(values).max(initial=0)  # what the data can resolve
-        difference[np.abs(difference) <= rounding] = 0
-        effect: FloatArray = difference / np.where(deviation <= rounding, 0, deviation)
+        largest = np.abs(values).max(initial=0)
+        difference[np.abs(difference) <= MEAN_ROUNDING * largest] = 0
+        deviation[deviation <= DEVIATION_ROUNDING * largest] = 0
+        effect: FloatArray = difference / deviation
     effect[(difference == 0) & (counts > 0) & (rest > 0)] = 0
     return effect
 

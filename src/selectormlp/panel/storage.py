@@ -115,7 +115,7 @@ def read_panel(path: Path | str) -> Panel:
         if text.lstrip().startswith("{"):
             return _from_json(text)
         if place.suffix.lower() == ".txt" and "\t" not in text:
-            return _from_rows([[line] for line in text.splitlines()])
+            return _from_rows([[line.strip()] for line in text.splitlines()])
         return _from_rows(_rows_of(text))
     except PanelError as error:
         raise PanelError(f"{str(place)!r}: {error}") from error
@@ -161,14 +161,15 @@ def _rows_of(text: str) -> list[list[str]]:
     first = text.lstrip("\r\n").partition("\n")[0]
     delimiter = next((mark for mark in "\t;" if mark in first), ",")
     try:
-        return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
     except csv.Error as error:
         raise PanelError(f"not a readable table ({error}); expected a line a gene, separated by commas") from error
+    return [[_unshielded(cell.strip()) for cell in row] for row in rows]
 
 
 def _from_rows(rows: Sequence[Sequence[str]]) -> Panel:
     """Make a panel of a table whose first line may be a header."""
-    filled = [[cell.strip() for cell in row] for row in rows if any(cell.strip() for cell in row)]
+    filled = [row for row in rows if any(row)]
     if not filled:
         raise PanelError("the file holds no genes; expected a line a gene")
     header = [cell.casefold() for cell in filled[0]]
@@ -190,10 +191,10 @@ def _from_rows(rows: Sequence[Sequence[str]]) -> Panel:
         return tuple(map(read, cells)) if len(cells) == len(lines) else None
 
     return Panel(
-        genes=tuple(_unshielded(line[column]) for line in lines),
-        reasons=column_of("reason", _unshielded) or (),
+        genes=tuple(line[column] for line in lines),
+        reasons=column_of("reason", str) or (),
         scores=column_of("score", _number) or (),
-        gene_ids=column_of("gene_id", _unshielded),
+        gene_ids=column_of("gene_id", str),
         thresholds=column_of("threshold", _number),
     )
 
