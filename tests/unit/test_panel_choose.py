@@ -72,6 +72,13 @@ def test_must_have_genes_are_not_exchanged():
     assert choose(ORDER, rules, 3, markers(auc)).positions.tolist() == [3, 0, 5]
 
 
+def test_must_have_genes_stay_even_where_only_their_leaving_would_make_room():
+    auc = [[0.9, 0.5, 0.5, 0.5, 0.5, 0.5], [0.5, 0.5, 0.5, 0.5, 0.5, 0.9]]
+    rules = Constraints(must_have=("g3",), min_markers_per_type=1).resolve(GENES)
+    with pytest.raises(SettingsError, match="no panel of 2 genes"):
+        choose(ORDER, rules, 2, markers(auc))
+
+
 def test_nothing_is_exchanged_where_no_type_lacks():
     auc = [[0.9, 0.5, 0.9, 0.5, 0.5, 0.5], [0.5, 0.7, 0.5, 0.5, 0.8, 0.95]]
     rules = Constraints(min_markers_per_type=1).resolve(GENES)
