@@ -5,6 +5,7 @@ SelectorMLPError
     ├── DataError        an AnnData file, matrix or label column
     ├── SettingsError    a settings file, a flag or a parameter
     ├── ModelFileError   a saved model or checkpoint
+    ├── PanelError       a panel, or a file that should hold one
     └── OutputError      a place that results should be written to
 
 Every message states what was found, what was expected, and what to do. The command line prints the message
@@ -35,6 +36,10 @@ class SettingsError(InputError):
 
 class ModelFileError(InputError):
     """A saved model or checkpoint is not usable."""
+
+
+class PanelError(InputError):
+    """A panel, or a file that should hold one, is not usable."""
 
 
 class OutputError(InputError):

@@ -1,0 +1,156 @@
+"""Which genes mark which types: effect size and AUC of each type against the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from selectormlp.data.cells import Cells, IntArray, Matrix
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+MARKER_AUC = 0.7
+"""AUC from which a gene marks a type: the least that Hosmer, Lemeshow and Sturdivant (Applied Logistic Regression,
+3rd ed., 2013, §5.2.4) call acceptable discrimination."""
+
+MEAN_ROUNDING, DEVIATION_ROUNDING = 1e-12, 1e-7
+"""Shares of the largest value below which a difference of means and a standard deviation (the root of a difference)
+are rounding: float64 carries 16 digits, and sums over millions of cells lose a few."""
+
+BLOCK_VALUES = 1 << 23
+"""Values copied at a time while reading by column: 32 MB of float32, with their rows and sorted by column 128 MB."""
+
+
+@dataclass(frozen=True, eq=False)
+class Markers:
+    """How well each gene sets each type apart from all other cells.
+
+    Attributes
+    ----------
+    classes
+        Type names.
+    effect
+        Standardised mean difference (type − rest) / pooled standard deviation, shape (n_classes, n_genes);
+        infinite where both sides are constant and differ, NaN for a type without cells or without a rest.
+    auc
+        Probability that a cell of the type has more of the gene than a cell of the rest, ties counted half, 0 to 1,
+        shape (n_classes, n_genes); NaN as above.
+    """
+
+    classes: tuple[str, ...]
+    effect: FloatArray
+    auc: FloatArray
+
+    def marks(self, min_auc: float = MARKER_AUC) -> BoolArray:
+        """Say which genes mark which types, shape (n_classes, n_genes).
+
+        A gene marks a type where its mean is higher there than in the rest (effect above 0) and its AUC is at
+        least ``min_auc``. It may mark several types, or none.
+        """
+        marked: BoolArray = (self.effect > 0) & (self.auc >= min_auc)
+        return marked
+
+
+def measure_markers(cells: Cells) -> Markers:
+    """Measure effect size and AUC of every gene for every type against the rest.
+
+    Parameters
+    ----------
+    cells
+        Dense or CSR; cells of no known class are left out. Zeros of a CSR matrix are ranked together without
+        being stored, so time grows with the values stored, and about 128 MB more than the data are used.
+
+    Returns
+    -------
+    Markers of all genes, in the order of ``cells.genes``.
+
+    Notes
+    -----
+    The effect is Cohen's d (Statistical Power Analysis, 2nd ed., 1988, eq. 2.5.1 and 2.5.2), the AUC the
+    Mann–Whitney statistic (Annals of Mathematical Statistics, 1947) over the number of pairs, from ranks with
+    ties at their middle.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> X = np.array([[3, 0], [2, 1], [0, 0], [0, 1]], dtype=np.float32)
+    >>> names = pd.Index(["c1", "c2", "c3", "c4"])
+    >>> cells = Cells(X, pd.Index(["CD3D", "ACTB"]), names, np.array([0, 0, 1, 1]), ("T", "B"))
+    >>> markers = measure_markers(cells)
+    >>> markers.auc
+    array([[1. , 0.5],
+           [0. , 0.5]])
+    >>> markers.marks()
+    array([[ True, False],
+           [False, False]])
+    """
+    counts = cells.class_counts()
+    effect = np.empty((cells.n_classes, cells.n_genes))
+    auc = np.empty_like(effect)
+    for gene, (rows, values) in enumerate(_columns(cells.X)):
+        codes = cells.labels[rows]
+        known = codes >= 0
+        exact = values[known].astype(np.float64)
+        effect[:, gene] = _effects(exact, codes[known], counts)
+        auc[:, gene] = _aucs(exact, codes[known], counts)
+    return Markers(cells.classes, effect, auc)
+
+
+def _columns(X: Matrix) -> Iterator[tuple[IntArray, npt.NDArray[np.float32]]]:
+    """Yield the rows and values that are not zero of each gene in turn, copying a block of genes at a time."""
+    n_cells, n_genes = X.shape
+    per_gene = X.nnz / n_genes if isinstance(X, sp.csr_array) else n_cells
+    width = max(1, int(BLOCK_VALUES / max(1, per_gene)))
+    for start in range(0, n_genes, width):
+        block = X[:, start : start + width]
+        if isinstance(block, sp.csr_array):
+            block = block.tocsc()
+            for first, last in zip(block.indptr[:-1], block.indptr[1:], strict=True):
+                rows, values = block.indices[first:last], block.data[first:last]
+                yield rows[values != 0], values[values != 0]
+        else:
+            for column in np.ascontiguousarray(block.T):
+                rows = np.flatnonzero(column)
+                yield rows, column[rows]
+
+
+def _effects(values: FloatArray, codes: IntArray, counts: IntArray) -> FloatArray:
+    """Cohen's d of each class from the values of one gene that are not zero."""
+    n_classes, n = len(counts), counts.sum()
+    n_zero = counts - np.bincount(codes, minlength=n_classes)
+    mean = values.sum() / n if n else 0.0
+    # Sums about the mean of all cells: a large common level would drown small differences in raw squares.
+    centred = values - mean
+    sums = np.bincount(codes, weights=centred, minlength=n_classes) - n_zero * mean
+    squares = np.bincount(codes, weights=centred**2, minlength=n_classes) + n_zero * mean**2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rest = n - counts
+        difference = sums / counts - (sums.sum() - sums) / rest
+        within = squares - sums**2 / counts + (squares.sum() - squares) - (sums.sum() - sums) ** 2 / rest
+        deviation = np.sqrt(np.maximum(within, 0) / max(n - 2, 1))
+        largest = np.abs(values).max(initial=0)
+        difference[np.abs(difference) <= MEAN_ROUNDING * largest] = 0
+        deviation[deviation <= DEVIATION_ROUNDING * largest] = 0
+        effect: FloatArray = difference / deviation
+    effect[(difference == 0) & (counts > 0) & (rest > 0)] = 0
+    return effect
+
+
+def _aucs(values: FloatArray, codes: IntArray, counts: IntArray) -> FloatArray:
+    """AUC of each class against the rest from the values of one gene that are not zero."""
+    n_classes, n = len(counts), counts.sum()
+    n_zero = n - len(values)
+    distinct, place, repeats = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(repeats) + np.where(distinct > 0, n_zero, 0)  # zeros lie between negative and positive values
+    ranks = (last - (repeats - 1) / 2)[place]
+    zero_rank = (values < 0).sum() + (n_zero + 1) / 2
+    zeros = counts - np.bincount(codes, minlength=n_classes)
+    rank_sums = np.bincount(codes, weights=ranks, minlength=n_classes) + zeros * zero_rank
+    with np.errstate(invalid="ignore"):
+        auc: FloatArray = (rank_sums - counts * (counts + 1) / 2) / (counts * (n - counts))
+    return auc

@@ -1,0 +1,104 @@
+"""Finding genes by name, by a second name or by a pattern."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from selectormlp.data.cells import IntArray, check_unique
+from selectormlp.errors import SettingsError, quoted
+
+
+@dataclass(frozen=True, eq=False)
+class GeneNames:
+    """The genes of the data, each by its name and, on request, by a second one.
+
+    Attributes
+    ----------
+    genes
+        Unique names, one a column of the data.
+    aliases
+        Second names in the same order (say, symbols where ``genes`` are Ensembl IDs); they may repeat or be missing.
+
+    Raises
+    ------
+    DataError
+        If a gene name repeats.
+    SettingsError
+        If there is not one alias a gene.
+    """
+
+    genes: pd.Index[str]
+    aliases: pd.Index[str] | None = None
+
+    def __post_init__(self) -> None:
+        check_unique(self.genes, "gene", "adata.var_names_make_unique()")
+        if self.aliases is not None and len(self.aliases) != len(self.genes):
+            raise SettingsError(f"{len(self.aliases)} second gene names for {len(self.genes)} genes; expected one each")
+
+    @cached_property
+    def positions(self) -> dict[str, list[int]]:
+        """Positions of the genes that go by each name; a gene's own name comes before another's alias."""
+        found: dict[str, list[int]] = {}
+        for position, alias in enumerate(() if self.aliases is None else self.aliases):
+            if not pd.isna(alias):
+                found.setdefault(str(alias), []).append(position)
+        found.update({str(gene): [position] for position, gene in enumerate(self.genes)})
+        return found
+
+    def find(self, names: Iterable[str], *, patterns: bool = False) -> dict[str, list[int]]:
+        """Find genes by name or alias, exactly.
+
+        Parameters
+        ----------
+        names
+            What to look for.
+        patterns
+            Whether a name that no gene has may be a shell pattern (``*``, ``?``, ``[SL]``; case matters).
+
+        Returns
+        -------
+        Positions for each of the names, in their order; an empty list where there is no such gene.
+
+        Examples
+        --------
+        >>> GeneNames(pd.Index(["MT-CO1", "CD3E", "MT-ND1"])).find(["CD3E", "MT-*", "x"], patterns=True)
+        {'CD3E': [1], 'MT-*': [0, 2], 'x': []}
+        """
+        return {
+            name: self._match(name) if patterns and name not in self.positions else self.positions.get(name, [])
+            for name in names
+        }
+
+    def _match(self, pattern: str) -> list[int]:
+        if not is_pattern(pattern):
+            return []
+        fits = re.compile(fnmatch.translate(pattern)).match
+        return sorted({position for name, found in self.positions.items() if fits(name) for position in found})
+
+
+def is_pattern(name: str) -> bool:
+    """Tell a shell pattern from a plain name."""
+    return any(character in name for character in "*?[")
+
+
+def one_each(found: Mapping[str, list[int]], genes: pd.Index[str]) -> IntArray:
+    """Take the positions of genes found by name, each once, in order.
+
+    Raises
+    ------
+    SettingsError
+        If a name fits several genes.
+    """
+    for name, positions in found.items():
+        if len(positions) > 1:
+            raise SettingsError(
+                f"{name!r} names {len(positions)} genes ({quoted(genes[positions])}); give the one that is meant"
+            )
+    return np.array(list(dict.fromkeys(p for positions in found.values() for p in positions)), dtype=np.int64)

@@ -1,0 +1,267 @@
+"""A panel: the genes chosen, why each is there, and where it comes from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from selectormlp.data.cells import IntArray
+from selectormlp.errors import PanelError, SettingsError, quoted
+from selectormlp.panel.choose import SELECTED, Choice, choose
+from selectormlp.panel.markers import Markers
+from selectormlp.panel.provenance import Provenance
+from selectormlp.panel.rules import Rules
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A chosen set of genes, in order.
+
+    Attributes
+    ----------
+    genes
+        Gene names, distinct, the first chosen first.
+    reasons
+        Why each gene is there: ``"must-have"``, ``"selected"``, ``"marker of T (minimum per type)"``, …; the name of
+        the method by default.
+    scores
+        Score or gain of each gene in the unit of the method, None where there is none (the default).
+    gene_ids
+        An identifier of each gene (Ensembl), ``""`` where unknown; or None.
+    thresholds
+        Expression above which each gene counts as on, for methods that binarise; or None.
+    n_required
+        How many of the first genes every size holds: must-have genes, or the panel that was extended.
+    nested
+        Whether the first n genes (n ≥ ``n_required``) are what the method gives for size n.
+    provenance
+        Method, settings, seed, versions, data and cells.
+
+    Raises
+    ------
+    PanelError
+        If there is no gene, a gene is named twice or by no printable text, or a column has another length.
+
+    Examples
+    --------
+    >>> panel = Panel(("CD3E", "MS4A1", "NKG7"), scores=(3.0, 2.5, 0.5))
+    >>> panel.head(2).genes
+    ('CD3E', 'MS4A1')
+    """
+
+    genes: tuple[str, ...]
+    reasons: tuple[str, ...] = ()
+    scores: tuple[float | None, ...] = ()
+    gene_ids: tuple[str, ...] | None = None
+    thresholds: tuple[float | None, ...] | None = None
+    n_required: int = 0
+    nested: bool = True
+    provenance: Provenance = field(default_factory=Provenance)
+
+    def __post_init__(self) -> None:
+        n_genes = len(self.genes)
+        object.__setattr__(self, "genes", tuple(self.genes))
+        object.__setattr__(self, "reasons", tuple(self.reasons) or (self.provenance.method,) * n_genes)
+        object.__setattr__(self, "scores", tuple(self.scores) or (None,) * n_genes)
+        if not n_genes:
+            raise PanelError("a panel without genes; at least one is needed")
+        unusable = [gene for gene in self.genes if not (gene.strip() and gene.isprintable())]
+        if unusable:
+            raise PanelError(
+                f"{len(unusable)} gene name(s) are empty or hold characters that cannot be printed "
+                f"({quoted(unusable, most=3)}); rename or remove them"
+            )
+        if len(set(self.genes)) < n_genes:
+            repeated = [gene for gene in dict.fromkeys(self.genes) if self.genes.count(gene) > 1]
+            raise PanelError(f"{len(repeated)} gene(s) are listed more than once ({quoted(repeated)}); list each once")
+        self._check_columns()
+
+    def _check_columns(self) -> None:
+        for what in ("reasons", "scores", "gene_ids", "thresholds"):
+            values = getattr(self, what)
+            if values is not None and len(values) != len(self.genes):
+                raise PanelError(f"{len(values)} {what} for {len(self.genes)} genes; expected one each")
+            if what in ("scores", "thresholds") and not all(v is None or math.isfinite(v) for v in values or ()):
+                raise PanelError(f"the {what} of a panel hold NaN or infinite values; leave these out (None)")
+        if not 0 <= self.n_required <= len(self.genes):
+            raise PanelError(f"{self.n_required} required genes in a panel of {len(self.genes)}; expected no more")
+
+    def __len__(self) -> int:
+        return len(self.genes)
+
+    @classmethod
+    def from_choice(
+        cls,
+        choice: Choice,
+        genes: pd.Index[str],
+        *,
+        scores: npt.NDArray[np.floating] | None = None,
+        gene_ids: Sequence[str] | None = None,
+        provenance: Provenance,
+    ) -> Panel:
+        """Make a panel of the genes that were chosen.
+
+        Parameters
+        ----------
+        choice
+            Positions and reasons.
+        genes
+            Gene names of the data that the positions refer to.
+        scores
+            Score or gain of every gene of the data, shape (len(genes),); what is not finite counts as none.
+        gene_ids
+            Identifier of every gene of the data, or None.
+        provenance
+            How it was learned.
+        """
+        return cls(
+            genes=tuple(map(str, genes[choice.positions])),
+            reasons=choice.reasons,
+            scores=_finite(scores, choice.positions),
+            gene_ids=None if gene_ids is None else _ids(gene_ids, choice.positions),
+            n_required=choice.n_required,
+            nested=choice.nested,
+            provenance=provenance,
+        )
+
+    def head(self, n_genes: int) -> Panel:
+        """Return the panel of a smaller size that this one holds.
+
+        Parameters
+        ----------
+        n_genes
+            Size, from ``n_required`` (at least 1) to the size of this panel.
+
+        Raises
+        ------
+        PanelError
+            If the size is out of range, or the panel is not nested, so that its first genes are not what its
+            method would choose for that size.
+        """
+        if not max(1, self.n_required) <= n_genes <= len(self):
+            raise PanelError(
+                f"the first {n_genes} genes of a panel of {len(self)} with {self.n_required} required ones; expected "
+                f"{max(1, self.n_required)} to {len(self)}"
+            )
+        if n_genes < len(self) and not self.nested:
+            raise PanelError(
+                f"the first {n_genes} genes of this panel are not the panel of {n_genes}: it was chosen under a budget "
+                f"or a minimum of markers per type, or by exchanges, at its full size; select {n_genes} genes anew"
+            )
+        return replace(
+            self,
+            genes=self.genes[:n_genes],
+            reasons=self.reasons[:n_genes],
+            scores=self.scores[:n_genes],
+            gene_ids=None if self.gene_ids is None else self.gene_ids[:n_genes],
+            thresholds=None if self.thresholds is None else self.thresholds[:n_genes],
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a line a gene: position (from 1), gene, gene_id, score, threshold, reason; absent columns left out."""
+        columns: dict[str, object] = {"position": range(1, len(self) + 1), "gene": self.genes}
+        if self.gene_ids is not None:
+            columns["gene_id"] = self.gene_ids
+        columns["score"] = np.array(self.scores, dtype=np.float64)
+        if self.thresholds is not None:
+            columns["threshold"] = np.array(self.thresholds, dtype=np.float64)
+        return pd.DataFrame({**columns, "reason": self.reasons})
+
+    def write(self, folder: Path | str) -> Path:
+        """Write ``panel.csv``, ``panel.json`` and ``genes.txt``; see :func:`selectormlp.panel.storage.write_panel`."""
+        from selectormlp.panel.storage import write_panel  # storage reads panels and so imports this module
+
+        return write_panel(self, folder)
+
+
+def extend_panel(
+    panel: Panel,
+    order: IntArray,
+    gains: npt.NDArray[np.floating],
+    rules: Rules,
+    *,
+    n_new: int,
+    provenance: Provenance,
+    gene_ids: Sequence[str] | None = None,
+    markers: Markers | None = None,
+) -> Panel:
+    """Add genes to an existing panel.
+
+    Parameters
+    ----------
+    panel
+        The existing panel; its genes stay, in their order, also those that the data lack.
+    order
+        Positions of the genes of ``rules`` from the best to the worst, learned with ``rules.must_have`` given.
+    gains
+        What each gene adds in the order learned, shape (n_genes,).
+    rules
+        Made by ``Rules.with_existing(panel.genes)``.
+    n_new
+        How many genes to add (must-have genes that the panel lacks count among them).
+    provenance
+        How the new genes were learned.
+    gene_ids
+        Identifier of every gene of the data, or None.
+    markers
+        See :func:`selectormlp.panel.choose.choose`.
+
+    Returns
+    -------
+    The extended panel: the existing genes with their reasons and scores, then the new ones with their gains.
+
+    Raises
+    ------
+    SettingsError
+        If ``n_new`` is below 1 or the rules cannot be kept.
+
+    Examples
+    --------
+    >>> from selectormlp.panel.constraints import Constraints
+    >>> panel = Panel(("CD3E", "ABSENT"))
+    >>> rules = Constraints().resolve(pd.Index(["NKG7", "CD3E", "MS4A1"])).with_existing(panel.genes)
+    >>> gains = np.array([0.5, 0.0, 2.5])
+    >>> extended = extend_panel(panel, np.array([1, 2, 0]), gains, rules, n_new=1, provenance=Provenance("t-test"))
+    >>> extended.genes, extended.scores
+    (('CD3E', 'ABSENT', 'MS4A1'), (None, None, 2.5))
+    """
+    if n_new < 1:
+        raise SettingsError(f"{n_new} genes to add to a panel; expected 1 or more")
+    choice = choose(order, rules, rules.n_existing + n_new, markers)
+    new = choice.positions[rules.n_existing :]
+    added = f"added to a panel of {len(panel)}"
+    ids = panel.gene_ids
+    if gene_ids is not None:
+        found = rules.names.find(panel.genes)
+        known = [_ids(gene_ids, positions)[0] if (positions := found[gene]) else "" for gene in panel.genes]
+        old = ids or ("",) * len(panel)
+        ids = (*(own or data for own, data in zip(old, known, strict=True)), *_ids(gene_ids, new))
+    elif ids is not None:
+        ids = (*ids, *("",) * n_new)
+    return Panel(
+        genes=(*panel.genes, *map(str, rules.genes[new])),
+        reasons=(*panel.reasons, *(added if r == SELECTED else r for r in choice.reasons[rules.n_existing :])),
+        scores=(*panel.scores, *_finite(gains, new)),
+        gene_ids=ids,
+        thresholds=None if panel.thresholds is None else (*panel.thresholds, *(None,) * n_new),
+        n_required=len(panel) + choice.n_required - rules.n_existing,
+        nested=choice.nested,
+        provenance=provenance,
+    )
+
+
+def _finite(values: npt.NDArray[np.floating] | None, positions: IntArray) -> tuple[float | None, ...]:
+    if values is None:
+        return (None,) * len(positions)
+    return tuple(float(value) if np.isfinite(value) else None for value in values[positions])
+
+
+def _ids(gene_ids: Sequence[str], positions: Iterable[int]) -> tuple[str, ...]:
+    found = (gene_ids[position] for position in positions)
+    return tuple("" if pd.isna(gene_id) else str(gene_id) for gene_id in found)

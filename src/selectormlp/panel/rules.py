@@ -1,0 +1,157 @@
+"""Constraints as positions and masks over the genes of the data, and which of them clash."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from selectormlp.data.cells import IntArray
+from selectormlp.errors import SettingsError, quoted
+from selectormlp.panel.markers import MARKER_AUC, BoolArray, FloatArray
+from selectormlp.panel.names import GeneNames, one_each
+
+logger = logging.getLogger(__name__)
+
+BUDGET_TOLERANCE = 1e-9
+"""Share of the budget by which a sum of costs may exceed it: rounding of sums of up to a million float64."""
+
+
+@dataclass(frozen=True, eq=False)
+class Rules:
+    """Constraints resolved against the genes of the data.
+
+    Attributes
+    ----------
+    names
+        The genes that positions and masks refer to.
+    must_have
+        Positions of the genes that every panel holds, in the order they were given.
+    allowed
+        Which genes a panel may hold (must-have genes are among them), shape (n_genes,).
+    costs
+        Cost of each gene, ≥ 0, in the unit of the budget, shape (n_genes,).
+    budget
+        The most that a panel may cost, or None.
+    min_markers_per_type
+        The fewest markers that each type needs.
+    min_marker_auc
+        AUC from which a gene marks a type.
+    ignored
+        Names that were asked for and that no gene has, and patterns that no gene fits.
+    n_existing
+        How many of the first must-have genes belong to an existing panel that is to be extended.
+    """
+
+    names: GeneNames
+    must_have: IntArray
+    allowed: BoolArray
+    costs: FloatArray
+    budget: float | None = None
+    min_markers_per_type: int = 0
+    min_marker_auc: float = MARKER_AUC
+    ignored: tuple[str, ...] = ()
+    n_existing: int = 0
+
+    @property
+    def genes(self) -> pd.Index[str]:
+        """Names of the genes."""
+        return self.names.genes
+
+    @property
+    def nested(self) -> bool:
+        """Whether a larger panel holds the smaller one: not under a budget or with a minimum of markers per type."""
+        return self.budget is None and not self.min_markers_per_type
+
+    @property
+    def cost_limit(self) -> float:
+        """The budget and what rounding may add to it; infinite without a budget."""
+        return math.inf if self.budget is None else self.budget * (1 + BUDGET_TOLERANCE)
+
+    def restricted(self) -> Rules:
+        """Keep the allowed genes alone, in the same order: the rules for a matrix cut down to these."""
+        position = np.cumsum(self.allowed) - 1
+        aliases = self.names.aliases
+        return replace(
+            self,
+            names=GeneNames(self.genes[self.allowed], None if aliases is None else aliases[self.allowed]),
+            must_have=position[self.must_have].astype(np.int64),
+            allowed=np.ones(int(self.allowed.sum()), dtype=np.bool_),
+            costs=self.costs[self.allowed],
+        )
+
+    def with_existing(self, panel_genes: Iterable[str]) -> Rules:
+        """Take the genes of an existing panel in: first, always, and at no cost, whatever else the rules say.
+
+        Parameters
+        ----------
+        panel_genes
+            Names or aliases; those that the data lack are logged and listed in ``ignored``.
+
+        Raises
+        ------
+        SettingsError
+            If a name fits several genes.
+        """
+        found = self.names.find(panel_genes)
+        existing = one_each(found, self.genes)
+        absent = [name for name, positions in found.items() if not positions]
+        if absent:
+            logger.warning("%d gene(s) of the existing panel are not in the data: %s", len(absent), quoted(absent))
+        allowed, costs = self.allowed.copy(), self.costs.copy()
+        allowed[existing], costs[existing] = True, 0.0
+        return replace(
+            self,
+            must_have=np.concatenate([existing, self.must_have[~np.isin(self.must_have, existing)]]),
+            allowed=allowed,
+            costs=costs,
+            ignored=(*self.ignored, *absent),
+            n_existing=len(existing),
+        )
+
+    def clashes(self, n_genes: int, pool: IntArray | None = None) -> list[str]:
+        """Say what stands against a panel of a size.
+
+        Parameters
+        ----------
+        n_genes
+            Size of the panel.
+        pool
+            Positions that the panel is chosen from, must-have genes among them; by default all allowed genes.
+
+        Returns
+        -------
+        A phrase for each clash; none where size and budget can be kept.
+        """
+        pool = np.flatnonzero(self.allowed) if pool is None else pool
+        n_must, n_pool = len(self.must_have), len(pool)
+        if n_genes < 1:
+            return [f"a panel of {n_genes} genes was asked for: expected 1 or more"]
+        if n_must > n_genes:
+            return [f"{n_must} must-have genes for a panel of {n_genes}"]
+        if n_pool < n_genes:
+            return [f"{n_pool} allowed gene(s) for a panel of {n_genes}"]
+        others = np.sort(self.costs[np.setdiff1d(pool, self.must_have)])
+        cheapest = self.costs[self.must_have].sum() + others[: n_genes - n_must].sum()
+        if cheapest > self.cost_limit:
+            held = f", its {n_must} must-have gene(s) included," if n_must else ""
+            return [f"the cheapest panel of {n_genes}{held} costs {cheapest:.6g}, above the budget of {self.budget:g}"]
+        return []
+
+
+def refuse(clashes: list[str]) -> None:
+    """Raise one error for all clashes.
+
+    Raises
+    ------
+    SettingsError
+        If there are any.
+    """
+    if clashes:
+        raise SettingsError(
+            f"these constraints cannot all be kept: {'; '.join(clashes)}; loosen or drop one side of each"
+        )

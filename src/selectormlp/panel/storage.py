@@ -1,0 +1,262 @@
+"""Panels on disk: CSV, JSON and a plain list; and other people's lists of genes.
+
+The JSON file holds everything, exactly. The CSV file holds a line a gene and is safe to open in a spreadsheet: a
+name that a spreadsheet would take for a formula is written after an apostrophe, which is taken off again when the
+file is read (a name that begins with an apostrophe gets a second one, so nothing is lost). The plain list is meant
+for programs and holds names as they are.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import csv
+import io
+import json
+import math
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from selectormlp.errors import PanelError, nearest
+from selectormlp.files import written_whole
+from selectormlp.panel.panel import Panel
+
+CSV_NAME, JSON_NAME, LIST_NAME = "panel.csv", "panel.json", "genes.txt"
+
+GENE_COLUMNS = ("gene", "genes", "gene_name", "gene_names", "symbol", "gene_symbol", "symbols", "feature", "name")
+"""Headers, in any case, under which genes are looked for, in this order."""
+
+FORMULA_STARTS = "=+-@"
+"""A cell that begins so is a formula to spreadsheets (OWASP, "CSV injection")."""
+
+MOST_BYTES = 1 << 30
+"""Size of the largest file read: the JSON of a panel learned on a hundred million cells is of this order."""
+
+MOST_INFLATION = 100
+"""The most that cell names may grow when unpacked. Real names shrink 3 to 20 times; deflate could reach 1,000."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class PackedNames:
+    """Names as base64 of the zlib-compressed JSON list, and their number."""
+
+    n: int
+    zlib: str
+
+
+@dataclass(frozen=True)
+class PanelFile:
+    """What a panel's JSON file holds; the names of the cells stand apart, packed."""
+
+    format: Literal["selectormlp-panel"]
+    version: Literal[1]
+    panel: Panel
+    cells: PackedNames
+
+
+def write_panel(panel: Panel, folder: Path | str) -> Path:
+    """Write ``panel.csv``, ``panel.json`` and ``genes.txt``.
+
+    Parameters
+    ----------
+    panel
+        The panel.
+    folder
+        Where to; made where absent. Files of these names are replaced, all or none.
+
+    Returns
+    -------
+    The folder.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written to.
+    """
+    place = Path(folder)
+    with written_whole(place / CSV_NAME, place / JSON_NAME, place / LIST_NAME) as (table, record, plain):
+        table.write_text(_csv_text(panel), encoding="utf-8", newline="")
+        record.write_text(_json_text(panel), encoding="utf-8", newline="")
+        plain.write_text("".join(f"{gene}\n" for gene in panel.genes), encoding="utf-8", newline="")
+    return place
+
+
+def read_panel(path: Path | str) -> Panel:
+    """Read a panel from our JSON, or a list of genes from any CSV, TSV or text file.
+
+    Parameters
+    ----------
+    path
+        A JSON object is read as our panel. In a table (commas, semicolons or tabs) genes are taken from the column
+        headed ``gene``, ``genes``, ``gene_name``, ``symbol`` or the like, else from the first; a first line without
+        such a header is taken as a gene. Columns ``gene_id``, ``score`` and ``reason`` are read where present. A
+        ``.txt`` file without tabs holds a gene a line. White space around names is dropped.
+
+    Raises
+    ------
+    PanelError
+        If the file is absent, too large, no text, or holds no panel, or a gene stands in it twice.
+
+    Examples
+    --------
+    >>> from tempfile import mkdtemp
+    >>> panel = Panel(("CD3E", "MS4A1"), scores=(3.0, 0.1))
+    >>> read_panel(write_panel(panel, mkdtemp()) / "panel.json") == panel
+    True
+    """
+    place = Path(path)
+    text = _text_of(place)
+    try:
+        if text.lstrip().startswith("{"):
+            return _from_json(text)
+        if place.suffix.lower() == ".txt" and "\t" not in text:
+            return _from_rows([[line.strip()] for line in text.splitlines()])
+        return _from_rows(_rows_of(text))
+    except PanelError as error:
+        raise PanelError(f"{str(place)!r}: {error}") from error
+
+
+def _text_of(place: Path) -> str:
+    if not place.is_file():
+        if place.is_dir():
+            raise PanelError(f"{str(place)!r} is a folder; name a file in it, such as {JSON_NAME!r}")
+        siblings = [p.name for p in place.parent.iterdir()] if place.parent.is_dir() else []
+        raise PanelError(f"no file {str(place)!r}; in its folder, {nearest(place.name, sorted(siblings))}")
+    try:
+        if place.stat().st_size > MOST_BYTES:
+            raise PanelError(f"{str(place)!r} has {place.stat().st_size:,} bytes; a panel has at most {MOST_BYTES:,}")
+        return place.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise PanelError(
+            f"{str(place)!r} is not UTF-8 text; expected a panel as JSON, CSV or a plain list (save it as UTF-8)"
+        ) from error
+    except OSError as error:
+        raise PanelError(f"cannot read {str(place)!r} ({error.strerror or error})") from error
+
+
+def _csv_text(panel: Panel) -> str:
+    frame = panel.to_frame()
+    for column in ("gene", "gene_id", "reason"):
+        if column in frame:
+            frame[column] = [_shielded(text) for text in frame[column]]
+    stream = io.StringIO()
+    frame.to_csv(stream, index=False, lineterminator="\n")
+    return stream.getvalue()
+
+
+def _shielded(text: str) -> str:
+    return f"'{text}" if text.startswith((*FORMULA_STARTS, "'")) else text
+
+
+def _unshielded(text: str) -> str:
+    return text[1:] if text[:1] == "'" and text[1:].startswith((*FORMULA_STARTS, "'")) else text
+
+
+def _rows_of(text: str) -> list[list[str]]:
+    first = text.lstrip("\r\n").partition("\n")[0]
+    delimiter = next((mark for mark in "\t;" if mark in first), ",")
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+    except csv.Error as error:
+        raise PanelError(f"not a readable table ({error}); expected a line a gene, separated by commas") from error
+    return [[_unshielded(cell.strip()) for cell in row] for row in rows]
+
+
+def _from_rows(rows: Sequence[Sequence[str]]) -> Panel:
+    """Make a panel of a table whose first line may be a header."""
+    filled = [row for row in rows if any(row)]
+    if not filled:
+        raise PanelError("the file holds no genes; expected a line a gene")
+    header = [cell.casefold() for cell in filled[0]]
+    named = [header.index(name) for name in GENE_COLUMNS if name in header]
+    column = named[0] if named else 0
+    has_header = bool(named) or not header[0]
+    lines = filled[1:] if has_header else filled
+    short = next((line for line in lines if len(line) <= column or not line[column]), None)
+    if short is not None:
+        raise PanelError(
+            f"the line {','.join(short)[:60]!r} names no gene (column {column + 1}); fill it in or drop it"
+        )
+    if not lines:
+        raise PanelError("the file holds a header but no genes; expected a line a gene")
+
+    def column_of(name: str, read: Callable[[str], T]) -> tuple[T, ...] | None:
+        place = header.index(name) if has_header and name in header else len(header)
+        cells = [line[place] for line in lines if place < len(line)]
+        return tuple(map(read, cells)) if len(cells) == len(lines) else None
+
+    return Panel(
+        genes=tuple(line[column] for line in lines),
+        reasons=column_of("reason", str) or (),
+        scores=column_of("score", _number) or (),
+        gene_ids=column_of("gene_id", str),
+        thresholds=column_of("threshold", _number),
+    )
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _json_text(panel: Panel) -> str:
+    provenance = panel.provenance
+    file = PanelFile(
+        "selectormlp-panel",
+        1,
+        replace(panel, provenance=replace(provenance, cells=())),
+        PackedNames(len(provenance.cells), _pack(provenance.cells)),
+    )
+    return json.dumps(asdict(file), indent=1, allow_nan=False) + "\n"
+
+
+def _pack(names: Sequence[str]) -> str:
+    text = json.dumps(list(names), separators=(",", ":")).encode()
+    packed = zlib.compress(text)
+    if len(text) > MOST_INFLATION * len(packed):  # so alike that a reader would suspect a bomb
+        packed = zlib.compress(text, level=0)
+    return base64.b64encode(packed).decode("ascii")
+
+
+def _unpack(packed: PackedNames) -> tuple[str, ...]:
+    from pydantic import TypeAdapter
+
+    try:
+        data = base64.b64decode(packed.zlib, validate=True)
+        inflator = zlib.decompressobj()
+        text = inflator.decompress(data, MOST_INFLATION * len(data))
+    except (binascii.Error, ValueError, zlib.error) as error:
+        raise PanelError(f"its cell names cannot be unpacked ({error}); copy the file again") from error
+    if not inflator.eof:
+        raise PanelError(
+            f"its cell names are cut short or unpack to {MOST_INFLATION} times their size; copy the file again"
+        )
+    try:
+        names = TypeAdapter(tuple[str, ...]).validate_json(text, strict=True)
+    except ValueError as error:
+        raise PanelError("its cell names are not a list of names; copy the file again") from error
+    if len(names) != packed.n:
+        raise PanelError(f"it should name {packed.n} cells and names {len(names)}; copy the file again")
+    return names
+
+
+def _from_json(text: str) -> Panel:
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        file = TypeAdapter(PanelFile).validate_json(text, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        reason = " ".join(first["msg"].removeprefix("Value error, ").split())[:300]
+        at = f" at {where!r}" if where else ""
+        raise PanelError(f"not a panel file of this package{at} ({reason}); expected one that write() made") from error
+    return replace(file.panel, provenance=replace(file.panel.provenance, cells=_unpack(file.cells)))
