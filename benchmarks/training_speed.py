@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import scipy.sparse as sp
@@ -40,7 +41,7 @@ def seconds(function: Callable[[], object]) -> float:
 def products_of_an_epoch(batch_size: int) -> None:
     """Do the float32 products of one epoch: forward, weight gradients, input gradients of all but the first layer."""
     sizes = [N_GENES, 512, 128, 64, N_CLASSES]
-    weights = [torch.randn(out, inner) for inner, out in zip(sizes[:-1], sizes[1:], strict=True)]
+    weights = [torch.randn(out, inner) for inner, out in pairwise(sizes)]
     for n_cells, trains in ((N_TRAIN, True), (N_TRAIN, False), (N_VALIDATION, False)):
         size = batch_size if trains else 2048
         inputs = [torch.randn(size, inner) for inner in sizes]

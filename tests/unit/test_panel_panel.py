@@ -8,7 +8,8 @@ from selectormlp.errors import InputError, PanelError, SettingsError
 from selectormlp.panel.choose import choose
 from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.panel import Panel, extend_panel
-from selectormlp.panel.provenance import Provenance, hash_cells, package_versions
+from selectormlp.panel.provenance import Provenance, hash_cells
+from selectormlp.versions import package_versions
 
 GENES = pd.Index(["a", "b", "c", "d", "e"])
 

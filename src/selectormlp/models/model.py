@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -80,14 +79,3 @@ class Model:
 def model_type_of(selector: ClassifyingSelector) -> str:
     """Return the name of a selector's kind: ``"selector_mlp"``, ``"mlp"`` or ``"svm"``."""
     return next(name for name, kind in MODEL_TYPES.items() if type(selector) is kind)
-
-
-def package_versions() -> dict[str, str]:
-    """Return the versions of this package and of those that its results depend on."""
-    versions = {}
-    for name in ("selectormlp", "torch", "scikit-learn", "numpy", "anndata"):
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:  # run from a source tree that is not installed
-            versions[name] = "unknown"
-    return versions

@@ -25,12 +25,13 @@ from selectormlp.data.anndata_io import CellsSource
 from selectormlp.data.normalize import Normalization
 from selectormlp.errors import ModelFileError, nearest
 from selectormlp.files import written_whole
-from selectormlp.models.model import MODEL_TYPES, Model, model_type_of, package_versions
+from selectormlp.models.model import MODEL_TYPES, Model, model_type_of
 from selectormlp.networks.mlp import SelectorNetwork
 from selectormlp.networks.module import CARD_KEY
 from selectormlp.selectors.classifier import ClassifyingSelector
 from selectormlp.selectors.network import NetworkSelector
 from selectormlp.selectors.svm import LinearSVM
+from selectormlp.versions import package_versions
 
 logger = logging.getLogger(__name__)
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import platform
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -17,9 +15,6 @@ from selectormlp.errors import PanelError
 
 GIVEN = "given"
 """Method of a panel that was not chosen here but read from a list."""
-
-VERSIONED = ("selectormlp", "numpy", "scipy", "scikit-learn", "torch")
-"""Packages whose version can change what is chosen."""
 
 HASHED_CELLS = 4096
 """Cells hashed at a time; part of the hash's definition."""
@@ -74,17 +69,6 @@ class Provenance:
                 f"{len(self.cells) - len(set(self.cells))} cell name(s) repeat among the {len(self.cells)} that the "
                 "panel was learned on; name each once"
             )
-
-
-def package_versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that decide what is chosen.
-
-    Examples
-    --------
-    >>> list(package_versions())
-    ['python', 'selectormlp', 'numpy', 'scipy', 'scikit-learn', 'torch']
-    """
-    return {"python": platform.python_version(), **{name: version(name) for name in VERSIONED}}
 
 
 def hash_cells(cells: Cells) -> str:

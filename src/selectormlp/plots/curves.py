@@ -61,9 +61,8 @@ def plot_comparison(tables: Mapping[str, pd.DataFrame], *, title: str = "", ax: 
     axes = ax or new_axes()
     for color, (name, table) in zip(COLORS, tables.items(), strict=False):
         axes.plot(table.index, table["Accuracy (selected features)"], label=name, color=color, marker="o", markersize=3)
-        axes.plot(
-            table.index, table["Accuracy (random features)"], label=f"{name}, random order", color=color, linestyle=":"
-        )
+        axes.plot(table.index, table["Accuracy (random features)"], color=color, linestyle=":")
+    axes.plot([], [], color=GREY, linestyle=":", label="genes in random order")
     axes.set_xscale("symlog", linthresh=10)
     largest = max(int(table.index.max()) for table in tables.values())
     ticks = [size for size in (0, 10, 25, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000) if size <= largest]
@@ -71,7 +70,7 @@ def plot_comparison(tables: Mapping[str, pd.DataFrame], *, title: str = "", ax: 
     axes.minorticks_off()
     axes.set_xlim(0, largest)
     axes.set_ylim(0, 1)
-    axes.legend(frameon=False, loc="lower right", fontsize="small")
+    axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=4, fontsize="small")
     return finish(axes, title=title, xlabel="genes kept (the others set to 0)", ylabel="accuracy on test cells")
 
 
