@@ -6,6 +6,7 @@ import scipy.sparse as sp
 
 from selectormlp.moments import stream
 from selectormlp.moments.stream import balanced_cell_weights, moments_of, moments_of_chunks
+from selectormlp.moments.variable import gene_variances
 
 RNG = np.random.default_rng(0)
 CODES = RNG.choice(4, size=300, p=[0.6, 0.3, 0.09, 0.01])
@@ -62,3 +63,11 @@ def test_float32_far_from_zero_does_not_cancel(monkeypatch):
     moments = moments_of(shifted, np.arange(2000) % 3)
     expected = np.cov(shifted.astype(np.float64).T, bias=True)  # X'X − n·m·m' in float32 would be off by about 0.1
     np.testing.assert_allclose(moments.total_covariance(), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float16, bool])
+def test_other_numbers_are_neither_cut_off_nor_overflow(dtype):
+    counts = (X + 200 * (X > 2)).astype(dtype) if dtype == np.uint8 else X.astype(dtype)
+    expected = moments_of(counts.astype(np.float64), CODES)
+    agree(moments_of(counts, CODES), expected)
+    np.testing.assert_allclose(gene_variances(counts, CODES, np.ones(4)), expected.total_covariance().diagonal())

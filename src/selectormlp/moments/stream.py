@@ -13,8 +13,8 @@ from selectormlp.data.cells import IntArray
 from selectormlp.errors import DataError
 from selectormlp.moments.moments import FloatArray, Moments, add_outer, merge_into
 
-AnyMatrix: TypeAlias = "npt.NDArray[np.floating[Any]] | sp.csr_array | sp.csr_matrix"
-"""Cells × genes, float32 or float64: dense or CSR."""
+AnyMatrix: TypeAlias = "npt.NDArray[Any] | sp.csr_array | sp.csr_matrix"
+"""Cells × genes, dense or CSR; float32 and float64 are worked on as they are, other numbers as float64."""
 
 CHUNK_BYTES = 2**26
 """Size of one dense chunk, 64 MiB: 8,000 cells of 2,000 genes, enough that the matrix product outweighs the merging."""
@@ -57,7 +57,7 @@ def moments_of(
     Parameters
     ----------
     X
-        Expression, shape (n_cells, n_genes), float32 or float64, dense or CSR. Not altered.
+        Expression, shape (n_cells, n_genes), dense or CSR. Not altered.
     codes
         Class code of each cell, shape (n_cells,); cells with a negative code take no part. None: one class.
     n_classes
@@ -125,11 +125,16 @@ def moments_of_chunks(
         if known.any():
             if not known.all():
                 X, codes = X[known], codes[known]
-            part = _moments_of_chunk(X, codes, cell_weights, within, total)
+            part = _moments_of_chunk(as_float(X), codes, cell_weights, within, total)
             moments = part if moments is None else merge_into(moments, part)
     if moments is None:
         raise DataError("no cell has a class; at least one labelled cell is needed")
     return moments
+
+
+def as_float(X: AnyMatrix) -> AnyMatrix:
+    """Turn a matrix of whole or half-precision numbers, which would overflow or be cut off, into float64."""
+    return X if X.dtype in (np.float32, np.float64) else X.astype(np.float64)
 
 
 def class_sums(X: AnyMatrix, codes: IntArray, n_classes: int) -> FloatArray:

@@ -9,7 +9,7 @@ import numpy as np
 from selectormlp.data.cells import IntArray
 from selectormlp.errors import SettingsError
 from selectormlp.moments.moments import FloatArray
-from selectormlp.moments.stream import AnyMatrix, class_sums, row_chunks
+from selectormlp.moments.stream import AnyMatrix, as_float, class_sums, row_chunks
 
 GB = 10**9
 
@@ -39,7 +39,7 @@ def gene_variances(X: AnyMatrix, codes: IntArray, cell_weights: FloatArray) -> F
     first, second = np.zeros(X.shape[1]), np.zeros(X.shape[1])
     mass = 0.0
     for rows in row_chunks(X):
-        chunk, known = X[rows], codes[rows] >= 0
+        chunk, known = as_float(X[rows]), codes[rows] >= 0
         if not known.all():
             chunk = chunk[known]
         classes = codes[rows][known]
