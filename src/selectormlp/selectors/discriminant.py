@@ -37,8 +37,9 @@ class DiscriminantSelector(ClosedFormSelector):
     must_have
         Columns that are chosen first, in this order.
     refine
-        Exchange chosen against unchosen genes until the criterion stops improving. Raises refitted accuracy by
-        about 0.01 up to 25 genes, not beyond; panels of different sizes are then no longer nested.
+        Exchange chosen against unchosen genes until the criterion stops improving; panels of different sizes
+        are then no longer nested. Off by default, for what it brought in refitted balanced accuracy (two data
+        sets, five splits, three classifiers) was +0.007, +0.009, −0.005 and 0.000 at 10, 25, 50 and 100 genes.
     max_refine_s
         Seconds after which the exchange stops.
     max_genes
