@@ -1,0 +1,1 @@
+"""Counts, means and covariances of labelled cells in one pass, and what can be chosen from them alone."""

@@ -1,0 +1,92 @@
+"""Exchanging chosen against unchosen genes at fixed panel size."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import scipy.linalg
+
+from selectormlp.data.cells import IntArray
+from selectormlp.moments.discriminant import ROUNDING, DiscriminantObjective
+from selectormlp.moments.forward import COLLINEAR
+from selectormlp.moments.moments import FloatArray
+
+
+def exchange(
+    objective: DiscriminantObjective, genes: IntArray, *, n_fixed: int = 0, max_refine_s: float = 10.0
+) -> IntArray:
+    """Swap genes of a panel while a swap lowers the discriminant loss.
+
+    Each gene in turn is taken out and the gene that lowers the loss most takes its place, until a whole round
+    changes nothing. The loss strictly falls, so this ends; it need not end at the best panel.
+
+    Parameters
+    ----------
+    objective
+        Gives covariance, means and loss; its own choices are not looked at.
+    genes
+        The panel (columns), shape (n_chosen,).
+    n_fixed
+        The first of them stay.
+    max_refine_s
+        Seconds after which no further swap is tried; a run that reaches it may differ from the next.
+
+    Returns
+    -------
+    The new panel, shape (n_chosen,), newcomers at the places of those that left. Panels of different sizes
+    are not nested.
+    """
+    panel = genes.copy()
+    deadline = time.monotonic() + max_refine_s
+    state = _Conditioned(objective, panel)
+    since_swap, place = 0, n_fixed
+    while since_swap < len(panel) - n_fixed and time.monotonic() < deadline:
+        losses = state.losses_without(place)
+        best = int(np.argmin(losses))
+        if losses[best] < losses[panel[place]] - ROUNDING:
+            panel[place] = best
+            state = _Conditioned(objective, panel)
+            since_swap = 0
+        else:
+            since_swap += 1
+        place = place + 1 if place + 1 < len(panel) else n_fixed
+    return panel
+
+
+class _Conditioned:
+    """All genes given a panel, from which any one gene of it can be taken out again in O(n_genes · n_chosen).
+
+    With P the inverse of the panel's covariance and B = Σ_{·panel} P the regression on it, leaving out gene i
+    adds B_i B_iᵀ / P_ii to the conditional covariance, and correspondingly to means and distances.
+    """
+
+    def __init__(self, objective: DiscriminantObjective, panel: IntArray) -> None:
+        self._objective, self._panel = objective, panel
+        ridge = objective.ridge
+        cross = objective.covariance[:, panel]  # a copy: the ridge goes on it below
+        cross[panel, np.arange(len(panel))] += ridge
+        self._marginal = objective.covariance.diagonal() + ridge
+        self._precision: FloatArray = scipy.linalg.pinvh(cross[panel])
+        self._regression: FloatArray = cross @ self._precision
+        self._variance = self._marginal - np.einsum("jk,jk->j", self._regression, cross)
+        chosen_means = objective.means[:, panel]
+        self._means = objective.means - chosen_means @ self._regression.T
+        self._scores = chosen_means @ self._precision  # classes × panel
+        products = self._scores @ chosen_means.T
+        squares = products.diagonal()
+        self._distances = squares[:, None] + squares - products - products.T
+
+    def losses_without(self, place: int) -> FloatArray:
+        """Return the loss with each gene in the place of one, shape (n_genes,); infinite for the other chosen."""
+        direction = self._regression[:, place] / np.sqrt(self._precision[place, place])
+        score = self._scores[:, place] / np.sqrt(self._precision[place, place])
+        variance = self._variance + direction**2
+        means = self._means + np.outer(score, direction)
+        distances = self._distances - np.subtract.outer(score, score) ** 2
+        distances -= len(self._panel) * self._objective.noise
+        free = variance > COLLINEAR * self._marginal.max()
+        positions = means / np.sqrt(np.where(free, variance, np.inf))
+        losses = self._objective.losses_with(positions, np.maximum(distances, 0.0), np.maximum(-distances, 0.0))
+        losses[np.delete(self._panel, place)] = np.inf
+        return losses

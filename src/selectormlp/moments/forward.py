@@ -1,0 +1,138 @@
+"""Choosing genes one at a time: the loop, and the covariance of all genes given the chosen ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from selectormlp.data.cells import IntArray
+from selectormlp.moments.moments import FloatArray
+
+COLLINEAR = 1e-9
+"""A gene of which less than this share of its variance is left is a combination of the chosen ones: products
+of float32 leave errors of about 1e-7 of a standard deviation's scale, squared away well below it."""
+
+
+class Objective(Protocol):
+    """What forward selection improves."""
+
+    def gains(self) -> FloatArray:
+        """Return the gain of each gene if chosen next, shape (n_genes,), ≥ 0; 0 for chosen and collinear ones."""
+
+    def choose(self, gene: int) -> None:
+        """Condition on a gene (by column)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Forward:
+    """Result of a forward selection.
+
+    Attributes
+    ----------
+    order
+        All genes (columns), best first, shape (n_genes,): the first ``n_chosen`` in the order of choice, so
+        that every shorter panel is a prefix; the others by what they would still have added.
+    gains
+        Gain of each gene when it was chosen, or of one more gene at the end, by column, shape (n_genes,).
+    n_chosen
+        Number of genes chosen one at a time.
+    """
+
+    order: IntArray
+    gains: FloatArray
+    n_chosen: int
+
+
+def forward_select(objective: Objective, n_genes: int, *, must_have: Sequence[int] = ()) -> Forward:
+    """Choose genes one at a time, each the one of most gain given those before it, then rank the rest.
+
+    Parameters
+    ----------
+    objective
+        What to improve; is left conditioned on the chosen genes.
+    n_genes
+        How many to choose; fewer are where no gene has any gain left.
+    must_have
+        Columns that come first, in this order.
+
+    Returns
+    -------
+    The choice; genes not chosen follow by their gain at the end, among equals by their gain alone at the start.
+    """
+    first = gains = objective.gains()
+    at_choice = np.zeros(len(gains))
+    chosen: list[int] = []
+    while len(chosen) < n_genes:
+        forced = len(chosen) < len(must_have)
+        gene = int(must_have[len(chosen)] if forced else np.argmax(gains))
+        if not forced and gains[gene] <= 0:
+            break
+        chosen.append(gene)
+        at_choice[gene] = gains[gene]
+        objective.choose(gene)
+        gains = objective.gains()
+    rest = np.setdiff1d(np.arange(len(gains)), chosen)
+    at_choice[rest] = gains[rest]
+    rest = rest[np.lexsort((-first[rest], -gains[rest]))]
+    return Forward(np.concatenate([np.array(chosen, dtype=np.int64), rest]), at_choice, len(chosen))
+
+
+class Residual:
+    """Covariance of all genes given the chosen ones, as a Cholesky factor that grows by a column a choice.
+
+    Parameters
+    ----------
+    covariance
+        Shape (n_genes, n_genes); neither copied nor altered.
+    ridge
+        Added to the diagonal.
+
+    Attributes
+    ----------
+    variance
+        Variance of each gene given the chosen ones, shape (n_genes,).
+    free
+        Genes that may still be chosen: not chosen, and not a combination of chosen ones; shape (n_genes,).
+    """
+
+    def __init__(self, covariance: FloatArray, *, ridge: float = 0.0) -> None:
+        self._covariance = covariance
+        self._ridge = ridge
+        self.variance = covariance.diagonal() + ridge
+        self._floor = COLLINEAR * self.variance.max(initial=0.0)
+        self.free = self.variance > self._floor
+        self._factor = np.empty((len(self.variance), 32))
+        self._n_columns = 0
+
+    @property
+    def factor(self) -> FloatArray:
+        """Columns so far: the covariance explained by the chosen genes is factor · factorᵀ."""
+        return self._factor[:, : self._n_columns]
+
+    def choose(self, gene: int) -> FloatArray | None:
+        """Condition on a gene.
+
+        Returns
+        -------
+        The new column c, shape (n_genes,), by which the conditional covariance falls by c cᵀ; None where the
+        gene is constant or a combination of chosen ones, and nothing falls.
+        """
+        was_free, self.free[gene] = self.free[gene], False
+        if not was_free:
+            return None
+        column: FloatArray = self._covariance[gene] - self.factor @ self.factor[gene]
+        column[gene] += self._ridge
+        column /= np.sqrt(self.variance[gene])
+        self._append(column)
+        self.variance -= column**2
+        self.free &= self.variance > self._floor
+        return column
+
+    def _append(self, column: FloatArray) -> None:
+        if self._n_columns == self._factor.shape[1]:
+            self._factor = np.hstack([self._factor, np.empty_like(self._factor)])
+        self._factor[:, self._n_columns] = column
+        self._n_columns += 1

@@ -1,0 +1,154 @@
+"""Moments: class counts, class means and covariances, which add up over parts of the data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from selectormlp.data.cells import IntArray
+from selectormlp.errors import DataError
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """First and second moments of labelled cells; those of two parts add up with ``+``.
+
+    Scatters are kept about the means (not raw second moments), so that nothing cancels when they are merged.
+
+    Attributes
+    ----------
+    counts
+        Cells of each class, shape (n_classes,).
+    means
+        Mean expression of each class, shape (n_classes, n_genes); zero where a class has no cell.
+    cell_weights
+        Weight of one cell of each class in ``within``, shape (n_classes,): 1 / counts where classes count the
+        same. Fixed before the pass, since a scatter that is summed over classes cannot be reweighted after it.
+    within
+        Σ_c cell_weights_c Σ_{i in c} (x_i − mean_c)(x_i − mean_c)ᵀ, shape (n_genes, n_genes), or None.
+    total
+        Σ_i (x_i − mean)(x_i − mean)ᵀ, every cell counting the same, shape (n_genes, n_genes), or None.
+
+    References
+    ----------
+    Merging: Chan, Golub, LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances",
+    COMPSTAT 1982, here for matrices and per class.
+    """
+
+    counts: IntArray
+    means: FloatArray
+    cell_weights: FloatArray
+    within: FloatArray | None = None
+    total: FloatArray | None = None
+
+    @property
+    def n_cells(self) -> int:
+        """Number of cells seen."""
+        return int(self.counts.sum())
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes, with or without cells."""
+        return len(self.counts)
+
+    @property
+    def n_genes(self) -> int:
+        """Number of genes."""
+        return int(self.means.shape[1])
+
+    @property
+    def mean(self) -> FloatArray:
+        """Mean expression over all cells, shape (n_genes,)."""
+        mean: FloatArray = self.counts @ self.means / max(1, self.n_cells)
+        return mean
+
+    @property
+    def class_weights(self) -> FloatArray:
+        """Share of each class in the within-class covariance, shape (n_classes,), sum 1."""
+        shares: FloatArray = self.cell_weights * self.counts
+        shares /= shares.sum() or 1.0
+        return shares
+
+    def within_covariance(self) -> FloatArray:
+        """Average the covariances of the classes by their weights, shape (n_genes, n_genes).
+
+        Raises
+        ------
+        DataError
+            If the within-class scatter was not asked for.
+        """
+        if self.within is None:
+            raise DataError("these moments hold no within-class scatter; compute them with within=True")
+        return self.within / float(self.cell_weights @ self.counts)
+
+    def total_covariance(self) -> FloatArray:
+        """Return the covariance over all cells, shape (n_genes, n_genes).
+
+        Raises
+        ------
+        DataError
+            If the total scatter was not asked for.
+        """
+        if self.total is None:
+            raise DataError("these moments hold no total scatter; compute them with total=True")
+        return self.total / self.n_cells
+
+    def __add__(self, other: Moments) -> Moments:
+        """Return the moments of the cells of both, as if seen in one pass.
+
+        Raises
+        ------
+        DataError
+            If genes, classes, cell weights or kept scatters differ.
+        """
+        within = None if self.within is None else self.within.copy()
+        total = None if self.total is None else self.total.copy()
+        return merge_into(replace(self, within=within, total=total), other)
+
+
+def merge_into(first: Moments, second: Moments) -> Moments:
+    """Add the second moments to the first, whose scatters are reused for the result.
+
+    Raises
+    ------
+    DataError
+        If genes, classes, cell weights or kept scatters differ.
+    """
+    _check_addable(first, second)
+    counts = first.counts + second.counts
+    fraction = second.counts / np.maximum(counts, 1)
+    if first.within is not None and second.within is not None:
+        np.add(first.within, second.within, out=first.within)  # a new sum would take n_genes² numbers more
+        add_outer(first.within, second.means - first.means, first.cell_weights * first.counts * fraction)
+    if first.total is not None and second.total is not None:
+        np.add(first.total, second.total, out=first.total)
+        harmonic = first.n_cells * second.n_cells / max(1, first.n_cells + second.n_cells)
+        add_outer(first.total, (second.mean - first.mean)[None], np.array([harmonic]))
+    means = first.means + fraction[:, None] * (second.means - first.means)
+    return replace(first, counts=counts, means=means)
+
+
+def add_outer(scatter: FloatArray, rows: FloatArray, weights: FloatArray) -> None:
+    """Add Σ_i weights_i rows_i rows_iᵀ to a scatter, in place; weights ≥ 0."""
+    used = weights > 0
+    scaled = np.sqrt(weights[used])[:, None] * rows[used]
+    scatter += scaled.T @ scaled
+
+
+def _check_addable(first: Moments, second: Moments) -> None:
+    if first.means.shape != second.means.shape:
+        raise DataError(
+            f"moments of {first.n_classes} classes × {first.n_genes} genes and of {second.n_classes} × "
+            f"{second.n_genes} do not add up; use the same classes and genes, in the same order, for every part"
+        )
+    if first.within is not None and not np.array_equal(first.cell_weights, second.cell_weights):
+        raise DataError(
+            "the parts weigh the cells of a class differently, so their within-class scatters do not add up; "
+            "count the classes over all parts first and give every part the same cell_weights"
+        )
+    if (first.within is None) != (second.within is None) or (first.total is None) != (second.total is None):
+        raise DataError("one part holds a scatter that the other lacks; compute both with the same within= and total=")

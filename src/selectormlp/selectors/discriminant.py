@@ -1,0 +1,141 @@
+"""Choosing the genes that tell classes apart, in closed form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from selectormlp.data.cells import IntArray
+from selectormlp.moments.discriminant import Criterion, DiscriminantObjective
+from selectormlp.moments.exchange import exchange
+from selectormlp.moments.forward import Forward, Objective
+from selectormlp.moments.moments import Moments
+from selectormlp.selectors.closed_form import ClosedFormSelector
+
+
+class DiscriminantSelector(ClosedFormSelector):
+    """Choose genes one at a time so that every pair of classes comes apart.
+
+    One pass over the cells gives the class means and the within-class covariance; the choice itself needs
+    those only. A pair that is apart already counts little, so rare and similar classes get their genes.
+
+    Parameters
+    ----------
+    n_features_to_select
+        How many genes to choose: a number, a fraction, or None for half of them. Smaller panels are the first
+        genes of the same ranking.
+    criterion
+        What is summed over pairs of classes, D being their Mahalanobis distance: ``inverse``, 1/(1 + D²);
+        ``bhattacharyya``, exp(−D²/8); ``log``, −log(1 + D²). The least is best.
+    ridge
+        Added to the within-class variances, in units of their median.
+    class_weights
+        Importance of classes, a mapping from label to a number ≥ 0 (1 where not named). None: each counts the
+        same, however many cells it has.
+    must_have
+        Columns that are chosen first, in this order.
+    refine
+        Exchange chosen against unchosen genes until the criterion stops improving; panels of different sizes
+        are then no longer nested. Off by default, for what it brought in refitted balanced accuracy (two data
+        sets, five splits, three classifiers) was +0.007, +0.009, −0.005 and 0.000 at 10, 25, 50 and 100 genes.
+    max_refine_s
+        Seconds after which the exchange stops.
+    max_genes
+        With more genes than this, only so many, those of most (class-balanced) variance, are considered.
+        None: all.
+    max_memory_gb
+        Refuse to start if the covariance would take more (10⁹ bytes).
+
+    Attributes
+    ----------
+    classes_
+        Labels, sorted, shape (n_classes,); not there after ``fit_moments``.
+    candidates_
+        Columns that were considered, increasing; the others are ranked last, by variance, with score 0.
+    scores_
+        How much each gene lowered the criterion (mean over pairs) when it was chosen, or would have lowered it
+        at the end, shape (n_features_in_,). The ranking is by order of choice, not by score.
+    ranking_
+        Rank of each gene, 1 (best) … n, strict, shape (n_features_in_,).
+
+    See Also
+    --------
+    selectormlp.moments.discriminant.DiscriminantObjective : the criterion, with its sources.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> y = np.repeat(["B", "NK", "T"], 50)
+    >>> X = rng.normal(size=(150, 6))
+    >>> X[y == "B", 2] += 4
+    >>> X[y == "T", 4] += 4
+    >>> DiscriminantSelector(2).fit(X, y).get_support(indices=True)
+    array([2, 4])
+    """
+
+    _within: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        n_features_to_select: int | float | None = None,
+        *,
+        criterion: Criterion = "inverse",
+        ridge: float = 0.1,
+        class_weights: Mapping[Any, float] | None = None,
+        must_have: Sequence[int] | None = None,
+        refine: bool = False,
+        max_refine_s: float = 10.0,
+        max_genes: int | None = 5000,
+        max_memory_gb: float = 8.0,
+    ) -> None:
+        self.n_features_to_select = n_features_to_select
+        self.criterion = criterion
+        self.ridge = ridge
+        self.class_weights = class_weights
+        self.must_have = must_have
+        self.refine = refine
+        self.max_refine_s = max_refine_s
+        self.max_genes = max_genes
+        self.max_memory_gb = max_memory_gb
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Learn which genes matter.
+
+        Parameters
+        ----------
+        X
+            Expression, shape (n_cells, n_genes), dense or CSR; not altered.
+        y
+            Labels, shape (n_cells,), at least two classes.
+
+        Returns
+        -------
+        The selector, fitted.
+
+        Raises
+        ------
+        SettingsError
+            If a parameter is not usable, or the covariance would not fit in memory.
+        DataError
+            If there are fewer than two classes.
+        ValueError
+            If X or y is not usable (as scikit-learn says it).
+        """
+        return self._fit_labelled(X, y, self.class_weights)
+
+    def _objective(self, moments: Moments) -> DiscriminantObjective:
+        return DiscriminantObjective(moments, criterion=self.criterion, ridge=self.ridge)
+
+    def _refined(self, objective: Objective, forward: Forward, n_fixed: int) -> IntArray:
+        if not self.refine or not isinstance(objective, DiscriminantObjective):
+            return forward.order
+        panel = forward.order[: forward.n_chosen]
+        panel = exchange(objective, panel, n_fixed=n_fixed, max_refine_s=self.max_refine_s)
+        return np.concatenate([panel, forward.order[~np.isin(forward.order, panel)]])
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        return tags

@@ -1,0 +1,56 @@
+"""Labels as scikit-learn takes them, turned into class codes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.utils.multiclass import check_classification_targets
+
+from selectormlp.data.cells import IntArray
+from selectormlp.errors import SettingsError, nearest
+from selectormlp.moments.moments import FloatArray
+
+
+def encode_labels(y: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], IntArray]:
+    """Turn labels into the sorted classes, shape (n_classes,), and the code of each cell, shape (n_cells,).
+
+    Raises
+    ------
+    ValueError
+        If the labels are continuous numbers.
+
+    Examples
+    --------
+    >>> encode_labels(np.array(["T", "B", "T"]))
+    (array(['B', 'T'], dtype='<U1'), array([1, 0, 1]))
+    """
+    check_classification_targets(y)
+    classes, codes = np.unique(y, return_inverse=True)
+    return classes, codes.astype(np.int64)
+
+
+def class_importance(classes: npt.NDArray[Any], given: Mapping[Any, float] | None) -> FloatArray:
+    """Look up the importance of each class, shape (n_classes,); 1 where none is given.
+
+    Raises
+    ------
+    SettingsError
+        If an importance is given for a class that is not there, or is negative.
+
+    Examples
+    --------
+    >>> class_importance(np.array(["B", "T"]), {"T": 2.0})
+    array([1., 2.])
+    """
+    named = {} if given is None else dict(given)
+    for label, importance in named.items():
+        if label not in classes.tolist():
+            raise SettingsError(
+                f"class_weights names {label!r}, which no cell has: {nearest(str(label), map(str, classes))}"
+            )
+        if not importance >= 0:
+            raise SettingsError(f"class_weights gives {label!r} the weight {importance!r}; expected a number ≥ 0")
+    return np.array([named.get(label, 1.0) for label in classes.tolist()], dtype=np.float64)

@@ -1,0 +1,136 @@
+"""Marker genes of each class, taken in turn, as scanpy ranks them."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, Literal, Self, get_args
+
+import numpy as np
+from sklearn.utils.validation import validate_data
+
+from selectormlp.data.cells import IntArray
+from selectormlp.errors import DataError, SettingsError, quoted
+from selectormlp.moments.moments import FloatArray
+from selectormlp.selectors.base import GeneSelector
+from selectormlp.selectors.closed_form import DTYPES
+from selectormlp.selectors.labels import encode_labels
+from selectormlp.selectors.scanpy_input import as_anndata
+
+Method = Literal["t-test", "wilcoxon", "logreg"]
+"""How scanpy scores a gene for a class against all other cells."""
+
+METHODS: tuple[str, ...] = get_args(Method)
+
+
+def each_in_turn(statistics: FloatArray) -> IntArray:
+    """Let each class pick its best gene not yet taken, class after class, until all genes are ranked.
+
+    Parameters
+    ----------
+    statistics
+        Score of each gene for each class, shape (n_classes, n_genes), higher is better.
+
+    Returns
+    -------
+    All genes in the order picked, shape (n_genes,).
+
+    Examples
+    --------
+    >>> each_in_turn(np.array([[3.0, 2.0, 1.0], [2.0, 1.0, 0.0]]))
+    array([0, 1, 2])
+    """
+    order = np.argsort(-statistics, axis=1, kind="stable")
+    n_classes, n_genes = order.shape
+    picks, taken, next_of = np.empty(n_genes, dtype=np.int64), np.zeros(n_genes, dtype=bool), [0] * n_classes
+    for turn in range(n_genes):
+        row = turn % n_classes
+        while taken[order[row, next_of[row]]]:
+            next_of[row] += 1
+        picks[turn] = order[row, next_of[row]]
+        taken[picks[turn]] = True
+    return picks
+
+
+class MarkerSelector(GeneSelector):
+    """Rank genes by how well each marks one class against all other cells, each class in turn.
+
+    Parameters
+    ----------
+    n_features_to_select
+        How many genes to choose: a number, a fraction, or None for half of them. Smaller panels are the first
+        genes of the same ranking.
+    method
+        ``t-test``, ``wilcoxon`` or ``logreg`` (coefficients of a logistic regression), see
+        ``scanpy.tl.rank_genes_groups``.
+
+    Attributes
+    ----------
+    classes_
+        Labels, sorted, shape (n_classes,). A class of a single cell marks nothing and takes no turn.
+    scores_
+        Highest statistic of each gene over the classes, shape (n_features_in_,). The ranking is by turns, not
+        by score.
+
+    Examples
+    --------
+    >>> y = np.repeat(["B", "T"], 20)
+    >>> X = np.random.default_rng(0).normal(size=(40, 4))
+    >>> X[y == "B", 1] += 5
+    >>> X[y == "T", 3] += 5
+    >>> MarkerSelector(2).fit(X, y).get_support(indices=True)
+    array([1, 3])
+    """
+
+    def __init__(self, n_features_to_select: int | float | None = None, *, method: Method = "t-test") -> None:
+        self.n_features_to_select = n_features_to_select
+        self.method = method
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Rank the genes of X, shape (n_cells, n_genes), dense or CSR, for labels, shape (n_cells,).
+
+        Raises
+        ------
+        SettingsError
+            If a parameter is not usable.
+        DataError
+            If there are fewer than two classes, or none of two cells.
+        ValueError
+            If X or y is not usable (as scikit-learn says it).
+        """
+        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=DTYPES)
+        if self.method not in METHODS:
+            raise SettingsError(f"method={self.method!r}; expected one of {quoted(METHODS)}")
+        self.classes_, codes = encode_labels(y)
+        tested = np.flatnonzero(np.bincount(codes) >= 2)
+        if len(self.classes_) < 2 or not len(tested):
+            raise DataError(
+                f"{len(self.classes_)} class(es), {len(tested)} of them with two cells or more; markers need two "
+                "classes, one of them with two cells"
+            )
+        statistics = _class_statistics(X, codes, tested, self.method)
+        self._set_order(each_in_turn(statistics), statistics.max(axis=0))
+        return self
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        return tags
+
+
+def _class_statistics(X: Any, codes: IntArray, tested: IntArray, method: str) -> FloatArray:
+    import scanpy as sc
+
+    adata = as_anndata(X, codes)
+    options = {"max_iter": 1000} if method == "logreg" else {}  # scanpy's own limit of 100 leaves it unfinished
+    with warnings.catch_warnings():  # of fold changes of negative or constant values, which are not used here
+        warnings.simplefilter("ignore")
+        sc.tl.rank_genes_groups(adata, "label", groups=tested.astype(str).tolist(), method=method, **options)
+    found = adata.uns["rank_genes_groups"]
+    rows = []
+    for group in found["names"].dtype.names:
+        row = np.empty(X.shape[1])
+        row[found["names"][group].astype(np.int64)] = np.nan_to_num(found["scores"][group], nan=-np.inf, neginf=-np.inf)
+        rows.append(row)
+    if method == "logreg" and len(rows) == 1:  # two classes share one row of coefficients, of opposite sign
+        rows.append(-rows[0])
+    return np.array(rows, dtype=np.float64)

@@ -1,0 +1,114 @@
+"""Forward selection and exchange against brute force: every set recomputed from its definition."""
+
+import numpy as np
+import pytest
+
+from selectormlp.moments.discriminant import CRITERIA, DiscriminantObjective
+from selectormlp.moments.exchange import exchange
+from selectormlp.moments.forward import Residual, forward_select
+from selectormlp.moments.reconstruction import TARGETS, ReconstructionObjective
+from selectormlp.moments.stream import moments_of
+
+RNG = np.random.default_rng(0)
+CODES = np.repeat(np.arange(4), [60, 50, 30, 10])
+X = RNG.normal(size=(150, 9)) @ RNG.normal(size=(9, 9)) + 2 * RNG.normal(size=(4, 9))[CODES]
+MOMENTS = moments_of(X, CODES)
+LOSS = {"inverse": lambda d: 1 / (1 + d), "bhattacharyya": lambda d: np.exp(-d / 8), "log": lambda d: -np.log1p(d)}
+
+
+def squared_distances(genes):
+    """D² of all pairs of classes from means and covariance of a set of genes; ridge as by default."""
+    genes = list(genes)
+    if not genes:
+        return np.zeros((4, 4))
+    covariance = MOMENTS.within_covariance()
+    ridge = 0.1 * np.median(covariance.diagonal())
+    inverse = np.linalg.inv(covariance[np.ix_(genes, genes)] + ridge * np.eye(len(genes)))
+    gaps = MOMENTS.means[:, None, genes] - MOMENTS.means[None, :, genes]
+    return np.einsum("abi,ij,abj->ab", gaps, inverse, gaps)
+
+
+SAMPLING = 1 / MOMENTS.counts[:, None] + 1 / MOMENTS.counts
+PAIRS = np.triu_indices(4, k=1)
+
+
+def discriminant_loss(ordered, criterion):
+    """Mean loss of the pairs after genes in the order given, each gain of D² less its sampling share."""
+    credited = sum(
+        np.maximum(squared_distances(ordered[: i + 1]) - squared_distances(ordered[:i]) - SAMPLING, 0)
+        for i in range(len(ordered))
+    )
+    return LOSS[criterion](np.asarray(credited) + np.zeros((4, 4)))[PAIRS].mean()
+
+
+def unexplained(genes, targets):
+    """Share of the variance of the targets that least squares from the genes leaves."""
+    centred = X - X.mean(axis=0)
+    scores = centred @ targets
+    fit = centred[:, genes] @ np.linalg.lstsq(centred[:, genes], scores, rcond=None)[0] if len(genes) else 0.0
+    return ((scores - fit) ** 2).sum() / (scores**2).sum()
+
+
+def brute_force(loss, n_genes):
+    chosen, gains = [], []
+    while len(chosen) < n_genes:
+        losses = [np.inf if gene in chosen else loss([*chosen, gene]) for gene in range(9)]
+        gains.append(loss(chosen) - min(losses))
+        chosen.append(int(np.argmin(losses)))
+    return chosen, gains
+
+
+@pytest.mark.parametrize("criterion", CRITERIA)
+def test_discriminant_choice_equals_brute_force(criterion):
+    result = forward_select(DiscriminantObjective(MOMENTS, criterion=criterion), 6)
+    chosen, gains = brute_force(lambda genes: discriminant_loss(genes, criterion), 6)
+    assert result.order[:6].tolist() == chosen
+    np.testing.assert_allclose(result.gains[chosen], gains, atol=1e-8)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_reconstruction_choice_equals_brute_force(target):
+    leading = np.linalg.eigh(MOMENTS.total_covariance())[1][:, -3:]
+    targets = np.eye(9) if target == "genes" else leading
+    result = forward_select(ReconstructionObjective(MOMENTS, target=target, n_components=3), 6)
+    chosen, gains = brute_force(lambda genes: unexplained(genes, targets), 6)
+    assert result.order[:6].tolist() == chosen
+    np.testing.assert_allclose(result.gains[chosen], gains, atol=1e-8)
+
+
+def test_updates_equal_recomputation():
+    covariance = np.cov(RNG.normal(size=(400, 60)).T)
+    residual = Residual(covariance, ridge=0.01)
+    full = covariance + 0.01 * np.eye(60)
+    chosen = RNG.permutation(60)[:50]
+    for step, gene in enumerate(chosen):
+        residual.choose(gene)
+        known = chosen[: step + 1]
+        explained = full[:, known] @ np.linalg.solve(full[np.ix_(known, known)], full[known])
+        np.testing.assert_allclose(residual.variance, (full - explained).diagonal(), atol=1e-8)
+
+
+def set_loss(genes, criterion):
+    credited = np.maximum(squared_distances(genes) - len(genes) * SAMPLING, 0)
+    return LOSS[criterion](credited)[PAIRS].mean()
+
+
+@pytest.mark.parametrize("criterion", CRITERIA)
+def test_exchange_ends_where_no_single_swap_helps(criterion):
+    start = np.array([0, 1, 2, 3])
+    panel = exchange(DiscriminantObjective(MOMENTS, criterion=criterion), start)
+    assert len(set(panel.tolist())) == 4
+    reached = set_loss(panel, criterion)
+    assert reached < set_loss(start, criterion) - 1e-6
+    for place in range(4):
+        for gene in set(range(9)) - set(panel.tolist()):
+            swapped = panel.copy()
+            swapped[place] = gene
+            assert set_loss(swapped, criterion) >= reached - 1e-8
+
+
+def test_exchange_keeps_fixed_genes_and_time():
+    objective = DiscriminantObjective(MOMENTS)
+    start = np.array([0, 1, 2, 3])
+    np.testing.assert_array_equal(exchange(objective, start, n_fixed=2)[:2], [0, 1])
+    np.testing.assert_array_equal(exchange(objective, start, max_refine_s=0.0), start)

@@ -1,0 +1,50 @@
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from selectormlp.errors import DataError
+from selectormlp.moments import stream
+from selectormlp.moments.stream import balanced_cell_weights, class_sums, moments_of, moments_of_chunks
+
+
+def test_class_weights_are_shares_whatever_the_counts():
+    counts = np.array([1, 10, 0])
+    np.testing.assert_allclose(balanced_cell_weights(counts, np.array([2.0, 1.0, 5.0])) * counts, [2, 1, 0])
+
+
+def test_class_sums_are_float64_for_sparse_and_dense():
+    X = np.array([[1, 2], [3, 4], [5, 6]], dtype=np.float32)
+    for matrix in (X, sp.csr_array(X), sp.csr_matrix(X)):
+        sums = class_sums(matrix, np.array([1, 0, 1]), 3)
+        np.testing.assert_array_equal(sums, [[3, 4], [6, 8], [0, 0]])
+        assert sums.dtype == np.float64
+
+
+def test_cells_without_a_class_take_no_part():
+    X = np.random.default_rng(0).normal(size=(20, 3))
+    codes = np.arange(20) % 3 - 1
+    known = codes >= 0
+    all_cells, only_known = moments_of(X, codes), moments_of(X[known], codes[known])
+    np.testing.assert_allclose(all_cells.total, only_known.total)
+    np.testing.assert_array_equal(all_cells.counts, only_known.counts)
+
+
+def test_no_labelled_cell_is_refused():
+    with pytest.raises(DataError, match="no cell has a class"):
+        moments_of(np.ones((2, 2)), np.array([-1, -1]), n_classes=1)
+    with pytest.raises(DataError, match="no cell has a class"):
+        moments_of_chunks([], cell_weights=np.ones(2))
+
+
+def test_input_is_not_altered_and_read_only_input_will_do():
+    X = np.random.default_rng(0).normal(size=(30, 4)).astype(np.float32)
+    before = X.copy()
+    X.setflags(write=False)
+    moments_of(X, np.arange(30) % 2)
+    np.testing.assert_array_equal(X, before)
+
+
+def test_rows_are_cut_by_bytes(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(stream, "CHUNK_BYTES", 3 * 5 * 8)
+    cuts = list(stream.row_chunks(np.zeros((7, 5))))
+    assert [len(range(7)[cut]) for cut in cuts] == [3, 3, 1]

@@ -1,0 +1,105 @@
+import logging
+
+import numpy as np
+import pytest
+
+from selectormlp.errors import DataError, SettingsError
+from selectormlp.moments.stream import moments_of
+from selectormlp.selectors.discriminant import DiscriminantSelector
+from selectormlp.selectors.mixture import MixtureSelector
+from selectormlp.selectors.reconstruction import ReconstructionSelector
+
+CODES = np.repeat([0, 1, 2], 30)
+X = np.random.default_rng(0).normal(size=(90, 12)) + 3 * np.eye(3, 12)[CODES]
+ALL = pytest.mark.parametrize(
+    "selector", [DiscriminantSelector(3), ReconstructionSelector(3), MixtureSelector(3)], ids=lambda s: type(s).__name__
+)
+
+
+@ALL
+def test_moments_alone_give_the_same_ranking(selector):
+    codes = CODES if isinstance(selector, DiscriminantSelector | MixtureSelector) else None
+    from_cells = selector.fit(X, CODES).ranking_
+    np.testing.assert_array_equal(selector.fit_moments(moments_of(X, codes)).ranking_, from_cells)
+    assert selector.n_features_in_ == 12
+
+
+@ALL
+def test_only_the_most_variable_genes_are_considered_and_that_is_said(selector, caplog):
+    scaled = X * np.r_[np.ones(6), np.full(6, 0.01)]
+    caplog.set_level(logging.INFO, logger="selectormlp")
+    selector.set_params(max_genes=5, must_have=[11]).fit(scaled, CODES)
+    assert "5 of 12 genes are considered" in caplog.text
+    assert 11 in selector.candidates_
+    assert selector.ranking_[11] == 1
+    left_out = np.setdiff1d(np.arange(12), selector.candidates_)
+    assert (selector.ranking_[left_out] > 5).all()
+    assert not selector.scores_[left_out].any()
+    np.testing.assert_array_equal(np.sort(selector.ranking_), np.arange(1, 13))
+    caplog.clear()
+    selector.set_params(max_genes=None, must_have=None).fit(scaled, CODES)
+    assert len(selector.candidates_) == 12
+    assert not caplog.text
+
+
+@ALL
+def test_memory_is_checked_before_anything_is_computed(selector):
+    with pytest.raises(SettingsError, match="set max_genes to at most"):
+        selector.set_params(max_memory_gb=1e-6).fit(X, CODES)
+    selector.set_params(max_memory_gb=8.0)
+
+
+@pytest.mark.parametrize(
+    ("must_have", "message"),
+    [
+        ([12], "must_have holds 12; expected column positions, whole numbers from 0 to 11"),
+        ([-1], "must_have holds -1"),
+        (["MS4A1"], "must_have holds 'MS4A1'"),
+        ([1, 1], r"must_have holds 1 position\(s\) twice"),
+        ([0, 1, 2, 3], "must_have holds 4 genes and 3 are to be selected"),
+    ],
+)
+def test_must_have_that_cannot_be(must_have, message):
+    with pytest.raises(SettingsError, match=message):
+        DiscriminantSelector(3, must_have=must_have).fit(X, CODES)
+
+
+def test_moments_without_the_scatter_needed():
+    with pytest.raises(DataError, match="no within-class scatter"):
+        DiscriminantSelector(3).fit_moments(moments_of(X, CODES, within=False))
+    with pytest.raises(DataError, match="no total scatter"):
+        ReconstructionSelector(3).fit_moments(moments_of(X, CODES, total=False))
+
+
+def test_one_class_is_refused():
+    with pytest.raises(DataError, match=r"1 class\(es\)"):
+        DiscriminantSelector(3).fit(X, np.zeros(90, dtype=int))
+
+
+def test_class_weights_decide_which_pairs_count():
+    first = DiscriminantSelector(1, class_weights={0: 1e-6}).fit(X, CODES).get_support(indices=True)
+    assert first[0] in (1, 2)
+    first = DiscriminantSelector(1, class_weights={1: 1e-6}).fit(X, CODES).get_support(indices=True)
+    assert first[0] in (0, 2)
+
+
+def test_refined_panel_comes_first_and_must_have_stay():
+    rng = np.random.default_rng(2)
+    data = X @ rng.normal(size=(12, 12))
+    plain = DiscriminantSelector(4, must_have=[5]).fit(data, CODES)
+    refined = DiscriminantSelector(4, must_have=[5], refine=True).fit(data, CODES)
+    assert set(plain.get_support(indices=True)) != set(refined.get_support(indices=True))
+    assert refined.ranking_[5] == 1
+    np.testing.assert_array_equal(np.sort(refined.ranking_), np.arange(1, 13))
+
+
+def test_more_genes_than_carry_anything_are_still_ranked():
+    data = np.column_stack([X[:, :3], np.ones((90, 4))])
+    selector = DiscriminantSelector(6).fit(data, CODES)
+    assert selector.get_support().sum() == 6
+    assert set(np.argsort(selector.ranking_)[:3]) == {0, 1, 2}
+
+
+def test_mixture_weight_outside_is_refused():
+    with pytest.raises(SettingsError, match=r"weight=2\.0"):
+        MixtureSelector(3, weight=2.0).fit(X, CODES)

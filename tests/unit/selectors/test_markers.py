@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+
+from selectormlp.errors import DataError, SettingsError
+from selectormlp.selectors.markers import METHODS, MarkerSelector, each_in_turn
+
+CODES = np.repeat([0, 1, 2], 20)
+X = np.random.default_rng(0).normal(size=(60, 8))
+X[CODES == 0, 5] += 6
+X[CODES == 1, 2] += 4
+X[CODES == 2, 7] += 5
+
+
+def test_turns_skip_what_is_taken():
+    statistics = np.array([[9.0, 8.0, 0.0, 1.0], [9.0, 7.0, 6.0, 0.0]])
+    np.testing.assert_array_equal(each_in_turn(statistics), [0, 1, 3, 2])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_first_round_gives_each_class_its_marker(method):
+    selector = MarkerSelector(3, method=method).fit(X, CODES)
+    assert np.argsort(selector.ranking_)[:3].tolist() == [5, 2, 7]
+
+
+def test_two_classes_of_logistic_regression_take_turns():
+    two = CODES < 2
+    selector = MarkerSelector(2, method="logreg").fit(X[two], CODES[two])
+    assert selector.get_support(indices=True).tolist() == [2, 5]
+
+
+def test_a_class_of_one_cell_takes_no_turn():
+    codes = CODES.copy()
+    codes[0] = 9
+    assert set(MarkerSelector(3).fit(X, codes).get_support(indices=True)) == {2, 5, 7}
+
+
+def test_what_cannot_be_ranked_is_refused():
+    with pytest.raises(SettingsError, match="method='anova'; expected one of 't-test'"):
+        MarkerSelector(3, method="anova").fit(X, CODES)
+    with pytest.raises(DataError, match=r"1 class\(es\), 1 of them with two cells"):
+        MarkerSelector(3).fit(X, np.zeros(60, dtype=int))
+    with pytest.raises(DataError, match=r"3 class\(es\), 0 of them"):
+        MarkerSelector(3).fit(X[:3], np.arange(3))
