@@ -23,6 +23,7 @@ from selectormlp.plots import plot_history, write_figure
 from selectormlp.selectors.classifier import ClassifyingSelector
 from selectormlp.selectors.network import NetworkSelector
 from selectormlp.workflow.log import TextLog
+from selectormlp.workflow.progress import progress_bar
 from selectormlp.workflow.settings import TrainSettings
 
 logger = logging.getLogger(__name__)
@@ -145,7 +146,8 @@ def train_model(
         validation_labels = np.array(classes)[validation.labels]
         selector.fit(train.X, labels, validation=(validation.X, validation_labels), classes=classes, run=run)
     else:
-        selector.fit(train.X, labels, classes=classes)
+        with progress_bar(f"training the {DISPLAY_NAMES[model_type]}", visible=progress):
+            selector.fit(train.X, labels, classes=classes)
     seconds = time.perf_counter() - start
 
     model = Model(selector, tuple(train.genes), source)
