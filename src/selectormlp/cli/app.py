@@ -30,7 +30,9 @@ class ModelType(StrEnum):
 
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print warnings, errors and results only.")]
-SeedFlag = Annotated[int | None, typer.Option("--seed", min=0, help="Seed; the same seed gives the same result.")]
+SeedFlag = Annotated[
+    int | None, typer.Option("--seed", min=0, max=2**32 - 1, help="Seed; the same seed gives the same result.")
+]
 
 
 def _config(default: str) -> Any:
