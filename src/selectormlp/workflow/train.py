@@ -15,7 +15,7 @@ from selectormlp.data.anndata_io import CellsSource, cells_from_adata, read_adat
 from selectormlp.data.cells import UNKNOWN_CLASS, Cells
 from selectormlp.errors import DataError, SettingsError, nearest, quoted
 from selectormlp.evaluation.metrics import accuracy_of, scorable_cells
-from selectormlp.files import ensure_folder, written_whole
+from selectormlp.files import ensure_folders, written_whole
 from selectormlp.models.model import DISPLAY_NAMES, MODEL_TYPES, Model
 from selectormlp.models.storage import CHECKPOINT_SUFFIX, ModelCard, checkpoint_card, model_card, save_model
 from selectormlp.networks.training import Run
@@ -127,7 +127,11 @@ def train_model(
     validation = scorable_cells(validation, trained_classes)
     card = model_card(selector, tuple(train.genes), train.classes, trained_classes.tolist(), source)
     run_name, resume_from = _choose_run(settings, model_type, card)
-    log_folder = ensure_folder(settings.log_dir / run_name)
+    checkpoint_dir = settings.checkpoint.dir / run_name
+    is_network = isinstance(selector, NetworkSelector)
+    log_folder, models_dir, *_ = ensure_folders(  # before the long work, and before anything is written
+        settings.log_dir / run_name, settings.trained_models_dir, *([checkpoint_dir] if is_network else [])
+    )
     log.open(log_folder / "training_log.txt")
     _describe(settings, train, validation, model_type)
 
@@ -136,7 +140,7 @@ def train_model(
     if isinstance(selector, NetworkSelector):
         run = Run(
             log_dir=log_folder,
-            checkpoint_dir=ensure_folder(settings.checkpoint.dir / run_name),
+            checkpoint_dir=checkpoint_dir,
             card=card.model_dump_json(),
             resume_from=resume_from,
             save_top_k=settings.checkpoint.save_top_k,
@@ -151,7 +155,7 @@ def train_model(
     model = Model(selector, tuple(train.genes), source)
     scores = accuracy_of(selector, validation)
     name = settings.model.name if model_type == "selector_mlp" else DISPLAY_NAMES[model_type]
-    model_file = save_model(model, ensure_folder(settings.trained_models_dir) / f"{name}_best_model")
+    model_file = save_model(model, models_dir / f"{name}_best_model")
     _write_run(settings, model, log_folder)
     logger.info(
         "trained in %.1f s; on validation cells: accuracy %.4f, mean per-class accuracy %.4f; model: %s",
