@@ -109,6 +109,8 @@ def _read_any(place: Path) -> AnnData:
             return anndata.read_zarr(place)
         with place.open("rb") as stream:
             start = stream.read(len(HDF5_MAGIC))
+        if not start:
+            raise DataError(f"{str(place)!r} is empty (0 bytes); copy or download it again")
         if start == HDF5_MAGIC:
             return anndata.read_h5ad(place)
         if start[:2] == GZIP_MAGIC:
@@ -271,6 +273,10 @@ def read_labels(adata: AnnData, label_key: str, *, exclude: Sequence[str] = ()) 
         If the column or an excluded label is absent, cell names repeat, or no cell has a label.
     """
     labels = obs_column(adata, label_key, "label")
+    if not adata.n_obs:
+        raise DataError(
+            f"the data are empty (0 cells × {adata.n_vars} genes); at least one cell and one gene are needed"
+        )
     check_unique(adata.obs_names, "cell", "adata.obs_names_make_unique()")
     values = labels.cat.categories if isinstance(labels.dtype, pd.CategoricalDtype) else _sorted_values(labels)
     blank = [value for value in values if not str(value).strip()]

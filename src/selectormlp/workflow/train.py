@@ -213,7 +213,11 @@ def _read_side(
     path: Path, source: CellsSource, most: int | None, rng: np.random.Generator, *, like: Cells | None = None
 ) -> Cells:
     genes = None if like is None else tuple(like.genes)
-    cells = cells_from_adata(read_adata(path), source, genes=genes)
+    adata = read_adata(path)
+    try:
+        cells = cells_from_adata(adata, source, genes=genes)
+    except DataError as error:
+        raise DataError(f"{str(path)!r}: {error}") from error
     logger.info("read %s: %d cells × %d genes, %d classes", path, cells.n_cells, cells.n_genes, cells.n_classes)
     known = cells.labels != UNKNOWN_CLASS
     if not known.all():
