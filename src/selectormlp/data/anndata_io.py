@@ -7,7 +7,7 @@ import logging
 import shutil
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -100,29 +100,50 @@ def read_adata(path: Path | str) -> AnnData:
 
 def _read_any(place: Path) -> AnnData:
     import anndata
+    import zarr
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # names that repeat and old formats are judged here, not by warnings
         if place.is_dir():
             if not any((place / name).exists() for name in ("zarr.json", ".zgroup", ".zattrs")):
                 raise DataError(f"{str(place)!r} is a folder but not a zarr store; expected an h5ad or zarr file")
+            _check_parts(place, zarr.open_group(place, mode="r"))
             return anndata.read_zarr(place)
         with place.open("rb") as stream:
             start = stream.read(len(HDF5_MAGIC))
         if not start:
             raise DataError(f"{str(place)!r} is empty (0 bytes); copy or download it again")
         if start == HDF5_MAGIC:
-            return anndata.read_h5ad(place)
+            return _read_hdf5(place, place)
         if start[:2] == GZIP_MAGIC:
             with tempfile.TemporaryDirectory() as folder:
                 unpacked = Path(folder) / "unpacked.h5ad"
                 with gzip.open(place) as source, unpacked.open("wb") as target:
                     shutil.copyfileobj(source, target, length=1 << 20)
-                return anndata.read_h5ad(unpacked)
+                return _read_hdf5(unpacked, place)
     raise DataError(
         f"{str(place)!r} is not an AnnData file (its first bytes are {start!r}); expected h5ad, gzipped h5ad "
         "or a zarr folder"
     )
+
+
+def _read_hdf5(file: Path, named: Path) -> AnnData:
+    import anndata
+    import h5py
+
+    with h5py.File(file) as parts:
+        _check_parts(named, parts)
+    return anndata.read_h5ad(file)
+
+
+def _check_parts(named: Path, parts: Iterable[str]) -> None:
+    """Refuse what other programs keep in the same containers."""
+    found = list(parts)
+    if not {"obs", "var"} <= set(found):
+        raise DataError(
+            f"{str(named)!r} is not an AnnData file (expected obs and var among its parts; found: "
+            f"{quoted(found, most=4) or 'none'}); read it with scanpy and write it with adata.write_h5ad()"
+        )
 
 
 def write_adata(adata: AnnData, path: Path) -> None:
