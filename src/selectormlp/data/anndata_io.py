@@ -362,12 +362,24 @@ def obs_column(adata: AnnData, key: str, what: str) -> pd.Series:
 
 
 def carried_classes(adata: AnnData, label_key: str) -> tuple[str, ...] | None:
-    """Return the ordered class list that a split has left in ``uns``, if it is of this label column."""
+    """Return the ordered class list that a split has left in ``uns``, if it is of this label column.
+
+    Raises
+    ------
+    DataError
+        If a class is in the list twice.
+    """
     carried = adata.uns.get(UNS_KEY)
     if not isinstance(carried, dict) or carried.get("label_key") != label_key:
         return None
     classes = np.asarray(carried.get("classes", ()))
-    return tuple(map(str, classes)) if classes.ndim == 1 and classes.size else None
+    if classes.ndim != 1 or not classes.size:
+        return None
+    names = pd.Index(classes.astype(str))
+    if not names.is_unique:
+        repeated = quoted(names[names.duplicated()].unique())
+        raise DataError(f"the class list in uns[{UNS_KEY!r}] repeats {repeated}; split again from the original file")
+    return tuple(names)
 
 
 def subset_with_classes(
