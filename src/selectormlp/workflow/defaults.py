@@ -39,7 +39,7 @@ def adapted_settings(settings: RunSettings, n_cells: int, n_genes: int) -> RunSe
     batch_size = settings.dataloader.batch_size
     if "batch_size" not in settings.dataloader.model_fields_set:
         batch_size = min(256, max(32, 2 ** round(math.log2(max(1, n_train / 32)))))
-    steps = math.ceil(n_train / batch_size)
+    steps = max(1, math.ceil(n_train / batch_size))
     return settings.model_copy(
         update={
             "split": _with_defaults(
