@@ -19,7 +19,7 @@ TINY_TRAINING = {
 """Settings of networks that train in an instant."""
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_adata():
     """A builder of small raw counts (CSR): each class has marker genes of its own; four donors."""
 

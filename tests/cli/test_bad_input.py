@@ -198,6 +198,12 @@ def test_run_refuses_bad_data_too(refused, tmp_path, adata, name):
         assert word in lines[0]
 
 
+def test_run_refuses_a_single_cell(refused, tmp_path, adata):
+    adata[:1].copy().write_h5ad(tmp_path / "cells.h5ad")
+    lines = refused("run", "cells.h5ad", "--label-key", "cell_type", "--out", "results", "--quiet")
+    assert "0 of 1 class(es) have at least 10 cells (the largest has 1)" in lines[0]
+
+
 def test_an_error_is_said_once_without_quiet_too(refused, tmp_path, adata):
     adata.write_h5ad(tmp_path / "cells.h5ad")
     lines = refused("run", "cells.h5ad", "--label-key", "celltype", "--out", "results")
