@@ -147,8 +147,10 @@ def _check_parts(named: Path, parts: Iterable[str]) -> None:
 
 
 def write_adata(adata: AnnData, path: Path) -> None:
-    """Write an h5ad file."""
-    with warnings.catch_warnings():
+    """Write an h5ad file; nullable strings too, since a file that we read may hold them."""
+    import anndata
+
+    with warnings.catch_warnings(), anndata.settings.override(allow_write_nullable_strings=True):
         warnings.simplefilter("ignore")
         adata.write_h5ad(path)
 
