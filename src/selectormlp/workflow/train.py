@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from selectormlp.data.anndata_io import CellsSource, cells_from_adata, read_adata
-from selectormlp.data.cells import UNKNOWN_CLASS, Cells
+from selectormlp.data.anndata_io import CellsSource, cells_from_adata, drop_unlisted, read_adata
+from selectormlp.data.cells import Cells
 from selectormlp.errors import DataError, SettingsError, nearest, quoted
 from selectormlp.evaluation.metrics import accuracy_of, scorable_cells
 from selectormlp.files import ensure_folders, written_whole
@@ -219,10 +219,7 @@ def _read_side(
     except DataError as error:
         raise DataError(f"{str(path)!r}: {error}") from error
     logger.info("read %s: %d cells × %d genes, %d classes", path, cells.n_cells, cells.n_genes, cells.n_classes)
-    known = cells.labels != UNKNOWN_CLASS
-    if not known.all():
-        logger.warning("%d cells have labels that are not in the split's class list: left out", int((~known).sum()))
-        cells = cells.take(known)
+    cells = drop_unlisted(cells)
     if most is None or cells.class_counts().max() <= most:
         return cells
     kept = [rng.permutation(np.flatnonzero(cells.labels == code))[:most] for code in range(cells.n_classes)]
