@@ -81,7 +81,8 @@ def split_cells(
     Raises
     ------
     DataError
-        If fewer than two classes are large enough, or there are fewer donors than sides to fill.
+        If fewer than two classes are large enough, no class is large enough for a training cell, or there are
+        fewer donors than sides to fill.
 
     Examples
     --------
@@ -120,6 +121,12 @@ def split_cells(
             else:
                 sides[side].append(rows[side_of_donor[rows] == side][:number])
     train, validation, test = (np.sort(np.concatenate(parts)) for parts in sides)
+    if not len(train):
+        raise DataError(
+            f"no training cells: the largest class has {counts.max()} cells, of which {sizes.train} in "
+            f"{sizes.as_array().sum()} come to less than one; use another label column or smaller sizes for the "
+            "other sides"
+        )
     return Split(train, validation, test, kept)
 
 
