@@ -10,7 +10,14 @@ import pytest
 import scipy.sparse as sp
 import zarr
 
-from selectormlp.data.anndata_io import CellsSource, cells_from_adata, read_adata, subset_with_classes, write_adata
+from selectormlp.data.anndata_io import (
+    CellsSource,
+    cells_from_adata,
+    drop_unlisted,
+    read_adata,
+    subset_with_classes,
+    write_adata,
+)
 from selectormlp.data.normalize import log1p_cp10k
 from selectormlp.errors import DataError, SettingsError
 
@@ -478,6 +485,15 @@ def test_a_class_list_that_is_given_wins_and_others_are_unknown(adata):
     assert cells.classes == ("type D", "type A")
     expected = {"type A": 1, "type B": -1, "type C": -1, "type D": 0}
     assert cells.labels.tolist() == [expected[label] for label in adata.obs["cell_type"]]
+
+
+def test_cells_outside_the_carried_list_are_dropped_and_counted(adata, said):
+    adata.uns["selectormlp"] = {"label_key": "cell_type", "classes": np.array(["type B", "type A"])}
+    cells = drop_unlisted(cells_from_adata(adata, SOURCE))
+    assert cells.classes == ("type B", "type A")
+    assert cells.class_counts().tolist() == [50, 50]
+    assert "100 cells have labels that are not in the class list of the split (uns['selectormlp']" in said()
+    assert drop_unlisted(cells) is cells
 
 
 def test_a_carried_list_that_repeats_is_refused(adata):

@@ -100,6 +100,12 @@ def test_fewer_than_two_classes_are_refused(labels, least, message):
         split(labels, SplitSizes(1, 1, 1), min_cluster_size=least)
 
 
+def test_a_split_without_training_cells_is_refused():
+    with pytest.raises(DataError, match="no training cells: the largest class has 3 cells, of which 1 in 4 come to"):
+        split([0, 0, 0, 1, 1], SplitSizes(1, 2, 1))
+    assert len(split([0, 0, 0, 0, 1, 1], SplitSizes(1, 2, 1)).train) == 1
+
+
 # --- donors
 
 

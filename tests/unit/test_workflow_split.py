@@ -88,6 +88,21 @@ def test_labels_of_any_type_give_one_class_list(split, adata, labels, classes):
         assert part.obs["cell_type"].tolist() == expected[part.obs_names].tolist()
 
 
+def test_columns_of_newer_types_are_kept(split, adata, tmp_path):
+    adata.obs["note"] = pd.array([f"note {i}" for i in range(200)], dtype="string")
+    adata.obs["age"] = pd.array([1, None] * 100, dtype="Int64")
+    adata.var["symbol"] = pd.array(["x"] * 30, dtype="string")
+    with anndata.settings.override(allow_write_nullable_strings=True):
+        adata.write_h5ad(tmp_path / "nullable.h5ad")
+    columns = adata.obs[["note", "age"]]
+    adata.obs, adata.var = adata.obs[["cell_type"]], adata.var[[]]
+    _, parts = split(adata, adata_path=tmp_path / "nullable.h5ad")
+    assert not anndata.settings.allow_write_nullable_strings
+    for part in parts:
+        pd.testing.assert_frame_equal(part.obs[["note", "age"]], columns.loc[part.obs_names])
+        assert part.var["symbol"].tolist() == ["x"] * 30
+
+
 def test_the_colours_of_another_class_list_do_not_stay(split, adata):
     adata.uns["cell_type_colors"] = np.array(["#000000"] * 4)
     adata.uns["other"] = "kept"
