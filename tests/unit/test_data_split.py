@@ -101,7 +101,10 @@ def test_fewer_than_two_classes_are_refused(labels, least, message):
 
 
 def test_a_split_without_training_cells_is_refused():
-    with pytest.raises(DataError, match="no training cells: the largest class has 3 cells, of which 1 in 4 come to"):
+    with pytest.raises(
+        DataError,
+        match="no training cells are left: the largest class has 3 cells, of which training is to have 1 in 4;",
+    ):
         split([0, 0, 0, 1, 1], SplitSizes(1, 2, 1))
     assert len(split([0, 0, 0, 0, 1, 1], SplitSizes(1, 2, 1)).train) == 1
 
@@ -166,6 +169,16 @@ def test_among_equally_good_assignments_the_seed_decides():
     assert len(found) > 1
     again = [split(labels, SplitSizes(10, 10, 10), 3, donors=donors).train.tolist() for _ in range(2)]
     assert again[0] == again[1]
+
+
+def test_a_donor_without_a_cell_that_takes_part_fills_no_side():
+    labels = np.concatenate([np.tile([0, 1], 30), [2, -1]])
+    donors = np.concatenate([np.repeat(["a", "b", "c"], 20), ["d", "e"]])
+    for seed in range(5):
+        found = split(labels, SplitSizes(10, 5, 5), seed, donors=donors, min_cluster_size=2)
+        assert [len(side) for side in sides(found)] == [20, 10, 10]
+    with pytest.raises(DataError, match=r"2 donor\(s\) for 3 sides"):
+        split(labels[20:], SplitSizes(10, 5, 5), donors=donors[20:], min_cluster_size=2)
 
 
 def test_fewer_donors_than_sides_are_refused():
