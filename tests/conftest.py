@@ -11,13 +11,6 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
-TINY_TRAINING = {
-    "dataloader": {"batch_size": 32, "num_workers": 0},
-    "model": {"L1_size": 8, "L2_size": 6, "L3_size": 4},
-    "training": {"lr": 0.01, "max_epochs": 2, "device": "cpu"},
-}
-"""Settings of networks that train in an instant."""
-
 
 @pytest.fixture(scope="session")
 def make_adata():
