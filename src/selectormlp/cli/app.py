@@ -30,7 +30,9 @@ class ModelType(StrEnum):
 
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print warnings, errors and results only.")]
-SeedFlag = Annotated[int | None, typer.Option("--seed", min=0, help="Seed; the same seed gives the same result.")]
+SeedFlag = Annotated[
+    int | None, typer.Option("--seed", min=0, max=2**32 - 1, help="Seed; the same seed gives the same result.")
+]
 
 
 def _config(default: str) -> Any:
@@ -177,9 +179,9 @@ def _run(adata: Any, source: Any, out: Path, settings: Any, *, seed: int | None,
 
 
 def main() -> None:
-    """Run a command; an error of ours is printed as one line, with exit code 2."""
+    """Run a command; an error of ours, or of the file system, is printed as one line, with exit code 2."""
     try:
         app()
-    except SelectorMLPError as error:
+    except (SelectorMLPError, OSError) as error:
         sys.stderr.write(f"selectormlp: error: {error}\n")
         sys.exit(2)
