@@ -36,6 +36,6 @@ def test_what_was_set_stays():
 
 def test_a_batch_size_that_was_set_decides_the_epochs():
     settings = adapted_settings(RunSettings.model_validate({"dataloader": {"batch_size": 60}}), 1000, 100)
-    assert settings.training.max_epochs == 300
-    settings = adapted_settings(RunSettings.model_validate({"dataloader": {"batch_size": 6}}), 1000, 100)
+    assert settings.training.max_epochs == 150
+    settings = adapted_settings(RunSettings.model_validate({"dataloader": {"batch_size": 12}}), 1000, 100)
     assert settings.training.max_epochs == 30
