@@ -150,6 +150,7 @@ class NetworkSelector(ProbabilitiesMixin, ClassifyingSelector):
             weight_decay=self.weight_decay,
             max_epochs=self.max_epochs,
             batch_size=self.batch_size,
+            shuffle=self.shuffle,
             patience=self.patience,
             seed=int(seed),
             device=self.device,
