@@ -203,17 +203,7 @@ def _build_trainer(
     if progress:
         callbacks.append(RichProgressBar(console_kwargs={"stderr": True}))
     if run:
-        callbacks.append(
-            ModelCheckpoint(
-                dirpath=run.checkpoint_dir,
-                filename="{epoch:03d}-{" + MONITORED + ":.4f}",
-                monitor=MONITORED,
-                mode="max",
-                save_top_k=run.save_top_k,
-                save_last=run.save_last,
-                save_on_train_epoch_end=True,  # at the very end of an epoch, so that resuming starts a new one
-            )
-        )
+        callbacks += _checkpoints(run, validates=validates)
     return L.Trainer(
         accelerator=training.device,
         devices=1,
@@ -226,6 +216,27 @@ def _build_trainer(
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
     )
+
+
+def _checkpoints(run: Run, *, validates: bool) -> list[Callback]:
+    """Keep the best epochs, and the last one whether or not it is among them.
+
+    Lightning's ``save_last`` writes only when one of the best is written, which would take a resumed run back to it.
+    """
+
+    def checkpoint(name: str, monitor: str | None, save_top_k: int) -> Callback:
+        return ModelCheckpoint(
+            dirpath=run.checkpoint_dir,
+            filename=name,
+            monitor=monitor,
+            mode="max",
+            save_top_k=save_top_k,
+            save_on_train_epoch_end=True,  # at the very end of an epoch, so that resuming starts a new one
+            enable_version_counter=False,  # an epoch that is run again writes the same file again
+        )
+
+    kept = [checkpoint("{epoch:03d}-{" + MONITORED + ":.4f}", MONITORED, run.save_top_k)] if validates else []
+    return [*kept, checkpoint("last", None, 1)] if run.save_last else kept
 
 
 @contextmanager
