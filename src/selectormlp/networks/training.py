@@ -126,6 +126,22 @@ class BestWeights(Callback):
             setattr(self, name, value)
 
 
+class Patience(EarlyStopping):
+    """Stops after so many epochs without a better validation score.
+
+    On resuming, the patience is the one asked for now, not the checkpoint's, and a run that had come to its end
+    stays there.
+    """
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        super().load_state_dict({**state_dict, "patience": self.patience})
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:  # noqa: ARG002
+        """Stop before the first epoch if patience had run out."""
+        trainer.should_stop = self.wait_count >= self.patience
+
+
 def train_network(
     X: Matrix,
     labels: IntArray,
@@ -199,7 +215,7 @@ def _build_trainer(
     if validates:
         callbacks.append(best)
         if training.patience is not None:
-            callbacks.append(EarlyStopping(MONITORED, mode="max", patience=training.patience))
+            callbacks.append(Patience(MONITORED, mode="max", patience=training.patience))
     if progress:
         callbacks.append(RichProgressBar(console_kwargs={"stderr": True}))
     if run:
