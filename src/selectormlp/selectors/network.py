@@ -132,7 +132,7 @@ class NetworkSelector(ProbabilitiesMixin, ClassifyingSelector):
             n_genes=n_genes,
             n_classes=n_classes,
             selector_type=self.selector_type,
-            hidden_sizes=tuple(self.hidden_sizes),
+            hidden_sizes=tuple(map(int, self.hidden_sizes)),
             leak_angle=self.leak_angle,
             dropout=self.dropout,
             noise_std=self.noise_std,
@@ -146,10 +146,10 @@ class NetworkSelector(ProbabilitiesMixin, ClassifyingSelector):
         return TrainingSpec(
             penalty=self.penalty,
             alpha=self.alpha,
-            lr=self.lr,
-            weight_decay=self.weight_decay,
-            max_epochs=self.max_epochs,
-            batch_size=self.batch_size,
+            lr=float(self.lr),  # a grid of settings is often NumPy's, whose numbers Lightning and checkpoints refuse
+            weight_decay=float(self.weight_decay),
+            max_epochs=int(self.max_epochs),
+            batch_size=int(self.batch_size),
             shuffle=self.shuffle,
             patience=self.patience,
             seed=int(seed),
