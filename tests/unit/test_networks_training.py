@@ -249,6 +249,12 @@ def test_the_last_checkpoint_is_of_the_last_epoch_be_it_good_or_bad(tmp_path, sa
     assert trained.best_epoch == 1
 
 
+def test_a_run_of_many_epochs_does_not_write_its_last_checkpoint_after_each(tmp_path):
+    tiny = cells(n_cells=16)
+    train(training=replace(TRAINING, max_epochs=103, lr=1e-9), data=tiny, run=run_in(tmp_path, save_top_k=0))
+    assert torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)["epoch"] == 101  # the 102nd: every 2nd
+
+
 def test_the_last_checkpoint_can_be_left_out(tmp_path):
     train(run=run_in(tmp_path, save_top_k=1, save_last=False))
     assert [p.name.startswith("epoch=") for p in (tmp_path / "checkpoints").iterdir()] == [True]

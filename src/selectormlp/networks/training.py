@@ -27,6 +27,10 @@ from selectormlp.networks.module import MONITORED, ClassifierModule, TrainingSpe
 
 logger = logging.getLogger(__name__)
 
+MOST_SAVES = 50
+"""Times that a run's last checkpoint is written, or up to twice that: an interruption costs 2 % of a run at most, and
+the hundreds of short epochs of a small data set are not spent on writing."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -219,7 +223,7 @@ def _build_trainer(
     if progress:
         callbacks.append(RichProgressBar(console_kwargs={"stderr": True}))
     if run:
-        callbacks += _checkpoints(run, validates=validates)
+        callbacks += _checkpoints(run, training.max_epochs, validates=validates)
     return L.Trainer(
         accelerator=training.device,
         devices=1,
@@ -234,25 +238,26 @@ def _build_trainer(
     )
 
 
-def _checkpoints(run: Run, *, validates: bool) -> list[Callback]:
+def _checkpoints(run: Run, max_epochs: int, *, validates: bool) -> list[Callback]:
     """Keep the best epochs, and the last one whether or not it is among them.
 
     Lightning's ``save_last`` writes only when one of the best is written, which would take a resumed run back to it.
     """
 
-    def checkpoint(name: str, monitor: str | None, save_top_k: int) -> Callback:
+    def checkpoint(name: str, monitor: str | None, save_top_k: int, every_n_epochs: int = 1) -> Callback:
         return ModelCheckpoint(
             dirpath=run.checkpoint_dir,
             filename=name,
             monitor=monitor,
             mode="max",
             save_top_k=save_top_k,
+            every_n_epochs=every_n_epochs,
             save_on_train_epoch_end=True,  # at the very end of an epoch, so that resuming starts a new one
             enable_version_counter=False,  # an epoch that is run again writes the same file again
         )
 
     kept = [checkpoint("{epoch:03d}-{" + MONITORED + ":.4f}", MONITORED, run.save_top_k)] if validates else []
-    return [*kept, checkpoint("last", None, 1)] if run.save_last else kept
+    return [*kept, checkpoint("last", None, 1, max(1, max_epochs // MOST_SAVES))] if run.save_last else kept
 
 
 @contextmanager
