@@ -17,8 +17,11 @@ EVALUATION_BATCH = 2048
 
 
 def dense_rows(X: Matrix, rows: IntArray | slice) -> Tensor:
-    """Return some cells as a dense float32 tensor, shape (n_rows, n_genes)."""
-    return torch.from_numpy(X[rows].toarray() if isinstance(X, sp.csr_array) else np.ascontiguousarray(X[rows]))
+    """Return some cells as a dense float32 tensor, shape (n_rows, n_genes).
+
+    Rows of an array that may not be written to, as joblib hands them to its workers, are copied.
+    """
+    return torch.from_numpy(X[rows].toarray() if isinstance(X, sp.csr_array) else np.require(X[rows], None, ["C", "W"]))
 
 
 class LabelledRows(Dataset[tuple[Tensor, Tensor]]):

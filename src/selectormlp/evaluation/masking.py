@@ -10,13 +10,10 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
-from selectormlp.data.batches import dense_rows
+from selectormlp.data.batches import EVALUATION_BATCH, dense_rows
 from selectormlp.data.cells import IntArray, Matrix
 from selectormlp.evaluation.metrics import accuracy_from_hits
 from selectormlp.selectors.classifier import ClassifyingSelector
-
-BLOCK = 1024
-"""Cells handled at a time: their first-layer activations stay in cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,9 +135,9 @@ def masked_hits(
     n_classes = len(selector.classes_)
     hits = np.zeros((len(orders), len(sizes), n_classes), dtype=np.int64)
     sorted_weights = [weights[torch.from_numpy(order)] for order in orders]
-    for start in range(0, X.shape[0], BLOCK):
-        by_gene = dense_rows(X, slice(start, start + BLOCK)).T.contiguous()
-        truth = labels[start : start + BLOCK]
+    for start in range(0, X.shape[0], EVALUATION_BATCH):
+        by_gene = dense_rows(X, slice(start, start + EVALUATION_BATCH)).T.contiguous()
+        truth = labels[start : start + EVALUATION_BATCH]
         for row, (order, matrix) in enumerate(zip(orders, sorted_weights, strict=True)):
             activations = offset.repeat(len(truth), 1)
             done = 0

@@ -27,6 +27,10 @@ from selectormlp.networks.module import MONITORED, ClassifierModule, TrainingSpe
 
 logger = logging.getLogger(__name__)
 
+MOST_SAVES = 50
+"""Times that a run's last checkpoint is written, or up to twice that: an interruption costs 2 % of a run at most, and
+the hundreds of short epochs of a small data set are not spent on writing."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -126,6 +130,22 @@ class BestWeights(Callback):
             setattr(self, name, value)
 
 
+class Patience(EarlyStopping):
+    """Stops after so many epochs without a better validation score.
+
+    On resuming, the patience is the one asked for now, not the checkpoint's, and a run that had come to its end
+    stays there.
+    """
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        super().load_state_dict({**state_dict, "patience": self.patience})
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:  # noqa: ARG002
+        """Stop before the first epoch if patience had run out."""
+        trainer.should_stop = self.wait_count >= self.patience
+
+
 def train_network(
     X: Matrix,
     labels: IntArray,
@@ -199,21 +219,11 @@ def _build_trainer(
     if validates:
         callbacks.append(best)
         if training.patience is not None:
-            callbacks.append(EarlyStopping(MONITORED, mode="max", patience=training.patience))
+            callbacks.append(Patience(MONITORED, mode="max", patience=training.patience))
     if progress:
         callbacks.append(RichProgressBar(console_kwargs={"stderr": True}))
     if run:
-        callbacks.append(
-            ModelCheckpoint(
-                dirpath=run.checkpoint_dir,
-                filename="{epoch:03d}-{" + MONITORED + ":.4f}",
-                monitor=MONITORED,
-                mode="max",
-                save_top_k=run.save_top_k,
-                save_last=run.save_last,
-                save_on_train_epoch_end=True,  # at the very end of an epoch, so that resuming starts a new one
-            )
-        )
+        callbacks += _checkpoints(run, training.max_epochs, validates=validates)
     return L.Trainer(
         accelerator=training.device,
         devices=1,
@@ -226,6 +236,28 @@ def _build_trainer(
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
     )
+
+
+def _checkpoints(run: Run, max_epochs: int, *, validates: bool) -> list[Callback]:
+    """Keep the best epochs, and the last one whether or not it is among them.
+
+    Lightning's ``save_last`` writes only when one of the best is written, which would take a resumed run back to it.
+    """
+
+    def checkpoint(name: str, monitor: str | None, save_top_k: int, every_n_epochs: int = 1) -> Callback:
+        return ModelCheckpoint(
+            dirpath=run.checkpoint_dir,
+            filename=name,
+            monitor=monitor,
+            mode="max",
+            save_top_k=save_top_k,
+            every_n_epochs=every_n_epochs,
+            save_on_train_epoch_end=True,  # at the very end of an epoch, so that resuming starts a new one
+            enable_version_counter=False,  # an epoch that is run again writes the same file again
+        )
+
+    kept = [checkpoint("{epoch:03d}-{" + MONITORED + ":.4f}", MONITORED, run.save_top_k)] if validates else []
+    return [*kept, checkpoint("last", None, 1, max(1, max_epochs // MOST_SAVES))] if run.save_last else kept
 
 
 @contextmanager

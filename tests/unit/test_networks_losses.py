@@ -1,0 +1,19 @@
+import pytest
+import torch
+
+from selectormlp.networks.losses import PENALTIES, gene_penalty
+
+
+def test_the_names_are_the_published_ones():
+    assert PENALTIES == ("L1", "L2")
+
+
+@pytest.mark.parametrize(("penalty", "expected"), [("L1", 19.0), ("L2", 13.0), (None, 0.0)])
+def test_the_size_of_the_penalty(penalty, expected):
+    found = gene_penalty(torch.tensor([3.0, -4.0, 12.0, 0.0]), penalty)
+    assert found.shape == ()
+    assert float(found) == expected
+
+
+def test_no_penalty_keeps_the_weights_type():
+    assert gene_penalty(torch.zeros(2, dtype=torch.float64), None).dtype == torch.float64
