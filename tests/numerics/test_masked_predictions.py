@@ -33,7 +33,7 @@ def cells(*, n_classes, n_cells=150, seed=0):
 @pytest.mark.parametrize("n_classes", [2, 4])
 @pytest.mark.parametrize("name", SELECTORS)
 def test_hits_equal_those_of_zeroed_cells_at_every_size_and_order(name, n_classes, monkeypatch):
-    monkeypatch.setattr(masking, "BLOCK", 64)  # several blocks, the last one short
+    monkeypatch.setattr(masking, "EVALUATION_BATCH", 64)  # several blocks, the last one short
     X, labels = cells(n_classes=n_classes)
     selector = SELECTORS[name].fit(X, labels)
     rng = np.random.default_rng(1)

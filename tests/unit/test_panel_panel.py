@@ -4,11 +4,12 @@ import pytest
 import scipy.sparse as sp
 
 from selectormlp.data.cells import Cells
+from selectormlp.data.hashing import hash_cells
 from selectormlp.errors import InputError, PanelError, SettingsError
 from selectormlp.panel.choose import choose
 from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.panel import Panel, extend_panel
-from selectormlp.panel.provenance import Provenance, hash_cells
+from selectormlp.panel.provenance import Provenance
 from selectormlp.versions import package_versions
 
 GENES = pd.Index(["a", "b", "c", "d", "e"])

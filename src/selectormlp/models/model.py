@@ -35,11 +35,14 @@ class Model:
         Gene names, in the order of its columns.
     source
         How its training cells were read: label column, layer, normalisation.
+    data_hashes
+        Hashes of the training and validation cells, where known.
     """
 
     selector: ClassifyingSelector
     genes: tuple[str, ...]
     source: CellsSource
+    data_hashes: tuple[str, ...] = ()
 
     @property
     def model_type(self) -> str:

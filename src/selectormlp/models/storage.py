@@ -53,6 +53,7 @@ class ModelCard(BaseModel):
     label_key: str
     layer: str | None = None
     normalize: Normalization
+    data_hashes: list[str] = []
     versions: dict[str, str]
 
     @model_validator(mode="after")
@@ -70,6 +71,7 @@ def model_card(
     classes: Sequence[str],
     trained_classes: Sequence[bool],
     source: CellsSource,
+    data_hashes: Sequence[str] = (),
 ) -> ModelCard:
     """Describe a model, trained or about to be: the selector's parameters and what its numbers refer to."""
     parameters = selector.get_params(deep=False)
@@ -83,6 +85,7 @@ def model_card(
         label_key=source.label_key,
         layer=source.layer,
         normalize=source.normalize,
+        data_hashes=list(data_hashes),
         versions=package_versions(),
     )
 
@@ -108,7 +111,7 @@ def save_model(model: Model, stem: Path | str) -> Path:
     """
     selector = model.selector
     card = model_card(
-        selector, model.genes, model.classes, selector.trained_classes_.tolist(), model.source
+        selector, model.genes, model.classes, selector.trained_classes_.tolist(), model.source, model.data_hashes
     ).model_dump_json()
     is_network = isinstance(selector, NetworkSelector)
     path = Path(f"{stem}{NETWORK_SUFFIX if is_network else SVM_SUFFIX}")
@@ -309,7 +312,7 @@ def _selector(card: ModelCard, place: Path) -> Any:
 
 def _model(card: ModelCard, selector: Any) -> Model:
     source = CellsSource(card.label_key, layer=card.layer, normalize=card.normalize)
-    return Model(selector, tuple(card.genes), source)
+    return Model(selector, tuple(card.genes), source, tuple(card.data_hashes))
 
 
 def _first_line(error: Exception) -> str:

@@ -6,7 +6,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -184,7 +184,8 @@ def train_network(
     -------
     The network with its history.
     """
-    with _quiet_lightning(), torch.random.fork_rng(), warnings.catch_warnings():
+    on_one_device = range(min(1, torch.cuda.device_count()))
+    with _quiet_lightning(), torch.random.fork_rng(on_one_device), warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         torch.default_generator.manual_seed(training.seed)
@@ -224,12 +225,16 @@ def _build_trainer(
         callbacks.append(RichProgressBar(console_kwargs={"stderr": True}))
     if run:
         callbacks += _checkpoints(run, training.max_epochs, validates=validates)
+    logs: TensorBoardLogger | bool = False
+    if run:
+        logs = TensorBoardLogger(run.log_dir, name="", version="", default_hp_metric=False)
+        logs.log_hyperparams(asdict(training))
     return L.Trainer(
         accelerator=training.device,
         devices=1,
         max_epochs=training.max_epochs,
         callbacks=callbacks,
-        logger=TensorBoardLogger(run.log_dir, name="", version="") if run else False,
+        logger=logs,
         enable_checkpointing=run is not None,
         enable_progress_bar=progress,
         enable_model_summary=False,

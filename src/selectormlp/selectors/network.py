@@ -171,8 +171,12 @@ class NetworkSelector(ProbabilitiesMixin, ClassifyingSelector):
         for name, (value, valid) in choices.items():
             if value not in valid:
                 raise SettingsError(f"{name}={value!r}; expected one of {quoted(valid)}")
+        sizes = np.atleast_1d(np.asarray(self.hidden_sizes))
         in_range = {
-            "hidden_sizes": (len(self.hidden_sizes) > 0 and min(self.hidden_sizes) >= 1, "one or more sizes from 1 up"),
+            "hidden_sizes": (
+                np.ndim(self.hidden_sizes) == 1 and sizes.size > 0 and sizes.min() >= 1,
+                "a sequence of one or more sizes from 1 up",
+            ),
             "leak_angle": (self.leak_angle >= 0, "0 or more"),
             "dropout": (0 <= self.dropout < 1, "0 or more, below 1"),
             "noise_std": (self.noise_std >= 0, "0 or more"),

@@ -59,7 +59,7 @@ class SplitSettings(ClusterSizes):
 
 
 class DataSettings(Settings):
-    """``data`` in ``train.json``."""
+    """``data`` in ``train.json``; the test file, and so ``test_cluster_size``, is not read in training."""
 
     input_dir: Path = Path("intermediate_files/split_data")
     y_column: str = "Main_cluster_name"
@@ -72,7 +72,7 @@ class DataSettings(Settings):
 
 
 class DataloaderSettings(Settings):
-    """``dataloader`` in ``train.json``."""
+    """``dataloader`` in ``train.json``; the order of validation cells (``shuffle_val``) changes no score."""
 
     batch_size: Annotated[int, Field(ge=2)] = 256
     num_workers: CountOrNone = 4

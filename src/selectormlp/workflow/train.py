@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +12,22 @@ import numpy as np
 
 from selectormlp.data.anndata_io import CellsSource, cells_from_adata, drop_unlisted, read_adata
 from selectormlp.data.cells import Cells
-from selectormlp.errors import DataError, SettingsError, nearest, quoted
+from selectormlp.data.hashing import hash_cells
+from selectormlp.errors import DataError, SettingsError, quoted
 from selectormlp.evaluation.metrics import accuracy_of, scorable_cells
 from selectormlp.files import ensure_folders, written_whole
 from selectormlp.models.model import DISPLAY_NAMES, MODEL_TYPES, Model
-from selectormlp.models.storage import CHECKPOINT_SUFFIX, ModelCard, checkpoint_card, model_card, save_model
+from selectormlp.models.storage import model_card, save_model
 from selectormlp.networks.training import Run
 from selectormlp.plots import plot_history, write_figure
 from selectormlp.selectors.classifier import ClassifyingSelector
 from selectormlp.selectors.network import NetworkSelector
 from selectormlp.workflow.log import TextLog
 from selectormlp.workflow.progress import progress_bar
+from selectormlp.workflow.restart import choose_run
 from selectormlp.workflow.settings import TrainSettings
 
 logger = logging.getLogger(__name__)
-
-FREE_TO_CHANGE = ("max_epochs", "device", "patience")
-"""Parameters that a restarted run may have changed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,8 +124,9 @@ def train_model(
             "with a lower min_cluster_size or another label column"
         )
     validation = scorable_cells(validation, trained_classes)
-    card = model_card(selector, tuple(train.genes), train.classes, trained_classes.tolist(), source)
-    run_name, resume_from = _choose_run(settings, model_type, card)
+    hashes = (hash_cells(train), hash_cells(validation))
+    card = model_card(selector, tuple(train.genes), train.classes, trained_classes.tolist(), source, hashes)
+    run_name, resume_from = choose_run(settings, model_type, card)
     checkpoint_dir = settings.checkpoint.dir / run_name
     is_network = isinstance(selector, NetworkSelector)
     log_folder, models_dir, *_ = ensure_folders(  # before the long work, and before anything is written
@@ -154,7 +153,7 @@ def train_model(
             selector.fit(train.X, labels, classes=classes)
     seconds = time.perf_counter() - start
 
-    model = Model(selector, tuple(train.genes), source)
+    model = Model(selector, tuple(train.genes), source, hashes)
     scores = accuracy_of(selector, validation)
     name = settings.model.name if model_type == "selector_mlp" else DISPLAY_NAMES[model_type]
     model_file = save_model(model, models_dir / f"{name}_best_model")
@@ -238,58 +237,6 @@ def _same_classes(train: Cells, validation: Cells) -> tuple[Cells, Cells]:
         replace(train, classes=classes),
         replace(validation, classes=classes, labels=places[validation.labels]),
     )
-
-
-def _choose_run(settings: TrainSettings, model_type: str, card: ModelCard) -> tuple[str, Path | None]:
-    """Name the run, and find the checkpoint to continue from if one is asked for."""
-    new_run = f"{model_type}-{datetime.now():%Y%m%d-%H%M%S}"
-    taken = {p.name for folder in (settings.log_dir, settings.checkpoint.dir) for p in folder.glob(f"{new_run}*")}
-    new_run = next(name for name in (new_run, *(f"{new_run}-{i}" for i in range(2, 1000))) if name not in taken)
-    if not settings.restart:
-        return new_run, None
-    if model_type == "svm":
-        logger.info("an SVM has no epochs to continue from: it is trained anew")
-        return new_run, None
-    root = settings.checkpoint.dir
-    runs = sorted(p.name for p in root.glob("*") if p.is_dir() and p.name.startswith(f"{model_type}-"))
-    wanted = settings.checkpoint.restart_run
-    run_name = runs[-1] if wanted == "last" and runs else wanted
-    if not (root / run_name).is_dir() or run_name in ("", "last", ".", ".."):
-        raise SettingsError(
-            f"no run {wanted!r} of {model_type} to restart in {str(root)!r}; {nearest(wanted, runs)}: "
-            "train without --restart first"
-        )
-    checkpoint = _latest_checkpoint(root / run_name)
-    if checkpoint is None:
-        logger.warning("run %s ended before its first checkpoint: it begins again", run_name)
-        return run_name, None
-    _check_same_model(checkpoint_card(checkpoint), card, checkpoint)
-    logger.info("run %s goes on from %s", run_name, checkpoint)
-    return run_name, checkpoint
-
-
-def _latest_checkpoint(folder: Path) -> Path | None:
-    found = sorted(folder.glob(f"*{CHECKPOINT_SUFFIX}"), key=lambda path: (path.name.startswith("last"), path.name))
-    return found[-1] if found else None
-
-
-def _check_same_model(before: ModelCard, now: ModelCard, checkpoint: Path) -> None:
-    """Refuse to continue a run with other data or settings."""
-    differing = [
-        what
-        for what in ("model_type", "genes", "classes", "trained_classes", "label_key", "layer", "normalize")
-        if getattr(before, what) != getattr(now, what)
-    ]
-    differing += [
-        f"{name} ({before.parameters.get(name)!r} then, {now.parameters.get(name)!r} now)"
-        for name in sorted({*before.parameters, *now.parameters} - set(FREE_TO_CHANGE))
-        if before.parameters.get(name) != now.parameters.get(name)
-    ]
-    if differing:
-        raise SettingsError(
-            f"the run of {str(checkpoint)!r} was trained with other data or settings: {', '.join(differing)}; "
-            "put them back, or train without --restart"
-        )
 
 
 def _describe(settings: TrainSettings, train: Cells, validation: Cells, model_type: str) -> None:
