@@ -343,6 +343,19 @@ def carried_classes(adata: AnnData, label_key: str) -> tuple[str, ...] | None:
     return tuple(map(str, classes)) if classes.ndim == 1 and classes.size else None
 
 
+def drop_unlisted(cells: Cells) -> Cells:
+    """Leave out cells whose label is not in the class list that their file carries from a split; say how many."""
+    listed = cells.labels != UNKNOWN_CLASS
+    if listed.all():
+        return cells
+    logger.warning(
+        "%d cells have labels that are not in the class list of the split (uns[%r] of the file): left out",
+        int((~listed).sum()),
+        UNS_KEY,
+    )
+    return cells.take(listed)
+
+
 def subset_with_classes(
     adata: AnnData, cell_names: pd.Index[str], rows: IntArray, *, label_key: str, classes: Sequence[str]
 ) -> AnnData:

@@ -81,9 +81,21 @@ def write_panel(panel: Panel, folder: Path | str) -> Path:
     place = Path(folder)
     with written_whole(place / CSV_NAME, place / JSON_NAME, place / LIST_NAME) as (table, record, plain):
         table.write_text(_csv_text(panel), encoding="utf-8", newline="")
-        record.write_text(_json_text(panel), encoding="utf-8", newline="")
+        record.write_text(panel_to_json(panel), encoding="utf-8", newline="")
         plain.write_text("".join(f"{gene}\n" for gene in panel.genes), encoding="utf-8", newline="")
     return place
+
+
+def panel_to_json(panel: Panel) -> str:
+    """Return a panel as the text of its JSON file, which holds everything."""
+    provenance = panel.provenance
+    file = PanelFile(
+        "selectormlp-panel",
+        1,
+        replace(panel, provenance=replace(provenance, cells=())),
+        PackedNames(len(provenance.cells), _pack(provenance.cells)),
+    )
+    return json.dumps(asdict(file), indent=1, allow_nan=False) + "\n"
 
 
 def read_panel(path: Path | str) -> Panel:
@@ -205,17 +217,6 @@ def _number(text: str) -> float | None:
     except ValueError:
         return None
     return value if math.isfinite(value) else None
-
-
-def _json_text(panel: Panel) -> str:
-    provenance = panel.provenance
-    file = PanelFile(
-        "selectormlp-panel",
-        1,
-        replace(panel, provenance=replace(provenance, cells=())),
-        PackedNames(len(provenance.cells), _pack(provenance.cells)),
-    )
-    return json.dumps(asdict(file), indent=1, allow_nan=False) + "\n"
 
 
 def _pack(names: Sequence[str]) -> str:
