@@ -27,6 +27,9 @@ SET_HERE = ("n_features_to_select", "must_have", "random_state", "progress")
 NETWORK_SPLIT = SplitSizes(train=5000, validation=1000, test=0)
 """Cells of a class that a network trains on and is validated on, as the published program has them."""
 
+MOST_CHOSEN = 500
+"""Genes chosen one at a time where all are to be ranked; the others follow by what they would add to these."""
+
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
@@ -133,6 +136,22 @@ def rank_genes(
         settings={name: value for name, value in parameters.items() if name not in SET_HERE},
         nested=not parameters.get("refine", False),
     )
+
+
+def rank_all_genes(cells: Cells, method: str, *, seed: int = 0) -> Ranking:
+    """Rank all genes by a method, where no size of panel is given.
+
+    Parameters
+    ----------
+    cells, method, seed
+        As in :func:`rank_genes`; at most ``MOST_CHOSEN`` genes are chosen one at a time.
+
+    Raises
+    ------
+    SettingsError, DataError
+        As :func:`rank_genes` does.
+    """
+    return rank_genes(cells, method, n_genes=min(cells.n_genes, MOST_CHOSEN), seed=seed)
 
 
 def _selector(
