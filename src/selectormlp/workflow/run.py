@@ -110,22 +110,15 @@ def run_all(
         logger.debug("settings: %s", settings.model_dump_json())
         files = [_write_split(cells, split, out), _write_settings(settings, source, out)]
 
-        sides = (cells.take(rows) for rows in (split.train, split.validation, split.test))
-        results = _rank_and_mask(*sides, source, out, settings, progress=progress)
+        results = _rank_and_mask(cells, split, source, out, settings, progress=progress)
         return _compare(results, out, files)
 
 
 def _rank_and_mask(
-    train: Cells,
-    validation: Cells,
-    test: Cells,
-    source: CellsSource,
-    out: Path,
-    settings: RunSettings,
-    *,
-    progress: bool,
+    cells: Cells, split: Split, source: CellsSource, out: Path, settings: RunSettings, *, progress: bool
 ) -> list[_Result]:
     """Train each model and mask its genes by its own ranking, then the MLP's by that of each method asked for."""
+    train, validation, test = (cells.take(rows) for rows in (split.train, split.validation, split.test))
     mask = partial(
         select_features,
         cells=test,
