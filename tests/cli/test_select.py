@@ -12,6 +12,8 @@ import pytest
 import scipy.sparse as sp
 
 from selectormlp.cli.app import main
+from selectormlp.cli.terminal import print_panel
+from selectormlp.panel.panel import Panel
 from selectormlp.panel.storage import read_panel
 
 FOLDER = os.environ.get("SELECTORMLP_DATA")
@@ -65,6 +67,15 @@ def test_select_writes_three_files(call, data, tmp_path):
     assert panel.genes[0] in out
 
 
+def test_long_panels_are_printed_in_part(capsys):
+    print_panel(Panel(tuple(f"g{i}" for i in range(30))), n_known=2)
+    out = capsys.readouterr().out
+    assert "g2 " in out
+    assert "g26" in out
+    assert "g27" not in out
+    assert "3 more" in out
+
+
 def test_flags_and_files_of_constraints(call, data, tmp_path):
     (tmp_path / "must.txt").write_text("g19\n")
     (tmp_path / "forbid.csv").write_text("gene\ng0\nS1*\n")
@@ -106,9 +117,11 @@ def test_select_without_labels(call, data, tmp_path):
 def test_extend_and_explain(call, data, tmp_path):
     (tmp_path / "mine.csv").write_text("gene\ng0\ng19\n")
     common = ("--panel", tmp_path / "mine.csv", "--label-key", "kind")
-    code, _, _ = call("extend", data, *common, "--add", 2, "--forbid", "g2", "--out", tmp_path / "larger")
+    code, out, _ = call("extend", data, *common, "--add", 2, "--forbid", "g2", "--out", tmp_path / "larger")
     assert code == 0
     larger = read_panel(tmp_path / "larger" / "panel.csv")
+    assert larger.genes[2] in out
+    assert "g19" not in out  # what is new is printed
     assert larger.genes[:2] == ("g0", "g19")
     assert len(larger) == 4
     assert larger.scores[2] > larger.scores[3] > 0

@@ -92,7 +92,7 @@ def extend(
 
     existing = read_panel(panel)
     adata, given = _read(locals())
-    _write(extend_genes(adata, existing, n_new=add, **given), out)
+    _write(extend_genes(adata, existing, n_new=add, **given), out, n_known=len(existing))
 
 
 def explain(
@@ -145,10 +145,10 @@ def _read(flags: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     return read_adata(flags["data"]), given
 
 
-def _write(panel: Any, out: Path) -> None:
+def _write(panel: Any, out: Path, *, n_known: int = 0) -> None:
     from selectormlp.cli.terminal import print_files, print_panel
     from selectormlp.panel.storage import CSV_NAME, JSON_NAME, LIST_NAME
 
     panel.write(out)
-    print_panel(panel)
+    print_panel(panel, n_known=n_known)
     print_files(out / name for name in (CSV_NAME, JSON_NAME, LIST_NAME))

@@ -81,16 +81,18 @@ def print_split(cells: pd.DataFrame) -> None:
     Console().print(lines)
 
 
-def print_panel(panel: Panel) -> None:
-    """Print the first genes of a panel, with their scores and reasons."""
+def print_panel(panel: Panel, *, n_known: int = 0) -> None:
+    """Print the first genes of a panel, with their scores and reasons; not the ``n_known`` that it had before."""
     lines = Table(title=f"Panel of {len(panel)} genes by {panel.provenance.method}", title_justify="left")
     for column in ("", "gene", "score", "reason"):
         lines.add_column(column, justify="right" if column in ("", "score") else "left")
     genes = zip(panel.genes, panel.scores, panel.reasons, strict=True)
-    for place, (gene, score, reason) in enumerate(islice(genes, MOST_LINES), start=1):
+    shown = islice(genes, n_known, n_known + MOST_LINES)
+    for place, (gene, score, reason) in enumerate(shown, start=n_known + 1):
         lines.add_row(str(place), escape(gene), "" if score is None else f"{score:.3g}", escape(reason))
-    if len(panel) > MOST_LINES:
-        lines.add_row("…", f"{len(panel) - MOST_LINES} more", "", "")
+    n_left = len(panel) - n_known - MOST_LINES
+    if n_left > 0:
+        lines.add_row("…", f"{n_left} more", "", "")
     Console().print(lines)
 
 
