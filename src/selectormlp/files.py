@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from selectormlp.errors import OutputError
@@ -20,16 +20,34 @@ def ensure_folder(path: Path | str) -> Path:
     OutputError
         If it cannot be made or written to.
     """
-    folder = Path(path)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise OutputError(
-            f"cannot write to the folder {str(folder)!r} ({error.strerror or error}); choose one that you may write to"
-        ) from error
-    return folder
+    return ensure_folders(path)[0]
+
+
+def ensure_folders(*paths: Path | str) -> tuple[Path, ...]:
+    """Make folders that can be written to: all of them or, where one cannot be, none.
+
+    Raises
+    ------
+    OutputError
+        If one cannot be made or written to.
+    """
+    folders = tuple(map(Path, paths))
+    made: list[Path] = []
+    for folder in folders:
+        try:
+            made += reversed([place for place in (folder, *folder.parents) if not place.exists()])
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            for place in reversed(made):
+                with suppress(OSError):
+                    place.rmdir()
+            raise OutputError(
+                f"cannot write to the folder {str(folder)!r} ({error.strerror or error}); choose one that you may "
+                "write to"
+            ) from error
+    return folders
 
 
 @contextmanager
@@ -49,7 +67,7 @@ def written_whole(*targets: Path | str) -> Iterator[tuple[Path, ...]]:
     Raises
     ------
     OutputError
-        If a folder cannot be written to or the disk is full.
+        If a folder cannot be written to, a target is a folder, or the disk is full.
 
     Examples
     --------
@@ -61,7 +79,11 @@ def written_whole(*targets: Path | str) -> Iterator[tuple[Path, ...]]:
     'gene'
     """
     places = [Path(target) for target in targets]
-    drafts = [ensure_folder(place.parent) / f".{place.stem}.{os.getpid()}.part{place.suffix}" for place in places]
+    for place in places:
+        if place.is_dir():
+            raise OutputError(f"cannot write {str(place)!r}, which is a folder; move it away or choose another place")
+    ensure_folders(*(place.parent for place in places))
+    drafts = [place.parent / f".{place.stem}.{os.getpid()}.part{place.suffix}" for place in places]
     try:
         yield tuple(drafts)
         for draft, place in zip(drafts, places, strict=True):

@@ -201,9 +201,9 @@ def _run(adata: Any, source: Any, out: Path, settings: Any, *, seed: int | None,
 
 
 def main() -> None:
-    """Run a command; an error of ours is printed as one line, with exit code 2."""
+    """Run a command; an error of ours, or of the file system, is printed as one line, with exit code 2."""
     try:
         app()
-    except SelectorMLPError as error:
+    except (SelectorMLPError, OSError) as error:
         sys.stderr.write(f"selectormlp: error: {error}\n")
         sys.exit(2)

@@ -7,7 +7,7 @@ import logging
 import shutil
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -100,32 +100,57 @@ def read_adata(path: Path | str) -> AnnData:
 
 def _read_any(place: Path) -> AnnData:
     import anndata
+    import zarr
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # names that repeat and old formats are judged here, not by warnings
         if place.is_dir():
             if not any((place / name).exists() for name in ("zarr.json", ".zgroup", ".zattrs")):
                 raise DataError(f"{str(place)!r} is a folder but not a zarr store; expected an h5ad or zarr file")
+            _check_parts(place, zarr.open_group(place, mode="r"))
             return anndata.read_zarr(place)
         with place.open("rb") as stream:
             start = stream.read(len(HDF5_MAGIC))
+        if not start:
+            raise DataError(f"{str(place)!r} is empty (0 bytes); copy or download it again")
         if start == HDF5_MAGIC:
-            return anndata.read_h5ad(place)
+            return _read_hdf5(place, place)
         if start[:2] == GZIP_MAGIC:
             with tempfile.TemporaryDirectory() as folder:
                 unpacked = Path(folder) / "unpacked.h5ad"
                 with gzip.open(place) as source, unpacked.open("wb") as target:
                     shutil.copyfileobj(source, target, length=1 << 20)
-                return anndata.read_h5ad(unpacked)
+                return _read_hdf5(unpacked, place)
     raise DataError(
         f"{str(place)!r} is not an AnnData file (its first bytes are {start!r}); expected h5ad, gzipped h5ad "
         "or a zarr folder"
     )
 
 
+def _read_hdf5(file: Path, named: Path) -> AnnData:
+    import anndata
+    import h5py
+
+    with h5py.File(file) as parts:
+        _check_parts(named, parts)
+    return anndata.read_h5ad(file)
+
+
+def _check_parts(named: Path, parts: Iterable[str]) -> None:
+    """Refuse what other programs keep in the same containers."""
+    found = list(parts)
+    if not {"obs", "var"} <= set(found):
+        raise DataError(
+            f"{str(named)!r} is not an AnnData file (expected obs and var among its parts; found: "
+            f"{quoted(found, most=4) or 'none'}); read it with scanpy and write it with adata.write_h5ad()"
+        )
+
+
 def write_adata(adata: AnnData, path: Path) -> None:
-    """Write an h5ad file."""
-    with warnings.catch_warnings():
+    """Write an h5ad file; nullable strings too, since a file that we read may hold them."""
+    import anndata
+
+    with warnings.catch_warnings(), anndata.settings.override(allow_write_nullable_strings=True):
         warnings.simplefilter("ignore")
         adata.write_h5ad(path)
 
@@ -271,6 +296,10 @@ def read_labels(adata: AnnData, label_key: str, *, exclude: Sequence[str] = ()) 
         If the column or an excluded label is absent, cell names repeat, or no cell has a label.
     """
     labels = obs_column(adata, label_key, "label")
+    if not adata.n_obs:
+        raise DataError(
+            f"the data are empty (0 cells × {adata.n_vars} genes); at least one cell and one gene are needed"
+        )
     check_unique(adata.obs_names, "cell", "adata.obs_names_make_unique()")
     values = labels.cat.categories if isinstance(labels.dtype, pd.CategoricalDtype) else _sorted_values(labels)
     blank = [value for value in values if not str(value).strip()]
@@ -335,12 +364,24 @@ def obs_column(adata: AnnData, key: str, what: str) -> pd.Series:
 
 
 def carried_classes(adata: AnnData, label_key: str) -> tuple[str, ...] | None:
-    """Return the ordered class list that a split has left in ``uns``, if it is of this label column."""
+    """Return the ordered class list that a split has left in ``uns``, if it is of this label column.
+
+    Raises
+    ------
+    DataError
+        If a class is in the list twice.
+    """
     carried = adata.uns.get(UNS_KEY)
     if not isinstance(carried, dict) or carried.get("label_key") != label_key:
         return None
     classes = np.asarray(carried.get("classes", ()))
-    return tuple(map(str, classes)) if classes.ndim == 1 and classes.size else None
+    if classes.ndim != 1 or not classes.size:
+        return None
+    names = pd.Index(classes.astype(str))
+    if not names.is_unique:
+        repeated = quoted(names[names.duplicated()].unique())
+        raise DataError(f"the class list in uns[{UNS_KEY!r}] repeats {repeated}; split again from the original file")
+    return tuple(names)
 
 
 def drop_unlisted(cells: Cells) -> Cells:

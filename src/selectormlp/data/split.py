@@ -81,7 +81,8 @@ def split_cells(
     Raises
     ------
     DataError
-        If fewer than two classes are large enough, or there are fewer donors than sides to fill.
+        If fewer than two classes are large enough, no class is large enough for a training cell, or there are
+        fewer donors than sides to fill.
 
     Examples
     --------
@@ -99,13 +100,14 @@ def split_cells(
             f"{counts.max(initial=0)}); at least 2 are needed: lower min_cluster_size or use another label column"
         )
     wanted = wanted_cells(counts[kept], sizes)  # sides × classes
-    side_of_donor = None
+    side_of_cell = None
     if donors is not None:
-        donor_names, donor_codes = np.unique(donors, return_inverse=True)
+        taking_part = np.isin(labels, kept)  # a donor of other classes only would fill a side with nothing
+        donor_names, donor_codes = np.unique(donors[taking_part], return_inverse=True)
         per_donor = np.zeros((len(donor_names), len(kept)), dtype=np.int64)
-        for column, label in enumerate(kept):
-            per_donor[:, column] = np.bincount(donor_codes[labels == label], minlength=len(donor_names))
-        side_of_donor = assign_donors(per_donor, wanted, rng=rng)[donor_codes]
+        np.add.at(per_donor, (donor_codes, np.searchsorted(kept, labels[taking_part])), 1)
+        side_of_cell = np.full(len(labels), -1)
+        side_of_cell[taking_part] = assign_donors(per_donor, wanted, rng=rng)[donor_codes]
 
     sides: list[list[IntArray]] = [[], [], []]
     for column, label in enumerate(kept):
@@ -114,12 +116,17 @@ def split_cells(
             rng.shuffle(rows)
         start = 0
         for side, number in enumerate(wanted[:, column]):
-            if side_of_donor is None:
+            if side_of_cell is None:
                 sides[side].append(rows[start : start + number])
                 start += number
             else:
-                sides[side].append(rows[side_of_donor[rows] == side][:number])
+                sides[side].append(rows[side_of_cell[rows] == side][:number])
     train, validation, test = (np.sort(np.concatenate(parts)) for parts in sides)
+    if not len(train):
+        raise DataError(
+            f"no training cells are left: the largest class has {counts.max()} cells, of which training is to have "
+            f"{sizes.train} in {sizes.as_array().sum()}; use another label column or smaller sizes for the other sides"
+        )
     return Split(train, validation, test, kept)
 
 

@@ -241,6 +241,10 @@ def _network_model(card: ModelCard, weights: dict[str, Tensor], place: Path) -> 
     spec = selector.network_spec(len(card.genes), len(card.classes))
     with torch.device("meta"):  # no memory is taken for sizes that a file merely claims
         network = SelectorNetwork(spec)
+    for name, expected in network.state_dict().items():
+        if name in weights and weights[name].dtype != expected.dtype:
+            found, wanted = (str(dtype).removeprefix("torch.") for dtype in (weights[name].dtype, expected.dtype))
+            raise ModelFileError(f"{str(place)!r} holds weights ({name}) of type {found}, not {wanted}; train it again")
     network.load_state_dict(weights, assign=True)
     if not all(torch.isfinite(value).all() for value in weights.values()):
         raise ModelFileError(f"{str(place)!r} holds NaN or infinite weights; train it again")
@@ -261,11 +265,17 @@ def _load_svm(place: Path) -> Model:
     if not isinstance(svm, LinearSVC) or not isinstance(selector, LinearSVM):
         raise ModelFileError(f"{str(place)!r} holds no linear SVM; train it again")
     n_trained = sum(card.trained_classes)
-    expected = (1 if n_trained == 2 else n_trained, len(card.genes))
-    if svm.coef_.shape != expected or not np.array_equal(svm.classes_, np.flatnonzero(card.trained_classes)):
-        raise ModelFileError(
-            f"{str(place)!r}: coefficients of shape {svm.coef_.shape}, expected {expected}; train again"
-        )
+    n_rows = 1 if n_trained == 2 else n_trained
+    for what, values, expected in (
+        ("coefficients", svm.coef_, (n_rows, len(card.genes))),
+        ("intercepts", svm.intercept_, (n_rows,)),
+    ):
+        if values.shape != expected:
+            raise ModelFileError(f"{str(place)!r}: {what} of shape {values.shape}, expected {expected}; train again")
+        if not np.isfinite(values).all():
+            raise ModelFileError(f"{str(place)!r} holds NaN or infinite {what}; train it again")
+    if not np.array_equal(svm.classes_, np.flatnonzero(card.trained_classes)):
+        raise ModelFileError(f"{str(place)!r} holds an SVM of other classes than its card names; train it again")
     selector.adopt_svm(svm)
     return _model(card, selector)
 

@@ -85,7 +85,6 @@ class NetworkSelector(ProbabilitiesMixin, ClassifyingSelector):
         DataError
             If the cells are of one class, or a label is not in ``classes``.
         """
-        self._check_parameters()
         cells, codes = self._checked_training_data(X, y, classes)
         spec = self.network_spec(cells.shape[1], len(self.classes_))
         trained = train_network(
@@ -127,7 +126,14 @@ class NetworkSelector(ProbabilitiesMixin, ClassifyingSelector):
         self._set_scores(network.gene_scores().numpy())
 
     def network_spec(self, n_genes: int, n_classes: int) -> NetworkSpec:
-        """Return the shape of the network for so many genes and classes."""
+        """Return the shape of the network for so many genes and classes.
+
+        Raises
+        ------
+        SettingsError
+            If a parameter is out of range.
+        """
+        self._check_parameters()
         return NetworkSpec(
             n_genes=n_genes,
             n_classes=n_classes,

@@ -14,7 +14,7 @@ from selectormlp.data.anndata_io import CellsSource, read_adata
 from selectormlp.data.cells import Cells
 from selectormlp.evaluation.masking import MaskingCurve, masking_curve, masking_sizes
 from selectormlp.evaluation.metrics import scorable_cells
-from selectormlp.files import written_whole
+from selectormlp.files import ensure_folder, written_whole
 from selectormlp.models.model import DISPLAY_NAMES, Model
 from selectormlp.models.storage import load_model
 from selectormlp.plots import plot_masking_curve, plot_ranked_genes, write_figure
@@ -129,6 +129,7 @@ def select_features(
         Whether to draw a progress bar.
     """
     cells = scorable_cells(cells, model.selector.trained_classes_)
+    ensure_folder(results_dir)  # before the long work
     model_type = model.model_type
     with progress_bar(f"masking genes of the {DISPLAY_NAMES[model_type]}", cells.n_cells, visible=progress) as advance:
         curve = masking_curve(

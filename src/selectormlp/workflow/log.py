@@ -46,7 +46,9 @@ class TextLog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is not None:
-            self._root.error("%s", error)
+            # into the file only: whoever catches the error says it on the terminal
+            text = str(error) or type(error).__name__
+            self._memory.handle(self._root.makeRecord(self._root.name, logging.ERROR, __file__, 0, text, (), None))
         self._close()
         self._root.removeHandler(self._memory)
         self._root.setLevel(self._level_before)

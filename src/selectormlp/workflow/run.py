@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from selectormlp.data.anndata_io import CellsSource, cells_from_adata
+from selectormlp.data.anndata_io import CellsSource, cells_from_adata, drop_unlisted
 from selectormlp.data.cells import Cells
 from selectormlp.data.split import SIDES, Split, split_cells
 from selectormlp.errors import SettingsError
@@ -94,7 +94,7 @@ def run_all(
     for method in settings.methods:
         find_method(method)
     with TextLog() as log:
-        cells = cells_from_adata(adata, source)
+        cells = drop_unlisted(cells_from_adata(adata, source))
         settings = adapted_settings(settings, cells.n_cells, cells.n_genes)
         split = split_cells(
             cells.labels,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from selectormlp.data.normalize import Normalization
 from selectormlp.data.split import SplitSizes
@@ -18,6 +19,9 @@ CountOrNone = Annotated[int, Field(ge=0)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+UNSUPPORTED_DUALS = (("L1", "squared_hinge", True), ("L2", "hinge", False))
+"""What liblinear has no solver for."""
 
 
 class Settings(BaseModel):
@@ -115,6 +119,16 @@ class SVMSettings(Settings):
     class_weight: Literal["balanced"] | None = None
     max_iter: Count = 1000
 
+    @model_validator(mode="after")
+    def _supported(self) -> Self:
+        penalty = self.penalty.upper()
+        if (penalty, self.loss) == ("L1", "hinge") or (penalty, self.loss, self.dual) in UNSUPPORTED_DUALS:
+            raise ValueError(
+                f"LinearSVC cannot combine penalty {penalty}, loss {self.loss} and dual {str(self.dual).lower()}; use "
+                "L1 with squared_hinge and dual false, L2 with squared_hinge, or L2 with hinge and dual true"
+            )
+        return self
+
 
 class CheckpointSettings(Settings):
     """``checkpoint`` in ``train.json``."""
@@ -198,13 +212,14 @@ def read_settings(kind: type[AnySettings], path: Path | str) -> AnySettings:
     """
     place = Path(path)
     try:
-        text = place.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = place.read_text(encoding="utf-8-sig")  # some editors begin a file with a byte order mark
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"the settings file {str(place)!r} is not text in UTF-8; save it as such") from error
+    except OSError as error:
         siblings = [p.name for p in place.parent.glob("*.json")] if place.parent.is_dir() else []
-        reason = error.strerror if isinstance(error, OSError) else "not a text file"
         raise SettingsError(
-            f"cannot read the settings file {str(place)!r} ({reason}); in {str(place.parent)!r}, "
-            f"{nearest(place.name, siblings)}: name one with --config"
+            f"cannot read the settings file {str(place)!r} ({error.strerror}); name one with --config: in "
+            f"{str(place.parent)!r}, {nearest(place.name, siblings)}"
         ) from error
     try:
         return kind.model_validate_json(text)
@@ -222,9 +237,12 @@ def describe(error: ValidationError, kind: type[Settings]) -> str:
             problems.append(f"not valid JSON ({problem['ctx']['error']}); expected one object of settings")
         elif problem["type"] == "extra_forbidden":
             problems.append(f"unknown setting {key!r}; {nearest(loc[-1], _keys_at(kind, loc[:-1]))}")
+        elif problem["type"] == "value_error":
+            problems.append(f"settings of {key!r}: {problem['ctx']['error']}")
         else:
-            found = problem["input"]
-            problems.append(f"setting {key!r} is {found!r}; {problem['msg'][0].lower()}{problem['msg'][1:]}")
+            found = textwrap.shorten(repr(problem["input"]), 80, placeholder=" …")
+            what = f"setting {key!r}" if key else "the whole"
+            problems.append(f"{what} is {found}; {problem['msg'][0].lower()}{problem['msg'][1:]}")
     return "; ".join(problems)
 
 

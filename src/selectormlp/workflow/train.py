@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from selectormlp.data.anndata_io import CellsSource, cells_from_adata, read_adata
-from selectormlp.data.cells import UNKNOWN_CLASS, Cells
+from selectormlp.data.anndata_io import CellsSource, cells_from_adata, drop_unlisted, read_adata
+from selectormlp.data.cells import Cells
 from selectormlp.errors import DataError, SettingsError, nearest, quoted
 from selectormlp.evaluation.metrics import accuracy_of, scorable_cells
-from selectormlp.files import ensure_folder, written_whole
+from selectormlp.files import ensure_folders, written_whole
 from selectormlp.models.model import DISPLAY_NAMES, MODEL_TYPES, Model
 from selectormlp.models.storage import CHECKPOINT_SUFFIX, ModelCard, checkpoint_card, model_card, save_model
 from selectormlp.networks.training import Run
@@ -23,6 +23,7 @@ from selectormlp.plots import plot_history, write_figure
 from selectormlp.selectors.classifier import ClassifyingSelector
 from selectormlp.selectors.network import NetworkSelector
 from selectormlp.workflow.log import TextLog
+from selectormlp.workflow.progress import progress_bar
 from selectormlp.workflow.settings import TrainSettings
 
 logger = logging.getLogger(__name__)
@@ -127,7 +128,11 @@ def train_model(
     validation = scorable_cells(validation, trained_classes)
     card = model_card(selector, tuple(train.genes), train.classes, trained_classes.tolist(), source)
     run_name, resume_from = _choose_run(settings, model_type, card)
-    log_folder = ensure_folder(settings.log_dir / run_name)
+    checkpoint_dir = settings.checkpoint.dir / run_name
+    is_network = isinstance(selector, NetworkSelector)
+    log_folder, models_dir, *_ = ensure_folders(  # before the long work, and before anything is written
+        settings.log_dir / run_name, settings.trained_models_dir, *([checkpoint_dir] if is_network else [])
+    )
     log.open(log_folder / "training_log.txt")
     _describe(settings, train, validation, model_type)
 
@@ -136,7 +141,7 @@ def train_model(
     if isinstance(selector, NetworkSelector):
         run = Run(
             log_dir=log_folder,
-            checkpoint_dir=ensure_folder(settings.checkpoint.dir / run_name),
+            checkpoint_dir=checkpoint_dir,
             card=card.model_dump_json(),
             resume_from=resume_from,
             save_top_k=settings.checkpoint.save_top_k,
@@ -145,13 +150,14 @@ def train_model(
         validation_labels = np.array(classes)[validation.labels]
         selector.fit(train.X, labels, validation=(validation.X, validation_labels), classes=classes, run=run)
     else:
-        selector.fit(train.X, labels, classes=classes)
+        with progress_bar(f"training the {DISPLAY_NAMES[model_type]}", visible=progress):
+            selector.fit(train.X, labels, classes=classes)
     seconds = time.perf_counter() - start
 
     model = Model(selector, tuple(train.genes), source)
     scores = accuracy_of(selector, validation)
     name = settings.model.name if model_type == "selector_mlp" else DISPLAY_NAMES[model_type]
-    model_file = save_model(model, ensure_folder(settings.trained_models_dir) / f"{name}_best_model")
+    model_file = save_model(model, models_dir / f"{name}_best_model")
     _write_run(settings, model, log_folder)
     logger.info(
         "trained in %.1f s; on validation cells: accuracy %.4f, mean per-class accuracy %.4f; model: %s",
@@ -209,12 +215,13 @@ def _read_side(
     path: Path, source: CellsSource, most: int | None, rng: np.random.Generator, *, like: Cells | None = None
 ) -> Cells:
     genes = None if like is None else tuple(like.genes)
-    cells = cells_from_adata(read_adata(path), source, genes=genes)
+    adata = read_adata(path)
+    try:
+        cells = cells_from_adata(adata, source, genes=genes)
+    except DataError as error:
+        raise DataError(f"{str(path)!r}: {error}") from error
     logger.info("read %s: %d cells × %d genes, %d classes", path, cells.n_cells, cells.n_genes, cells.n_classes)
-    known = cells.labels != UNKNOWN_CLASS
-    if not known.all():
-        logger.warning("%d cells have labels that are not in the split's class list: left out", int((~known).sum()))
-        cells = cells.take(known)
+    cells = drop_unlisted(cells)
     if most is None or cells.class_counts().max() <= most:
         return cells
     kept = [rng.permutation(np.flatnonzero(cells.labels == code))[:most] for code in range(cells.n_classes)]

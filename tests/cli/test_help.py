@@ -1,0 +1,55 @@
+"""``--help`` of every command is complete: what it does, an example, every option with its meaning."""
+
+import re
+
+import pytest
+import typer.main
+
+from selectormlp.cli.app import app
+
+COMMANDS = typer.main.get_command(app).commands
+
+
+def words_of(text):
+    """The text without boxes, backticks and line breaks."""
+    return " ".join(re.sub(r"[╭╮╰╯│─]", " ", text.replace("`", "")).split())
+
+
+@pytest.fixture(autouse=True)
+def wide_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("NO_COLOR", "1")
+
+
+def test_the_commands_are_those_promised():
+    seed_steps = {"split_data", "train", "feature_selection", "run", "demo"}
+    assert set(COMMANDS) == seed_steps | {"select", "extend", "explain"}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_is_complete(cli, command):
+    outcome = cli(command, "--help")
+    assert (outcome.code, outcome.err) == (0, "")
+    said = words_of(outcome.out)
+    assert f"Example: selectormlp {command} " in said
+    assert words_of(COMMANDS[command].help) in said
+    for parameter in COMMANDS[command].params:
+        for name in parameter.opts if parameter.param_type_name == "option" else [parameter.name.upper()]:
+            assert name in said or name.lower() in said, name
+        if parameter.name != "help":
+            assert words_of(parameter.help) in said, parameter.name
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_takes_a_seed_and_can_be_quiet(command):
+    options = {name for parameter in COMMANDS[command].params for name in parameter.opts}
+    assert "--quiet" in options
+    assert ("--seed" in options) == (command != "explain")  # which has nothing random
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"]])
+def test_help_lists_the_commands(cli, arguments):
+    outcome = cli(*arguments)
+    assert outcome.code == (0 if arguments else 2)
+    for command in COMMANDS:
+        assert command in outcome.out + outcome.err

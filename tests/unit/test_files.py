@@ -1,0 +1,85 @@
+import pytest
+
+from selectormlp.errors import OutputError
+from selectormlp.files import ensure_folder, ensure_folders, written_whole
+
+
+def names_in(folder):
+    return sorted(str(place.relative_to(folder)) for place in folder.rglob("*"))
+
+
+def test_folders_are_made_with_their_parents(tmp_path):
+    assert ensure_folder(str(tmp_path / "a" / "b")) == tmp_path / "a" / "b"
+    assert ensure_folder(tmp_path / "a" / "b").is_dir()
+    assert names_in(tmp_path) == ["a", "a/b"]
+
+
+def test_folders_are_made_all_or_none(tmp_path):
+    (tmp_path / "file").write_text("kept")
+    (tmp_path / "there").mkdir()
+    with pytest.raises(OutputError, match=r"cannot write to the folder '.*file/x' \(Not a directory\); choose one"):
+        ensure_folders(tmp_path / "new" / "deep", tmp_path / "there" / "new", tmp_path / "there", tmp_path / "file/x")
+    assert names_in(tmp_path) == ["file", "there"]
+
+
+def test_a_name_that_no_folder_can_have_leaves_no_parents(tmp_path):
+    with pytest.raises(OutputError, match="File name too long"):
+        ensure_folder(tmp_path / "new" / ("x" * 300))
+    assert names_in(tmp_path) == []
+
+
+def test_files_appear_together_once_whole(tmp_path):
+    first, second = tmp_path / "a.csv", tmp_path / "new" / "b.json"
+    with written_whole(first, second) as (draft, other):
+        draft.write_text("1")
+        assert (draft.parent, other.parent) == (first.parent, second.parent)
+        assert (draft.suffix, other.suffix) == (".csv", ".json")
+        other.write_text("2")
+        assert not first.exists()
+        assert not second.exists()
+    assert (first.read_text(), second.read_text()) == ("1", "2")
+    assert names_in(tmp_path) == ["a.csv", "new", "new/b.json"]
+
+
+def write_half(error, *targets):
+    """Write the first of some files, then fail."""
+    with written_whole(*targets) as drafts:
+        drafts[0].write_text("after")
+        raise error
+
+
+@pytest.mark.parametrize("failure", [KeyboardInterrupt, RuntimeError, ZeroDivisionError])
+def test_nothing_is_left_of_a_failure(tmp_path, failure):
+    (tmp_path / "a.csv").write_text("before")
+    with pytest.raises(failure, match="half way"):
+        write_half(failure("half way"), tmp_path / "a.csv", tmp_path / "b.csv")
+    assert names_in(tmp_path) == ["a.csv"]
+    assert (tmp_path / "a.csv").read_text() == "before"
+
+
+def test_parts_that_are_folders_are_removed_too(tmp_path):
+    writing = written_whole(tmp_path / "a.zarr")
+    (draft,) = writing.__enter__()
+    draft.mkdir()
+    (draft / "x").write_text("1")
+    assert not writing.__exit__(RuntimeError, RuntimeError("half way"), None)
+    assert names_in(tmp_path) == []
+
+
+def test_a_file_that_was_never_written_stops_all(tmp_path):
+    with pytest.raises(OutputError, match=r"cannot write '.*a.csv' \(No such file"), written_whole(tmp_path / "a.csv"):
+        pass
+    assert names_in(tmp_path) == []
+
+
+def test_a_full_disk_is_said(tmp_path):
+    with pytest.raises(OutputError, match=r"cannot write '.*a.csv' \(No space left on device\)"):
+        write_half(OSError(28, "No space left on device"), tmp_path / "a.csv")
+    assert names_in(tmp_path) == []
+
+
+def test_a_target_that_is_a_folder_stops_all_before_the_work(tmp_path):
+    (tmp_path / "b.csv").mkdir()
+    with pytest.raises(OutputError, match=r"cannot write '.*b.csv', which is a folder"):
+        written_whole(tmp_path / "a.csv", tmp_path / "b.csv").__enter__()
+    assert names_in(tmp_path) == ["b.csv"]

@@ -1,0 +1,41 @@
+import pytest
+
+from selectormlp.workflow.defaults import WANTED_STEPS, adapted_settings
+from selectormlp.workflow.settings import RunSettings
+
+
+@pytest.mark.parametrize("n_cells", [1, 20, 700, 5_000, 11_000, 100_000, 2_000_000])
+def test_defaults_fit_data_of_any_size(n_cells):
+    settings = adapted_settings(RunSettings(), n_cells, 500)
+    batch_size, n_epochs = settings.dataloader.batch_size, settings.training.max_epochs
+    assert 32 <= batch_size <= 256
+    assert 20 <= n_epochs <= 300
+    assert 10 <= settings.split.min_cluster_size <= 500
+    assert RunSettings.model_validate(settings.model_dump()) == settings
+    if 20 < n_epochs < 300:
+        assert n_epochs * int(n_cells * 0.6) / batch_size == pytest.approx(WANTED_STEPS, rel=0.1)
+
+
+def test_the_step_of_the_curve_follows_the_number_of_genes():
+    assert [adapted_settings(RunSettings(), 700, n).masking.group_size for n in (1, 30, 765, 2000)] == [1, 1, 19, 50]
+
+
+def test_what_was_set_stays():
+    given = {
+        "split": {"train_cluster_size": 7, "min_cluster_size": 3},
+        "dataloader": {"batch_size": 8},
+        "training": {"lr": 0.5, "max_epochs": 2},
+        "masking": {"group_size": 4, "seed": 9},
+        "model": {"L1_size": 5},
+    }
+    settings = adapted_settings(RunSettings.model_validate(given), 700, 2000)
+    for section, values in given.items():
+        for name, value in values.items():
+            assert getattr(getattr(settings, section), name) == value
+
+
+def test_a_batch_size_that_was_set_decides_the_epochs():
+    settings = adapted_settings(RunSettings.model_validate({"dataloader": {"batch_size": 60}}), 1000, 100)
+    assert settings.training.max_epochs == 150
+    settings = adapted_settings(RunSettings.model_validate({"dataloader": {"batch_size": 12}}), 1000, 100)
+    assert settings.training.max_epochs == 30
