@@ -1,1 +1,102 @@
-"""Choose the genes that tell cell types apart."""
+"""Choose the genes that tell cell types apart.
+
+Every name below is loaded when it is first used, so that ``import selectormlp`` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from selectormlp import errors, plots
+    from selectormlp.api import explain, extend, select
+    from selectormlp.data import datasets
+    from selectormlp.models.model import Model
+    from selectormlp.models.storage import load_model, save_model
+    from selectormlp.panel.constraints import Constraints
+    from selectormlp.panel.explain import Explanation
+    from selectormlp.panel.panel import Panel
+    from selectormlp.panel.storage import read_panel
+    from selectormlp.selectors.discriminant import DiscriminantSelector
+    from selectormlp.selectors.forest import ForestSelector
+    from selectormlp.selectors.markers import MarkerSelector
+    from selectormlp.selectors.mixture import MixtureSelector
+    from selectormlp.selectors.mlp import MLP
+    from selectormlp.selectors.random_order import RandomSelector
+    from selectormlp.selectors.reconstruction import ReconstructionSelector
+    from selectormlp.selectors.selector_mlp import SelectorMLP
+    from selectormlp.selectors.svm import LinearSVM
+    from selectormlp.selectors.variance import VarianceSelector
+
+    __version__: str
+
+__all__ = [  # noqa: RUF022  # by alphabet, as dir() lists them
+    "Constraints",
+    "DiscriminantSelector",
+    "Explanation",
+    "ForestSelector",
+    "LinearSVM",
+    "MLP",
+    "MarkerSelector",
+    "MixtureSelector",
+    "Model",
+    "Panel",
+    "RandomSelector",
+    "ReconstructionSelector",
+    "SelectorMLP",
+    "VarianceSelector",
+    "__version__",
+    "datasets",
+    "errors",
+    "explain",
+    "extend",
+    "load_model",
+    "plots",
+    "read_panel",
+    "save_model",
+    "select",
+]
+
+_MODULES = {"datasets": "data.datasets", "errors": "errors", "plots": "plots"}
+_HOMES = {
+    "Constraints": "panel.constraints",
+    "DiscriminantSelector": "selectors.discriminant",
+    "Explanation": "panel.explain",
+    "ForestSelector": "selectors.forest",
+    "LinearSVM": "selectors.svm",
+    "MLP": "selectors.mlp",
+    "MarkerSelector": "selectors.markers",
+    "MixtureSelector": "selectors.mixture",
+    "Model": "models.model",
+    "Panel": "panel.panel",
+    "RandomSelector": "selectors.random_order",
+    "ReconstructionSelector": "selectors.reconstruction",
+    "SelectorMLP": "selectors.selector_mlp",
+    "VarianceSelector": "selectors.variance",
+    "explain": "api",
+    "extend": "api",
+    "load_model": "models.storage",
+    "read_panel": "panel.storage",
+    "save_model": "models.storage",
+    "select": "api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    value: Any
+    if name == "__version__":
+        value = version("selectormlp")
+    elif name in _MODULES:
+        value = import_module(f"selectormlp.{_MODULES[name]}")
+    elif name in _HOMES:
+        value = getattr(import_module(f"selectormlp.{_HOMES[name]}"), name)
+    else:
+        raise AttributeError(f"module 'selectormlp' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from selectormlp.cli import panels
+from selectormlp.cli.options import Data, ExcludeLabel, LabelKey, Layer, Normalize, Out, Quiet, SeedFlag
 from selectormlp.errors import SelectorMLPError
 
 app = typer.Typer(
@@ -27,12 +29,6 @@ class ModelType(StrEnum):
     selector_mlp = "selector_mlp"
     mlp = "mlp"
     svm = "svm"
-
-
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print warnings, errors and results only.")]
-SeedFlag = Annotated[
-    int | None, typer.Option("--seed", min=0, max=2**32 - 1, help="Seed; the same seed gives the same result.")
-]
 
 
 def _config(default: str) -> Any:
@@ -102,6 +98,14 @@ def feature_selection(
         ModelType | None,
         typer.Option("--model_type", "--model-type", help="Kind of model expected. [default: what the file holds]"),
     ] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(
+            help="Method of `selectormlp select` that ranks the genes, learned from the file `train_input`. "
+            "[default: the model's own ranking]",
+            show_default=False,
+        ),
+    ] = None,
     seed: SeedFlag = None,
     quiet: Quiet = False,
 ) -> None:
@@ -112,7 +116,7 @@ def feature_selection(
 
     progress = set_up_log(quiet=quiet)
     settings = read_settings(FeatureSelectionSettings, config)
-    changes = {"model_path": model_path, "seed": seed}
+    changes = {"model_path": model_path, "method": method, "seed": seed}
     settings = settings.model_copy(update={key: value for key, value in changes.items() if value is not None})
     report = select_features_from_files(settings, model_type.value if model_type else None, progress=progress)
     print_files(report.files)
@@ -120,18 +124,21 @@ def feature_selection(
 
 @app.command(epilog="Example: `selectormlp run cells.h5ad --label-key cell_type --out results`")
 def run(
-    data: Annotated[Path, typer.Argument(help="AnnData: h5ad, gzipped h5ad or zarr.", show_default=False)],
-    label_key: Annotated[str, typer.Option(help="Column of obs with the cell type.", show_default=False)],
-    out: Annotated[Path, typer.Option(help="Folder for all results.", show_default=False)],
+    data: Data,
+    label_key: LabelKey,
+    out: Out,
     donor_key: Annotated[
         str | None, typer.Option(help="Column of obs with the donor: no donor lies on two sides of the split.")
     ] = None,
-    layer: Annotated[str | None, typer.Option(help="Layer to read instead of X.")] = None,
-    normalize: Annotated[
-        str, typer.Option(help="auto (log1p of counts per 10,000 if X holds counts), counts, or none.")
-    ] = "auto",
-    exclude_label: Annotated[
-        list[str] | None, typer.Option(help="Label whose cells are left out; may be repeated.")
+    layer: Layer = None,
+    normalize: Normalize = "auto",
+    exclude_label: ExcludeLabel = None,
+    method: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Method of `selectormlp select`: the MLP is masked in its order too; may be repeated.",
+            show_default=False,
+        ),
     ] = None,
     config: Annotated[
         Path | None, typer.Option(help="Settings file (JSON); what it leaves out adapts to the data.")
@@ -146,6 +153,8 @@ def run(
 
     progress = set_up_log(quiet=quiet)
     settings = RunSettings() if config is None else read_settings(RunSettings, config)
+    if method:
+        settings = settings.model_copy(update={"methods": tuple(method)})
     source = CellsSource(label_key, donor_key, layer, normalize, tuple(exclude_label or ()))  # type: ignore[arg-type]
     _run(read_adata(data), source, out, settings, seed=seed, progress=progress)
 
@@ -164,6 +173,19 @@ def demo(
 
     progress = set_up_log(quiet=quiet)
     _run(pbmc68k(), CellsSource("bulk_labels"), out, RunSettings(), seed=seed, progress=progress)
+
+
+app.command(
+    epilog="Example: `selectormlp select cells.h5ad --label-key cell_type --size 100 --must-have CD3E --forbid 'MT-*' "
+    "--out panel`"
+)(panels.select)
+app.command(
+    epilog="Example: `selectormlp extend cells.h5ad --panel panel/panel.json --add 20 --label-key cell_type "
+    "--out larger`"
+)(panels.extend)
+app.command(
+    epilog="Example: `selectormlp explain cells.h5ad --panel panel/panel.json --label-key cell_type --out panel`"
+)(panels.explain)
 
 
 def _run(adata: Any, source: Any, out: Path, settings: Any, *, seed: int | None, progress: bool) -> None:

@@ -5,13 +5,23 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import rich
 from rich.console import Console
 from rich.logging import RichHandler
+from rich.markup import escape
 from rich.table import Table
+
+if TYPE_CHECKING:
+    from selectormlp.panel.explain import Explanation
+    from selectormlp.panel.panel import Panel
+
+MOST_LINES = 25
+"""Genes of a panel that are printed; the files hold all."""
 
 
 def set_up_log(*, quiet: bool) -> bool:
@@ -68,6 +78,33 @@ def print_split(cells: pd.DataFrame) -> None:
         lines.add_row(str(label), *(f"{count:,}" for count in counts))
     lines.add_section()
     lines.add_row("all", *(f"{total:,}" for total in cells.sum()))
+    Console().print(lines)
+
+
+def print_panel(panel: Panel, *, n_known: int = 0) -> None:
+    """Print the first genes of a panel, with their scores and reasons; not the ``n_known`` that it had before."""
+    lines = Table(title=f"Panel of {len(panel)} genes by {panel.provenance.method}", title_justify="left")
+    for column in ("", "gene", "score", "reason"):
+        lines.add_column(column, justify="right" if column in ("", "score") else "left")
+    genes = zip(panel.genes, panel.scores, panel.reasons, strict=True)
+    shown = islice(genes, n_known, n_known + MOST_LINES)
+    for place, (gene, score, reason) in enumerate(shown, start=n_known + 1):
+        lines.add_row(str(place), escape(gene), "" if score is None else f"{score:.3g}", escape(reason))
+    n_left = len(panel) - n_known - MOST_LINES
+    if n_left > 0:
+        lines.add_row("…", f"{n_left} more", "", "")
+    Console().print(lines)
+
+
+def print_explanation(explanation: Explanation) -> None:
+    """Print a line a gene: the type it marks best, the pair it separates most, the loss without it, a substitute."""
+    lines = Table(title=f"Σ 1/(1 + D²) over pairs of types: {explanation.criterion:.3g}", title_justify="left")
+    for column in ("gene", "marks", "separates", "loss", "substitute"):
+        lines.add_column(column, justify="right" if column == "loss" else "left")
+    for found in explanation.genes:
+        marks = ", ".join(f"{kind.name} ({kind.auc:.2f})" for kind in found.marks[:2])
+        pair = f"{found.pairs[0].first} | {found.pairs[0].second}" if found.pairs else ""
+        lines.add_row(*map(escape, (found.gene, marks, pair, f"{found.loss:.3g}", found.substitute or "")))
     Console().print(lines)
 
 

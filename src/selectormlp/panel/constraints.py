@@ -86,8 +86,8 @@ class Constraints:
         if self.budget is not None and not (math.isfinite(self.budget) and self.budget >= 0):
             raise SettingsError(f"budget is {self.budget}; expected a number from 0 up")
         low, high = self.min_mean, self.max_mean
-        if any(bound is not None and math.isnan(bound) for bound in (low, high)):
-            raise SettingsError(f"min_mean is {low} and max_mean {high}; expected numbers")
+        if any(bound is not None and not math.isfinite(bound) for bound in (low, high)):
+            raise SettingsError(f"min_mean is {low} and max_mean {high}; expected finite numbers, None for no bound")
         if low is not None and high is not None and low > high:
             raise SettingsError(f"min_mean {low:g} is above max_mean {high:g}; expected it below")
         if self.min_markers_per_type < 0:

@@ -20,11 +20,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from selectormlp.errors import PanelError, nearest
+from selectormlp.errors import PanelError, nearest, quoted
 from selectormlp.files import written_whole
+from selectormlp.panel.explain import Explanation
 from selectormlp.panel.panel import Panel
 
 CSV_NAME, JSON_NAME, LIST_NAME = "panel.csv", "panel.json", "genes.txt"
+EXPLANATION_NAME = "explanation.csv"
 
 GENE_COLUMNS = ("gene", "genes", "gene_name", "gene_names", "symbol", "gene_symbol", "symbols", "feature", "name")
 """Headers, in any case, under which genes are looked for, in this order."""
@@ -81,9 +83,21 @@ def write_panel(panel: Panel, folder: Path | str) -> Path:
     place = Path(folder)
     with written_whole(place / CSV_NAME, place / JSON_NAME, place / LIST_NAME) as (table, record, plain):
         table.write_text(_csv_text(panel), encoding="utf-8", newline="")
-        record.write_text(_json_text(panel), encoding="utf-8", newline="")
+        record.write_text(panel_to_json(panel), encoding="utf-8", newline="")
         plain.write_text("".join(f"{gene}\n" for gene in panel.genes), encoding="utf-8", newline="")
     return place
+
+
+def panel_to_json(panel: Panel) -> str:
+    """Return a panel as the text of its JSON file, which holds everything."""
+    provenance = panel.provenance
+    file = PanelFile(
+        "selectormlp-panel",
+        1,
+        replace(panel, provenance=replace(provenance, cells=())),
+        PackedNames(len(provenance.cells), _pack(provenance.cells)),
+    )
+    return json.dumps(asdict(file), indent=1, allow_nan=False) + "\n"
 
 
 def read_panel(path: Path | str) -> Panel:
@@ -119,6 +133,59 @@ def read_panel(path: Path | str) -> Panel:
         return _from_rows(_rows_of(text))
     except PanelError as error:
         raise PanelError(f"{str(place)!r}: {error}") from error
+
+
+def read_costs(path: Path | str) -> dict[str, float]:
+    r"""Read the costs of genes from a CSV or TSV file: a column headed ``cost``, and genes as :func:`read_panel` does.
+
+    Raises
+    ------
+    PanelError
+        If the file is absent or no table, a gene stands in it twice, or a cost is no number.
+
+    Examples
+    --------
+    >>> from tempfile import mkdtemp
+    >>> file = Path(mkdtemp()) / "costs.csv"
+    >>> _ = file.write_text("gene,cost\nCD3E,2.5\nMS4A1,1\n")
+    >>> read_costs(file)
+    {'CD3E': 2.5, 'MS4A1': 1.0}
+    """
+    place = Path(path)
+    try:
+        rows = [row for row in _rows_of(_text_of(place)) if any(row)]
+        header = [cell.casefold() for cell in rows[0]] if rows else []
+        if "cost" not in header:
+            raise PanelError("no column is headed 'cost'; expected the header gene,cost")
+        genes = _from_rows(rows).genes
+        costs = [_number(row[header.index("cost")]) if header.index("cost") < len(row) else None for row in rows[1:]]
+        missing = [gene for gene, cost in zip(genes, costs, strict=True) if cost is None]
+        if missing:
+            raise PanelError(f"the cost of {quoted(missing)} is no finite number; fill it in")
+    except PanelError as error:
+        raise PanelError(f"{str(place)!r}: {error}") from error
+    return {gene: cost for gene, cost in zip(genes, costs, strict=True) if cost is not None}
+
+
+def write_explanation(explanation: Explanation, folder: Path | str) -> Path:
+    """Write ``explanation.csv``, a line a gene, safe to open in a spreadsheet as ``panel.csv`` is.
+
+    Returns
+    -------
+    The file.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written to.
+    """
+    file = Path(folder) / EXPLANATION_NAME
+    frame = explanation.to_frame()
+    for column in ("gene", "marks", "separates", "substitute"):
+        frame[column] = [_shielded(text or "") for text in frame[column]]
+    with written_whole(file) as (draft,):
+        frame.to_csv(draft, index=False, lineterminator="\n")
+    return file
 
 
 def _text_of(place: Path) -> str:
@@ -205,17 +272,6 @@ def _number(text: str) -> float | None:
     except ValueError:
         return None
     return value if math.isfinite(value) else None
-
-
-def _json_text(panel: Panel) -> str:
-    provenance = panel.provenance
-    file = PanelFile(
-        "selectormlp-panel",
-        1,
-        replace(panel, provenance=replace(provenance, cells=())),
-        PackedNames(len(provenance.cells), _pack(provenance.cells)),
-    )
-    return json.dumps(asdict(file), indent=1, allow_nan=False) + "\n"
 
 
 def _pack(names: Sequence[str]) -> str:

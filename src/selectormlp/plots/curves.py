@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import cycle
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -59,7 +60,7 @@ def plot_comparison(tables: Mapping[str, pd.DataFrame], *, title: str = "", ax: 
     The axes; the number of genes is on a scale that widens the small panels.
     """
     axes = ax or new_axes()
-    for color, (name, table) in zip(COLORS, tables.items(), strict=False):
+    for color, (name, table) in zip(cycle(COLORS), tables.items(), strict=False):
         axes.plot(table.index, table["Accuracy (selected features)"], label=name, color=color, marker="o", markersize=3)
         axes.plot(table.index, table["Accuracy (random features)"], color=color, linestyle=":")
     axes.plot([], [], color=GREY, linestyle=":", label="genes in random order")
@@ -75,28 +76,30 @@ def plot_comparison(tables: Mapping[str, pd.DataFrame], *, title: str = "", ax: 
 
 
 def plot_ranked_genes(genes: pd.DataFrame, *, n_named: int = 10, title: str = "", ax: Axes | None = None) -> Axes:
-    """Draw |weight| over rank and name the first genes.
+    """Draw |weight|, or another method's score, over rank and name the first genes.
 
     Parameters
     ----------
     genes
-        From :meth:`selectormlp.models.model.Model.ranked_genes`: columns ``gene`` and ``weight_abs``.
+        From :meth:`selectormlp.models.model.Model.ranked_genes`: columns ``gene`` and ``weight_abs``; or ``gene`` and
+        ``score``.
     n_named
         How many genes to name.
     title, ax
         As in :func:`plot_masking_curve`.
     """
     axes = ax or new_axes()
+    column, label = ("weight_abs", "|weight|") if "weight_abs" in genes else ("score", "score")
     ranks = range(1, len(genes) + 1)
-    axes.plot(ranks, genes["weight_abs"], color=COLORS[0], linewidth=1.5)
-    axes.fill_between(ranks, genes["weight_abs"], color=COLORS[0], alpha=0.15, linewidth=0)
+    axes.plot(ranks, genes[column], color=COLORS[0], linewidth=1.5)
+    axes.fill_between(ranks, genes[column], color=COLORS[0], alpha=0.15, linewidth=0)
     axes.set_xlim(1, max(2, len(genes)))
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(bottom=min(0, genes[column].min()))
     named = [f"{rank}. {gene}" for rank, gene in enumerate(genes["gene"][:n_named], start=1)]
     axes.text(
         0.98, 0.96, "\n".join(named), transform=axes.transAxes, ha="right", va="top", fontsize="small", parse_math=False
     )
-    return finish(axes, title=title, xlabel="rank", ylabel="|weight|")
+    return finish(axes, title=title, xlabel="rank", ylabel=label)
 
 
 def plot_history(history: pd.DataFrame, what: str, *, best_epoch: int | None = None, ax: Axes | None = None) -> Axes:

@@ -18,7 +18,9 @@ from selectormlp.files import ensure_folder, written_whole
 from selectormlp.models.model import DISPLAY_NAMES, Model
 from selectormlp.models.storage import load_model
 from selectormlp.plots import plot_masking_curve, plot_ranked_genes, write_figure
+from selectormlp.selectors.registry import find_method
 from selectormlp.workflow.progress import progress_bar
+from selectormlp.workflow.ranking import Ranking, rank_all_genes
 from selectormlp.workflow.settings import FeatureSelectionSettings
 
 logger = logging.getLogger(__name__)
@@ -31,7 +33,7 @@ class FeatureSelectionReport:
     Attributes
     ----------
     genes
-        All genes, best first: ``gene``, ``weight_abs``, ``idx``.
+        All genes, best first: ``gene``, ``weight_abs`` (``score`` where another method ranked them), ``idx``.
     curve
         Accuracy over the number of unmasked genes.
     files
@@ -61,11 +63,15 @@ def select_features_from_files(
     ------
     ModelFileError
         If the model file is absent, damaged, a pickle or of another kind.
+    SettingsError
+        If ``settings.method`` is unknown.
     DataError
-        If the AnnData file is not usable, lacks genes of the model, or has no cell of a trained class.
+        If an AnnData file is not usable, lacks genes of the model, or has no cell of a trained class.
     OutputError
         If results cannot be written.
     """
+    if settings.method is not None:
+        find_method(settings.method)  # before the files are read
     model = load_model(settings.model_path, model_type=model_type)
     source = CellsSource(
         settings.y_column,
@@ -74,6 +80,10 @@ def select_features_from_files(
         exclude_labels=settings.exclude_labels,
     )
     cells = model.read_cells(read_adata(settings.adata_input), source)
+    ranking = None
+    if settings.method is not None:
+        learned_on = model.read_cells(read_adata(settings.train_input), source)
+        ranking = rank_all_genes(learned_on, settings.method, seed=settings.seed)
     return select_features(
         model,
         cells,
@@ -81,6 +91,7 @@ def select_features_from_files(
         group_size=settings.group_size,
         random_reps=settings.random_reps,
         seed=settings.seed,
+        ranking=ranking,
         progress=progress,
     )
 
@@ -94,6 +105,7 @@ def select_features(
     random_reps: int,
     seed: int,
     extra_sizes: Iterable[int] = (),
+    ranking: Ranking | None = None,
     progress: bool = False,
 ) -> FeatureSelectionReport:
     """Rank and mask the genes of a model on cells in memory; write two tables and two figures.
@@ -106,11 +118,13 @@ def select_features(
         Cells with the model's genes and classes; those of classes never trained on are left out.
     results_dir
         Folder for ``{model_type}_feature_selection_results`` and ``{model_type}_ranked_genes``, each ``.csv`` and
-        ``.png``.
+        ``.png``; with a ranking, ``{model_type}_{method}_…``.
     group_size, random_reps, seed
         Step of the curve in genes, number of random orders, and their seed.
     extra_sizes
         Further sizes to score.
+    ranking
+        Another method's order of the model's genes; by default the model's own.
     progress
         Whether to draw a progress bar.
     """
@@ -125,26 +139,36 @@ def select_features(
             sizes=masking_sizes(cells.n_genes, group_size, extra_sizes),
             random_reps=random_reps,
             rng=np.random.default_rng(seed),
+            ranking=None if ranking is None else ranking.ranks,
             advance=advance,
         )
-    genes, table = model.ranked_genes(), curve.to_frame()
-    tables = (
-        results_dir / f"{model_type}_feature_selection_results.csv",
-        results_dir / f"{model_type}_ranked_genes.csv",
-    )
+    name, prefix, table = DISPLAY_NAMES[model_type], model_type, curve.to_frame()
+    if ranking is None:
+        genes, order = model.ranked_genes(), "genes by |weight|"
+    else:
+        genes, order = _ranked_genes(model, ranking), f"genes by {ranking.method}"
+        name, prefix = f"{name} by {ranking.method}", f"{model_type}_{ranking.method}"
+    tables = (results_dir / f"{prefix}_feature_selection_results.csv", results_dir / f"{prefix}_ranked_genes.csv")
     with written_whole(*tables) as (curve_draft, genes_draft):
         table.to_csv(curve_draft)
         genes.to_csv(genes_draft, index=False)
-    name = DISPLAY_NAMES[model_type]
     figures = (
         write_figure(
-            results_dir / f"{model_type}_feature_selection_results.png",
-            lambda: plot_masking_curve(table, title=f"{name}: accuracy with few genes"),
+            tables[0].with_suffix(".png"), lambda: plot_masking_curve(table, title=f"{name}: accuracy with few genes")
         ),
-        write_figure(
-            results_dir / f"{model_type}_ranked_genes.png",
-            lambda: plot_ranked_genes(genes, title=f"{name}: genes by |weight|"),
-        ),
+        write_figure(tables[1].with_suffix(".png"), lambda: plot_ranked_genes(genes, title=f"{name}: {order}")),
     )
     logger.info("%s: best genes %s; results in %s", name, ", ".join(genes["gene"][:10]), results_dir)
     return FeatureSelectionReport(genes, curve, (*tables, *figures))
+
+
+def _ranked_genes(model: Model, ranking: Ranking) -> pd.DataFrame:
+    """List all genes of a model from the best down as another method ranks them."""
+    scores = ranking.scores[ranking.order]
+    return pd.DataFrame(
+        {
+            "gene": [model.genes[column] for column in ranking.order],
+            "score": np.where(np.isfinite(scores), scores, np.nan),
+            "idx": ranking.order,
+        }
+    )

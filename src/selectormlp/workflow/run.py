@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,11 +18,13 @@ from selectormlp.data.split import SIDES, Split, split_cells
 from selectormlp.errors import SettingsError
 from selectormlp.evaluation.masking import MaskingCurve
 from selectormlp.files import ensure_folder, written_whole
-from selectormlp.models.model import DISPLAY_NAMES, MODEL_TYPES
+from selectormlp.models.model import DISPLAY_NAMES, MODEL_TYPES, Model
 from selectormlp.plots import plot_comparison, write_figure
+from selectormlp.selectors.registry import find_method
 from selectormlp.workflow.defaults import adapted_settings
 from selectormlp.workflow.feature_selection import select_features
 from selectormlp.workflow.log import TextLog
+from selectormlp.workflow.ranking import rank_all_genes
 from selectormlp.workflow.settings import CheckpointSettings, DataSettings, RunSettings, TrainSettings
 from selectormlp.workflow.train import train_model
 
@@ -41,8 +44,8 @@ class RunReport:
     Attributes
     ----------
     table
-        One row a model, order of genes and panel size: ``model``, ``order``, ``n_genes``, ``accuracy``,
-        ``mean_per_class_accuracy``, ``seconds`` (training and masking).
+        One row a model (or the MLP in another method's order), order of genes and panel size: ``model``, ``order``,
+        ``n_genes``, ``accuracy``, ``mean_per_class_accuracy``, ``seconds`` (training or ranking, and masking).
     files
         Tables, figures and models.
     """
@@ -51,10 +54,20 @@ class RunReport:
     files: tuple[Path, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class _Result:
+    """A model masked in one order of its genes: what the curve is called, the time taken, the files left."""
+
+    name: str
+    curve: MaskingCurve
+    seconds: float
+    files: tuple[Path, ...]
+
+
 def run_all(
     adata: AnnData, source: CellsSource, out: Path, settings: RunSettings, *, progress: bool = False
 ) -> RunReport:
-    """Split cells, train SelectorMLP, MLP and SVM, rank and mask their genes.
+    """Split cells, train SelectorMLP, MLP and SVM, rank and mask their genes, and the MLP's in other methods' order.
 
     Parameters
     ----------
@@ -73,9 +86,13 @@ def run_all(
     ------
     DataError
         If the object is not usable, or fewer than two classes are large enough.
+    SettingsError
+        If a method is unknown.
     OutputError
         If ``out`` cannot be written to.
     """
+    for method in settings.methods:
+        find_method(method)
     with TextLog() as log:
         cells = drop_unlisted(cells_from_adata(adata, source))
         settings = adapted_settings(settings, cells.n_cells, cells.n_genes)
@@ -93,34 +110,42 @@ def run_all(
         logger.debug("settings: %s", settings.model_dump_json())
         files = [_write_split(cells, split, out), _write_settings(settings, source, out)]
 
-        curves: dict[str, MaskingCurve] = {}
-        seconds: dict[str, float] = {}
-        train, validation, test = (cells.take(rows) for rows in (split.train, split.validation, split.test))
-        for model_type in MODEL_TYPES:
-            start = time.perf_counter()
-            with TextLog() as model_log:
-                trained = train_model(
-                    train,
-                    validation,
-                    source,
-                    _train_settings(settings, source, out),
-                    model_type,
-                    log=model_log,
-                    progress=progress,
-                )
-            selected = select_features(
-                trained.model,
-                test,
-                results_dir=out / "feature_selection_results",
-                group_size=settings.masking.group_size,
-                random_reps=settings.masking.random_reps,
-                seed=settings.masking.seed,
-                extra_sizes=TABLE_SIZES,
-                progress=progress,
-            )
-            curves[model_type], seconds[model_type] = selected.curve, time.perf_counter() - start
-            files += [trained.model_file, *selected.files]
-        return _compare(curves, seconds, out, files)
+        results = _rank_and_mask(cells, split, source, out, settings, progress=progress)
+        return _compare(results, out, files)
+
+
+def _rank_and_mask(
+    cells: Cells, split: Split, source: CellsSource, out: Path, settings: RunSettings, *, progress: bool
+) -> list[_Result]:
+    """Train each model and mask its genes by its own ranking, then the MLP's by that of each method asked for."""
+    train, validation, test = (cells.take(rows) for rows in (split.train, split.validation, split.test))
+    mask = partial(
+        select_features,
+        cells=test,
+        results_dir=out / "feature_selection_results",
+        group_size=settings.masking.group_size,
+        random_reps=settings.masking.random_reps,
+        seed=settings.masking.seed,
+        extra_sizes=TABLE_SIZES,
+        progress=progress,
+    )
+    results: list[_Result] = []
+    models: dict[str, Model] = {}
+    train_settings = _train_settings(settings, source, out)
+    for model_type in MODEL_TYPES:
+        start = time.perf_counter()
+        with TextLog() as log:
+            trained = train_model(train, validation, source, train_settings, model_type, log=log, progress=progress)
+        selected = mask(trained.model)
+        models[model_type] = trained.model
+        files = (trained.model_file, *selected.files)
+        results.append(_Result(DISPLAY_NAMES[model_type], selected.curve, time.perf_counter() - start, files))
+    for method in dict.fromkeys(settings.methods):
+        start = time.perf_counter()
+        selected = mask(models["mlp"], ranking=rank_all_genes(train, method, seed=settings.training.seed))
+        name = f"{DISPLAY_NAMES['mlp']} by {method}"
+        results.append(_Result(name, selected.curve, time.perf_counter() - start, selected.files))
+    return results
 
 
 def _only_classes(cells: Cells, split: Split) -> Cells:
@@ -170,17 +195,18 @@ def _train_settings(settings: RunSettings, source: CellsSource, out: Path) -> Tr
     )
 
 
-def _compare(curves: dict[str, MaskingCurve], seconds: dict[str, float], out: Path, files: list[Path]) -> RunReport:
-    """Lay the models side by side: a table and a figure."""
+def _compare(results: list[_Result], out: Path, files: list[Path]) -> RunReport:
+    """Lay the results side by side: a table and a figure."""
     rows = []
-    for model_type, curve in curves.items():
+    for result in results:
+        curve = result.curve
         scored = {
             "selected": (curve.accuracy, curve.mean_per_class),
             "random": (curve.random_accuracy.mean(axis=0), curve.random_mean_per_class.mean(axis=0)),
         }
         for order, (accuracy, mean_per_class) in scored.items():
             rows += [
-                (DISPLAY_NAMES[model_type], order, int(size), accuracy[i], mean_per_class[i], seconds[model_type])
+                (result.name, order, int(size), accuracy[i], mean_per_class[i], result.seconds)
                 for i, size in enumerate(curve.sizes)
                 if size in TABLE_SIZES or size == curve.sizes[-1]
             ]
@@ -189,8 +215,8 @@ def _compare(curves: dict[str, MaskingCurve], seconds: dict[str, float], out: Pa
     path = out / "comparison.csv"
     with written_whole(path) as (draft,):
         table.to_csv(draft, index=False)
-    frames = {DISPLAY_NAMES[model_type]: curve.to_frame() for model_type, curve in curves.items()}
+    frames = {result.name: result.curve.to_frame() for result in results}
     figure = write_figure(
         out / "comparison.png", lambda: plot_comparison(frames, title="Accuracy with few genes, not trained again")
     )
-    return RunReport(table, (*files, path, figure))
+    return RunReport(table, (*files, *(file for result in results for file in result.files), path, figure))

@@ -175,6 +175,8 @@ class FeatureSelectionSettings(MaskSettings):
     y_column: str = "Main_cluster_name"
     results_dir: Path = Path("feature_selection_results")
     exclude_labels: tuple[str, ...] = ()
+    method: str | None = None
+    train_input: Path = Path("intermediate_files/split_data/adata_train.h5ad")
 
 
 class RunSettings(Settings):
@@ -186,6 +188,7 @@ class RunSettings(Settings):
     training: TrainingSettings = TrainingSettings()
     svm: SVMSettings = SVMSettings()
     masking: MaskSettings = MaskSettings()
+    methods: tuple[str, ...] = ()
 
 
 AnySettings = TypeVar("AnySettings", bound=Settings)

@@ -1,0 +1,260 @@
+"""The façade: AnnData in, a panel out; results in ``adata.var`` and ``adata.uns["selectormlp"]``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from selectormlp.data.normalize import Normalization
+from selectormlp.panel.constraints import Constraints
+from selectormlp.panel.explain import Explanation
+from selectormlp.panel.panel import Panel
+from selectormlp.workflow.panels import (
+    PanelLike,
+    PanelSource,
+    PanelTask,
+    as_panel,
+    explain_task,
+    extend_task,
+    select_task,
+)
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+def select(
+    adata: AnnData,
+    *,
+    label_key: str | None,
+    n_genes: int,
+    method: str = "discriminant",
+    layer: str | None = None,
+    donor_key: str | None = None,
+    normalize: Normalization = "auto",
+    exclude_labels: Sequence[str] = (),
+    must_have: Sequence[str] = (),
+    forbidden: Sequence[str] = (),
+    candidates: Sequence[str] | None = None,
+    costs: Mapping[str, float] | None = None,
+    budget: float | None = None,
+    min_mean: float | None = None,
+    max_mean: float | None = None,
+    min_markers_per_type: int = 0,
+    ignore_unknown: bool = False,
+    gene_name_key: str | None = None,
+    gene_id_key: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    seed: int = 0,
+) -> Panel:
+    """Choose a panel of exactly ``n_genes`` distinct genes.
+
+    Parameters
+    ----------
+    adata
+        Cells × genes. Written to: ``var["selectormlp_selected"]``, ``var["selectormlp_rank"]`` (place in the panel,
+        from 1; NaN outside), ``var["selectormlp_score"]`` (score or gain in the unit of the method; NaN for genes
+        that took no part) and ``uns["selectormlp"]["panel"]`` (the panel as JSON). Nothing else is altered.
+    label_key
+        Column of ``obs`` with the cell type, of any dtype; cells without a label take no part. None for
+        ``reconstruction``, ``variance`` and ``random``, which need no labels: then every cell takes part.
+    n_genes
+        Size of the panel.
+    method
+        ``discriminant``, ``reconstruction``, ``mixture``, ``selector_mlp``, ``mlp``, ``svm``, ``markers`` (t-test),
+        ``markers-wilcoxon``, ``markers-logreg``, ``variance``, ``forest`` or ``random``.
+    layer
+        Layer to read instead of ``X``.
+    donor_key
+        Column of ``obs`` with the donor. ``selector_mlp`` and ``mlp`` take their validation cells from donors of
+        their own; for other methods it is only written down in the panel's provenance.
+    normalize
+        ``"auto"`` turns what looks like counts into log1p of counts per 10,000; ``"counts"`` does so whatever is
+        there; ``"none"`` takes values as they are. Where ``X`` is scaled, ``"auto"`` reads ``.raw``.
+    exclude_labels
+        Labels whose cells take no part.
+    must_have, forbidden, candidates, costs, budget, min_mean, max_mean, min_markers_per_type, ignore_unknown
+        What the panel must obey; see :class:`selectormlp.panel.constraints.Constraints`.
+    gene_name_key
+        Column of ``var`` with a second name of each gene (say, symbols where ``var_names`` are Ensembl IDs), by
+        which genes may be called too.
+    gene_id_key
+        Column of ``var`` with an identifier of each gene, which goes into the panel.
+    options
+        Parameters of the method's selector that are not to be left at their defaults: ``{"refine": True}``.
+    seed
+        Seed; the same seed gives the same panel.
+
+    Returns
+    -------
+    The panel: genes in order, why each is there, and where it comes from.
+
+    Raises
+    ------
+    SettingsError
+        If the method, an option or a gene is unknown, or constraints clash; the message says which.
+    DataError
+        If a column or layer is absent, or the matrix or labels are not usable.
+
+    Examples
+    --------
+    >>> from selectormlp.data.datasets import pbmc68k
+    >>> adata = pbmc68k()
+    >>> panel = select(adata, label_key="bulk_labels", n_genes=5, must_have=["CD8A"], forbidden=["RP[SL]*"])
+    >>> len(panel), panel.genes[0], panel.reasons[:2]
+    (5, 'CD8A', ('must-have', 'selected'))
+    >>> int(adata.var["selectormlp_selected"].sum())
+    5
+    """
+    constraints = Constraints(
+        must_have=must_have,  # type: ignore[arg-type]  # any sequence becomes a tuple
+        forbidden=forbidden,  # type: ignore[arg-type]
+        candidates=candidates,  # type: ignore[arg-type]
+        costs=costs or {},
+        budget=budget,
+        min_mean=min_mean,
+        max_mean=max_mean,
+        min_markers_per_type=min_markers_per_type,
+        ignore_unknown=ignore_unknown,
+    )
+    source = PanelSource(label_key, donor_key, layer, normalize, tuple(exclude_labels), gene_name_key, gene_id_key)
+    task = PanelTask(source, constraints, method, options or {}, seed)
+    return select_task(adata, task, n_genes)
+
+
+def extend(
+    adata: AnnData,
+    panel: PanelLike,
+    *,
+    label_key: str | None,
+    n_new: int,
+    method: str = "discriminant",
+    layer: str | None = None,
+    donor_key: str | None = None,
+    normalize: Normalization = "auto",
+    exclude_labels: Sequence[str] = (),
+    must_have: Sequence[str] = (),
+    forbidden: Sequence[str] = (),
+    candidates: Sequence[str] | None = None,
+    costs: Mapping[str, float] | None = None,
+    budget: float | None = None,
+    min_mean: float | None = None,
+    max_mean: float | None = None,
+    min_markers_per_type: int = 0,
+    ignore_unknown: bool = False,
+    gene_name_key: str | None = None,
+    gene_id_key: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    seed: int = 0,
+) -> Panel:
+    """Add exactly ``n_new`` genes to an existing panel, each with its gain.
+
+    Parameters
+    ----------
+    adata
+        Cells × genes. Written to as by :func:`select`, for the extended panel.
+    panel
+        The existing panel: a :class:`Panel`, a file that holds one, or a list of genes. Its genes stay, in their order
+        and at no cost, also those that the data lack.
+    label_key, method, layer, donor_key, normalize, exclude_labels
+        As in :func:`select`.
+    n_new
+        How many genes to add; must-have genes that the panel lacks count among them.
+    must_have, forbidden, candidates, costs, budget, min_mean, max_mean, min_markers_per_type, ignore_unknown
+        What the new genes must obey, as in :func:`select`; a budget is for the new genes alone.
+    gene_name_key, gene_id_key, options, seed
+        As in :func:`select`.
+
+    Returns
+    -------
+    The extended panel. ``scores`` of new genes are their gains given all genes before them, for the methods that
+    choose one gene at a time (``discriminant``, ``reconstruction``, ``mixture``), else their scores.
+
+    Raises
+    ------
+    SettingsError
+        If the method, an option or a gene is unknown, or constraints clash; the message says which.
+    PanelError
+        If the panel is not usable, or none of its genes is in the data.
+    DataError
+        If a column or layer is absent, or the matrix or labels are not usable.
+
+    Examples
+    --------
+    >>> from selectormlp.data.datasets import pbmc68k
+    >>> extended = extend(pbmc68k(), ["CD79A", "NKG7"], label_key="bulk_labels", n_new=2)
+    >>> extended.genes[:2], len(extended), extended.scores[2] >= extended.scores[3]
+    (('CD79A', 'NKG7'), 4, True)
+    """
+    constraints = Constraints(
+        must_have=must_have,  # type: ignore[arg-type]  # any sequence becomes a tuple
+        forbidden=forbidden,  # type: ignore[arg-type]
+        candidates=candidates,  # type: ignore[arg-type]
+        costs=costs or {},
+        budget=budget,
+        min_mean=min_mean,
+        max_mean=max_mean,
+        min_markers_per_type=min_markers_per_type,
+        ignore_unknown=ignore_unknown,
+    )
+    source = PanelSource(label_key, donor_key, layer, normalize, tuple(exclude_labels), gene_name_key, gene_id_key)
+    task = PanelTask(source, constraints, method, options or {}, seed)
+    return extend_task(adata, as_panel(panel), task, n_new)
+
+
+def explain(
+    adata: AnnData,
+    panel: PanelLike,
+    *,
+    label_key: str,
+    layer: str | None = None,
+    normalize: Normalization = "auto",
+    exclude_labels: Sequence[str] = (),
+    forbidden: Sequence[str] = (),
+    candidates: Sequence[str] | None = None,
+    ignore_unknown: bool = False,
+    gene_name_key: str | None = None,
+) -> Explanation:
+    """Say of each gene of a panel which types it marks, which it separates, what is lost without it, what replaces it.
+
+    Parameters
+    ----------
+    adata
+        Cells × genes; not altered.
+    panel
+        A :class:`Panel`, a file that holds one, or a list of genes.
+    label_key, layer, normalize, exclude_labels, gene_name_key
+        As in :func:`select`.
+    forbidden, candidates
+        Which genes may serve as substitutes; those of the panel need not obey.
+    ignore_unknown
+        Leave out genes that the data lack, and log them, instead of refusing them.
+
+    Returns
+    -------
+    One explanation a gene, in the order of the panel. Substitutes are looked for among the 5,000 genes of most
+    (class-balanced) variance.
+
+    Raises
+    ------
+    PanelError
+        If the panel is not usable, or a gene of it is not in the data.
+    DataError
+        If a column or layer is absent, or the matrix is not usable, or there are fewer than two types.
+    SettingsError
+        If a forbidden or candidate gene is unknown.
+
+    Examples
+    --------
+    >>> from selectormlp.data.datasets import pbmc68k
+    >>> explanation = explain(pbmc68k(), ["CD79A", "NKG7"], label_key="bulk_labels")
+    >>> explanation.genes[0].marks[0].name
+    'CD19+ B'
+    """
+    constraints = Constraints(
+        forbidden=forbidden,  # type: ignore[arg-type]  # any sequence becomes a tuple
+        candidates=candidates,  # type: ignore[arg-type]
+        ignore_unknown=ignore_unknown,
+    )
+    source = PanelSource(label_key, None, layer, normalize, tuple(exclude_labels), gene_name_key)
+    return explain_task(adata, as_panel(panel), source, constraints)

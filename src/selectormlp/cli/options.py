@@ -1,0 +1,77 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print warnings, errors and results only.")]
+SeedFlag = Annotated[
+    int | None, typer.Option("--seed", min=0, max=2**32 - 1, help="Seed; the same seed gives the same result.")
+]
+Data = Annotated[Path, typer.Argument(help="AnnData: h5ad, gzipped h5ad or zarr.", show_default=False)]
+Out = Annotated[Path, typer.Option(help="Folder for all results.", show_default=False)]
+LabelKey = Annotated[str, typer.Option(help="Column of obs with the cell type.", show_default=False)]
+LabelKeyIfNeeded = Annotated[
+    str | None,
+    typer.Option(help="Column of obs with the cell type; reconstruction, variance and random need none."),
+]
+Layer = Annotated[str | None, typer.Option(help="Layer to read instead of X.")]
+Normalize = Annotated[str, typer.Option(help="auto (log1p of counts per 10,000 if X holds counts), counts, or none.")]
+ExcludeLabel = Annotated[
+    list[str] | None, typer.Option(help="Label whose cells are left out; may be repeated.", show_default=False)
+]
+
+PanelFile = Annotated[
+    Path,
+    typer.Option("--panel", help="Panel: panel.json, or genes in a CSV, TSV or text file.", show_default=False),
+]
+MethodName = Annotated[
+    str,
+    typer.Option(
+        "--method",
+        help="discriminant, reconstruction, mixture, selector_mlp, mlp, svm, markers (t-test), markers-wilcoxon, "
+        "markers-logreg, variance, forest or random.",
+    ),
+]
+MethodDonorKey = Annotated[
+    str | None,
+    typer.Option(
+        "--donor-key",
+        help="Column of obs with the donor: selector_mlp and mlp are validated on donors of their own; other methods "
+        "only write it down.",
+    ),
+]
+MustHave = Annotated[
+    list[str] | None, typer.Option(help="Gene that the panel must hold; may be repeated.", show_default=False)
+]
+MustHaveFile = Annotated[Path | None, typer.Option(help="File of genes that the panel must hold.", show_default=False)]
+Forbid = Annotated[
+    list[str] | None,
+    typer.Option(help="Gene, or pattern such as 'MT-*', to keep out; may be repeated.", show_default=False),
+]
+ForbidFile = Annotated[Path | None, typer.Option(help="File of genes or patterns to keep out.", show_default=False)]
+Candidates = Annotated[Path | None, typer.Option(help="File of the only genes to choose from.", show_default=False)]
+Costs = Annotated[
+    Path | None,
+    typer.Option(help="CSV file of genes and their costs; other genes cost 1. Needs --budget.", show_default=False),
+]
+Budget = Annotated[float | None, typer.Option(help="The most that the panel may cost.", show_default=False)]
+MinMean = Annotated[
+    float | None, typer.Option(help="Least mean expression over all cells (log scale).", show_default=False)
+]
+MaxMean = Annotated[
+    float | None, typer.Option(help="Largest mean expression over all cells (log scale).", show_default=False)
+]
+MinMarkers = Annotated[
+    int, typer.Option("--min-markers-per-type", min=0, help="Fewest genes that mark each cell type.")
+]
+IgnoreUnknown = Annotated[
+    bool, typer.Option("--ignore-unknown", help="Leave out gene names that the data lack, with a warning.")
+]
+GeneNameKey = Annotated[
+    str | None, typer.Option(help="Column of var with second gene names, by which genes may be called too.")
+]
+GeneIdKey = Annotated[str | None, typer.Option(help="Column of var with gene identifiers, for the panel.")]

@@ -1,0 +1,90 @@
+"""What choosing a panel reads and writes of AnnData, beside labelled cells."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from selectormlp.data.anndata_io import UNS_KEY, choose_expression, read_donors
+from selectormlp.data.cells import UNKNOWN_CLASS, Cells, check_unique
+from selectormlp.data.normalize import Normalization, log1p_cp10k
+from selectormlp.errors import DataError, nearest
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+def unlabelled_cells(
+    adata: AnnData, *, layer: str | None = None, normalize: Normalization = "auto", donor_key: str | None = None
+) -> Cells:
+    """Take all cells of an AnnData object, of no class, normalised; the object is not altered.
+
+    Parameters
+    ----------
+    adata
+        Cells × genes.
+    layer, normalize, donor_key
+        As in :class:`CellsSource`.
+
+    Returns
+    -------
+    Cells, each of ``UNKNOWN_CLASS``, with an empty class list.
+
+    Raises
+    ------
+    DataError
+        If the layer or the donor column is absent, names repeat, or the matrix is not usable.
+    SettingsError
+        If ``normalize`` is not one of its three values.
+    """
+    check_unique(adata.obs_names, "cell", "adata.obs_names_make_unique()")
+    expression = choose_expression(adata, layer=layer, normalize=normalize)
+    return Cells(
+        X=log1p_cp10k(expression.X) if expression.is_counts else expression.X,
+        genes=expression.genes,
+        names=adata.obs_names.astype(str),
+        labels=np.full(adata.n_obs, UNKNOWN_CLASS, dtype=np.int64),
+        classes=(),
+        donors=None if donor_key is None else read_donors(adata, donor_key),
+    )
+
+
+def gene_column(adata: AnnData, key: str, genes: pd.Index[str]) -> pd.Index[Any]:
+    """Return a column of ``var`` for some genes, in their order; of any dtype, missing values as they are.
+
+    Raises
+    ------
+    DataError
+        If it is absent; the nearest names are offered.
+    """
+    if key not in adata.var.columns:
+        raise DataError(f"no gene column {key!r} in var; {nearest(key, adata.var.columns)}")
+    column = adata.var[key].astype(object)
+    return pd.Index(column.set_axis(adata.var_names.astype(str)).loc[genes], dtype=object)
+
+
+def write_gene_results(adata: AnnData, columns: Mapping[str, pd.Series], entries: Mapping[str, object]) -> None:
+    """Write results into ``adata.var`` and ``adata.uns["selectormlp"]``, and nowhere else.
+
+    Parameters
+    ----------
+    adata
+        Changed in place; a view becomes an object of its own, as it does with scanpy.
+    columns
+        Columns of ``var``, by name, indexed by gene; genes of ``adata`` that are not in the index get NaN (False
+        where the column is boolean).
+    entries
+        For ``uns["selectormlp"]``; what else a split left there stays.
+    """
+    genes = adata.var_names.astype(str)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that a view becomes an object of its own
+        for name, column in columns.items():
+            fill = False if column.dtype == np.bool_ else np.nan
+            adata.var[name] = column.reindex(genes, fill_value=fill).to_numpy()
+        carried = adata.uns.get(UNS_KEY)
+        adata.uns[UNS_KEY] = {**(carried if isinstance(carried, Mapping) else {}), **entries}

@@ -1,0 +1,74 @@
+"""The methods that choose genes, by name."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from selectormlp.errors import SettingsError, nearest
+from selectormlp.selectors.base import GeneSelector
+
+
+@dataclass(frozen=True)
+class Method:
+    """A selector under the name that users call it by; its module is imported when it is made.
+
+    Attributes
+    ----------
+    module, class_name
+        Where the selector lives, in ``selectormlp.selectors``.
+    needs_labels
+        Whether it learns from labels.
+    is_network
+        Whether it trains a network, whose settings depend on the size of the data.
+    settings
+        What the name says beside the class.
+    """
+
+    module: str
+    class_name: str
+    needs_labels: bool = True
+    is_network: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def make(self) -> GeneSelector:
+        """Make the selector with its defaults, not yet fitted."""
+        kind = getattr(importlib.import_module(f"selectormlp.selectors.{self.module}"), self.class_name)
+        selector: GeneSelector = kind(**self.settings)
+        return selector
+
+
+METHODS: dict[str, Method] = {
+    "discriminant": Method("discriminant", "DiscriminantSelector"),
+    "reconstruction": Method("reconstruction", "ReconstructionSelector", needs_labels=False),
+    "mixture": Method("mixture", "MixtureSelector"),
+    "selector_mlp": Method("selector_mlp", "SelectorMLP", is_network=True),
+    "mlp": Method("mlp", "MLP", is_network=True),
+    "svm": Method("svm", "LinearSVM"),
+    "markers": Method("markers", "MarkerSelector"),
+    "markers-wilcoxon": Method("markers", "MarkerSelector", settings={"method": "wilcoxon"}),
+    "markers-logreg": Method("markers", "MarkerSelector", settings={"method": "logreg"}),
+    "variance": Method("variance", "VarianceSelector", needs_labels=False),
+    "forest": Method("forest", "ForestSelector"),
+    "random": Method("random_order", "RandomSelector", needs_labels=False),
+}
+
+
+def find_method(name: str) -> Method:
+    """Find a method by name.
+
+    Raises
+    ------
+    SettingsError
+        If there is none; the nearest names are offered.
+
+    Examples
+    --------
+    >>> find_method("markers-wilcoxon").make()
+    MarkerSelector(method='wilcoxon')
+    """
+    if name not in METHODS:
+        raise SettingsError(f"no method {name!r}; {nearest(name, METHODS)}")
+    return METHODS[name]

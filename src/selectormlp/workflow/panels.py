@@ -1,0 +1,276 @@
+"""Choosing, extending and explaining panels on an AnnData object."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from selectormlp.data.anndata_io import CellsSource, cells_from_adata, drop_unlisted
+from selectormlp.data.cells import Cells
+from selectormlp.data.normalize import Normalization
+from selectormlp.data.panel_io import gene_column, unlabelled_cells, write_gene_results
+from selectormlp.errors import PanelError, SettingsError, nearest, quoted
+from selectormlp.moments.stream import balanced_cell_weights, moments_of
+from selectormlp.moments.variable import check_memory, gene_variances, most_variable
+from selectormlp.panel.choose import choose
+from selectormlp.panel.constraints import Constraints
+from selectormlp.panel.explain import Explanation, explain_panel
+from selectormlp.panel.markers import Markers, measure_markers
+from selectormlp.panel.panel import Panel, extend_panel
+from selectormlp.panel.provenance import Provenance, hash_cells
+from selectormlp.panel.rules import Rules, refuse
+from selectormlp.panel.storage import panel_to_json, read_panel
+from selectormlp.selectors.registry import find_method
+from selectormlp.versions import package_versions
+from selectormlp.workflow.ranking import Ranking, rank_genes
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+logger = logging.getLogger(__name__)
+
+PanelLike = Panel | Path | str | Sequence[str]
+"""A panel, a file that holds one (see :func:`selectormlp.panel.storage.read_panel`), or a list of genes."""
+
+SUBSTITUTE_GENES, MEMORY_GB = 5000, 8.0
+"""Genes among which substitutes are looked for, and memory for their covariance, as the selectors have them."""
+
+MOST_SEED = 2**32 - 1
+"""NumPy's largest seed."""
+
+
+@dataclass(frozen=True)
+class PanelSource:
+    """Where in an AnnData object to look; as :class:`selectormlp.data.anndata_io.CellsSource`, and more.
+
+    Attributes
+    ----------
+    label_key
+        As there, or None: every cell takes part, of no class.
+    donor_key, layer, normalize, exclude_labels
+        As there.
+    gene_name_key, gene_id_key
+        Columns of ``var`` with a second name and with an identifier of each gene, or None.
+    """
+
+    label_key: str | None
+    donor_key: str | None = None
+    layer: str | None = None
+    normalize: Normalization = "auto"
+    exclude_labels: tuple[str, ...] = ()
+    gene_name_key: str | None = None
+    gene_id_key: str | None = None
+
+
+@dataclass(frozen=True)
+class PanelTask:
+    """How genes are to be chosen: from what, under which constraints, by which method.
+
+    Attributes
+    ----------
+    source
+        Where to look.
+    constraints
+        What the panel must obey.
+    method, options, seed
+        As :func:`selectormlp.workflow.ranking.rank_genes` takes them.
+
+    Raises
+    ------
+    SettingsError
+        If the method is unknown, labels are needed and no column is named, or the seed is out of range.
+    """
+
+    source: PanelSource
+    constraints: Constraints
+    method: str
+    options: Mapping[str, Any]
+    seed: int
+
+    def __post_init__(self) -> None:
+        needs_labels = find_method(self.method).needs_labels
+        if self.source.label_key is None:
+            for what, needed in (
+                (f"the method {self.method!r}", needs_labels),
+                ("a minimum of markers per type", self.constraints.min_markers_per_type > 0),
+                ("leaving labels out", bool(self.source.exclude_labels)),
+            ):
+                if needed:
+                    raise SettingsError(f"{what} needs labels; name a column of obs with cell types as label_key")
+        _check_whole("seed", self.seed, least=0, most=MOST_SEED)
+
+
+def as_panel(given: PanelLike) -> Panel:
+    """Take a panel as it is, read it from a file, or make one of a list of genes.
+
+    Raises
+    ------
+    PanelError
+        If the file or the list is not usable.
+
+    Examples
+    --------
+    >>> as_panel(["CD3E", "MS4A1"]).genes
+    ('CD3E', 'MS4A1')
+    """
+    if isinstance(given, Panel):
+        return given
+    return read_panel(given) if isinstance(given, str | Path) else Panel(tuple(map(str, given)))
+
+
+def select_task(adata: AnnData, task: PanelTask, n_genes: int) -> Panel:
+    """Choose a panel and write it into the object; see :func:`selectormlp.api.select`."""
+    _check_whole("n_genes", n_genes, least=1)
+    cells, ids = _read(adata, task.source)
+    rules = _resolve(adata, cells, task.source, task.constraints, n_genes).restricted()
+    ranking, markers = _rank(cells, rules, task, n_genes)
+    choice = choose(ranking.order, rules, n_genes, markers)
+    panel = Panel.from_choice(
+        replace(choice, nested=choice.nested and ranking.nested),
+        rules.genes,
+        scores=ranking.scores,
+        gene_ids=None if ids is None else ids[rules.genes].tolist(),
+        provenance=_provenance(cells, task, ranking, {"n_genes": n_genes}),
+    )
+    _write_results(adata, panel, rules, ranking)
+    return panel
+
+
+def extend_task(adata: AnnData, panel: Panel, task: PanelTask, n_new: int) -> Panel:
+    """Add genes to a panel and write it into the object; see :func:`selectormlp.api.extend`."""
+    _check_whole("n_new", n_new, least=1)
+    cells, ids = _read(adata, task.source)
+    rules = _with_panel(_resolve(adata, cells, task.source, task.constraints), panel).restricted()
+    refuse(rules.clashes(rules.n_existing + n_new))
+    ranking, markers = _rank(cells, rules, task, rules.n_existing + n_new)
+    extended = extend_panel(
+        panel,
+        ranking.order,
+        ranking.scores,
+        rules,
+        n_new=n_new,
+        gene_ids=None if ids is None else ids[rules.genes].tolist(),
+        markers=markers,
+        provenance=_provenance(cells, task, ranking, {"n_new": n_new, "extended": list(panel.genes)}),
+    )
+    extended = replace(extended, nested=extended.nested and ranking.nested)
+    _write_results(adata, extended, rules, ranking)
+    return extended
+
+
+def explain_task(adata: AnnData, panel: Panel, source: PanelSource, constraints: Constraints) -> Explanation:
+    """Explain a panel on the cells of an object; see :func:`selectormlp.api.explain`."""
+    cells, _ = _read(adata, source)
+    rules = _resolve(adata, cells, source, constraints)
+    absent = [gene for gene, positions in rules.names.find(panel.genes).items() if not positions]
+    if absent and not constraints.ignore_unknown:
+        raise PanelError(
+            f"{len(absent)} of the {len(panel)} genes of the panel are not in the data: {quoted(absent)}; "
+            f"{absent[0]!r}: {nearest(absent[0], rules.names.positions)}; correct them, or ask for unknown names to "
+            "be ignored"
+        )
+    rules = _with_panel(rules, panel).restricted()
+    few = cells.take_genes(rules.genes)
+    weights = balanced_cell_weights(few.class_counts())
+    if few.n_genes > SUBSTITUTE_GENES:
+        variances = gene_variances(few.X, few.labels, weights)
+        few = few.take_genes(few.genes[most_variable(variances, SUBSTITUTE_GENES, always=rules.must_have)])
+    check_memory(few.n_genes, 1, MEMORY_GB)
+    moments = moments_of(few.X, few.labels, cell_weights=weights, total=False)
+    return explain_panel(
+        rules.genes[rules.must_have].tolist(), few, means=moments.means, covariance=moments.within_covariance()
+    )
+
+
+def _check_whole(name: str, value: object, *, least: int, most: int | None = None) -> None:
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least or value > (most or value):
+        limits = f"from {least} up" if most is None else f"from {least} to {most}"
+        raise SettingsError(f"{name} is {value!r}; expected a whole number {limits}")
+
+
+def _read(adata: AnnData, source: PanelSource) -> tuple[Cells, pd.Series | None]:
+    """Read the cells and, where asked for, the identifiers of their genes."""
+    if source.label_key is None:
+        cells = unlabelled_cells(adata, layer=source.layer, normalize=source.normalize, donor_key=source.donor_key)
+    else:
+        labelled = CellsSource(
+            source.label_key, source.donor_key, source.layer, source.normalize, source.exclude_labels
+        )
+        cells = drop_unlisted(cells_from_adata(adata, labelled))
+    key = source.gene_id_key
+    return cells, None if key is None else pd.Series(gene_column(adata, key, cells.genes), index=cells.genes)
+
+
+def _resolve(
+    adata: AnnData, cells: Cells, source: PanelSource, constraints: Constraints, n_genes: int | None = None
+) -> Rules:
+    key = source.gene_name_key
+    bounded = constraints.min_mean is not None or constraints.max_mean is not None
+    return constraints.resolve(
+        cells.genes,
+        n_genes=n_genes,
+        aliases=None if key is None else gene_column(adata, key, cells.genes),
+        mean_expression=np.asarray(cells.X.mean(axis=0, dtype=np.float64)).ravel() if bounded else None,
+    )
+
+
+def _with_panel(rules: Rules, panel: Panel) -> Rules:
+    """Take the genes of a panel in, of which at least one must be in the data."""
+    held = rules.with_existing(panel.genes)
+    if not held.n_existing:
+        raise PanelError(
+            f"none of the {len(panel)} genes of the panel ({quoted(panel.genes, most=3)}) is in the data (first: "
+            f"{quoted(rules.genes, most=3)}); use the same gene names, or name a column of second names"
+        )
+    return held
+
+
+def _rank(cells: Cells, rules: Rules, task: PanelTask, n_genes: int) -> tuple[Ranking, Markers | None]:
+    """Rank the genes of the rules, and measure which mark which types where the rules ask for that."""
+    few = cells.take_genes(rules.genes)
+    markers = measure_markers(few) if rules.min_markers_per_type else None
+    ranking = rank_genes(
+        few, task.method, n_genes=n_genes, must_have=rules.must_have.tolist(), options=task.options, seed=task.seed
+    )
+    return ranking, markers
+
+
+def _provenance(cells: Cells, task: PanelTask, ranking: Ranking, size: Mapping[str, object]) -> Provenance:
+    source = asdict(task.source)
+    return Provenance(
+        method=task.method,
+        settings={
+            **size,
+            **{name: value for name, value in source.items() if name != "label_key"},
+            "constraints": asdict(task.constraints),
+            "selector": ranking.settings,
+        },
+        seed=task.seed,
+        versions=package_versions(),
+        data_hash=hash_cells(cells),
+        label_key=task.source.label_key,
+        cells=tuple(cells.names),
+    )
+
+
+def _write_results(adata: AnnData, panel: Panel, rules: Rules, ranking: Ranking) -> None:
+    """Write the panel into ``var`` and ``uns``; genes are found by the names that the data have for them."""
+    places = np.full(len(rules.genes), np.nan)
+    for place, positions in enumerate(rules.names.find(panel.genes).values(), start=1):
+        places[positions] = place
+    scores = np.where(np.isfinite(ranking.scores), ranking.scores, np.nan).astype(np.float64)
+    write_gene_results(
+        adata,
+        {
+            "selectormlp_selected": pd.Series(~np.isnan(places), index=rules.genes),
+            "selectormlp_rank": pd.Series(places, index=rules.genes),
+            "selectormlp_score": pd.Series(scores, index=rules.genes),
+        },
+        {"panel": panel_to_json(panel)},
+    )

@@ -1,0 +1,199 @@
+"""Ranking the genes of cells in memory by any method."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from selectormlp.data.cells import Cells, IntArray
+from selectormlp.data.split import SplitSizes, split_cells
+from selectormlp.errors import DataError, InputError, SettingsError, nearest
+from selectormlp.selectors.base import GeneSelector
+from selectormlp.selectors.registry import Method, find_method
+
+if TYPE_CHECKING:
+    from selectormlp.workflow.settings import TrainSettings
+
+logger = logging.getLogger(__name__)
+
+SET_HERE = ("n_features_to_select", "must_have", "random_state", "progress")
+"""Parameters of selectors that follow from the other arguments of :func:`rank_genes`."""
+
+NETWORK_SPLIT = SplitSizes(train=5000, validation=1000, test=0)
+"""Cells of a class that a network trains on and is validated on, as the published program has them."""
+
+MOST_CHOSEN = 500
+"""Genes chosen one at a time where all are to be ranked; the others follow by what they would add to these."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """The order that a method gives the genes.
+
+    Attributes
+    ----------
+    method
+        Name of the method.
+    order
+        Columns from the best gene to the worst, shape (n_genes,).
+    scores
+        Score of each gene, or its gain when it was chosen, in the unit of the method, shape (n_genes,).
+    settings
+        Parameters of the selector.
+    nested
+        Whether the order is the same for every size.
+    """
+
+    method: str
+    order: IntArray
+    scores: npt.NDArray[np.floating[Any]]
+    settings: dict[str, Any]
+    nested: bool
+
+    @property
+    def ranks(self) -> IntArray:
+        """Rank of each gene, 1 best, shape (n_genes,)."""
+        ranks: IntArray = np.argsort(self.order) + 1
+        return ranks
+
+
+def rank_genes(
+    cells: Cells,
+    method: str,
+    *,
+    n_genes: int,
+    must_have: Sequence[int] = (),
+    options: Mapping[str, Any] | None = None,
+    seed: int = 0,
+) -> Ranking:
+    """Rank genes by a method.
+
+    Parameters
+    ----------
+    cells
+        Cells of no class take no part, unless the method needs no labels.
+    method
+        A name in :data:`selectormlp.selectors.registry.METHODS`.
+    n_genes
+        Size of the panel that is wanted; methods that choose one gene at a time stop there.
+    must_have
+        Columns to be chosen first, which those methods take into account when they choose the others; such
+        methods rank them first, the others where they find them.
+    options
+        Parameters of the selector that are not to be left at their defaults.
+    seed
+        Of whatever is random in the method.
+
+    Raises
+    ------
+    SettingsError
+        If the method or an option is unknown, or a value is not usable.
+    DataError
+        If the method needs labels of two classes or more and there are fewer, or it cannot use the matrix.
+
+    Notes
+    -----
+    Networks take settings that fit the size of the data (:mod:`selectormlp.workflow.defaults`), and the weights of
+    the epoch that is best on validation cells: a sixth of each class, at most 1,000 cells, or, where the cells have
+    donors, donors of their own, as near to that as they come.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> X = np.array([[0, 3], [1, 2], [0, 0], [1, 0]], dtype=np.float32)
+    >>> names = pd.Index(["c1", "c2", "c3", "c4"])
+    >>> cells = Cells(X, pd.Index(["ACTB", "CD3D"]), names, np.array([0, 0, 1, 1]), ("T", "B"))
+    >>> rank_genes(cells, "discriminant", n_genes=1).ranks
+    array([2, 1])
+    """
+    found = find_method(method)
+    if found.needs_labels:
+        cells = cells.take(cells.labels >= 0)
+        if (cells.class_counts() > 0).sum() < 2:
+            raise DataError(
+                f"the method {method!r} tells classes apart, and all {cells.n_cells} labelled cells are of one class; "
+                "use another label column, or a method that needs no labels ('reconstruction', 'variance')"
+            )
+    selector = _selector(cells, method, n_genes, must_have, options or {}, seed)
+    logger.info("choosing genes by %s from %d cells × %d genes", method, cells.n_cells, cells.n_genes)
+    try:
+        _fit(selector, cells, found, seed)
+    except InputError:
+        raise
+    except ValueError as error:  # scikit-learn's and scanpy's own checks
+        reason = " ".join(str(error).split())[:300]
+        raise DataError(f"the method {method!r} cannot use these cells or options: {reason}") from error
+    parameters = selector.get_params(deep=False)
+    return Ranking(
+        method=method,
+        order=np.argsort(selector.ranking_),
+        scores=selector.scores_,
+        settings={name: value for name, value in parameters.items() if name not in SET_HERE},
+        nested=not parameters.get("refine", False),
+    )
+
+
+def rank_all_genes(cells: Cells, method: str, *, seed: int = 0) -> Ranking:
+    """Rank all genes by a method, where no size of panel is given.
+
+    Parameters
+    ----------
+    cells, method, seed
+        As in :func:`rank_genes`; at most ``MOST_CHOSEN`` genes are chosen one at a time.
+
+    Raises
+    ------
+    SettingsError, DataError
+        As :func:`rank_genes` does.
+    """
+    return rank_genes(cells, method, n_genes=min(cells.n_genes, MOST_CHOSEN), seed=seed)
+
+
+def _selector(
+    cells: Cells, method: str, n_genes: int, must_have: Sequence[int], options: Mapping[str, Any], seed: int
+) -> GeneSelector:
+    """Make the selector, and set what it takes of size, must-have genes and seed."""
+    found = find_method(method)
+    selector = _network(cells, method) if found.is_network else found.make()
+    known = selector.get_params(deep=False)
+    open_to_users = [name for name in known if name not in SET_HERE and name not in found.settings]
+    for name in options:
+        if name not in open_to_users:
+            raise SettingsError(f"the method {method!r} has no option {name!r}; {nearest(name, open_to_users)}")
+    wanted = {"n_features_to_select": n_genes, "must_have": list(map(int, must_have)), "random_state": seed}
+    selector.set_params(**{name: value for name, value in wanted.items() if name in known}, **options)
+    return selector
+
+
+def _network(cells: Cells, method: str) -> GeneSelector:
+    """Make a network's selector with settings that fit the size of the data."""
+    from selectormlp.workflow.train import build_selector  # PyTorch is loaded for networks only
+
+    return build_selector(_network_settings(cells), method)
+
+
+def _network_settings(cells: Cells) -> TrainSettings:
+    from selectormlp.workflow.defaults import adapted_settings
+    from selectormlp.workflow.settings import RunSettings, TrainSettings
+
+    adapted = adapted_settings(RunSettings(), cells.n_cells, cells.n_genes)
+    return TrainSettings(dataloader=adapted.dataloader, training=adapted.training)
+
+
+def _fit(selector: GeneSelector, cells: Cells, method: Method, seed: int) -> None:
+    if not method.needs_labels:
+        selector.fit(cells.X)
+        return
+    labels = np.array(cells.classes)[cells.labels]
+    if not method.is_network:
+        selector.fit(cells.X, labels)
+        return
+    split = split_cells(cells.labels, NETWORK_SPLIT, donors=cells.donors, rng=np.random.default_rng(seed))
+    rows = split.validation
+    validation = (cells.X[rows], labels[rows]) if len(rows) else None
+    selector.fit(cells.X[split.train], labels[split.train], validation=validation, classes=cells.classes)  # type: ignore[call-arg]
