@@ -13,6 +13,7 @@ import pandas as pd
 
 from selectormlp.data.anndata_io import CellsSource, cells_from_adata, drop_unlisted
 from selectormlp.data.cells import Cells
+from selectormlp.data.hashing import hash_cells
 from selectormlp.data.normalize import Normalization
 from selectormlp.data.panel_io import gene_column, unlabelled_cells, write_gene_results
 from selectormlp.errors import PanelError, SettingsError, nearest, quoted
@@ -23,7 +24,7 @@ from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.explain import Explanation, explain_panel
 from selectormlp.panel.markers import Markers, measure_markers
 from selectormlp.panel.panel import Panel, extend_panel
-from selectormlp.panel.provenance import Provenance, hash_cells
+from selectormlp.panel.provenance import Provenance
 from selectormlp.panel.rules import Rules, refuse
 from selectormlp.panel.storage import panel_to_json, read_panel
 from selectormlp.selectors.registry import find_method
