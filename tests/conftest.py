@@ -65,7 +65,7 @@ class Outcome:
     err: str
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def package_log():
     """The package's logger, put back afterwards as it was before."""
     logger = logging.getLogger("selectormlp")

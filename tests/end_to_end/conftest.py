@@ -1,4 +1,3 @@
-import logging
 import sys
 
 import pytest
@@ -7,8 +6,6 @@ import pytest
 @pytest.fixture
 def command(monkeypatch, capsys, tmp_path):
     """Run ``selectormlp …`` in this process and in the test's folder; return what it printed."""
-    logger = logging.getLogger("selectormlp")
-    before = logger.handlers[:], logger.level, logger.propagate
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments):
@@ -19,5 +16,4 @@ def command(monkeypatch, capsys, tmp_path):
             main()
         return capsys.readouterr()
 
-    yield run
-    logger.handlers[:], logger.level, logger.propagate = before
+    return run

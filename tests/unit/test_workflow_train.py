@@ -364,8 +364,9 @@ def test_a_restart_with_other_settings_is_refused(settings, change, named):
 @pytest.mark.parametrize(
     ("other", "named"),
     [
-        ({"genes": [f"x{i}" for i in range(12)]}, "genes"),
-        ({"classes": ("B", "NK", "other")}, "classes"),
+        ({"genes": [f"x{i}" for i in range(12)]}, "genes, cells"),
+        ({"classes": ("B", "NK", "other")}, "classes, cells"),
+        ({"seed": 99}, "cells"),
     ],
 )
 def test_a_restart_with_other_data_is_refused(settings, tmp_path, other, named):
