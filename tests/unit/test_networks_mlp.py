@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from selectormlp.data.batches import EVALUATION_BATCH
-from selectormlp.networks.mlp import NetworkSpec, SelectorNetwork, predict_logits
+from selectormlp.networks.mlp import Dropout, NetworkSpec, SelectorNetwork, predict_logits
 
 SPEC = NetworkSpec(6, 3, hidden_sizes=(5, 4), dropout=0.0, noise_std=0.0)
 
@@ -27,7 +27,7 @@ def test_the_published_shape_is_the_default():
     network = SelectorNetwork(NetworkSpec(50, 7))
     sizes = [(layer.in_features, layer.out_features) for layer in network.modules() if isinstance(layer, nn.Linear)]
     assert sizes == [(50, 512), (512, 128), (128, 64), (64, 7)]
-    assert kinds(network) == [nn.LeakyReLU, nn.Dropout, nn.Linear] * 3
+    assert kinds(network) == [nn.LeakyReLU, Dropout, nn.Linear] * 3
     assert {layer.negative_slope for layer in network.rest if isinstance(layer, nn.LeakyReLU)} == {0.2}
     assert {layer.p for layer in network.rest if isinstance(layer, nn.Dropout)} == {0.3}
     assert network.spec.noise_std == 0.2
@@ -45,7 +45,7 @@ def test_hidden_sizes_are_honoured(hidden_sizes):
 
 def test_batch_norm_adds_a_layer_behind_every_hidden_linear():
     network = SelectorNetwork(replace(SPEC, batch_norm=True))
-    assert kinds(network) == [nn.BatchNorm1d, nn.LeakyReLU, nn.Dropout, nn.Linear] * 2
+    assert kinds(network) == [nn.BatchNorm1d, nn.LeakyReLU, Dropout, nn.Linear] * 2
     assert [layer.num_features for layer in network.rest if isinstance(layer, nn.BatchNorm1d)] == [5, 4]
 
 
@@ -111,3 +111,27 @@ def test_logits_of_all_batches_are_those_of_one(n_cells, make):
     assert not network.training
     assert not found.requires_grad
     torch.testing.assert_close(found, network(torch.from_numpy(X)).detach())
+
+
+@pytest.mark.parametrize("p", [0.3, 0.5])
+def test_dropout_drops_its_share_and_keeps_the_mean(p):
+    torch.default_generator.manual_seed(0)
+    x = torch.ones(1000, 1001, requires_grad=True)  # a number of units that is no multiple of 4
+    dropped = Dropout(p)(x)
+    share = float((dropped == 0).double().mean())
+    assert share == pytest.approx(p, abs=0.002)
+    assert dropped.detach()[dropped > 0].unique().tolist() == pytest.approx([1 / (1 - round(p * 2**16) / 2**16)], 1e-6)
+    dropped.sum().backward()
+    torch.testing.assert_close(x.grad, dropped.detach())
+    kept = (dropped.detach() != 0).double()
+    assert abs(float((kept[:, 1:] * kept[:, :-1]).mean()) - (1 - p) ** 2) < 0.003  # neighbours are independent
+
+
+def test_dropout_of_nearly_all_units_stays_finite():
+    assert torch.isfinite(Dropout(0.999999)(torch.ones(1000, 100))).all()
+
+
+def test_dropout_is_off_in_evaluation():
+    x = torch.ones(3, 5)
+    assert torch.equal(Dropout(0.5).eval()(x), x)
+    assert torch.equal(Dropout(0.0)(x), x)
