@@ -26,7 +26,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from selectormlp.data.anndata_io import CellsSource, cells_from_adata, read_adata
+from selectormlp.data.anndata_files import read_adata
+from selectormlp.data.anndata_io import CellsSource, cells_from_adata
 from selectormlp.data.cells import Cells
 from selectormlp.data.split import SplitSizes, split_cells
 from selectormlp.selectors.base import order_by_score

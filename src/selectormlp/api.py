@@ -66,8 +66,8 @@ def select(
     layer
         Layer to read instead of ``X``.
     donor_key
-        Column of ``obs`` with the donor. ``selector_mlp`` and ``mlp`` take their validation cells from donors of
-        their own; for other methods it is only written down in the panel's provenance.
+        Column of ``obs`` with the donor. ``mlp`` takes its validation cells from donors of their own; for other
+        methods it is only written down in the panel's provenance.
     normalize
         ``"auto"`` turns what looks like counts into log1p of counts per 10,000; ``"counts"`` does so whatever is
         there; ``"none"`` takes values as they are. Where ``X`` is scaled, ``"auto"`` reads ``.raw``.

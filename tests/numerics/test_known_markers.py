@@ -9,7 +9,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import recall_score
 from sklearn.model_selection import cross_val_predict
 
-from selectormlp.data.anndata_io import CellsSource, cells_from_adata, read_adata
+from selectormlp.data.anndata_files import read_adata
+from selectormlp.data.anndata_io import CellsSource, cells_from_adata
 from selectormlp.selectors.discriminant import DiscriminantSelector
 
 KNOWN = (

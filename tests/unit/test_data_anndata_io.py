@@ -10,14 +10,8 @@ import pytest
 import scipy.sparse as sp
 import zarr
 
-from selectormlp.data.anndata_io import (
-    CellsSource,
-    cells_from_adata,
-    drop_unlisted,
-    read_adata,
-    subset_with_classes,
-    write_adata,
-)
+from selectormlp.data.anndata_files import read_adata, write_adata
+from selectormlp.data.anndata_io import CellsSource, cells_from_adata, drop_unlisted, subset_with_classes
 from selectormlp.data.normalize import log1p_cp10k
 from selectormlp.errors import DataError, SettingsError
 

@@ -148,7 +148,8 @@ def run(
 ) -> None:
     """Split, train SelectorMLP, MLP and SVM, rank and mask their genes, all in one go."""
     from selectormlp.cli.terminal import set_up_log
-    from selectormlp.data.anndata_io import CellsSource, read_adata
+    from selectormlp.data.anndata_files import read_adata
+    from selectormlp.data.anndata_io import CellsSource
     from selectormlp.workflow.settings import RunSettings, read_settings
 
     progress = set_up_log(quiet=quiet)

@@ -126,7 +126,7 @@ def explain(
 def _read(flags: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     """Set up the log, read the files that flags name, and turn the rest into arguments of the façade."""
     from selectormlp.cli.terminal import set_up_log
-    from selectormlp.data.anndata_io import read_adata
+    from selectormlp.data.anndata_files import read_adata
     from selectormlp.panel.storage import read_costs, read_panel
 
     set_up_log(quiet=flags["quiet"])

@@ -23,6 +23,8 @@ class Method:
         Whether it learns from labels.
     is_network
         Whether it trains a network, whose settings depend on the size of the data.
+    keeps_best_epoch
+        Whether it takes the weights of the epoch that is best on validation cells, rather than of the last.
     settings
         What the name says beside the class.
     """
@@ -31,6 +33,7 @@ class Method:
     class_name: str
     needs_labels: bool = True
     is_network: bool = False
+    keeps_best_epoch: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def make(self) -> GeneSelector:
@@ -45,7 +48,7 @@ METHODS: dict[str, Method] = {
     "reconstruction": Method("reconstruction", "ReconstructionSelector", needs_labels=False),
     "mixture": Method("mixture", "MixtureSelector"),
     "selector_mlp": Method("selector_mlp", "SelectorMLP", is_network=True),
-    "mlp": Method("mlp", "MLP", is_network=True),
+    "mlp": Method("mlp", "MLP", is_network=True, keeps_best_epoch=True),
     "svm": Method("svm", "LinearSVM"),
     "markers": Method("markers", "MarkerSelector"),
     "markers-wilcoxon": Method("markers", "MarkerSelector", settings={"method": "wilcoxon"}),

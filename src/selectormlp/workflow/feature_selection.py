@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from selectormlp.data.anndata_io import CellsSource, read_adata
+from selectormlp.data.anndata_files import read_adata
+from selectormlp.data.anndata_io import CellsSource
 from selectormlp.data.cells import Cells
 from selectormlp.evaluation.masking import MaskingCurve, masking_curve, masking_sizes
 from selectormlp.evaluation.metrics import scorable_cells

@@ -9,14 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from selectormlp.data.anndata_io import (
-    choose_expression,
-    read_adata,
-    read_donors,
-    read_labels,
-    subset_with_classes,
-    write_adata,
-)
+from selectormlp.data.anndata_files import read_adata, write_adata
+from selectormlp.data.anndata_io import choose_expression, read_donors, read_labels, subset_with_classes
 from selectormlp.data.split import split_cells
 from selectormlp.files import written_whole
 from selectormlp.workflow.settings import SplitSettings

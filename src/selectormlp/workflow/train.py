@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from selectormlp.data.anndata_io import CellsSource, cells_from_adata, drop_unlisted, read_adata
+from selectormlp.data.anndata_files import read_adata
+from selectormlp.data.anndata_io import CellsSource, cells_from_adata, drop_unlisted
 from selectormlp.data.cells import Cells
 from selectormlp.data.hashing import hash_cells
 from selectormlp.errors import DataError, SettingsError, quoted

@@ -1,0 +1,103 @@
+"""AnnData files: h5ad, gzipped h5ad and zarr, told apart by content."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from selectormlp.errors import DataError, nearest, quoted
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+GZIP_MAGIC = b"\x1f\x8b"
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+
+
+def read_adata(path: Path | str) -> AnnData:
+    """Read an AnnData file: h5ad, gzipped h5ad, or a zarr folder; told apart by content, not by name.
+
+    Raises
+    ------
+    DataError
+        If it is absent, truncated, or no AnnData file.
+    """
+    place = Path(path)
+    if not place.exists():
+        siblings = sorted(p.name for p in place.parent.iterdir()) if place.parent.is_dir() else []
+        near = nearest(place.name, siblings) if siblings else "the folder does not exist or is empty"
+        raise DataError(f"no file {str(place)!r}; in {str(place.parent)!r}, {near}")
+    try:
+        return _read_any(place)
+    except DataError:
+        raise
+    except EOFError as error:
+        raise DataError(f"{str(place)!r} is truncated ({error}); copy or download it again") from error
+    except Exception as error:  # anndata, h5py and zarr raise many kinds; each means the same to the user
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise DataError(
+            f"{str(place)!r} is not a readable AnnData file ({reason}); it may be truncated: copy it again, or "
+            "write it anew with adata.write_h5ad()"
+        ) from error
+
+
+def _read_any(place: Path) -> AnnData:
+    import anndata
+    import zarr
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # names that repeat and old formats are judged here, not by warnings
+        if place.is_dir():
+            if not any((place / name).exists() for name in ("zarr.json", ".zgroup", ".zattrs")):
+                raise DataError(f"{str(place)!r} is a folder but not a zarr store; expected an h5ad or zarr file")
+            _check_parts(place, zarr.open_group(place, mode="r"))
+            return anndata.read_zarr(place)
+        with place.open("rb") as stream:
+            start = stream.read(len(HDF5_MAGIC))
+        if not start:
+            raise DataError(f"{str(place)!r} is empty (0 bytes); copy or download it again")
+        if start == HDF5_MAGIC:
+            return _read_hdf5(place, place)
+        if start[:2] == GZIP_MAGIC:
+            with tempfile.TemporaryDirectory() as folder:
+                unpacked = Path(folder) / "unpacked.h5ad"
+                with gzip.open(place) as source, unpacked.open("wb") as target:
+                    shutil.copyfileobj(source, target, length=1 << 20)
+                return _read_hdf5(unpacked, place)
+    raise DataError(
+        f"{str(place)!r} is not an AnnData file (its first bytes are {start!r}); expected h5ad, gzipped h5ad "
+        "or a zarr folder"
+    )
+
+
+def _read_hdf5(file: Path, named: Path) -> AnnData:
+    import anndata
+    import h5py
+
+    with h5py.File(file) as parts:
+        _check_parts(named, parts)
+    return anndata.read_h5ad(file)
+
+
+def _check_parts(named: Path, parts: Iterable[str]) -> None:
+    """Refuse what other programs keep in the same containers."""
+    found = list(parts)
+    if not {"obs", "var"} <= set(found):
+        raise DataError(
+            f"{str(named)!r} is not an AnnData file (expected obs and var among its parts; found: "
+            f"{quoted(found, most=4) or 'none'}); read it with scanpy and write it with adata.write_h5ad()"
+        )
+
+
+def write_adata(adata: AnnData, path: Path) -> None:
+    """Write an h5ad file; nullable strings too, since a file that we read may hold them."""
+    import anndata
+
+    with warnings.catch_warnings(), anndata.settings.override(allow_write_nullable_strings=True):
+        warnings.simplefilter("ignore")
+        adata.write_h5ad(path)
