@@ -17,7 +17,7 @@ from selectormlp.data.hashing import hash_cells
 from selectormlp.errors import DataError, SettingsError, quoted
 from selectormlp.evaluation.metrics import accuracy_of, scorable_cells
 from selectormlp.files import ensure_folders, written_whole
-from selectormlp.models.model import DISPLAY_NAMES, MODEL_TYPES, Model
+from selectormlp.models.model import DISPLAY_NAMES, MODEL_TYPES, Model, model_type_of
 from selectormlp.models.storage import model_card, save_model
 from selectormlp.networks.training import Run
 from selectormlp.plots import plot_history, write_figure
@@ -128,37 +128,28 @@ def train_model(
     hashes = (hash_cells(train), hash_cells(validation))
     card = model_card(selector, tuple(train.genes), train.classes, trained_classes.tolist(), source, hashes)
     run_name, resume_from = choose_run(settings, model_type, card)
-    checkpoint_dir = settings.checkpoint.dir / run_name
-    is_network = isinstance(selector, NetworkSelector)
-    log_folder, models_dir, *_ = ensure_folders(  # before the long work, and before anything is written
-        settings.log_dir / run_name, settings.trained_models_dir, *([checkpoint_dir] if is_network else [])
+    run = Run(
+        log_dir=settings.log_dir / run_name,
+        checkpoint_dir=settings.checkpoint.dir / run_name,
+        card=card.model_dump_json(),
+        resume_from=resume_from,
+        save_top_k=settings.checkpoint.save_top_k,
+        save_last=settings.checkpoint.save_last,
     )
-    log.open(log_folder / "training_log.txt")
+    checkpoints = [run.checkpoint_dir] if isinstance(selector, NetworkSelector) else []
+    ensure_folders(run.log_dir, settings.trained_models_dir, *checkpoints)  # before the long work and any writing
+    log.open(run.log_dir / "training_log.txt")
     _describe(settings, train, validation, model_type)
 
     start = time.perf_counter()
-    labels, classes = np.array(train.classes)[train.labels], train.classes
-    if isinstance(selector, NetworkSelector):
-        run = Run(
-            log_dir=log_folder,
-            checkpoint_dir=checkpoint_dir,
-            card=card.model_dump_json(),
-            resume_from=resume_from,
-            save_top_k=settings.checkpoint.save_top_k,
-            save_last=settings.checkpoint.save_last,
-        )
-        validation_labels = np.array(classes)[validation.labels]
-        selector.fit(train.X, labels, validation=(validation.X, validation_labels), classes=classes, run=run)
-    else:
-        with progress_bar(f"training the {DISPLAY_NAMES[model_type]}", visible=progress):
-            selector.fit(train.X, labels, classes=classes)
+    _fit(selector, train, validation, run, progress=progress)
     seconds = time.perf_counter() - start
 
     model = Model(selector, tuple(train.genes), source, hashes)
     scores = accuracy_of(selector, validation)
     name = settings.model.name if model_type == "selector_mlp" else DISPLAY_NAMES[model_type]
-    model_file = save_model(model, models_dir / f"{name}_best_model")
-    _write_run(settings, model, log_folder)
+    model_file = save_model(model, settings.trained_models_dir / f"{name}_best_model")
+    _write_run(settings, model, run.log_dir)
     logger.info(
         "trained in %.1f s; on validation cells: accuracy %.4f, mean per-class accuracy %.4f; model: %s",
         seconds,
@@ -166,7 +157,18 @@ def train_model(
         scores["mean_per_class_accuracy"],
         model_file,
     )
-    return TrainReport(model, model_file, log_folder, scores, seconds)
+    return TrainReport(model, model_file, run.log_dir, scores, seconds)
+
+
+def _fit(selector: ClassifyingSelector, train: Cells, validation: Cells, run: Run, *, progress: bool) -> None:
+    classes = np.array(train.classes)
+    labels = classes[train.labels]
+    if isinstance(selector, NetworkSelector):
+        scored = (validation.X, classes[validation.labels])
+        selector.fit(train.X, labels, validation=scored, classes=train.classes, run=run)
+    else:
+        with progress_bar(f"training the {DISPLAY_NAMES[model_type_of(selector)]}", visible=progress):
+            selector.fit(train.X, labels, classes=train.classes)
 
 
 def build_selector(settings: TrainSettings, model_type: str, *, progress: bool = False) -> ClassifyingSelector:
