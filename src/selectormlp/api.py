@@ -155,7 +155,7 @@ def extend(
         Cells × genes. Written to as by :func:`select`, for the extended panel.
     panel
         The existing panel: a :class:`Panel`, a file that holds one, or a list of genes. Its genes stay, in their order
-        and at no cost, also those that the data lack.
+        and at no cost; those that the data lack stay too if ``ignore_unknown`` says so, and are refused otherwise.
     label_key, method, layer, donor_key, normalize, exclude_labels
         As in :func:`select`.
     n_new

@@ -67,6 +67,8 @@ def nearest(name: str, valid: Iterable[str], *, most: int = 3) -> str:
     --------
     >>> nearest("celltype", ["cell_type", "batch"])
     "did you mean 'cell_type'?"
+    >>> nearest("lr_rate", ["lr", "dropout"])
+    "did you mean 'lr'?"
     >>> nearest("x", ["cell_type", "batch"])
     "there are: 'cell_type', 'batch'"
     >>> nearest("x", [])
@@ -76,7 +78,11 @@ def nearest(name: str, valid: Iterable[str], *, most: int = 3) -> str:
     folded: dict[str, str] = {}
     for candidate in names:
         folded.setdefault(candidate.casefold(), candidate)
-    close = difflib.get_close_matches(name.casefold(), list(folded), n=most, cutoff=0.6)
+    wanted = name.casefold()
+    close = difflib.get_close_matches(wanted, list(folded), n=most, cutoff=0.6)
+    if not close and wanted:
+        longer = (candidate for candidate in folded if candidate.startswith(wanted) or wanted.startswith(candidate))
+        close = sorted(longer, key=len, reverse=True)[:most]
     if close:
         return f"did you mean {quoted(folded[match] for match in close)}?"
     return f"there are: {quoted(names)}" if names else "there are none"

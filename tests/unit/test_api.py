@@ -253,8 +253,13 @@ def test_extend_keeps_the_panel_and_gives_gains(tmp_path):
     assert from_file.genes[:2] == first.genes
 
 
-def test_extend_keeps_genes_that_the_data_lack():
-    extended = sm.extend(make_adata(), ["absent", "0-gene"], label_key="cell_type", n_new=1)
+def test_extend_refuses_genes_that_the_data_lack():
+    with pytest.raises(PanelError, match="1 of the 2 genes of the panel are not in the data: 'absent'"):
+        sm.extend(make_adata(), ["absent", "0-gene"], label_key="cell_type", n_new=1)
+
+
+def test_extend_keeps_genes_that_the_data_lack_on_request():
+    extended = sm.extend(make_adata(), ["absent", "0-gene"], label_key="cell_type", n_new=1, ignore_unknown=True)
     assert extended.genes[:2] == ("absent", "0-gene")
     assert len(extended) == 3
 
@@ -327,7 +332,7 @@ def test_what_select_refuses_leaves_the_object_as_it_was(given, error, message):
 def test_extend_and_explain_refuse_panels_of_other_genes():
     adata = make_adata()
     with pytest.raises(PanelError, match=r"none of the 1 genes of the panel \('x'\) is in the data"):
-        sm.extend(adata, ["x"], label_key="cell_type", n_new=1)
+        sm.extend(adata, ["x"], label_key="cell_type", n_new=1, ignore_unknown=True)
     with pytest.raises(SettingsError, match="n_new is 0"):
         sm.extend(adata, ["0-gene"], label_key="cell_type", n_new=0)
     with pytest.raises(SettingsError, match=r"30 allowed gene\(s\) for a panel of 31"):
@@ -336,3 +341,10 @@ def test_extend_and_explain_refuse_panels_of_other_genes():
         sm.explain(adata, ["0-gene", "x"], label_key="cell_type")
     explanation = sm.explain(adata, ["0-gene", "x"], label_key="cell_type", ignore_unknown=True)
     assert [gene.gene for gene in explanation.genes] == ["0-gene"]
+
+
+def test_data_without_variation_are_refused():
+    adata = make_adata()
+    adata.X = np.zeros(adata.shape, dtype=np.float32)
+    with pytest.raises(DataError, match="found nothing to choose by: every gene scores 0"):
+        sm.select(adata, label_key="cell_type", n_genes=3)

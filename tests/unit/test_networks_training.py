@@ -15,7 +15,7 @@ import torch.nn.functional as F  # noqa: N812
 from selectormlp.networks.losses import gene_penalty
 from selectormlp.networks.mlp import NetworkSpec, predict_logits
 from selectormlp.networks.module import CARD_KEY, MONITORED, EpochScore, TrainingSpec
-from selectormlp.networks.training import Run, train_network
+from selectormlp.networks.training import BestWeights, Run, train_network
 
 NETWORK = NetworkSpec(12, 3, hidden_sizes=(8, 4), dropout=0.0, noise_std=0.0)
 TRAINING = TrainingSpec(lr=0.01, max_epochs=2, batch_size=32, alpha=0.0, weight_decay=0.0, seed=5, device="cpu")
@@ -285,3 +285,25 @@ def test_epoch_scores_leave_absent_classes_out():
     assert float(found["loss"]) == pytest.approx(float(F.cross_entropy(logits, torch.tensor([0, 1, 1, 1]))))
     score.update(logits[:1], torch.tensor([0]))
     assert float(score.close()["accuracy"]) == 1.0
+
+
+def test_small_networks_train_on_one_thread_and_give_the_others_back(monkeypatch):
+    before, seen, note = torch.get_num_threads(), [], BestWeights.on_validation_end
+
+    def noting_threads(self, *arguments):
+        seen.append(torch.get_num_threads())
+        note(self, *arguments)
+
+    monkeypatch.setattr(BestWeights, "on_validation_end", noting_threads)
+    train()
+    assert set(seen) == {1}
+    assert torch.get_num_threads() == before
+
+
+def test_an_interruption_is_one_to_the_caller(monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(BestWeights, "on_validation_end", interrupted)
+    with pytest.raises(KeyboardInterrupt):  # Lightning makes an exit of it
+        train()

@@ -160,3 +160,12 @@ def test_a_folder_that_is_none_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot"):
         write_figure(tmp_path / "file" / "a.png", lambda: plot_masking_curve(masking_table()))
+
+
+def test_many_genes_leave_room_for_small_panels():
+    sizes = [0, 10, 100, 1000, 10_000]
+    columns = ["Accuracy (selected features)", "Accuracy (random features)"]
+    axes = plot_masking_curve(pd.DataFrame(0.5, index=sizes, columns=columns))
+    left, right = axes.transData.transform([(10, 0), (100, 0)])[:, 0]
+    assert right - left > 0.15 * axes.bbox.width
+    assert axes.get_xlim() == (0, 10_000)

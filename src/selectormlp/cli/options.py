@@ -69,7 +69,11 @@ MinMarkers = Annotated[
     int, typer.Option("--min-markers-per-type", min=0, help="Fewest genes that mark each cell type.")
 ]
 IgnoreUnknown = Annotated[
-    bool, typer.Option("--ignore-unknown", help="Leave out gene names that the data lack, with a warning.")
+    bool,
+    typer.Option(
+        "--ignore-unknown",
+        help="Go on without gene names that the data lack, with a warning; an extended panel keeps them.",
+    ),
 ]
 GeneNameKey = Annotated[
     str | None, typer.Option(help="Column of var with second gene names, by which genes may be called too.")

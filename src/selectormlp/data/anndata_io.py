@@ -133,6 +133,8 @@ def choose_expression(adata: AnnData, *, layer: str | None, normalize: Normaliza
     SettingsError
         If ``normalize`` is not a known value.
     """
+    if adata.isbacked:
+        raise DataError("the data are open on disk only (backed); call adata.to_memory() first")
     if normalize not in NORMALIZATIONS:
         raise SettingsError(f"normalize is {normalize!r}; expected one of {quoted(NORMALIZATIONS)}")
     if layer is not None and layer not in adata.layers:

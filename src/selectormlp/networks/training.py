@@ -206,13 +206,16 @@ def train_network(
                 for cells, codes in (validation, (X, labels))
             ]
         order = BatchOrder(len(labels), training.batch_size, shuffle=training.shuffle, seed=training.seed)
-        trainer.fit(
-            module,
-            batch_loader(X, labels, order),
-            loaders or None,
-            ckpt_path=str(run.resume_from) if run and run.resume_from else None,
-            weights_only=True,
-        )
+        try:
+            trainer.fit(
+                module,
+                batch_loader(X, labels, order),
+                loaders or None,
+                ckpt_path=str(run.resume_from) if run and run.resume_from else None,
+                weights_only=True,
+            )
+        except SystemExit:  # what Lightning makes of an interruption from the keyboard
+            raise KeyboardInterrupt from None
     trained = module.network.cpu().eval()
     if best.best_weights:
         trained.load_state_dict(best.best_weights)

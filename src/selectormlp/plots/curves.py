@@ -10,6 +10,9 @@ from matplotlib.axes import Axes
 
 from selectormlp.plots.figure import COLORS, GREY, finish, new_axes
 
+MANY_GENES = 3000
+"""More genes than this, and a linear scale would squeeze panels that anyone orders into its first tenth."""
+
 
 def plot_masking_curve(table: pd.DataFrame, *, title: str = "", ax: Axes | None = None) -> Axes:
     """Draw the four columns of a masking curve over the number of genes.
@@ -41,6 +44,8 @@ def plot_masking_curve(table: pd.DataFrame, *, title: str = "", ax: Axes | None 
         )
     axes.set_ylim(0, 1)
     axes.set_xlim(left=0)
+    if table.index.max() > MANY_GENES:
+        _widen_small_panels(axes, int(table.index.max()))
     axes.legend(frameon=False, loc="lower right", fontsize="small")
     return finish(axes, title=title, xlabel="genes kept (the others set to 0)", ylabel="accuracy")
 
@@ -64,12 +69,7 @@ def plot_comparison(tables: Mapping[str, pd.DataFrame], *, title: str = "", ax: 
         axes.plot(table.index, table["Accuracy (selected features)"], label=name, color=color, marker="o", markersize=3)
         axes.plot(table.index, table["Accuracy (random features)"], color=color, linestyle=":")
     axes.plot([], [], color=GREY, linestyle=":", label="genes in random order")
-    axes.set_xscale("symlog", linthresh=10)
-    largest = max(int(table.index.max()) for table in tables.values())
-    ticks = [size for size in (0, 10, 25, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000) if size <= largest]
-    axes.set_xticks(ticks, labels=[f"{tick:,}" for tick in ticks])
-    axes.minorticks_off()
-    axes.set_xlim(0, largest)
+    _widen_small_panels(axes, max(int(table.index.max()) for table in tables.values()))
     axes.set_ylim(0, 1)
     axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=4, fontsize="small")
     return finish(axes, title=title, xlabel="genes kept (the others set to 0)", ylabel="accuracy on test cells")
@@ -128,3 +128,12 @@ def plot_history(history: pd.DataFrame, what: str, *, best_epoch: int | None = N
         axes.axvline(best_epoch, color=GREY, linewidth=0.8, linestyle=":", label="best epoch")
     axes.legend(frameon=False, fontsize="small")
     return finish(axes, title=f"{what.capitalize()} while training", xlabel="epoch", ylabel=what)
+
+
+def _widen_small_panels(axes: Axes, largest: int) -> None:
+    """Give small numbers of genes most of the axis."""
+    axes.set_xscale("symlog", linthresh=10)
+    ticks = [size for size in (0, 10, 25, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000) if size <= largest]
+    axes.set_xticks(ticks, labels=[f"{tick:,}" for tick in ticks])
+    axes.minorticks_off()
+    axes.set_xlim(0, largest)

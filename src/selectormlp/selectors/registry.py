@@ -73,5 +73,5 @@ def find_method(name: str) -> Method:
     MarkerSelector(method='wilcoxon')
     """
     if name not in METHODS:
-        raise SettingsError(f"no method {name!r}; {nearest(name, METHODS)}")
+        raise SettingsError(f"no method {name!r}; {nearest(str(name), METHODS)}")
     return METHODS[name]

@@ -147,7 +147,9 @@ def extend_task(adata: AnnData, panel: Panel, task: PanelTask, n_new: int) -> Pa
     """Add genes to a panel and write it into the object; see :func:`selectormlp.api.extend`."""
     _check_whole("n_new", n_new, least=1)
     cells, ids = _read(adata, task.source)
-    rules = _with_panel(_resolve(adata, cells, task.source, task.constraints), panel).restricted()
+    rules = _resolve(adata, cells, task.source, task.constraints)
+    _check_measured(panel, rules, task.constraints)
+    rules = _with_panel(rules, panel).restricted()
     refuse(rules.clashes(rules.n_existing + n_new))
     ranking, markers = _rank(cells, rules, task, rules.n_existing + n_new)
     extended = extend_panel(
@@ -169,13 +171,7 @@ def explain_task(adata: AnnData, panel: Panel, source: PanelSource, constraints:
     """Explain a panel on the cells of an object; see :func:`selectormlp.api.explain`."""
     cells, _ = _read(adata, source)
     rules = _resolve(adata, cells, source, constraints)
-    absent = [gene for gene, positions in rules.names.find(panel.genes).items() if not positions]
-    if absent and not constraints.ignore_unknown:
-        raise PanelError(
-            f"{len(absent)} of the {len(panel)} genes of the panel are not in the data: {quoted(absent)}; "
-            f"{absent[0]!r}: {nearest(absent[0], rules.names.positions)}; correct them, or ask for unknown names to "
-            "be ignored"
-        )
+    _check_measured(panel, rules, constraints)
     rules = _with_panel(rules, panel).restricted()
     few = cells.take_genes(rules.genes)
     weights = balanced_cell_weights(few.class_counts())
@@ -193,6 +189,17 @@ def _check_whole(name: str, value: object, *, least: int, most: int | None = Non
     if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least or value > (most or value):
         limits = f"from {least} up" if most is None else f"from {least} to {most}"
         raise SettingsError(f"{name} is {value!r}; expected a whole number {limits}")
+
+
+def _check_measured(panel: Panel, rules: Rules, constraints: Constraints) -> None:
+    """Refuse a panel with genes that the data lack, unless unknown names are to be ignored."""
+    absent = [gene for gene, positions in rules.names.find(panel.genes).items() if not positions]
+    if absent and not constraints.ignore_unknown:
+        raise PanelError(
+            f"{len(absent)} of the {len(panel)} genes of the panel are not in the data: {quoted(absent)}; "
+            f"{absent[0]!r}: {nearest(absent[0], rules.names.positions)}; correct them, or ask for unknown names to "
+            "be ignored (--ignore-unknown)"
+        )
 
 
 def _read(adata: AnnData, source: PanelSource) -> tuple[Cells, pd.Series | None]:

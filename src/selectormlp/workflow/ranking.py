@@ -130,6 +130,11 @@ def rank_genes(
     except ValueError as error:  # scikit-learn's and scanpy's own checks
         reason = " ".join(str(error).split())[:300]
         raise DataError(f"the method {method!r} cannot use these cells or options: {reason}") from error
+    if not np.any(selector.scores_):
+        raise DataError(
+            f"the method {method!r} found nothing to choose by: every gene scores 0, as where none varies; check the "
+            "matrix or layer and the labels"
+        )
     parameters = selector.get_params(deep=False)
     return Ranking(
         method=method,

@@ -165,7 +165,11 @@ def _fit(selector: ClassifyingSelector, train: Cells, validation: Cells, run: Ru
     labels = classes[train.labels]
     if isinstance(selector, NetworkSelector):
         scored = (validation.X, classes[validation.labels])
-        selector.fit(train.X, labels, validation=scored, classes=train.classes, run=run)
+        try:
+            selector.fit(train.X, labels, validation=scored, classes=train.classes, run=run)
+        except KeyboardInterrupt:
+            logger.warning("interrupted; 'selectormlp train --restart' with the same settings goes on with this run")
+            raise
     else:
         with progress_bar(f"training the {DISPLAY_NAMES[model_type_of(selector)]}", visible=progress):
             selector.fit(train.X, labels, classes=train.classes)
