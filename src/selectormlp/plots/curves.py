@@ -94,6 +94,8 @@ def plot_ranked_genes(genes: pd.DataFrame, *, n_named: int = 10, title: str = ""
     axes.plot(ranks, genes[column], color=COLORS[0], linewidth=1.5)
     axes.fill_between(ranks, genes[column], color=COLORS[0], alpha=0.15, linewidth=0)
     axes.set_xlim(1, max(2, len(genes)))
+    if len(genes) > MANY_GENES:
+        axes.set_xscale("log")
     axes.set_ylim(bottom=min(0, genes[column].min()))
     named = [f"{rank}. {gene}" for rank, gene in enumerate(genes["gene"][:n_named], start=1)]
     axes.text(
@@ -134,6 +136,6 @@ def _widen_small_panels(axes: Axes, largest: int) -> None:
     """Give small numbers of genes most of the axis."""
     axes.set_xscale("symlog", linthresh=10)
     ticks = [size for size in (0, 10, 25, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000) if size <= largest]
-    axes.set_xticks(ticks, labels=[f"{tick:,}" for tick in ticks])
+    axes.set_xticks(ticks, labels=[str(tick) if tick < 1000 else f"{tick // 1000}k" for tick in ticks])
     axes.minorticks_off()
     axes.set_xlim(0, largest)
