@@ -102,7 +102,7 @@ def rank_genes(
     weights of the epoch that is best on validation cells: a sixth of each class, at most 1,000 cells, or, where the
     cells have donors, donors of their own, as near to that as they come. ``selector_mlp`` takes those of the last
     epoch, since the best one may come long before the gene weights have settled: on pbmc68k, refitted logistic
-    regression reached 0.63 with 10 genes of the last epoch and 0.58 with those of the best (mean of three seeds).
+    regression reached 0.67 with 10 genes of the last epoch and 0.54 with those of the best (mean of three splits).
 
     Examples
     --------
