@@ -3,9 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+BENCH_STAMP := $(VENV)/.bench-installed
+BENCH_ARGS ?=
 export MPLBACKEND := Agg
 
-.PHONY: help install demo test test-slow lint types bench clean
+.PHONY: help install demo test test-slow lint types bench bench-speed bench-accuracy clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,8 +36,18 @@ lint: install  ## check style, format and the order of imports
 types: install  ## check types
 	$(BIN)/mypy
 
-bench: install  ## measure speed; each script prints its ratios
+bench: bench-speed bench-accuracy  ## measure speed, then the accuracy of panels beside other methods
+
+bench-speed: install  ## measure speed; each script prints its ratios
 	for script in benchmarks/*_speed.py; do $(BIN)/python $$script || exit 1; done
+
+bench-accuracy: $(BENCH_STAMP)  ## compare panels with those of other methods (hours); goes on where it stopped
+	PYTHONPATH=benchmarks $(BIN)/python -m panel_accuracy.run --out bench_results/results.csv $(BENCH_ARGS)
+	PYTHONPATH=benchmarks $(BIN)/python -m panel_accuracy.report bench_results/results.csv
+
+$(BENCH_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
+	touch $(BENCH_STAMP)
 
 clean:  ## remove what the targets above have made
 	rm -rf $(VENV) demo_results .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage htmlcov
