@@ -10,7 +10,7 @@ export MPLBACKEND := Agg
 .PHONY: help install demo test test-slow lint types bench bench-speed bench-accuracy clean
 
 help:  ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 install: $(STAMP)  ## install the package and its development tools into .venv
 

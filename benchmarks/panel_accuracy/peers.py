@@ -131,7 +131,8 @@ def lassonet(learning: Learning, size: int, seed: int) -> IntArray:
 def stg(learning: Learning, size: int, seed: int) -> IntArray:
     import torch
 
-    collections.Sequence, collections.Mapping = collections.abc.Sequence, collections.abc.Mapping  # gone since 3.10
+    for name in ("Iterable", "Mapping", "Sequence", "Set"):
+        setattr(collections, name, getattr(collections.abc, name))  # where they were before Python 3.10
     from stg import STG
 
     del size

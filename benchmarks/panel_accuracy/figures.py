@@ -1,0 +1,152 @@
+"""Two figures: accuracy over the size of the panel, and over the seconds that its choice takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.text import Text
+from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
+from matplotlib.transforms import Bbox
+
+from selectormlp.plots.figure import COLORS, GREY, finish, new_axes
+
+MARKERS = "osD^vP"
+
+
+def styles(shown: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Give the first methods a colour and a marker of their own; the others are grey."""
+    return {name: (COLORS[at], MARKERS[at]) for at, name in enumerate(shown[: len(COLORS)])}
+
+
+def draw_by_size(means: pd.DataFrame, shown: Sequence[str], ceiling: float | None) -> Axes:
+    """Draw mean balanced accuracy over panel size.
+
+    Parameters
+    ----------
+    means
+        Methods × sizes.
+    shown
+        Methods in colour, the first with a thick line; the others are thin and grey, without names.
+    ceiling
+        Accuracy on all genes, or None.
+    """
+    axes = new_axes(7.6, 4.8)
+    style = styles(shown)
+    for name in means.index.difference(shown):
+        axes.plot(means.columns, means.loc[name], color="#c8c8c8", linewidth=0.8, zorder=1)
+    for name, (color, marker) in style.items():
+        width = 2.4 if name == shown[0] else 1.3
+        axes.plot(means.columns, means.loc[name], color=color, marker=marker, markersize=4.5, linewidth=width, zorder=3)
+    if ceiling is not None:
+        axes.axhline(ceiling, color=GREY, linewidth=0.9, linestyle="--", zorder=0)
+        axes.annotate("all genes", (means.columns[0], ceiling), (0, 3), textcoords="offset points", color=GREY, size=8)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(FixedLocator(list(means.columns)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:.0f}"))
+    finish(axes, title="", xlabel="genes in the panel", ylabel="balanced accuracy, mean over data sets")
+    _name_lines(axes, {name: float(means.loc[name].iloc[-1]) for name in style}, means.columns[-1], style)
+    return axes
+
+
+def _name_lines(
+    axes: Axes, ends: Mapping[str, float], right: float, style: Mapping[str, tuple[str, str]], height: float = 9.0
+) -> None:
+    """Write each line's name beside its end, moved apart where ends are near (``height`` in points)."""
+    figure = axes.get_figure(root=True)
+    figure.canvas.draw()
+    scale = 72 / figure.dpi
+    names = sorted(ends, key=lambda name: ends[name])
+    wanted = np.array([axes.transData.transform((right, ends[name]))[1] * scale for name in names])
+    placed = wanted.copy()
+    for at in range(1, len(placed)):
+        placed[at] = max(placed[at], placed[at - 1] + height)
+    placed -= max(0.0, float(np.mean(placed - wanted)))
+    for name, at, start in zip(names, placed, wanted, strict=True):
+        axes.annotate(
+            name,
+            (right, ends[name]),
+            (10, at - start),
+            textcoords="offset points",
+            va="center",
+            size=8,
+            color=style[name][0],
+            annotation_clip=False,
+        )
+
+
+def draw_by_seconds(points: pd.DataFrame, shown: Sequence[str]) -> Axes:
+    """Draw mean balanced accuracy over the seconds of a selection, each point with its name.
+
+    Parameters
+    ----------
+    points
+        Index: methods; columns ``seconds`` and ``balanced_accuracy``.
+    shown
+        Methods in colour; the others are grey.
+    """
+    axes = new_axes(7.6, 4.8)
+    style = styles(shown)
+    for name, point in points.iterrows():
+        color, marker = style.get(str(name), (GREY, "o"))
+        axes.plot(point["seconds"], point["balanced_accuracy"], marker, color=color, markersize=6, zorder=3)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.margins(x=0.12, y=0.1)
+    finish(
+        axes,
+        title="",
+        xlabel="seconds to choose, median (one core)",
+        ylabel="balanced accuracy, mean over data sets and sizes",
+    )
+    _name_points(axes, points, style)
+    return axes
+
+
+NEAR = 6
+"""Points between a name and its point where nothing is in the way."""
+
+OFFSETS = [
+    (x, y, align)
+    for reach in (NEAR, 14, 24, 36, 50)
+    for x, y, align in (
+        (reach, 0, "left"),
+        (-reach, 0, "right"),
+        (0, reach, "center"),
+        (0, -reach, "center"),
+        (reach, reach, "left"),
+        (reach, -reach, "left"),
+        (-reach, reach, "right"),
+        (-reach, -reach, "right"),
+    )
+]
+"""Where a name may stand from its point, in points, nearest first."""
+
+
+def _name_points(axes: Axes, points: pd.DataFrame, style: Mapping[str, tuple[str, str]]) -> None:
+    """Write each name at the nearest place where it covers no point and no other name; a line leads to far ones."""
+    figure = axes.get_figure(root=True)
+    figure.canvas.draw()
+    frame = axes.get_window_extent()
+    spots = [axes.transData.transform((p["seconds"], p["balanced_accuracy"])) for _, p in points.iterrows()]
+    taken = [Bbox.from_bounds(x - 5, y - 5, 10, 10) for x, y in spots]
+    for at, (name, point) in enumerate(points.iterrows()):
+        others, place = taken[:at] + taken[at + 1 :], (point["seconds"], point["balanced_accuracy"])
+        color = style.get(str(name), (GREY, ""))[0]
+        for x, y, align in OFFSETS:
+            leader = {"arrowstyle": "-", "color": "#bbbbbb", "linewidth": 0.6} if max(abs(x), abs(y)) > NEAR else None
+            text = axes.annotate(
+                str(name), place, (x, y), textcoords="offset points", ha=align, va="center", size=8, color=color,
+                arrowprops=leader,
+            )  # fmt: skip
+            text.set_in_layout(False)  # inside the frame, so that the layout stays as it was measured
+            text.update_positions(figure.canvas.get_renderer())
+            box = Text.get_window_extent(text)  # of the words alone, without the line
+            inside = frame.x0 < box.x0 and box.x1 < frame.x1 and frame.y0 < box.y0 and box.y1 < frame.y1
+            if (inside and not any(box.overlaps(other) for other in others)) or (x, y, align) == OFFSETS[-1]:
+                taken.append(box)
+                break
+            text.remove()

@@ -1,0 +1,225 @@
+"""From the results file to tables and figures: ``python -m panel_accuracy.report results.csv``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from panel_accuracy.datasets import FROM_WHEELS
+from panel_accuracy.figures import draw_by_seconds, draw_by_size
+from panel_accuracy.results import read_results
+from panel_accuracy.statistics import (
+    complete_methods,
+    leave_one_out,
+    mean_by_size,
+    paired_difference,
+    panel_scores,
+    ranked,
+)
+from selectormlp.files import written_whole
+from selectormlp.plots.figure import write_figure
+
+BEGIN, END = "<!-- results: written by panel_accuracy.report -->", "<!-- end of results -->"
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Write a markdown table; numbers with three decimals, NaN as a dash."""
+
+    def cell(value: object) -> str:
+        if isinstance(value, float | np.floating):
+            return "–" if np.isnan(value) else f"{value:.3f}"
+        return str(value).replace("|", "\\|")
+
+    lines = [list(header), ["---"] * len(header), *([cell(value) for value in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def seconds_text(value: float) -> str:
+    """Write seconds with two digits that count.
+
+    Examples
+    --------
+    >>> seconds_text(0.0312), seconds_text(4.26), seconds_text(123.4)
+    ('0.031', '4.3', '123')
+    """
+    return f"{value:.2g}" if value < 10 else f"{value:.0f}"
+
+
+def size_section(scores: pd.DataFrame, order: Sequence[str], column: str, title: str) -> str:
+    """Tabulate a score over sizes, with its mean, methods in the order given."""
+    means = mean_by_size(scores[scores["method"].isin(order)], column).loc[list(order)]
+    seconds = scores.groupby("method")["seconds"].median()
+    rows = [[name, *row, row.mean(), seconds_text(seconds[name])] for name, row in means.iterrows()]
+    header = ["method", *(f"k = {size}" for size in means.columns), "mean", "seconds (median)"]
+    return f"### {title}\n\n{table(header, rows)}"
+
+
+def ceiling(scores: pd.DataFrame) -> float | None:
+    """Return the accuracy on all genes, mean over data sets, or None where it was not run on all."""
+    of_all = scores[scores["method"] == "all-genes"]
+    if of_all["data"].nunique() < scores["data"].nunique():
+        return None
+    return float(of_all.groupby("data")["balanced_accuracy"].mean().mean())
+
+
+def differences_section(scores: pd.DataFrame, chosen: str, order: Sequence[str]) -> str:
+    """Tabulate paired differences of the chosen method to every other, over all sizes and at each."""
+    sizes = sorted(scores.loc[scores["method"] == chosen, "size"].unique())
+    rows = []
+    for other in order:
+        try:
+            total = paired_difference(scores, chosen, other)
+            by_size = [str(paired_difference(scores, chosen, other, sizes=[size])) for size in sizes]
+        except ValueError:  # nothing in common, at all or at a size
+            continue
+        rows.append([other, str(total), f"{total.n_data} ({total.n_families})", *by_size])
+    header = ["other method", "all sizes", "data sets (families)", *(f"k = {size}" for size in sizes)]
+    return (
+        f"### {chosen} minus other methods\n\nMean paired difference of balanced accuracy, with a 95 % bootstrap "
+        f"interval over data sets (families of them that share cells) and seeds, on what both "
+        f"methods have.\n\n{table(header, rows)}"
+    )
+
+
+def data_section(scores: pd.DataFrame, chosen: str, peers: Sequence[str]) -> str:
+    """Tabulate the chosen method beside the peer that is best on each data set, judged on the same test cells."""
+    by_data = scores.groupby(["data", "method", "size"])["balanced_accuracy"].mean().groupby(["data", "method"]).mean()
+    rows = []
+    for name in scores["data"].unique():
+        here = by_data[name]
+        best = here.reindex(peers).dropna().sort_values(ascending=False)
+        if chosen in here and len(best):
+            rows.append([name, here[chosen], best.iloc[0], best.index[0], here[chosen] - best.iloc[0]])
+    header = ["data set", chosen, "best peer there", "which", "difference"]
+    return (
+        f"### Each data set: mean over sizes\n\nThe best peer of a data set is picked by its score on the test "
+        f"cells, which favours it.\n\n{table(header, rows)}"
+    )
+
+
+def variants_section(scores: pd.DataFrame, variants: Sequence[str], best_peer: str | None) -> str:
+    """Say what choosing among our variants is worth on data that had no part in the choice."""
+    found = leave_one_out(scores, variants)
+    if len(variants) < 2 or found.empty:
+        return ""
+    text = f"### Choosing among {', '.join(variants)} without the data set that is scored\n\n"
+    text += table(["data set", "taken", "balanced accuracy"], found.itertuples(index=False, name=None))
+    text += f"\nMean: {found['balanced_accuracy'].mean():.3f}"
+    if best_peer is not None:
+        means = scores[scores["method"] == best_peer].groupby(["data", "size"])["balanced_accuracy"].mean()
+        text += f"; best single peer ({best_peer}): {means.groupby('data').mean().mean():.3f}"
+    return text + ".\n"
+
+
+def status_section(rows: pd.DataFrame) -> str:
+    """Tabulate what became of each method's selections, and how often it gave fewer genes than asked for."""
+    runs = rows.drop_duplicates(["data", "method", "seed", "size"])
+    lines = []
+    for (method, kind), part in runs.groupby(["method", "kind"]):
+        counts = part["status"].value_counts()
+        states = "; ".join(f"{state}: {count}" for state, count in counts.items())
+        good = part[part["status"] == "ok"]
+        short = int((good["n_chosen"] < good["size"]).sum())
+        lines.append([method, kind, part["version"].dropna().max(), states, short])
+    header = ["method", "kind", "version", "panels by status", "panels with fewer genes than asked for"]
+    return f"### What ran\n\n{table(header, lines)}"
+
+
+def machine_line(record: Path) -> str:
+    """Say when and on what the results were made, from the settings kept beside them."""
+    if not record.exists():
+        return ""
+    run = json.loads(record.read_text())["last_run"]
+    packages = ", ".join(f"{name} {number}" for name, number in run["packages"].items())
+    return (
+        f"{run['date']}; {run['processor']}, {run['cores']} cores, one a method, {run['jobs']} at a time; "
+        f"{run['system']}, Python {run['python']}; {packages}. Time limit of a selection: {run['time_limit_s']:g} s.\n"
+    )
+
+
+def write_report(path: Path, chosen: str | None, folder: Path, images: str) -> str:
+    """Make the figures and return the text.
+
+    Parameters
+    ----------
+    path
+        Results.
+    chosen
+        The method that is compared with the others; by default the best of ours.
+    folder
+        Gets the figures.
+    images
+        How the text refers to that folder.
+    """
+    rows = read_results(path)
+    scores = panel_scores(rows)
+    if scores.empty:
+        raise SystemExit(f"{path} holds no finished selection")
+    kinds = dict(scores[["method", "kind"]].itertuples(index=False, name=None))
+    complete = ranked(scores, complete_methods(scores))
+    ours, peers = ([name for name in complete if kinds[name] == kind] for kind in ("ours", "peer"))
+    chosen = chosen or next(iter(ours or complete), None)
+    if chosen not in kinds:
+        raise SystemExit(f"no results of {chosen!r}; there are: {', '.join(kinds)}")
+    top, others = ceiling(scores), [name for name in ranked(scores, [*kinds]) if name not in (chosen, "all-genes")]
+    means = mean_by_size(scores[scores["method"].isin(complete)])
+    shown = list(dict.fromkeys([chosen, *peers[:4], *ours]))[:6]
+    shown = [name for name in shown if name in means.index]
+    points = pd.DataFrame(
+        {"seconds": scores.groupby("method")["seconds"].median(), "balanced_accuracy": means.mean(axis=1)}
+    ).dropna()
+    points["seconds"] = points["seconds"].clip(lower=0.01)
+    write_figure(folder / "accuracy_by_size.png", lambda: draw_by_size(means, shown, top))
+    write_figure(folder / "accuracy_by_seconds.png", lambda: draw_by_seconds(points.loc[complete], shown))
+    names = scores["data"].unique()
+    sources = "; ".join(f"{name} ({FROM_WHEELS[name].source})" if name in FROM_WHEELS else name for name in names)
+    parts = [
+        machine_line(path.with_suffix(".json")),
+        f"Data sets ({len(names)}): {sources}. Seeds: {scores['seed'].nunique()}.\n",
+        size_section(scores, complete, "balanced_accuracy", "Balanced accuracy, mean over data sets and classifiers"),
+        "" if top is None else f"All genes: {top:.3f}.\n",
+        f"![Accuracy over panel size]({images}/accuracy_by_size.png)\n",
+        f"![Accuracy over seconds]({images}/accuracy_by_seconds.png)\n",
+        "" if not peers else f"Best single peer on all data sets and sizes: {peers[0]}.\n",
+        differences_section(scores, chosen, others),
+        data_section(scores, chosen, [name for name in others if kinds[name] == "peer"]),
+        variants_section(scores, ours, peers[0] if peers else None),
+        size_section(
+            scores, complete, "least_recall", "Recall of the worst class, mean over data sets and classifiers"
+        ),
+        status_section(rows),
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write the report beside the results and, on request, into the docs."""
+    parser = argparse.ArgumentParser(prog="panel_accuracy.report", description=__doc__)
+    parser.add_argument("results", type=Path)
+    parser.add_argument("--method", help="compared with the others (default: the best of ours)")
+    parser.add_argument(
+        "--docs", type=Path, help="page whose results section is replaced; figures go to images/ beside it"
+    )
+    settings = parser.parse_args(arguments)
+    place = settings.docs.parent / "images" if settings.docs else settings.results.parent
+    text = write_report(settings.results, settings.method, place, "images" if settings.docs else ".")
+    target = settings.docs or settings.results.with_name("report.md")
+    if settings.docs:
+        page = settings.docs.read_text()
+        if BEGIN not in page or END not in page:
+            raise SystemExit(f"{settings.docs} has no place for results; it wants the lines {BEGIN!r} and {END!r}")
+        between = re.compile(f"{re.escape(BEGIN)}.*{re.escape(END)}", re.DOTALL)
+        text = between.sub(lambda _: f"{BEGIN}\n\n{text}\n{END}", page)
+    with written_whole(target) as (draft,):
+        draft.write_text(text)
+    print(f"written: {target}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,168 @@
+"""From rows of results to means, paired differences and intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+UNIT = ["family", "data", "seed", "method", "kind", "size"]
+
+N_DRAWS = 2000
+"""Bootstrap samples: the ends of a 95 % interval then vary by about a fiftieth of its width."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A mean difference between two methods, with its 95 % interval.
+
+    Attributes
+    ----------
+    mean
+        Over data sets, of the means over seeds and sizes.
+    low, high
+        Ends of the interval.
+    n_data, n_families
+        Data sets that have both methods, and how many of them share no cells.
+    """
+
+    mean: float
+    low: float
+    high: float
+    n_data: int
+    n_families: int
+
+    def __str__(self) -> str:
+        if self.low == self.high:  # a single data set and seed has no interval
+            return f"{self.mean:+.3f}"
+        return f"{self.mean:+.3f} ({self.low:+.3f} to {self.high:+.3f})"
+
+
+def panel_scores(rows: pd.DataFrame) -> pd.DataFrame:
+    """Average each panel over the refitted classifiers; one row a data set, seed, method and size.
+
+    Parameters
+    ----------
+    rows
+        As :func:`panel_accuracy.results.read_results` gives them; those without scores are left out.
+    """
+    scored = rows[rows["status"] == "ok"]
+    figures = ["balanced_accuracy", "macro_f1", "least_recall", "seconds", "n_chosen", "peak_mb"]
+    return scored.groupby(UNIT, as_index=False)[figures].mean()
+
+
+def mean_by_size(scores: pd.DataFrame, column: str = "balanced_accuracy") -> pd.DataFrame:
+    """Average over seeds, then over data sets: methods × sizes."""
+    by_data = scores.groupby(["method", "data", "size"])[column].mean()
+    return by_data.groupby(["method", "size"]).mean().reset_index().pivot_table(column, "method", "size")
+
+
+def complete_methods(scores: pd.DataFrame) -> list[str]:
+    """List the methods that have a panel of every size on every data set that any method has; references included.
+
+    ``all-genes`` is not among them: it has no sizes.
+    """
+    panels = scores[scores["method"] != "all-genes"]
+    wanted = set(panels[["data", "size"]].itertuples(index=False, name=None))
+    found = panels.groupby("method")[["data", "size"]].apply(lambda part: set(part.itertuples(index=False, name=None)))
+    return [method for method, pairs in found.items() if pairs == wanted]
+
+
+def ranked(scores: pd.DataFrame, methods: Sequence[str]) -> list[str]:
+    """Sort methods by their mean over sizes and data sets, best first."""
+    means = mean_by_size(scores[scores["method"].isin(methods)]).mean(axis=1)
+    return means.sort_values(ascending=False, kind="stable").index.tolist()
+
+
+def paired_difference(
+    scores: pd.DataFrame, method: str, other: str, *, sizes: Sequence[int] | None = None
+) -> Difference:
+    """Compare two methods on the data sets, seeds and sizes that both have.
+
+    Parameters
+    ----------
+    scores
+        As :func:`panel_scores` gives them.
+    method, other
+        The difference is the balanced accuracy of the first minus that of the second.
+    sizes
+        Only panels of these sizes; by default all.
+
+    Raises
+    ------
+    ValueError
+        If the two have no panel in common.
+    """
+    key = ["family", "data", "seed", "size"]
+    first, second = (scores[scores["method"] == name].set_index(key)["balanced_accuracy"] for name in (method, other))
+    pairs = (first - second).dropna()
+    if sizes is not None:
+        pairs = pairs[pairs.index.get_level_values("size").isin(sizes)]
+    if pairs.empty:
+        raise ValueError(f"no data set, seed and size has both {method!r} and {other!r}")
+    units = pairs.groupby(["family", "data", "seed"]).mean().rename("difference").reset_index()
+    low, high = np.quantile(bootstrap_means(units), [0.025, 0.975])
+    mean = units.groupby("data")["difference"].mean().mean()
+    return Difference(float(mean), float(low), float(high), units["data"].nunique(), units["family"].nunique())
+
+
+def bootstrap_means(units: pd.DataFrame, *, n_draws: int = N_DRAWS, seed: int = 0) -> npt.NDArray[np.float64]:
+    """Draw means of paired differences again: data sets first, then their seeds.
+
+    Data sets that share cells (a family) are drawn together, since they are not independent; of each data set drawn,
+    as many seeds as it has are drawn. With one family the intervals speak of the seeds only.
+
+    Parameters
+    ----------
+    units
+        Columns ``family``, ``data``, ``seed``, ``difference``; one row a data set and seed.
+    n_draws
+        Number of samples.
+    seed
+        Of the draws.
+
+    Returns
+    -------
+    Means over the data sets drawn, shape (n_draws,).
+    """
+    rng = np.random.default_rng(seed)
+    families = [
+        [data["difference"].to_numpy() for _, data in family.groupby("data")] for _, family in units.groupby("family")
+    ]
+    means = np.empty(n_draws)
+    for draw in range(n_draws):
+        drawn = [data for at in rng.integers(len(families), size=len(families)) for data in families[at]]
+        means[draw] = np.mean([data[rng.integers(len(data), size=len(data))].mean() for data in drawn])
+    return means
+
+
+def leave_one_out(scores: pd.DataFrame, variants: Sequence[str]) -> pd.DataFrame:
+    """Choose among variants without the data set that they are scored on.
+
+    For each family of data sets the variant with the best mean on all other families is taken; its accuracy on the
+    family's data sets says what the choice is worth on data that had no part in it.
+
+    Parameters
+    ----------
+    scores
+        As :func:`panel_scores` gives them.
+    variants
+        Methods to choose from, each with panels on all data sets.
+
+    Returns
+    -------
+    One row a data set: ``data``, ``variant`` and ``balanced_accuracy``, its mean over seeds and sizes. Empty where
+    there is one family only.
+    """
+    known = scores[scores["method"].isin(variants)]
+    families = known["family"].unique()
+    rows = []
+    for family in families if len(families) > 1 else []:
+        best = ranked(known[known["family"] != family], variants)[0]
+        left_out = known[(known["family"] == family) & (known["method"] == best)]
+        for name, part in left_out.groupby("data"):
+            rows.append((name, best, part.groupby("size")["balanced_accuracy"].mean().mean()))
+    return pd.DataFrame(rows, columns=["data", "variant", "balanced_accuracy"])
