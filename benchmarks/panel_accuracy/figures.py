@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 from matplotlib.transforms import Bbox
@@ -52,13 +53,19 @@ def draw_by_size(means: pd.DataFrame, shown: Sequence[str], ceiling: float | Non
     return axes
 
 
+def _laid_out(axes: Axes) -> FigureCanvasAgg:
+    """Draw once, so that places on the canvas are known."""
+    canvas = FigureCanvasAgg(axes.get_figure(root=True))
+    canvas.draw()
+    return canvas
+
+
 def _name_lines(
     axes: Axes, ends: Mapping[str, float], right: float, style: Mapping[str, tuple[str, str]], height: float = 9.0
 ) -> None:
     """Write each line's name beside its end, moved apart where ends are near (``height`` in points)."""
-    figure = axes.get_figure(root=True)
-    figure.canvas.draw()
-    scale = 72 / figure.dpi
+    _laid_out(axes)
+    scale = 72 / axes.get_figure(root=True).dpi
     names = sorted(ends, key=lambda name: ends[name])
     wanted = np.array([axes.transData.transform((right, ends[name]))[1] * scale for name in names])
     placed = wanted.copy()
@@ -84,7 +91,7 @@ def draw_by_seconds(points: pd.DataFrame, shown: Sequence[str]) -> Axes:
     Parameters
     ----------
     points
-        Index: methods; columns ``seconds`` and ``balanced_accuracy``.
+        Index: methods; columns ``cpu_seconds`` and ``balanced_accuracy``.
     shown
         Methods in colour; the others are grey.
     """
@@ -92,14 +99,14 @@ def draw_by_seconds(points: pd.DataFrame, shown: Sequence[str]) -> Axes:
     style = styles(shown)
     for name, point in points.iterrows():
         color, marker = style.get(str(name), (GREY, "o"))
-        axes.plot(point["seconds"], point["balanced_accuracy"], marker, color=color, markersize=6, zorder=3)
+        axes.plot(point["cpu_seconds"], point["balanced_accuracy"], marker, color=color, markersize=6, zorder=3)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.margins(x=0.12, y=0.1)
     finish(
         axes,
         title="",
-        xlabel="seconds to choose, median (one core)",
+        xlabel="CPU seconds to choose, median",
         ylabel="balanced accuracy, mean over data sets and sizes",
     )
     _name_points(axes, points, style)
@@ -128,13 +135,12 @@ OFFSETS = [
 
 def _name_points(axes: Axes, points: pd.DataFrame, style: Mapping[str, tuple[str, str]]) -> None:
     """Write each name at the nearest place where it covers no point and no other name; a line leads to far ones."""
-    figure = axes.get_figure(root=True)
-    figure.canvas.draw()
+    canvas = _laid_out(axes)
     frame = axes.get_window_extent()
-    spots = [axes.transData.transform((p["seconds"], p["balanced_accuracy"])) for _, p in points.iterrows()]
+    spots = [axes.transData.transform((p["cpu_seconds"], p["balanced_accuracy"])) for _, p in points.iterrows()]
     taken = [Bbox.from_bounds(x - 5, y - 5, 10, 10) for x, y in spots]
     for at, (name, point) in enumerate(points.iterrows()):
-        others, place = taken[:at] + taken[at + 1 :], (point["seconds"], point["balanced_accuracy"])
+        others, place = taken[:at] + taken[at + 1 :], (point["cpu_seconds"], point["balanced_accuracy"])
         color = style.get(str(name), (GREY, ""))[0]
         for x, y, align in OFFSETS:
             leader = {"arrowstyle": "-", "color": "#bbbbbb", "linewidth": 0.6} if max(abs(x), abs(y)) > NEAR else None
@@ -143,7 +149,7 @@ def _name_points(axes: Axes, points: pd.DataFrame, style: Mapping[str, tuple[str
                 arrowprops=leader,
             )  # fmt: skip
             text.set_in_layout(False)  # inside the frame, so that the layout stays as it was measured
-            text.update_positions(figure.canvas.get_renderer())
+            text.update_positions(canvas.get_renderer())
             box = Text.get_window_extent(text)  # of the words alone, without the line
             inside = frame.x0 < box.x0 and box.x1 < frame.x1 and frame.y0 < box.y0 and box.y1 < frame.y1
             if (inside and not any(box.overlaps(other) for other in others)) or (x, y, align) == OFFSETS[-1]:

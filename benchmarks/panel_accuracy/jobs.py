@@ -87,6 +87,7 @@ def run_job(
             "n_chosen": len(panel),
             "status": outcome.status,
             "seconds": round(outcome.seconds, 4),
+            "cpu_seconds": round(outcome.cpu_seconds, 4),
             "peak_mb": round(outcome.peak_mb, 1),
             "n_cells": n_cells,
             "n_genes": n_genes,

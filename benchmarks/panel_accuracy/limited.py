@@ -41,6 +41,8 @@ class Outcome:
         The genes, or None.
     seconds
         Wall time of the selection; of one that was ended, the limit; NaN where it failed.
+    cpu_seconds
+        Time that a core spent on it, which other work on the machine does not change; NaN where there is no choice.
     peak_mb
         What the process took at its peak, with packages and data, in MiB; NaN where it failed.
     """
@@ -48,6 +50,7 @@ class Outcome:
     status: str
     choice: Choice | None = None
     seconds: float = float("nan")
+    cpu_seconds: float = float("nan")
     peak_mb: float = float("nan")
 
 
@@ -128,9 +131,9 @@ def _attempt(connection: Connection, method: Method, learning: Learning, size: i
         with suppress(ValueError, IndexError, RuntimeError, KeyError):  # made-up cells too few for a method
             warm_up(method)
         connection.send("ready")
-        start = time.perf_counter()
+        start, cpu_start = time.perf_counter(), _cpu_seconds()
         choice = select(method, learning, size, seed)
-        seconds = time.perf_counter() - start
+        seconds, cpu_seconds = time.perf_counter() - start, _cpu_seconds() - cpu_start
     except ImportError as error:
         return Outcome(f"not installed ({error.name or error})")
     except Exception as error:
@@ -139,4 +142,9 @@ def _attempt(connection: Connection, method: Method, learning: Learning, size: i
     if len(set(order.tolist())) < len(order) or not len(order):
         return Outcome(f"failed: {len(order)} genes named, {len(set(order.tolist()))} of them different")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return Outcome("ok", Choice(order, choice.nested), seconds, peak / MB)
+    return Outcome("ok", Choice(order, choice.nested), seconds, cpu_seconds, peak / MB)
+
+
+def _cpu_seconds() -> float:
+    """Return what this process and those that it has started and that have ended took of all cores."""
+    return sum(os.times()[:4])

@@ -68,7 +68,7 @@ class Method:
     @property
     def nested(self) -> bool:
         """Whether it is known beforehand that one run gives all sizes; of ours, the ranking tells."""
-        return self.name in PEERS and PEERS[self.name].nested
+        return self.name in THROUGH_US or (self.name in PEERS and PEERS[self.name].nested)
 
     @property
     def version(self) -> str:

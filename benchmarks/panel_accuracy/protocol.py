@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from selectormlp.data.cells import Cells, IntArray
 from selectormlp.data.split import SplitSizes, split_cells
-from selectormlp.errors import DataError
 from selectormlp.evaluation.refit import CLASSIFIERS, count_confusion, make_classifier, refit_predict
 from selectormlp.selectors.base import order_by_score
 
@@ -99,8 +98,6 @@ def prepare(cells: Cells, seed: int) -> Prepared:
         If fewer than two classes have cells enough.
     """
     split = split_cells(cells.labels, SPLIT, min_cluster_size=LEAST_CELLS, rng=np.random.default_rng(seed))
-    if len(split.kept_classes) < 2:
-        raise DataError(f"{len(split.kept_classes)} class(es) of {LEAST_CELLS} cells or more; two are needed")
     code = np.full(cells.n_classes, -1)
     code[split.kept_classes] = np.arange(len(split.kept_classes))
     train = cells.take(split.train).dense().X

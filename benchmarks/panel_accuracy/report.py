@@ -54,9 +54,9 @@ def seconds_text(value: float) -> str:
 def size_section(scores: pd.DataFrame, order: Sequence[str], column: str, title: str) -> str:
     """Tabulate a score over sizes, with its mean, methods in the order given."""
     means = mean_by_size(scores[scores["method"].isin(order)], column).loc[list(order)]
-    seconds = scores.groupby("method")["seconds"].median()
+    seconds = scores.groupby("method")["cpu_seconds"].median()
     rows = [[name, *row, row.mean(), seconds_text(seconds[name])] for name, row in means.iterrows()]
-    header = ["method", *(f"k = {size}" for size in means.columns), "mean", "seconds (median)"]
+    header = ["method", *(f"k = {size}" for size in means.columns), "mean", "CPU seconds (median)"]
     return f"### {title}\n\n{table(header, rows)}"
 
 
@@ -172,9 +172,9 @@ def write_report(path: Path, chosen: str | None, folder: Path, images: str) -> s
     shown = list(dict.fromkeys([chosen, *peers[:4], *ours]))[:6]
     shown = [name for name in shown if name in means.index]
     points = pd.DataFrame(
-        {"seconds": scores.groupby("method")["seconds"].median(), "balanced_accuracy": means.mean(axis=1)}
+        {"cpu_seconds": scores.groupby("method")["cpu_seconds"].median(), "balanced_accuracy": means.mean(axis=1)}
     ).dropna()
-    points["seconds"] = points["seconds"].clip(lower=0.01)
+    points["cpu_seconds"] = points["cpu_seconds"].clip(lower=0.01)
     write_figure(folder / "accuracy_by_size.png", lambda: draw_by_size(means, shown, top))
     write_figure(folder / "accuracy_by_seconds.png", lambda: draw_by_seconds(points.loc[complete], shown))
     names = scores["data"].unique()

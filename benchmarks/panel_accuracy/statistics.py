@@ -50,7 +50,7 @@ def panel_scores(rows: pd.DataFrame) -> pd.DataFrame:
         As :func:`panel_accuracy.results.read_results` gives them; those without scores are left out.
     """
     scored = rows[rows["status"] == "ok"]
-    figures = ["balanced_accuracy", "macro_f1", "least_recall", "seconds", "n_chosen", "peak_mb"]
+    figures = ["balanced_accuracy", "macro_f1", "least_recall", "cpu_seconds", "n_chosen"]
     return scored.groupby(UNIT, as_index=False)[figures].mean()
 
 

@@ -1,0 +1,276 @@
+"""The parts of the benchmark of panels that decide what its numbers mean."""
+
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from panel_accuracy import jobs, results
+from panel_accuracy.limited import Outcome, select_limited
+from panel_accuracy.methods import Choice, parse_method, select
+from panel_accuracy.peers import in_turn
+from panel_accuracy.protocol import Learning, Prepared, Score, prepare, score_panel
+from panel_accuracy.report import write_report
+from panel_accuracy.results import Job, append_job, check_settings, open_results, read_results
+from panel_accuracy.statistics import (
+    bootstrap_means,
+    complete_methods,
+    leave_one_out,
+    paired_difference,
+    panel_scores,
+)
+from selectormlp.data.cells import Cells
+from selectormlp.errors import DataError
+
+
+def cells(n_cells=300, n_genes=40, n_classes=3, seed=0):
+    """Log values; gene g is higher in class g % n_classes for the first genes; one more class of 10 cells."""
+    rng = np.random.default_rng(seed)
+    labels = np.append(np.arange(n_cells) % n_classes, [n_classes] * 10)
+    X = rng.normal(size=(len(labels), n_genes)).astype(np.float32)
+    for gene in range(n_classes):
+        X[labels == gene, gene] += 6
+    names = pd.Index([f"c{row}" for row in range(len(labels))])
+    genes = pd.Index([f"g{column}" for column in range(n_genes)])
+    return Cells(X, genes, names, labels.astype(np.int64), tuple("abcdef"[: n_classes + 1]))
+
+
+def prepared(n_genes=40):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, n_genes)).astype(np.float32), np.arange(60) % 3
+    X[:, 0] += 4 * y
+    return Prepared(Learning(X[:45], y[:45], 3), X[45:], y[45:])
+
+
+def row(data="d", method="ours", seed=0, size=10, score=0.5, **others):
+    known = {
+        "family": data,
+        "kind": "peer",
+        "status": "ok",
+        "seconds": 1.0,
+        "cpu_seconds": 1.0,
+        "classifier": "knn",
+        "n_chosen": size,
+    }
+    values = {"balanced_accuracy": score, "macro_f1": score, "least_recall": score}
+    return {"data": data, "method": method, "seed": seed, "size": size, **known, **values, **others}
+
+
+class TestPrepare:
+    def test_small_classes_are_left_out_and_codes_are_consecutive(self):
+        found = prepare(cells(), 0)
+        assert found.learning.n_classes == 3
+        assert set(found.learning.y) == set(found.y_test) == {0, 1, 2}
+        assert len(found.learning.y) == 3 * (66 + 16)  # 4 : 1 : 1 of 100 cells, rounded down
+        assert len(found.y_test) == 3 * 16
+
+    def test_test_cells_have_no_say_in_the_genes(self, monkeypatch):
+        monkeypatch.setattr("panel_accuracy.protocol.MOST_GENES", 10)
+        data = cells()
+        before = prepare(data, 0)
+        is_test = (data.X[:, None, :5] == prepare_test_values(data)).all(axis=2).any(axis=1)
+        X = data.X.copy()
+        X[is_test, 20:] *= 100
+        changed = prepare(Cells(X, data.genes, data.names, data.labels, data.classes), 0)
+        np.testing.assert_array_equal(before.learning.X, changed.learning.X)
+
+    def test_one_large_class_is_not_enough(self):
+        with pytest.raises(DataError, match="at least 2 are needed"):
+            prepare(cells(n_classes=1), 0)
+
+
+def prepare_test_values(data):
+    """First genes of the test cells, shape (1, n_test_cells, 5)."""
+    from panel_accuracy.protocol import LEAST_CELLS, SPLIT
+    from selectormlp.data.split import split_cells
+
+    split = split_cells(data.labels, SPLIT, min_cluster_size=LEAST_CELLS, rng=np.random.default_rng(0))
+    return data.X[split.test][None, :, :5]
+
+
+def test_scores_are_those_of_the_panel_alone(monkeypatch):
+    monkeypatch.setattr("panel_accuracy.protocol.CLASSIFIERS", ["logistic", "knn"])
+    scores = {panel: score_panel(prepared(), np.array([panel]), 0) for panel in (0, 5)}
+    assert all(score.balanced_accuracy > 0.8 for score in scores[0])
+    assert all(score.balanced_accuracy < 0.7 for score in scores[5])
+    assert all(score.least_recall <= score.balanced_accuracy for score in scores[0] + scores[5])
+
+
+class TestMethods:
+    def test_options_reach_our_selector(self):
+        method = parse_method("discriminant:criterion=log:refine=true")
+        assert method.options == {"criterion": "log", "refine": True}
+        choice = select(method, prepared().learning, 2, 0)
+        assert choice.order[0] == 0
+        assert not choice.nested
+
+    @pytest.mark.parametrize("spec", ["nothing", "cosg:mu=2", "mlp:max_epochs"])
+    def test_what_cannot_be_run_is_refused_at_the_start(self, spec):
+        with pytest.raises(SystemExit, match=spec.partition(":")[0]):
+            parse_method(spec)
+
+    def test_classes_take_turns_until_their_lists_are_empty(self):
+        assert in_turn([[1, 2], [1, 3, 4, 5], []]).tolist() == [1, 3, 2, 4, 5]
+
+
+class TestJobs:
+    SIZES = (2, 4, 6)
+
+    def run(self, monkeypatch, method, outcome):
+        asked = []
+
+        def fake(method, learning, size, seed, limit_s):
+            asked.append(size)
+            return outcome(size)
+
+        monkeypatch.setattr(jobs, "select_limited", fake)
+        score = lambda prepared, panel, seed: [Score("knn", len(panel) / 10, 0.1, 0.0)]  # noqa: E731
+        return asked, jobs.run_job(Job("d", method, 0), "f", prepared(), self.SIZES, 5.0, score)
+
+    def test_a_nested_ranking_is_made_once(self, monkeypatch):
+        asked, rows = self.run(monkeypatch, "cosg", lambda size: Outcome("ok", Choice(np.arange(40), True), 2.0))
+        assert asked == [6]
+        assert [(row["size"], row["balanced_accuracy"], row["seconds"]) for row in rows] == [
+            (2, 0.2, 2.0),
+            (4, 0.4, 2.0),
+            (6, 0.6, 2.0),
+        ]
+
+    def test_other_methods_run_for_each_size_until_one_is_over_the_limit(self, monkeypatch):
+        late, fine = Outcome("over the limit", seconds=5.0), Outcome("ok", Choice(np.arange(2), False), 1.0)
+        asked, rows = self.run(monkeypatch, "spapros", lambda size: fine if size == 2 else late)
+        assert asked == [6, 2, 4]
+        assert [row["status"] for row in rows] == ["ok", "over the limit", "over the limit"]
+        assert "balanced_accuracy" not in rows[1]
+
+    def test_too_few_genes_are_scored_and_counted(self, monkeypatch):
+        _, rows = self.run(monkeypatch, "nsforest", lambda size: Outcome("ok", Choice(np.arange(3), True), 1.0))
+        assert [row["n_chosen"] for row in rows] == [2, 3, 3]
+
+    def test_sizes_above_half_of_the_genes_are_left_out(self, monkeypatch):
+        monkeypatch.setattr(self, "SIZES", (10, 20, 30), raising=False)
+        _, rows = self.run(monkeypatch, "cosg", lambda size: Outcome("ok", Choice(np.arange(40), True), 1.0))
+        assert [row["size"] for row in rows] == [10, 20]
+
+
+class TestResults:
+    def test_an_interrupted_run_goes_on_where_it_stopped(self, tmp_path):
+        path = tmp_path / "results.csv"
+        assert open_results(path, retry=False) == set()
+        append_job(path, [row(size=10), row(size=25)])
+        append_job(path, [row(seed=1), row(seed=1, size=25)])
+        path.write_bytes(path.read_bytes()[:-30])  # the power went while the last row was written
+        assert open_results(path, retry=False) == {Job("d", "ours", 0)}
+        append_job(path, [row(seed=1), row(seed=1, size=25)])
+        assert len(read_results(path)) == 4
+
+    def test_failures_are_rows_and_are_tried_again_on_request_only(self, tmp_path):
+        path = tmp_path / "results.csv"
+        open_results(path, retry=False)
+        append_job(path, [row()])
+        failure = {"data": "d", "method": "stg", "seed": 0, "size": 10, "kind": "peer", "status": "over the limit"}
+        append_job(path, [failure])
+        assert read_results(path)["status"].tolist() == ["ok", "over the limit"]
+        assert Job("d", "stg", 0) in open_results(path, retry=False)
+        assert open_results(path, retry=True) == {Job("d", "ours", 0)}
+
+    def test_results_of_other_settings_are_not_mixed(self, tmp_path):
+        path = tmp_path / "results.csv"
+        check_settings(path, {"fixed": {"sizes": [10]}})
+        open_results(path, retry=False)
+        check_settings(path, {"fixed": {"sizes": [10]}})
+        with pytest.raises(SystemExit, match="give another --out"):
+            check_settings(path, {"fixed": {"sizes": [10, 25]}})
+
+    def test_another_file_is_not_overwritten(self, tmp_path):
+        path = tmp_path / "table.csv"
+        path.write_text("a,b\n1,2\n")
+        with pytest.raises(SystemExit, match="not a results file"):
+            open_results(path, retry=False)
+
+
+def frame(entries):
+    return panel_scores(pd.DataFrame([row(**entry) for entry in entries]))
+
+
+class TestStatistics:
+    def test_differences_are_paired(self):
+        """Seeds differ far more than methods do; a pairing sees the constant difference exactly."""
+        entries = [
+            {"data": data, "seed": seed, "method": method, "score": 0.3 * seed + extra}
+            for data in "abc"
+            for seed in range(3)
+            for method, extra in (("ours", 0.02), ("peer", 0.0))
+        ]
+        found = paired_difference(frame(entries), "ours", "peer")
+        assert found.mean == pytest.approx(0.02)
+        assert found.low == pytest.approx(0.02)
+        assert found.high == pytest.approx(0.02)
+        assert (found.n_data, found.n_families) == (3, 3)
+
+    def test_only_what_both_have_is_compared(self):
+        entries = [{"score": 0.5}, {"method": "peer", "score": 0.4}, {"seed": 1, "score": 0.9}]
+        assert paired_difference(frame(entries), "ours", "peer").mean == pytest.approx(0.1)
+        with pytest.raises(ValueError, match="has both"):
+            paired_difference(frame(entries), "ours", "peer", sizes=[25])
+
+    def test_the_interval_covers_a_known_mean_as_often_as_it_should(self):
+        """Normal differences of 12 data sets and 5 seeds: 95 % intervals miss zero in 1 to 15 of 60 trials."""
+        rng, missed = np.random.default_rng(0), 0
+        names, seeds = np.repeat(np.arange(12), 5), np.tile(np.arange(5), 12)
+        for trial in range(60):
+            difference = rng.normal(size=12)[names] + 0.5 * rng.normal(size=60)
+            units = pd.DataFrame({"family": names, "data": names, "seed": seeds, "difference": difference})
+            low, high = np.quantile(bootstrap_means(units, n_draws=60, seed=trial), [0.025, 0.975])
+            missed += not low <= 0 <= high
+        assert 1 <= missed <= 15
+
+    def test_data_sets_that_share_cells_are_drawn_together(self):
+        units = pd.DataFrame({"family": ["f", "f"], "data": ["a", "b"], "seed": [0, 0], "difference": [1.0, -1.0]})
+        assert set(bootstrap_means(units, n_draws=50)) == {0.0}
+
+    def test_the_choice_among_variants_does_not_see_the_data_set_left_out(self):
+        scores = {"a": (0.9, 0.1), "b": (0.4, 0.5), "c": (0.4, 0.5)}
+        entries = [
+            {"data": data, "method": method, "score": score}
+            for data, pair in scores.items()
+            for method, score in zip(("x", "y"), pair, strict=True)
+        ]
+        found = leave_one_out(frame(entries), ["x", "y"]).set_index("data")
+        assert found["variant"].to_dict() == {"a": "y", "b": "x", "c": "x"}
+        assert found["balanced_accuracy"].to_dict() == {"a": 0.1, "b": 0.4, "c": 0.4}
+
+    def test_methods_that_lack_a_panel_are_not_ranked(self):
+        entries = [{"size": 10}, {"size": 25}, {"method": "peer", "size": 10}]
+        assert complete_methods(frame(entries)) == ["ours"]
+
+
+def test_the_report_says_what_failed(tmp_path):
+    path = tmp_path / "results.csv"
+    open_results(path, retry=False)
+    for data in "ab":
+        for method, kind in (("discriminant", "ours"), ("t-test", "peer")):
+            append_job(path, [row(data, method, size=size, kind=kind, version="1.0") for size in (10, 25)])
+    failure = {"data": "a", "method": "stg", "seed": 0, "size": 10, "kind": "peer", "status": "over the limit"}
+    append_job(path, [failure])
+    text = write_report(path, None, tmp_path, ".")
+    assert "discriminant minus other methods" in text
+    assert "over the limit: 1" in text
+    assert (tmp_path / "accuracy_by_size.png").stat().st_size > 5_000
+    assert (tmp_path / "accuracy_by_seconds.png").stat().st_size > 5_000
+
+
+@pytest.mark.slow
+def test_a_selection_runs_in_a_process_that_is_ended_at_the_limit():
+    method, learning = parse_method("random"), prepared().learning
+    outcome = select_limited(method, learning, 2, 0, 60)
+    assert outcome.status == "ok"
+    assert len(outcome.choice.order) == 40
+    start = time.perf_counter()
+    assert select_limited(parse_method("forest"), learning, 2, 0, 0.01).status == "over the limit"
+    assert time.perf_counter() - start < 60
+
+
+def test_columns_of_failures_fit_the_file():
+    assert set(row()) | {"version", "peak_mb", "n_cells", "n_genes", "n_classes", "job_rows"} == set(results.COLUMNS)
