@@ -158,7 +158,7 @@ def stg(learning: Learning, size: int, seed: int) -> IntArray:
 
 STG_EPOCHS = 5_000
 """As in the package's own tests of classification, whose network, step and penalty are taken too: the constructor's
-learning rate of 1e-5 leaves the gates where they start."""
+learning rate of 1e-5 hardly moves the gates."""
 
 
 def xgboost(learning: Learning, size: int, seed: int) -> IntArray:

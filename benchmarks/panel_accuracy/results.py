@@ -35,9 +35,9 @@ COLUMNS = (
     "n_classes",
     "job_rows",
 )
-"""``size`` is what was asked for, ``n_chosen`` what was given; ``seconds`` is the wall time of the selection (of the one
-run that gave all sizes, where there was one) and ``cpu_seconds`` what it took of all cores; ``job_rows`` counts the rows
-of one data set, method and seed. Rows whose status is not ``ok`` have no classifier and no scores."""
+"""``size`` is what was asked for, ``n_chosen`` what was given; ``seconds`` is the wall time of the selection (of the
+one run that gave all sizes, where there was one) and ``cpu_seconds`` what it took of all cores; ``job_rows`` counts
+the rows of one data set, method and seed. Rows whose status is not ``ok`` have no classifier and no scores."""
 
 
 class Job(NamedTuple):
