@@ -34,11 +34,10 @@ def select_sizes(
     largest = sizes[-1]
     found = {largest: select_limited(method, prepared.learning, largest, seed, limit_s)}
     first = found[largest]
-    if (first.choice is not None and first.choice.nested) or first.status.startswith("not installed"):
-        return dict.fromkeys(sizes, first)
+    nested = method.nested or (first.choice is not None and first.choice.nested)
+    if nested or first.status.startswith("not installed"):
+        return dict.fromkeys(sizes, first)  # one run gives all sizes, or would have given them
     over = Outcome("over the limit", seconds=limit_s)
-    if first.status == over.status and method.nested:
-        return dict.fromkeys(sizes, first)  # one run would have given them all
     for size in sizes[:-1]:
         found[size] = select_limited(method, prepared.learning, size, seed, limit_s)
         if found[size].status == over.status:
