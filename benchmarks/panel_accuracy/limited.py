@@ -119,11 +119,19 @@ def _kill(child: multiprocessing.process.BaseProcess) -> None:
 
 def _child(connection: Connection, method: Method, learning: Learning, size: int, seed: int) -> None:
     os.setsid()  # a group of its own, so that what it starts ends with it
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     np.random.seed(seed)  # noqa: NPY002 - several packages draw from the global state
     with Path(os.devnull).open("w") as sink, redirect_stdout(sink), redirect_stderr(sink), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of peers; what matters to the result is an error or a status
         connection.send(_attempt(connection, method, learning, size, seed))
     connection.close()
+
+
+def _end_with_parent(parent: int) -> None:
+    """End this group once the run that started it is gone, however that came about."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os.killpg(0, signal.SIGKILL)
 
 
 def _attempt(connection: Connection, method: Method, learning: Learning, size: int, seed: int) -> Outcome:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import signal
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from contextlib import suppress
@@ -47,8 +48,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     jobs = [Job(name, method, seed) for name in data for seed in range(settings.seeds) for method in settings.methods]
     left = [job for job in jobs if job not in done]
     print(f"{len(jobs)} jobs, {len(jobs) - len(left)} of them done before; results go to {settings.out}", flush=True)
-    spawn = get_context("spawn")
-    with ProcessPoolExecutor(settings.jobs, mp_context=spawn) as scorers, ThreadPoolExecutor(settings.jobs) as runners:
+    spawn, ignore = get_context("spawn"), (signal.SIGINT, signal.SIG_IGN)  # scorers end with their pool, not by a key
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ending the run ends what it has started, too
+    with (
+        ProcessPoolExecutor(settings.jobs, spawn, initializer=signal.signal, initargs=ignore) as scorers,
+        ThreadPoolExecutor(settings.jobs) as runners,
+    ):
         running: dict[Future[list[dict[str, Any]]], Job] = {}
         try:
             for job, cells in _prepared(left, data, settings.cache):
