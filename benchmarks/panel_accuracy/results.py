@@ -81,6 +81,17 @@ def finished(rows: pd.DataFrame) -> set[Job]:
     return {Job(*key) for key in rows[list(Job._fields)].drop_duplicates().itertuples(index=False, name=None)}
 
 
+def over_the_limit(rows: pd.DataFrame) -> set[tuple[str, str]]:
+    """List data sets and methods of which a seed was over the time limit at every size.
+
+    Other seeds would take as long; they are not tried unless asked for.
+    """
+    if rows.empty:
+        return set()
+    late = rows["status"].eq("over the limit").groupby([rows[key] for key in Job._fields]).all()
+    return {(job[0], job[1]) for job in late[late].index}
+
+
 def open_results(path: Path, *, retry: bool) -> set[Job]:
     """Make the file ready to be appended to, and list the jobs that are done.
 

@@ -23,13 +23,14 @@ from subprocess import CalledProcessError
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from panel_accuracy.datasets import CACHE, DataSet, choose
 from panel_accuracy.jobs import run_job
 from panel_accuracy.limited import end_all
 from panel_accuracy.methods import DEFAULT, parse_method
 from panel_accuracy.protocol import LEAST_CELLS, MOST_GENES, SIZES, SPLIT, Prepared, Score, prepare, score_panel
-from panel_accuracy.results import Job, append_job, check_settings, open_results
+from panel_accuracy.results import Job, append_job, check_settings, open_results, over_the_limit, read_results
 from selectormlp.data.cells import IntArray
 from selectormlp.errors import DataError
 from selectormlp.evaluation.refit import CLASSIFIERS
@@ -47,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     done = open_results(settings.out, retry=settings.retry)
     jobs = [Job(name, method, seed) for name in data for seed in range(settings.seeds) for method in settings.methods]
     left = [job for job in jobs if job not in done]
+    hopeless = over_the_limit(read_results(settings.out))
     print(f"{len(jobs)} jobs, {len(jobs) - len(left)} of them done before; results go to {settings.out}", flush=True)
     spawn, ignore = get_context("spawn"), (signal.SIGINT, signal.SIG_IGN)  # scorers end with their pool, not by a key
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ending the run ends what it has started, too
@@ -57,11 +59,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         running: dict[Future[list[dict[str, Any]]], Job] = {}
         try:
             for job, cells in _prepared(left, data, settings.cache):
+                if (job.data, job.method) in hopeless and not settings.every_seed:
+                    continue
                 family, score = data[job.data].family, partial(_score_in, scorers)
                 task = runners.submit(run_job, job, family, cells, settings.sizes, settings.time_limit, score)
                 running[task] = job
                 if len(running) == settings.jobs:
-                    _record_finished(running, settings.out)
+                    hopeless |= _record_finished(running, settings.out)
             while running:
                 _record_finished(running, settings.out)
         except KeyboardInterrupt:
@@ -88,16 +92,21 @@ def _score_in(pool: ProcessPoolExecutor, prepared: Prepared, panel: IntArray, se
     return pool.submit(score_panel, part, np.arange(len(panel)), seed).result()
 
 
-def _record_finished(running: dict[Future[list[dict[str, Any]]], Job], path: Path) -> None:
-    """Wait for a job to finish and append its rows."""
+def _record_finished(running: dict[Future[list[dict[str, Any]]], Job], path: Path) -> set[tuple[str, str]]:
+    """Wait for a job to finish, append its rows, and return the data sets and methods that are over the limit."""
+    hopeless: set[tuple[str, str]] = set()
     for task in wait(running, return_when=FIRST_COMPLETED).done:
-        job, rows = running.pop(task), task.result()
+        job = running.pop(task)
+        what = f"{datetime.now(UTC):%H:%M:%S} {job.data} {job.method} seed {job.seed}"
+        if error := task.exception():  # not of the method, which would be a row: a fault here; the rest goes on
+            print(f"{what}: not recorded: {error!r}", flush=True)
+            continue
+        rows = task.result()
         append_job(path, rows)
+        hopeless |= over_the_limit(pd.DataFrame(rows))
         worst = next((row["status"] for row in rows if row["status"] != "ok"), "ok")
-        took = max((row["seconds"] for row in rows), default=float("nan"))
-        print(
-            f"{datetime.now(UTC):%H:%M:%S} {job.data} {job.method} seed {job.seed}: {worst}, {took:.1f} s", flush=True
-        )
+        print(f"{what}: {worst}, {max((row['seconds'] for row in rows), default=0.0):.1f} s", flush=True)
+    return hopeless
 
 
 def _record(settings: argparse.Namespace) -> dict[str, Any]:
@@ -143,6 +152,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--jobs", type=int, default=1, help="methods run at the same time, one core each (default 1)")
     parser.add_argument("--out", type=Path, default=Path("bench_results/results.csv"), help="CSV to append to")
     parser.add_argument("--cache", type=Path, default=CACHE, help=f"folder for downloaded wheels (default {CACHE})")
+    parser.add_argument("--every-seed", action="store_true", help="go on with methods that are over the limit on a set")
     parser.add_argument("--retry", action="store_true", help="run jobs again that did not end well")
     return parser
 

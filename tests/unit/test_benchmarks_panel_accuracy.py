@@ -175,6 +175,12 @@ class TestResults:
         assert Job("d", "stg", 0) in open_results(path, retry=False)
         assert open_results(path, retry=True) == {Job("d", "ours", 0)}
 
+    def test_only_what_is_late_at_every_size_is_given_up(self):
+        late = {"status": "over the limit"}
+        rows = [row(**late), row(size=25, **late), row(method="other"), row(method="other", size=25, **late)]
+        assert results.over_the_limit(pd.DataFrame(rows)) == {("d", "ours")}
+        assert results.over_the_limit(pd.DataFrame()) == set()
+
     def test_results_of_other_settings_are_not_mixed(self, tmp_path):
         path = tmp_path / "results.csv"
         check_settings(path, {"fixed": {"sizes": [10]}})
