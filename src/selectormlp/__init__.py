@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from selectormlp import errors, plots
     from selectormlp.api import explain, extend, select
+    from selectormlp.api_evaluation import compare, evaluate, robustness, stability
     from selectormlp.data import datasets
+    from selectormlp.evaluation.compare import Comparison
+    from selectormlp.evaluation.result import Evaluation
+    from selectormlp.evaluation.robustness import Robustness
+    from selectormlp.evaluation.stability import Stability
     from selectormlp.models.model import Model
     from selectormlp.models.storage import load_model, save_model
     from selectormlp.panel.constraints import Constraints
@@ -33,8 +38,10 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [  # noqa: RUF022  # by alphabet, as dir() lists them
+    "Comparison",
     "Constraints",
     "DiscriminantSelector",
+    "Evaluation",
     "Explanation",
     "ForestSelector",
     "LinearSVM",
@@ -45,24 +52,32 @@ __all__ = [  # noqa: RUF022  # by alphabet, as dir() lists them
     "Panel",
     "RandomSelector",
     "ReconstructionSelector",
+    "Robustness",
     "SelectorMLP",
+    "Stability",
     "VarianceSelector",
     "__version__",
+    "compare",
     "datasets",
     "errors",
+    "evaluate",
     "explain",
     "extend",
     "load_model",
     "plots",
     "read_panel",
+    "robustness",
     "save_model",
     "select",
+    "stability",
 ]
 
 _MODULES = {"datasets": "data.datasets", "errors": "errors", "plots": "plots"}
 _HOMES = {
+    "Comparison": "evaluation.compare",
     "Constraints": "panel.constraints",
     "DiscriminantSelector": "selectors.discriminant",
+    "Evaluation": "evaluation.result",
     "Explanation": "panel.explain",
     "ForestSelector": "selectors.forest",
     "LinearSVM": "selectors.svm",
@@ -73,14 +88,20 @@ _HOMES = {
     "Panel": "panel.panel",
     "RandomSelector": "selectors.random_order",
     "ReconstructionSelector": "selectors.reconstruction",
+    "Robustness": "evaluation.robustness",
     "SelectorMLP": "selectors.selector_mlp",
+    "Stability": "evaluation.stability",
     "VarianceSelector": "selectors.variance",
+    "compare": "api_evaluation",
+    "evaluate": "api_evaluation",
     "explain": "api",
     "extend": "api",
     "load_model": "models.storage",
     "read_panel": "panel.storage",
+    "robustness": "api_evaluation",
     "save_model": "models.storage",
     "select": "api",
+    "stability": "api_evaluation",
 }
 
 
