@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from selectormlp.data.normalize import Normalization
 from selectormlp.evaluation.compare import Comparison
 from selectormlp.evaluation.result import Evaluation
-from selectormlp.evaluation.robustness import Robustness
+from selectormlp.evaluation.robustness import Plan, Robustness
 from selectormlp.evaluation.stability import Stability
-from selectormlp.workflow.panels import PanelLike
+from selectormlp.workflow.comparison import compare_task, named_panels
+from selectormlp.workflow.evaluation import Extras, Judging, evaluate_task, robustness_task
+from selectormlp.workflow.panels import PanelLike, PanelSource, as_panel
+from selectormlp.workflow.reselection import require_recipe
+from selectormlp.workflow.stability import Repetition, source_of, stability_task
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -70,7 +75,8 @@ def evaluate(
     robustness
         Whether to disturb the cells; see :func:`robustness`.
     n_stability
-        How often to choose anew by the panel's method from other cells; 0: not. See :func:`stability`.
+        How often to choose anew by the panel's method from part of the cells (and with other seeds, and without one
+        donor at a time); 0: not. See :func:`stability`; the panel must be of ours.
     level_metric, level_distance
         The curve levels off at the first size whose score is within this distance of that of all genes.
     confidence
@@ -91,7 +97,18 @@ def evaluate(
     DataError
         If a column or layer is absent, or there are too few cells, classes or donors.
     """
-    raise NotImplementedError
+    extras = Extras(
+        None if sizes is None else tuple(sizes), coarse_key, unsupervised, robustness, level_metric, level_distance
+    )
+    source = PanelSource(label_key, donor_key, layer, normalize, tuple(exclude_labels), gene_name_key)
+    judging = Judging(source, classifier, n_splits, confidence, seed)
+    given = as_panel(panel)
+    if not n_stability:
+        return evaluate_task(adata, given, judging, extras)
+    require_recipe(given, label_key)  # before the long part
+    repetition = Repetition(n_repeats=n_stability, confidence=confidence, seed=seed)
+    found = evaluate_task(adata, given, judging, extras)
+    return replace(found, stability=stability_task(adata, source, given, None, None, {}, repetition))
 
 
 def compare(
@@ -139,7 +156,9 @@ def compare(
     PanelError, SettingsError, DataError
         As in :func:`evaluate`; and if there is nothing to compare.
     """
-    raise NotImplementedError
+    source = PanelSource(label_key, donor_key, layer, normalize, tuple(exclude_labels), gene_name_key)
+    judging = Judging(source, classifier, n_splits, confidence, seed)
+    return compare_task(adata, named_panels(panels), methods, n_genes, sizes, judging)
 
 
 def robustness(
@@ -155,7 +174,7 @@ def robustness(
     thinning: Sequence[float] = (0.5, 0.2),
     failures: Sequence[float] = (0.05, 0.1),
     gains: Sequence[float] = (0.5,),
-    n_draws: int = 3,
+    n_draws: int = 2,
     classifier: Any = "logistic",
     n_splits: int = 5,
     seed: int = 0,
@@ -180,7 +199,9 @@ def robustness(
     PanelError, SettingsError, DataError
         As in :func:`evaluate`.
     """
-    raise NotImplementedError
+    plan = Plan(tuple(thinning), tuple(failures), tuple(gains), n_draws)
+    source = PanelSource(label_key, donor_key, layer, normalize, tuple(exclude_labels), gene_name_key)
+    return robustness_task(adata, as_panel(panel), Judging(source, classifier, n_splits, seed=seed), plan)
 
 
 def stability(
@@ -235,4 +256,7 @@ def stability(
     SettingsError, DataError
         As in :func:`selectormlp.select`.
     """
-    raise NotImplementedError
+    repetition = Repetition(source_of(over), n_repeats, fraction, min_correlation, confidence, seed)
+    source = PanelSource(label_key, donor_key, layer, normalize, tuple(exclude_labels))
+    given = None if panel is None else as_panel(panel)
+    return stability_task(adata, source, given, method, n_genes, options or {}, repetition)

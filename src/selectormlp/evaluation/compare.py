@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
 from selectormlp.data.cells import IntArray
 from selectormlp.evaluation.curve import Curve
-from selectormlp.evaluation.intervals import METRICS, FloatArray
+from selectormlp.evaluation.intervals import METRICS, FloatArray, split_interval
 from selectormlp.evaluation.result import Protocol, Splits, UnusableGene
+from selectormlp.evaluation.splits import Folds
+from selectormlp.evaluation.stability import jaccard
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,3 +146,55 @@ class Comparison:
             frame[panel.name] = [places.get(gene, 0) for gene in genes]
         frame["n_panels"] = (frame[list(self.names)] > 0).sum(axis=1).astype(np.int64)
         return frame
+
+
+def paired_differences(
+    panels: Sequence[ComparedPanel], draws: Sequence[FloatArray], folds: Folds, confidence: float = 0.95
+) -> tuple[Difference, ...]:
+    """Subtract the scores of each pair of whole panels.
+
+    Parameters
+    ----------
+    panels
+        Measured on the same test cells.
+    draws
+        For each panel, its scores on resampled test cells (the same for all), shape (n_metrics, n_draws).
+    folds
+        The splits.
+    confidence
+        Nominal coverage.
+    """
+    tail = (1 - confidence) / 2
+    found = []
+    for first, second in combinations(range(len(panels)), 2):
+        for place, metric in enumerate(METRICS):
+            one, other = panels[first].curve.metric(metric), panels[second].curve.metric(metric)
+            low, high = np.quantile(draws[first][place] - draws[second][place], [tail, 1 - tail])
+            by_split = one.split_values[:, -1] - other.split_values[:, -1]
+            ends = split_interval(by_split, folds.test_shares, confidence)
+            found.append(
+                Difference(
+                    panels[first].name,
+                    panels[second].name,
+                    metric,
+                    float(one.value[-1] - other.value[-1]),
+                    float(low),
+                    float(high),
+                    *map(float, ends),
+                )
+            )
+    return tuple(found)
+
+
+def measure_overlap(panels: Sequence[Sequence[str]]) -> tuple[IntArray, FloatArray]:
+    """Count the genes that pairs of panels share, and their Jaccard index, each of shape (n_panels, n_panels).
+
+    Examples
+    --------
+    >>> shared, alike = measure_overlap([["a", "b"], ["b", "c"]])
+    >>> shared.tolist(), alike.round(2).tolist()
+    ([[2, 1], [1, 2]], [[1.0, 0.33], [0.33, 1.0]])
+    """
+    sets = [set(panel) for panel in panels]
+    shared = np.array([[len(one & other) for other in sets] for one in sets], dtype=np.int64)
+    return shared, np.array([[jaccard(one, other) for other in sets] for one in sets])
