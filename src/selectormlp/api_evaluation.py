@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selectormlp.data.normalize import Normalization
@@ -11,9 +12,11 @@ from selectormlp.evaluation.compare import Comparison
 from selectormlp.evaluation.result import Evaluation
 from selectormlp.evaluation.robustness import Plan, Robustness
 from selectormlp.evaluation.stability import Stability
+from selectormlp.models.panel_classifier import PanelClassifier, Predictions, load_classifier
 from selectormlp.workflow.comparison import compare_task, named_panels
 from selectormlp.workflow.evaluation import Extras, Judging, evaluate_task, robustness_task
 from selectormlp.workflow.panels import PanelLike, PanelSource, as_panel
+from selectormlp.workflow.prediction import fit_classifier_task, predict_task
 from selectormlp.workflow.reselection import require_recipe
 from selectormlp.workflow.stability import Repetition, source_of, stability_task
 
@@ -260,3 +263,87 @@ def stability(
     source = PanelSource(label_key, donor_key, layer, normalize, tuple(exclude_labels))
     given = None if panel is None else as_panel(panel)
     return stability_task(adata, source, given, method, n_genes, options or {}, repetition)
+
+
+def fit_classifier(
+    adata: AnnData,
+    panel: PanelLike,
+    *,
+    label_key: str,
+    donor_key: str | None = None,
+    layer: str | None = None,
+    normalize: Normalization = "auto",
+    exclude_labels: Sequence[str] = (),
+    gene_name_key: str | None = None,
+    min_confidence: float = 0.5,
+    n_splits: int = 5,
+    seed: int = 0,
+) -> PanelClassifier:
+    """Fit a classifier on a panel's genes, to label other cells with; its probabilities are calibrated.
+
+    Parameters
+    ----------
+    adata, panel, label_key, donor_key, layer, normalize, exclude_labels, gene_name_key, n_splits, seed
+        As in :func:`evaluate`. Counts are normalised over the panel's genes alone, so that cells of which only these
+        were measured can be predicted.
+    min_confidence
+        Highest probability from which a cell gets a label; below, it is ``"unsure"``. Kept with the classifier.
+
+    Returns
+    -------
+    Logistic regression (genes standardised, C = 1, classes balanced) on all cells; :meth:`PanelClassifier.save` writes
+    it. Its temperature was fitted on cells (with ``donor_key``: of donors) that the classifiers of ``n_splits`` splits
+    had not learned from.
+
+    Raises
+    ------
+    PanelError, SettingsError, DataError
+        As in :func:`evaluate`.
+
+    Examples
+    --------
+    >>> from selectormlp.data.datasets import pbmc68k
+    >>> adata = pbmc68k()
+    >>> classifier = fit_classifier(adata, ["CD79A", "NKG7", "CST3", "CD3D"], label_key="bulk_labels")
+    >>> predict(adata, classifier).to_frame().columns[:3].tolist()
+    ['label', 'best', 'confidence']
+    """
+    source = PanelSource(label_key, donor_key, layer, normalize, tuple(exclude_labels), gene_name_key)
+    judging = Judging(source, "logistic", n_splits, seed=seed)
+    return fit_classifier_task(adata, as_panel(panel), judging, min_confidence)
+
+
+def predict(
+    adata: AnnData,
+    classifier: PanelClassifier | Path | str,
+    *,
+    layer: str | None = None,
+    normalize: Normalization | None = None,
+    min_confidence: float | None = None,
+) -> Predictions:
+    """Label cells by a panel's classifier.
+
+    Parameters
+    ----------
+    adata
+        Cells × genes, the classifier's genes among them in any order; not altered.
+    classifier
+        From :func:`fit_classifier`, or a file of it.
+    layer, normalize
+        As in :func:`selectormlp.select`; by default as in training.
+    min_confidence
+        Highest probability from which a cell gets a label, 0 to 1; by default the classifier's.
+
+    Returns
+    -------
+    Labels (``"unsure"`` below the confidence) and probabilities.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is absent, damaged or none of ours.
+    DataError
+        If a gene is missing, or the values are not of the kind learned from.
+    """
+    known = classifier if isinstance(classifier, PanelClassifier) else load_classifier(classifier)
+    return predict_task(adata, known, layer=layer, normalize=normalize, min_confidence=min_confidence)

@@ -114,7 +114,7 @@ def make_folds(
         left[tested] = False
         if donors is not None:
             left &= ~np.isin(donors, np.unique(donors[tested]))
-        learned = _thinned(np.flatnonzero(left), labels, max_train, rng)
+        learned = thin_out(np.flatnonzero(left), labels, max_train, rng)
         known = np.isin(labels[tested], labels[learned])
         n_untrained += int((~known).sum())
         if known.any() and len(np.unique(labels[learned])) > 1:
@@ -154,8 +154,8 @@ def _parts(
         return scheme, [test for _, test in splitter.split(everything, labels, donors)]
 
 
-def _thinned(rows: IntArray, labels: IntArray, most: int | None, rng: np.random.Generator) -> IntArray:
-    """Keep a random part of each class, at least one cell of each."""
+def thin_out(rows: IntArray, labels: IntArray, most: int | None, rng: np.random.Generator) -> IntArray:
+    """Keep about ``most`` rows at random, each class to the same share, at least one of each; None keeps all."""
     if most is None or len(rows) <= most:
         return rows
     kept = []
