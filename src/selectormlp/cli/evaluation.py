@@ -88,7 +88,7 @@ def evaluate(
         n_stability=stability,
         **given,
     )
-    fitted = None if model is None else fit_classifier(adata, known, n_splits=splits, **given)
+    fitted = None if model is None else fit_classifier(adata, found.genes, n_splits=splits, **given)
     if model is None or fitted is None:
         files = write_tables(out, evaluation_tables(found))
     else:
@@ -203,13 +203,13 @@ def print_evaluation(found: Evaluation) -> None:
     title = f"{found.classifier} on {splits.n_test:,} test cells ({splits.n_splits} splits, {splits.scheme})"
     lines = Table(title=title, title_justify="left")
     lines.add_column("genes")
-    for column in ("number", "accuracy", "balanced accuracy", "macro F1"):
+    for column in ("number", "accuracy", "balanced accuracy"):
         lines.add_column(column, justify="right")
     for curve in (found.curve, found.random, found.ceiling):
         places = range(len(curve.sizes)) if curve is not found.random else [len(curve.sizes) - 1]
         for place in places:
-            estimates = (curve.accuracy, curve.balanced_accuracy, curve.macro_f1)
-            lines.add_row(curve.name, f"{curve.sizes[place]:,}", *(_interval(one, place) for one in estimates))
+            scores = (_interval(one, place) for one in (curve.accuracy, curve.balanced_accuracy))
+            lines.add_row(curve.name, f"{curve.sizes[place]:,}", *scores)
     console.print(lines)
     level = found.level_off
     reached = f"no size measured is within {level.distance:g} of all genes ({level.metric})"
@@ -265,26 +265,23 @@ def _print_extras(found: Evaluation, console: Any) -> None:
 
 
 def print_compared(found: Comparison) -> None:
-    """Print a line a panel, and the differences in balanced accuracy from the first."""
+    """Print a line a panel, and its balanced accuracy less that of the first."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
     console = Console()
     lines = Table(title=f"{found.classifier} on {found.splits.n_test:,} test cells", title_justify="left")
-    for column in ("panel", "genes", "accuracy", "balanced accuracy", "macro F1", "less the first", "tested"):
-        lines.add_column(column, justify="left" if column in ("panel", "tested") else "right")
+    for column in ("panel", "genes", "accuracy", "balanced accuracy", "less the first"):
+        lines.add_column(column, justify="left" if column == "panel" else "right")
     less = {
         one.second: f"{-one.value:+.3f} ({-one.high:+.3f} to {-one.low:+.3f})"
         for one in found.differences
         if one.metric == "balanced_accuracy" and one.first == found.names[0]
     }
     for panel in found.panels:
-        estimates = (panel.curve.accuracy, panel.curve.balanced_accuracy, panel.curve.macro_f1)
-        scores = (_interval(one, -1) for one in estimates)
-        lines.add_row(
-            escape(panel.name), str(len(panel.genes)), *scores, less.get(panel.name, ""), escape(panel.protocol)
-        )
+        accuracy, balanced = f"{panel.curve.accuracy.value[-1]:.3f}", _interval(panel.curve.balanced_accuracy, -1)
+        lines.add_row(escape(panel.name), str(len(panel.genes)), accuracy, balanced, less.get(panel.name, ""))
     console.print(lines)
     for note in found.notes:
         console.print(escape(note), soft_wrap=True)

@@ -85,7 +85,10 @@ UNIT_TOLERANCE = 0.02
 """How far a count may lie from a whole number, relative to it: rounding of float32 logarithms of up to 10⁴ counts."""
 
 LEAST_WHOLE = 0.99
-"""Share of the values that must be whole for cells to be counts that were normalised."""
+"""Share of a cell's values that must be whole, and of the cells of which this must hold."""
+
+MOST_LEAST_COUNT = 3
+"""The largest that the least count of a cell may be; where few genes were measured, no gene may have a count of 1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +141,7 @@ class CountScale:
 
 
 def find_count_scale(X: Matrix) -> CountScale | None:
-    """Find the value of one count in each cell of log1p-normalised counts: the least value above 0.
+    """Find the value of one count in each cell of log1p-normalised counts: the least above 0, or a half or third of it.
 
     Parameters
     ----------
@@ -147,7 +150,7 @@ def find_count_scale(X: Matrix) -> CountScale | None:
 
     Returns
     -------
-    None where the values are not of that kind: 1 % or more are not whole multiples of their cell's least.
+    None where the values are not of that kind: in more than 1 % of the cells they are not whole multiples of it.
 
     Examples
     --------
@@ -163,11 +166,19 @@ def find_count_scale(X: Matrix) -> CountScale | None:
     if not values.size or values.min() < 0:
         return None
     lengths = np.diff(rows.indptr)
-    unit = np.ones(rows.shape[0])
-    unit[lengths > 0] = np.minimum.reduceat(values, rows.indptr[:-1][lengths > 0])
-    counts = values / np.repeat(unit, lengths)
-    whole = np.abs(counts - np.rint(counts)) <= UNIT_TOLERANCE * np.maximum(counts, 1)
-    return CountScale(unit) if whole.mean() >= LEAST_WHOLE and counts.max() > 1.5 else None
+    filled = lengths > 0
+    least = np.ones(rows.shape[0])
+    least[filled] = np.minimum.reduceat(values, rows.indptr[:-1][filled])
+    unit = least.copy()
+    for divisor in range(1, MOST_LEAST_COUNT + 1):  # a cell's least count may be 2 or 3
+        counts = values / np.repeat(unit, lengths)
+        whole = np.abs(counts - np.rint(counts)) <= UNIT_TOLERANCE * np.maximum(counts, 1)
+        share = np.ones(rows.shape[0])
+        share[filled] = np.add.reduceat(whole.astype(np.float64), rows.indptr[:-1][filled]) / lengths[filled]
+        bad = share < LEAST_WHOLE
+        if divisor < MOST_LEAST_COUNT:
+            unit[bad] = least[bad] / (divisor + 1)
+    return CountScale(unit) if bad.mean() <= 1 - LEAST_WHOLE and counts.max() > 1.5 else None
 
 
 def thin(few: FloatArray, rng: np.random.Generator, *, scale: CountScale, share: float) -> FloatArray:
