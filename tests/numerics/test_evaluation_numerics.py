@@ -15,22 +15,18 @@ MEANS = np.random.default_rng(7).normal(size=(N_CLASSES, 4))
 SHIFTS = np.random.default_rng(8).normal(scale=0.3, size=(N_DONORS, 4))
 
 
-def draw_cells(n_cells, rng, donor=None):
-    """Cells of three donors, four types of different size, four genes."""
-    labels = rng.choice(N_CLASSES, n_cells, p=SHARES)
-    donors = rng.integers(0, N_DONORS, n_cells) if donor is None else np.full(n_cells, donor)
-    return rng.normal(MEANS[labels] + SHIFTS[donors]), labels, donors
+def draw_cells(donors, rng):
+    """Cells of these donors, four types of different size, four genes."""
+    labels = rng.choice(N_CLASSES, len(donors), p=SHARES)
+    return rng.normal(MEANS[labels] + SHIFTS[donors]), labels
 
 
 def true_scores(fitted, folds, donors, rng):
     """Scores of the classifiers of all splits on very many new cells of the donors that they are tested on."""
     counts = np.zeros((N_CLASSES, N_CLASSES))
     for classifier, test in zip(fitted, folds.test, strict=True):
-        tested = np.unique(donors[test])
-        for donor in tested:
-            X, labels, _ = draw_cells(3000 // len(tested), rng, donor)
-            share = (donors[test] == donor).sum() / len(donors)
-            counts += share * count_confusion(labels, classifier.predict(X), N_CLASSES).counts
+        X, labels = draw_cells(rng.choice(donors[test], 3000), rng)
+        counts += len(test) * count_confusion(labels, classifier.predict(X), N_CLASSES).counts
     return scores_of(counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0))
 
 
@@ -39,7 +35,8 @@ def test_intervals_cover_the_scores_on_new_cells_of_the_same_donors(by_donor):
     rng = np.random.default_rng(0)
     covered, widths = [], []
     for repeat in range(N_REPEATS):
-        X, labels, donors = draw_cells(300, rng)
+        donors = rng.integers(0, N_DONORS, 300)
+        X, labels = draw_cells(donors, rng)
         named = np.array(["a", "b", "c"])[donors]
         folds = make_folds(labels, n_splits=4, donors=named if by_donor else None, seed=repeat)
         fitted = [GaussianNB().fit(X[train], labels[train]) for train, _ in folds]

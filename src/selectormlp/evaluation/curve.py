@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
-from selectormlp.data.cells import IntArray, Matrix, as_matrix
+from selectormlp.data.cells import IntArray, Matrix
 from selectormlp.evaluation.intervals import (
     METRICS,
     Estimate,
@@ -194,14 +195,18 @@ def predict_folds(
     """
     predicted = []
     for (train, test), order in zip(folds, orders, strict=True):
-        few = as_matrix(X[:, order[: sizes[-1]]])
-        dense = few.toarray() if isinstance(few, sp.csr_array) else few
+        learned, asked = (_dense(X[part][:, order[: sizes[-1]]]) for part in (train, test))
         rows = []
         for size in sizes:
-            rows.append(refit_predict(refitter(), dense[train, :size], labels[train], dense[test, :size]))
+            rows.append(refit_predict(refitter(), learned[:, :size], labels[train], asked[:, :size]))
             advance(1)
         predicted.append(np.array(rows))
     return np.concatenate(predicted, axis=1).astype(np.int64)
+
+
+def _dense(X: Matrix) -> npt.NDArray[np.float32]:
+    dense: npt.NDArray[np.float32] = X.toarray() if isinstance(X, sp.csr_array) else np.asarray(X)
+    return dense
 
 
 def variable_orders(X: Matrix, folds: Folds, most: int = MOST_CEILING_GENES) -> list[IntArray]:

@@ -106,7 +106,7 @@ N_COMPONENTS = 50
 RIDGE = 1e-6
 """Added to the variances of the panel's genes, relative to their mean: genes may repeat each other exactly."""
 
-COLUMNS = 2000
+COLUMNS = 1000
 """Genes predicted at a time."""
 
 
