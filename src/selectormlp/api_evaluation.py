@@ -99,6 +99,13 @@ def evaluate(
         If a parameter is out of range.
     DataError
         If a column or layer is absent, or there are too few cells, classes or donors.
+
+    Examples
+    --------
+    >>> from selectormlp.data.datasets import pbmc68k
+    >>> found = evaluate(pbmc68k(), ["CD79A", "NKG7", "CST3"], label_key="bulk_labels", unsupervised=False)
+    >>> found.curve.sizes, bool(found.curve.accuracy.value[-1] > found.random.accuracy.value[-1])
+    (array([3]), True)
     """
     extras = Extras(
         None if sizes is None else tuple(sizes), coarse_key, unsupervised, robustness, level_metric, level_distance
@@ -158,6 +165,14 @@ def compare(
     ------
     PanelError, SettingsError, DataError
         As in :func:`evaluate`; and if there is nothing to compare.
+
+    Examples
+    --------
+    >>> from selectormlp.data.datasets import pbmc68k
+    >>> panels = {"mine": ["CD79A", "NKG7", "CST3"], "theirs": ["CD79A", "CD3D"]}
+    >>> found = compare(pbmc68k(), panels, label_key="bulk_labels")
+    >>> found.to_frame()[["panel", "n_genes"]].to_numpy().tolist(), float(found.jaccard[0, 1])
+    ([['mine', 3], ['theirs', 2]], 0.25)
     """
     source = PanelSource(label_key, donor_key, layer, normalize, tuple(exclude_labels), gene_name_key)
     judging = Judging(source, classifier, n_splits, confidence, seed)
@@ -201,6 +216,13 @@ def robustness(
     ------
     PanelError, SettingsError, DataError
         As in :func:`evaluate`.
+
+    Examples
+    --------
+    >>> from selectormlp.data.datasets import pbmc68k
+    >>> found = robustness(pbmc68k(), ["CD79A", "NKG7", "CST3"], label_key="bulk_labels", n_draws=1, failures=[0.4])
+    >>> [one.kind for one in found.disturbances][-3:]
+    ['probes failed', 'gain', 'binarised']
     """
     plan = Plan(tuple(thinning), tuple(failures), tuple(gains), n_draws)
     source = PanelSource(label_key, donor_key, layer, normalize, tuple(exclude_labels), gene_name_key)
@@ -258,6 +280,13 @@ def stability(
         If the panel's method cannot be run again.
     SettingsError, DataError
         As in :func:`selectormlp.select`.
+
+    Examples
+    --------
+    >>> from selectormlp.data.datasets import pbmc68k
+    >>> found = stability(pbmc68k(), label_key="bulk_labels", method="discriminant", n_genes=5, n_repeats=2)
+    >>> found.overlaps[0].source, found.overlaps[0].n_panels
+    ('subsamples', 2)
     """
     repetition = Repetition(source_of(over), n_repeats, fraction, min_correlation, confidence, seed)
     source = PanelSource(label_key, donor_key, layer, normalize, tuple(exclude_labels))

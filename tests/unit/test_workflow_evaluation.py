@@ -111,6 +111,14 @@ def test_a_panel_learned_on_part_is_tested_on_the_other_cells_only(adata):
     assert few.protocol == "reselected"
 
 
+def test_the_same_cells_under_other_names_are_recognised(adata):
+    panel = sm.select(adata, label_key="cell_type", n_genes=4)
+    adata.obs_names = [f"renamed{i}" for i in range(200)]
+    assert evaluate(adata, panel).protocol == "reselected"
+    adata.X = adata.X + adata.X
+    assert evaluate(adata, panel, normalize="none").protocol == "other cells"
+
+
 def test_with_donors_a_panel_is_tested_on_donors_that_it_has_not_seen(make_adata):
     adata = make_adata(n_cells=400)
     known = adata.obs["donor"].isin(["donor 0", "donor 1"]).to_numpy()

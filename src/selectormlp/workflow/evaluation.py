@@ -315,7 +315,7 @@ def evaluate_task(adata: AnnData, panel: Panel, judging: Judging, extras: Extras
         level_off=_level_off(found, ceiling, extras, judging.confidence),
         unsupervised=measure_unsupervised(cells, genes, folds, seed=judging.seed) if extras.unsupervised else None,
         hierarchy=_hierarchy(adata, cells, extras.coarse_key, found.curve),
-        robustness=_robustness(cells, genes, folds, judging, Plan()) if extras.robustness else None,
+        robustness=_robustness(cells, genes, folds, judging, Plan(), verdict) if extras.robustness else None,
         stability=None,
         seed=judging.seed,
         versions=package_versions(),
@@ -328,11 +328,7 @@ def robustness_task(adata: AnnData, panel: Panel, judging: Judging, plan: Plan) 
     cells, aliases = read_for_judging(adata, judging.source)
     genes, _ = match_genes(panel, cells.genes, aliases)
     verdict = judge(panel, cells, str(judging.source.label_key), aliases)
-    found = _robustness(cells, genes, fold_cells(cells, verdict.testable, judging), judging, plan)
-    if verdict.protocol in ("external", "other cells"):
-        return found
-    note = "The panel was learned on the cells tested: compare the lines with each other, not with other data."
-    return replace(found, notes=(*found.notes, note))
+    return _robustness(cells, genes, fold_cells(cells, verdict.testable, judging), judging, plan, verdict)
 
 
 def _sizes(wanted: tuple[int, ...] | None, n_genes: int) -> IntArray:
@@ -358,9 +354,15 @@ def _level_off(found: Measured, ceiling: Measured, extras: Extras, confidence: f
     )
 
 
-def _robustness(cells: Cells, genes: IntArray, folds: Folds, judging: Judging, plan: Plan) -> Robustness:
+def _robustness(
+    cells: Cells, genes: IntArray, folds: Folds, judging: Judging, plan: Plan, verdict: Verdict
+) -> Robustness:
     logger.info("disturbing the cells")
-    return measure_robustness(cells.X, cells.labels, genes, folds, judging.refit, plan, seed=judging.seed)
+    found = measure_robustness(cells.X, cells.labels, genes, folds, judging.refit, plan, seed=judging.seed)
+    if verdict.protocol in ("external", "other cells"):
+        return found
+    note = "The panel was learned on the cells tested: compare the lines with each other, not with other data."
+    return replace(found, notes=(*found.notes, note))
 
 
 def _hierarchy(adata: AnnData, cells: Cells, coarse_key: str | None, curve: Curve) -> Hierarchy | None:

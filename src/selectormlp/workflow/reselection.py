@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from selectormlp.data.cells import Cells, IntArray
+from selectormlp.data.hashing import hash_cells
 from selectormlp.errors import InputError, PanelError
 from selectormlp.evaluation.result import Protocol
 from selectormlp.evaluation.splits import BoolArray
@@ -184,13 +185,16 @@ def judge(panel: Panel, cells: Cells, label_key: str, aliases: pd.Index[str] | N
 
     Notes
     -----
-    Cells are known by name. Where donors are given, a cell counts as seen if any cell of its donor was.
+    Cells are known by name, and all of them by their hash. Where donors are given, a cell counts as seen if any cell
+    of its donor was.
     """
     everything = np.ones(cells.n_cells, dtype=np.bool_)
     if not panel.provenance.cells:
         note = "The panel names no cells that it was learned on: the scores are fair if it was learned on others."
         return Verdict("external", everything, None, note)
     learned = cells.names.isin(panel.provenance.cells)
+    if not learned.any() and panel.provenance.data_hash == hash_cells(cells):
+        learned = everything  # the same cells under other names
     if not learned.any():
         return Verdict("other cells", everything, None, "The panel was learned on none of these cells.")
     unseen = ~learned
