@@ -215,7 +215,8 @@ def print_evaluation(found: Evaluation) -> None:
     reached = f"no size measured is within {level.distance:g} of all genes ({level.metric})"
     if level.size is not None:
         reached = f"levels off at {level.size} genes (within {level.distance:g} of all genes in {level.metric}"
-        reached += f"; interval {level.low or 'none'} to {level.high or 'larger than measured'})"
+        larger = "larger than measured"
+        reached += f"; interval {level.low or larger} to {level.high or larger})"
     console.print(escape(f"The curve: {reached}."), soft_wrap=True)
     for note in found.notes:
         console.print(escape(note), soft_wrap=True)

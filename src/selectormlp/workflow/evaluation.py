@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MOST_TRAIN = 20_000
-"""Cells that a classifier learns from in one split; with more, scores hardly change and fits take minutes."""
+"""Cells that a classifier learns from in one split; with more, each fit of 100 genes takes several seconds."""
 
 DONOR_NAMES = re.compile(
     r"(^|[^a-z])(donor|batch|sample|patient|individual|subject|specimen|library|replicate|orig[._]ident|mouse|animal)",
