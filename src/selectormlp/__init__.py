@@ -12,8 +12,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from selectormlp import errors, plots
     from selectormlp.api import explain, extend, select
+    from selectormlp.api_evaluation import compare, evaluate, fit_classifier, predict, robustness, stability
     from selectormlp.data import datasets
+    from selectormlp.evaluation.compare import Comparison
+    from selectormlp.evaluation.result import Evaluation
+    from selectormlp.evaluation.robustness import Robustness
+    from selectormlp.evaluation.stability import Stability
     from selectormlp.models.model import Model
+    from selectormlp.models.panel_classifier import PanelClassifier, load_classifier
     from selectormlp.models.storage import load_model, save_model
     from selectormlp.panel.constraints import Constraints
     from selectormlp.panel.explain import Explanation
@@ -33,8 +39,10 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [  # noqa: RUF022  # by alphabet, as dir() lists them
+    "Comparison",
     "Constraints",
     "DiscriminantSelector",
+    "Evaluation",
     "Explanation",
     "ForestSelector",
     "LinearSVM",
@@ -43,26 +51,38 @@ __all__ = [  # noqa: RUF022  # by alphabet, as dir() lists them
     "MixtureSelector",
     "Model",
     "Panel",
+    "PanelClassifier",
     "RandomSelector",
     "ReconstructionSelector",
+    "Robustness",
     "SelectorMLP",
+    "Stability",
     "VarianceSelector",
     "__version__",
+    "compare",
     "datasets",
     "errors",
+    "evaluate",
     "explain",
     "extend",
+    "fit_classifier",
+    "load_classifier",
     "load_model",
     "plots",
+    "predict",
     "read_panel",
+    "robustness",
     "save_model",
     "select",
+    "stability",
 ]
 
 _MODULES = {"datasets": "data.datasets", "errors": "errors", "plots": "plots"}
 _HOMES = {
+    "Comparison": "evaluation.compare",
     "Constraints": "panel.constraints",
     "DiscriminantSelector": "selectors.discriminant",
+    "Evaluation": "evaluation.result",
     "Explanation": "panel.explain",
     "ForestSelector": "selectors.forest",
     "LinearSVM": "selectors.svm",
@@ -71,16 +91,26 @@ _HOMES = {
     "MixtureSelector": "selectors.mixture",
     "Model": "models.model",
     "Panel": "panel.panel",
+    "PanelClassifier": "models.panel_classifier",
     "RandomSelector": "selectors.random_order",
     "ReconstructionSelector": "selectors.reconstruction",
+    "Robustness": "evaluation.robustness",
     "SelectorMLP": "selectors.selector_mlp",
+    "Stability": "evaluation.stability",
     "VarianceSelector": "selectors.variance",
+    "compare": "api_evaluation",
+    "evaluate": "api_evaluation",
     "explain": "api",
     "extend": "api",
+    "fit_classifier": "api_evaluation",
+    "load_classifier": "models.panel_classifier",
     "load_model": "models.storage",
+    "predict": "api_evaluation",
     "read_panel": "panel.storage",
+    "robustness": "api_evaluation",
     "save_model": "models.storage",
     "select": "api",
+    "stability": "api_evaluation",
 }
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from selectormlp.cli import panels
+from selectormlp.cli import evaluation, panels
 from selectormlp.cli.options import Data, ExcludeLabel, LabelKey, Layer, Normalize, Out, Quiet, SeedFlag
 from selectormlp.errors import SelectorMLPError
 
@@ -187,6 +187,17 @@ app.command(
 app.command(
     epilog="Example: `selectormlp explain cells.h5ad --panel panel/panel.json --label-key cell_type --out panel`"
 )(panels.explain)
+app.command(
+    epilog="Example: `selectormlp evaluate cells.h5ad --label-key cell_type --donor-key donor --panel my_genes.csv "
+    "--out evaluation --model classifier.safetensors`"
+)(evaluation.evaluate)
+app.command(
+    epilog="Example: `selectormlp compare cells.h5ad --label-key cell_type --panel mine.csv --panel theirs.csv "
+    "--method discriminant --size 50 --out comparison`"
+)(evaluation.compare)
+app.command(epilog="Example: `selectormlp predict new.h5ad --model classifier.safetensors --out predictions`")(
+    evaluation.predict
+)
 
 
 def _run(adata: Any, source: Any, out: Path, settings: Any, *, seed: int | None, progress: bool) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from selectormlp.data.cells import IntArray, Matrix
-from selectormlp.errors import SettingsError, nearest
+from selectormlp.errors import SettingsError, nearest, quoted
 from selectormlp.evaluation.metrics import accuracy_from_hits
 
 FloatArray = npt.NDArray[np.float64]
@@ -154,11 +154,54 @@ def refit_predict(classifier: Any, X: Matrix, labels: IntArray, X_test: Matrix) 
     -------
     Class codes, shape (n_test_cells,).
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # a fit that is stopped is good enough
-        classifier.fit(_dense(X), labels)
-    predicted: IntArray = np.asarray(classifier.predict(_dense(X_test)))
+    predicted: IntArray = np.asarray(fit_quietly(classifier, X, labels).predict(_dense(X_test)))
     return predicted
+
+
+def fit_quietly(classifier: Any, X: Matrix, labels: IntArray) -> Any:
+    """Fit a classifier, and return it; one that is stopped before it has converged is good enough.
+
+    Parameters
+    ----------
+    classifier, X, labels
+        As in :func:`refit_predict`.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return classifier.fit(_dense(X), labels)
+
+
+def refitter_of(classifier: Any, seed: int = 0) -> tuple[str, Callable[[], Any]]:
+    """Return the name of a classifier, and what makes unfitted copies of it.
+
+    Parameters
+    ----------
+    classifier
+        A name of :data:`CLASSIFIERS`, or an unfitted scikit-learn classifier, which is taken as it is: not seeded, and
+        not standardised unless it is a pipeline that does so.
+    seed
+        For those made by name.
+
+    Raises
+    ------
+    SettingsError
+        If there is none of this name, or it is no classifier.
+
+    Examples
+    --------
+    >>> name, make = refitter_of("knn")
+    >>> name, make() is make()
+    ('knn', False)
+    """
+    if isinstance(classifier, str):
+        make_classifier(classifier, seed)  # refuses unknown names now rather than after the cells are read
+        return classifier, lambda: make_classifier(classifier, seed)
+    if isinstance(classifier, type) or not all(hasattr(classifier, verb) for verb in ("fit", "predict", "get_params")):
+        raise SettingsError(
+            f"the classifier is {classifier!r}; expected one of {quoted(CLASSIFIERS)}, or an unfitted scikit-learn "
+            "classifier"
+        )
+    return type(classifier).__name__, lambda: clone(classifier)
 
 
 def _dense(X: Matrix) -> npt.NDArray[np.float32]:

@@ -182,7 +182,7 @@ def write_explanation(explanation: Explanation, folder: Path | str) -> Path:
     file = Path(folder) / EXPLANATION_NAME
     frame = explanation.to_frame()
     for column in ("gene", "marks", "separates", "substitute"):
-        frame[column] = [_shielded(text or "") for text in frame[column]]
+        frame[column] = [shielded(text or "") for text in frame[column]]
     with written_whole(file) as (draft,):
         frame.to_csv(draft, index=False, lineterminator="\n")
     return file
@@ -210,13 +210,20 @@ def _csv_text(panel: Panel) -> str:
     frame = panel.to_frame()
     for column in ("gene", "gene_id", "reason"):
         if column in frame:
-            frame[column] = [_shielded(text) for text in frame[column]]
+            frame[column] = [shielded(text) for text in frame[column]]
     stream = io.StringIO()
     frame.to_csv(stream, index=False, lineterminator="\n")
     return stream.getvalue()
 
 
-def _shielded(text: str) -> str:
+def shielded(text: str) -> str:
+    """Put an apostrophe before what a spreadsheet would take for a formula (and before one that stands there already).
+
+    Examples
+    --------
+    >>> shielded("=1+1"), shielded("CD3E")
+    ("'=1+1", 'CD3E')
+    """
     return f"'{text}" if text.startswith((*FORMULA_STARTS, "'")) else text
 
 

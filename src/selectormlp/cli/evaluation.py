@@ -1,0 +1,308 @@
+"""The commands that measure and compare panels, and label cells with one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from selectormlp.cli import options as opt
+
+if TYPE_CHECKING:
+    from selectormlp.evaluation.compare import Comparison
+    from selectormlp.evaluation.intervals import Estimate
+    from selectormlp.evaluation.result import Evaluation
+    from selectormlp.models.panel_classifier import Predictions
+
+DonorKey = Annotated[
+    str | None, typer.Option(help="Column of obs with the donor: no donor is on both sides of a split.")
+]
+ClassifierName = Annotated[
+    str, typer.Option("--classifier", help="What is refitted on the panel: logistic, knn, forest or network.")
+]
+SplitsFlag = Annotated[
+    int, typer.Option("--splits", min=2, help="Splits; with as many donors or fewer, each donor is left out once.")
+]
+SizesFlag = Annotated[
+    list[int] | None,
+    typer.Option("--at", min=1, help="Number of genes to measure at too; may be repeated.", show_default=False),
+]
+SAME_NAME = ("label_key", "donor_key", "layer", "normalize", "gene_name_key")
+"""Flags that the façade takes as they are."""
+
+
+def evaluate(
+    data: opt.Data,
+    label_key: opt.LabelKey,
+    panel: opt.PanelFile,
+    out: opt.Out,
+    donor_key: DonorKey = None,
+    coarse_key: Annotated[str | None, typer.Option(help="Column of obs with a coarse label above the other.")] = None,
+    layer: opt.Layer = None,
+    normalize: opt.Normalize = "auto",
+    exclude_label: opt.ExcludeLabel = None,
+    gene_name_key: opt.GeneNameKey = None,
+    at: SizesFlag = None,
+    classifier: ClassifierName = "logistic",
+    splits: SplitsFlag = 5,
+    level_distance: Annotated[
+        float, typer.Option(help="How near to the score of all genes the curve counts as level.")
+    ] = 0.02,
+    unsupervised: Annotated[bool, typer.Option(help="Explained variance, neighbours, clusters, redundancy.")] = True,
+    robustness: Annotated[
+        bool, typer.Option("--robustness", help="Thin counts, drop genes, change gains, binarise; takes a while.")
+    ] = False,
+    stability: Annotated[
+        int, typer.Option("--stability", min=0, help="Choose so often anew from part of the cells (panels of ours).")
+    ] = 0,
+    model: Annotated[
+        Path | None, typer.Option(help="Write the panel's classifier to this file, for `predict`.", show_default=False)
+    ] = None,
+    seed: opt.SeedFlag = None,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Measure what a panel is worth on cells that nothing was learned from; tables go to the folder."""
+    from selectormlp.api_evaluation import evaluate as evaluate_panel
+    from selectormlp.api_evaluation import fit_classifier
+    from selectormlp.cli.terminal import print_files
+    from selectormlp.errors import SettingsError
+    from selectormlp.files import ensure_folders
+    from selectormlp.panel.storage import read_panel
+    from selectormlp.workflow.tables import evaluation_tables, write_tables
+
+    if model is not None and classifier != "logistic":
+        raise SettingsError(f"--model writes logistic regression, and --classifier is {classifier!r}; leave one out")
+    known = read_panel(panel)
+    adata, given = _read(locals())
+    found = evaluate_panel(
+        adata,
+        known,
+        coarse_key=coarse_key,
+        sizes=at,
+        classifier=classifier,
+        n_splits=splits,
+        level_distance=level_distance,
+        unsupervised=unsupervised,
+        robustness=robustness,
+        n_stability=stability,
+        **given,
+    )
+    fitted = None if model is None else fit_classifier(adata, found.genes, n_splits=splits, **given)
+    if model is None or fitted is None:
+        files = write_tables(out, evaluation_tables(found))
+    else:
+        ensure_folders(out, model.parent)  # both or neither can be written to
+        files = [fitted.save(model), *write_tables(out, evaluation_tables(found))]
+    print_evaluation(found)
+    print_files(files)
+
+
+def compare(
+    data: opt.Data,
+    label_key: opt.LabelKey,
+    out: opt.Out,
+    panel: Annotated[
+        list[Path] | None,
+        typer.Option(help="Panel: JSON, or genes in a CSV, TSV or text file; repeat.", show_default=False),
+    ] = None,
+    method: Annotated[
+        list[str] | None,
+        typer.Option(help="Method of `selectormlp select` to compare with; may be repeated.", show_default=False),
+    ] = None,
+    size: Annotated[
+        int | None, typer.Option(min=1, help="Genes for the methods. [default: as the largest panel]")
+    ] = None,
+    donor_key: DonorKey = None,
+    layer: opt.Layer = None,
+    normalize: opt.Normalize = "auto",
+    exclude_label: opt.ExcludeLabel = None,
+    gene_name_key: opt.GeneNameKey = None,
+    at: SizesFlag = None,
+    classifier: ClassifierName = "logistic",
+    splits: SplitsFlag = 5,
+    seed: opt.SeedFlag = None,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Measure panels, and methods, side by side on the same cells; tables go to the folder."""
+    from selectormlp.api_evaluation import compare as compare_panels
+    from selectormlp.cli.terminal import print_files
+    from selectormlp.workflow.comparison import named_panels
+    from selectormlp.workflow.tables import comparison_tables, write_tables
+
+    known = named_panels(panel or [])
+    adata, given = _read(locals())
+    found = compare_panels(
+        adata,
+        known,
+        methods=method or (),
+        n_genes=size,
+        sizes=at or (),
+        classifier=classifier,
+        n_splits=splits,
+        **given,
+    )
+    files = write_tables(out, comparison_tables(found))
+    print_compared(found)
+    print_files(files)
+
+
+def predict(
+    data: opt.Data,
+    model: Annotated[Path, typer.Option(help="Classifier that `evaluate --model` wrote.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Folder for predictions.csv.")] = Path("predictions"),
+    min_confidence: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Below this probability a cell is unsure. [default: the classifier's]"),
+    ] = None,
+    layer: opt.Layer = None,
+    normalize: Annotated[str | None, typer.Option(help="auto, counts or none. [default: as in training]")] = None,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Label cells by a panel's classifier, with calibrated probabilities; predictions.csv goes to the folder."""
+    from selectormlp.api_evaluation import predict as predict_cells
+    from selectormlp.cli.terminal import print_files, set_up_log
+    from selectormlp.data.anndata_files import read_adata
+    from selectormlp.models.panel_classifier import load_classifier
+    from selectormlp.workflow.tables import prediction_tables, write_tables
+
+    set_up_log(quiet=quiet)
+    classifier = load_classifier(model)
+    found = predict_cells(
+        read_adata(data),
+        classifier,
+        layer=layer,
+        normalize=normalize,  # type: ignore[arg-type]  # checked below the façade
+        min_confidence=min_confidence,
+    )
+    files = write_tables(out, prediction_tables(found))
+    print_predictions(found)
+    print_files(files)
+
+
+def _read(flags: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Set up the log, read the data, and turn the flags that all share into arguments of the façade."""
+    from selectormlp.cli.terminal import set_up_log
+    from selectormlp.data.anndata_files import read_adata
+
+    set_up_log(quiet=flags["quiet"])
+    given = {name: flags[name] for name in SAME_NAME}
+    given["exclude_labels"] = flags["exclude_label"] or ()
+    given["seed"] = flags["seed"] or 0
+    return read_adata(flags["data"]), given
+
+
+def print_evaluation(found: Evaluation) -> None:
+    """Print the curve with its floor and ceiling, where it levels off, and what else was measured, in short."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console()
+    splits = found.splits
+    title = f"{found.classifier} on {splits.n_test:,} test cells ({splits.n_splits} splits, {splits.scheme})"
+    lines = Table(title=title, title_justify="left")
+    lines.add_column("genes")
+    for column in ("number", "accuracy", "balanced accuracy"):
+        lines.add_column(column, justify="right")
+    for curve in (found.curve, found.random, found.ceiling):
+        places = range(len(curve.sizes)) if curve is not found.random else [len(curve.sizes) - 1]
+        for place in places:
+            scores = (_interval(one, place) for one in (curve.accuracy, curve.balanced_accuracy))
+            lines.add_row(curve.name, f"{curve.sizes[place]:,}", *scores)
+    console.print(lines)
+    level = found.level_off
+    reached = f"no size measured is within {level.distance:g} of all genes ({level.metric})"
+    if level.size is not None:
+        reached = f"levels off at {level.size} genes (within {level.distance:g} of all genes in {level.metric}"
+        larger = "larger than measured"
+        reached += f"; interval {level.low or larger} to {level.high or larger})"
+    console.print(escape(f"The curve: {reached}."), soft_wrap=True)
+    for note in found.notes:
+        console.print(escape(note), soft_wrap=True)
+    if found.unusable:
+        names = "; ".join(
+            f"{gene.name}" + (f" (near: {', '.join(gene.suggestions)})" if gene.suggestions else "")
+            for gene in found.unusable
+        )
+        console.print(escape(f"{len(found.unusable)} genes of the panel could not be used: {names}"), soft_wrap=True)
+    _print_extras(found, console)
+
+
+def _print_extras(found: Evaluation, console: Any) -> None:
+    if found.unsupervised is not None:
+        score = found.unsupervised.panel
+        console.print(
+            f"Without labels: explained variance {score.explained_variance:.3f}, neighbours kept "
+            f"{score.knn_overlap:.3f}, clusters NMI {score.nmi:.3f}, ARI {score.ari:.3f}",
+            soft_wrap=True,
+        )
+    if found.hierarchy is not None:
+        of = found.hierarchy
+        console.print(
+            f"{of.coarse_key}: accuracy {of.coarse_accuracy[-1]:.3f}; of all cells, {of.inside[-1]:.3f} are wrong "
+            f"inside their class, {of.across[-1]:.3f} across",
+            soft_wrap=True,
+            markup=False,
+        )
+    if found.robustness is not None:
+        from rich.table import Table
+
+        lines = Table(title="Balanced accuracy of the panel, disturbed", title_justify="left")
+        for column in ("cells", "level", "learned from clean cells", "learned from such cells"):
+            lines.add_column(column, justify="left" if column == "cells" else "right")
+        for one in found.robustness.disturbances:
+            scores = (one.balanced_accuracy.mean(), one.refitted_balanced_accuracy.mean())
+            level = "" if one.level != one.level else f"{one.level:g}"
+            lines.add_row(one.kind, level, *("" if score != score else f"{score:.3f}" for score in scores))
+        console.print(lines)
+    if found.stability is not None:
+        for overlap in found.stability.overlaps:
+            console.print(
+                f"Chosen again, {overlap.source}: {overlap.n_panels} panels, Jaccard {overlap.jaccard:.3f}, Kuncheva "
+                f"{overlap.kuncheva:.3f}",
+                soft_wrap=True,
+            )
+
+
+def print_compared(found: Comparison) -> None:
+    """Print a line a panel, and its balanced accuracy less that of the first."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console()
+    lines = Table(title=f"{found.classifier} on {found.splits.n_test:,} test cells", title_justify="left")
+    for column in ("panel", "genes", "accuracy", "balanced accuracy", "less the first"):
+        lines.add_column(column, justify="left" if column == "panel" else "right")
+    less = {
+        one.second: f"{-one.value:+.3f} ({-one.high:+.3f} to {-one.low:+.3f})"
+        for one in found.differences
+        if one.metric == "balanced_accuracy" and one.first == found.names[0]
+    }
+    for panel in found.panels:
+        accuracy, balanced = f"{panel.curve.accuracy.value[-1]:.3f}", _interval(panel.curve.balanced_accuracy, -1)
+        lines.add_row(escape(panel.name), str(len(panel.genes)), accuracy, balanced, less.get(panel.name, ""))
+    console.print(lines)
+    for note in found.notes:
+        console.print(escape(note), soft_wrap=True)
+
+
+def print_predictions(found: Predictions) -> None:
+    """Print how many cells got each label."""
+    import pandas as pd
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    title = f"{len(found.cells):,} cells; unsure below a probability of {found.min_confidence:g}"
+    lines = Table(title=title, title_justify="left")
+    lines.add_column("label")
+    lines.add_column("cells", justify="right")
+    for label, count in pd.Series(found.labels).value_counts().items():
+        lines.add_row(escape(str(label)), f"{count:,}")
+    Console().print(lines)
+
+
+def _interval(estimate: Estimate, place: int) -> str:
+    return f"{estimate.value[place]:.3f} ({estimate.low[place]:.3f}–{estimate.high[place]:.3f})"

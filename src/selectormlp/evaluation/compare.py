@@ -1,0 +1,200 @@
+"""Panels side by side, on the same splits and test cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from selectormlp.data.cells import IntArray
+from selectormlp.evaluation.curve import Curve
+from selectormlp.evaluation.intervals import METRICS, FloatArray, split_interval
+from selectormlp.evaluation.result import Protocol, Splits, UnusableGene
+from selectormlp.evaluation.splits import Folds
+from selectormlp.evaluation.stability import jaccard
+
+
+@dataclass(frozen=True, eq=False)
+class ComparedPanel:
+    """One of the panels compared.
+
+    Attributes
+    ----------
+    name
+        Given by the user, or the file, or the method.
+    genes
+        Genes that the data have (for a method: chosen from all cells).
+    unusable
+        Genes that they lack.
+    protocol
+        As in :class:`selectormlp.evaluation.result.Evaluation`.
+    curve
+        Its scores; the last size is the whole panel.
+    """
+
+    name: str
+    genes: tuple[str, ...]
+    unusable: tuple[UnusableGene, ...]
+    protocol: Protocol
+    curve: Curve
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The score of one whole panel less that of another, on the same test cells.
+
+    Attributes
+    ----------
+    first, second
+        Names.
+    metric
+        Which score.
+    value
+        First less second, -1 to 1.
+    low, high
+        Interval from a bootstrap over test cells, both panels on the same ones.
+    split_low, split_high
+        Interval from the spread of the difference over the splits; NaN where there is one split.
+    """
+
+    first: str
+    second: str
+    metric: str
+    value: float
+    low: float
+    high: float
+    split_low: float
+    split_high: float
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Panels side by side.
+
+    Attributes
+    ----------
+    label_key, classifier
+        Column of cell types, and the classifier that was refitted.
+    panels
+        The panels, in the order given; then the methods.
+    differences
+        For each pair of panels and each score.
+    shared
+        Genes that each pair of panels shares, shape (n_panels, n_panels); sizes on the diagonal.
+    jaccard
+        Shared genes / genes in either, shape (n_panels, n_panels).
+    splits
+        How cells were split, the same for all.
+    notes
+        What else there is to know, a sentence each.
+    seed
+        Of all that is random.
+    """
+
+    label_key: str
+    classifier: str
+    panels: tuple[ComparedPanel, ...]
+    differences: tuple[Difference, ...]
+    shared: IntArray
+    jaccard: FloatArray
+    splits: Splits
+    notes: tuple[str, ...]
+    seed: int
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the panels."""
+        return tuple(panel.name for panel in self.panels)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a line a whole panel: panel, n_genes, n_unusable, protocol, and each score with low and high."""
+        lines = []
+        for panel in self.panels:
+            line: dict[str, object] = {
+                "panel": panel.name,
+                "n_genes": int(panel.curve.sizes[-1]),
+                "n_unusable": len(panel.unusable),
+                "protocol": panel.protocol,
+            }
+            for name in METRICS:
+                found = panel.curve.metric(name)
+                line |= {name: found.value[-1], f"{name}_low": found.low[-1], f"{name}_high": found.high[-1]}
+            lines.append(line)
+        return pd.DataFrame(lines)
+
+    def curve_frame(self) -> pd.DataFrame:
+        """Return all curves, a line a panel, size and score; see :meth:`Curve.to_frame`."""
+        return pd.concat([panel.curve.to_frame() for panel in self.panels], ignore_index=True)
+
+    def difference_frame(self) -> pd.DataFrame:
+        """Return a line a pair and score: first, second, metric, value, low, high, split_low, split_high."""
+        return pd.DataFrame([vars(found) for found in self.differences], columns=list(Difference.__annotations__))
+
+    def overlap_frame(self) -> pd.DataFrame:
+        """Return the Jaccard index of each pair, panels as rows and columns."""
+        return pd.DataFrame(self.jaccard, index=pd.Index(self.names, name="panel"), columns=list(self.names))
+
+    def gene_frame(self) -> pd.DataFrame:
+        """Return a line a gene of any panel: gene, its place (from 1) in each panel (0: not in it), n_panels."""
+        genes = list(dict.fromkeys(gene for panel in self.panels for gene in panel.genes))
+        frame = pd.DataFrame({"gene": genes})
+        for panel in self.panels:
+            places = {gene: place for place, gene in enumerate(panel.genes, start=1)}
+            frame[panel.name] = [places.get(gene, 0) for gene in genes]
+        frame["n_panels"] = (frame[list(self.names)] > 0).sum(axis=1).astype(np.int64)
+        return frame
+
+
+def paired_differences(
+    panels: Sequence[ComparedPanel], draws: Sequence[FloatArray], folds: Folds, confidence: float = 0.95
+) -> tuple[Difference, ...]:
+    """Subtract the scores of each pair of whole panels.
+
+    Parameters
+    ----------
+    panels
+        Measured on the same test cells.
+    draws
+        For each panel, its scores on resampled test cells (the same for all), shape (n_metrics, n_draws).
+    folds
+        The splits.
+    confidence
+        Nominal coverage.
+    """
+    tail = (1 - confidence) / 2
+    found = []
+    for first, second in combinations(range(len(panels)), 2):
+        for place, metric in enumerate(METRICS):
+            one, other = panels[first].curve.metric(metric), panels[second].curve.metric(metric)
+            low, high = np.quantile(draws[first][place] - draws[second][place], [tail, 1 - tail])
+            by_split = one.split_values[:, -1] - other.split_values[:, -1]
+            ends = split_interval(by_split, folds.test_shares, confidence)
+            found.append(
+                Difference(
+                    panels[first].name,
+                    panels[second].name,
+                    metric,
+                    float(one.value[-1] - other.value[-1]),
+                    float(low),
+                    float(high),
+                    *map(float, ends),
+                )
+            )
+    return tuple(found)
+
+
+def measure_overlap(panels: Sequence[Sequence[str]]) -> tuple[IntArray, FloatArray]:
+    """Count the genes that pairs of panels share, and their Jaccard index, each of shape (n_panels, n_panels).
+
+    Examples
+    --------
+    >>> shared, alike = measure_overlap([["a", "b"], ["b", "c"]])
+    >>> shared.tolist(), alike.round(2).tolist()
+    ([[2, 1], [1, 2]], [[1.0, 0.33], [0.33, 1.0]])
+    """
+    sets = [set(panel) for panel in panels]
+    shared = np.array([[len(one & other) for other in sets] for one in sets], dtype=np.int64)
+    return shared, np.array([[jaccard(one, other) for other in sets] for one in sets])

@@ -1,0 +1,317 @@
+"""Scores of refitted classifiers as a panel grows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import scipy.sparse as sp
+
+from selectormlp.data.cells import IntArray, Matrix
+from selectormlp.evaluation.intervals import (
+    METRICS,
+    Estimate,
+    FloatArray,
+    bootstrap_scores,
+    scores_of,
+    split_interval,
+    wilson,
+)
+from selectormlp.evaluation.refit import Confusion, count_confusion, refit_predict
+from selectormlp.evaluation.splits import Folds
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """Scores on test cells at several numbers of genes, a classifier refitted at each.
+
+    Attributes
+    ----------
+    name
+        What the genes are: ``"panel"``, ``"random"``, ``"all genes"``, or the name of a panel that is compared.
+    classes
+        Class names, in the order of the codes.
+    sizes
+        Numbers of genes, increasing, shape (n_sizes,).
+    accuracy, balanced_accuracy, macro_f1
+        The scores, each of shape (n_sizes,).
+    confusions
+        Cells of each true class (rows) that were given each class (columns), over all test cells,
+        shape (n_sizes, n_classes, n_classes).
+    recall_low, recall_high
+        Wilson interval of each class's recall, NaN for classes without test cells, shape (n_sizes, n_classes).
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    sizes: IntArray
+    accuracy: Estimate
+    balanced_accuracy: Estimate
+    macro_f1: Estimate
+    confusions: IntArray
+    recall_low: FloatArray
+    recall_high: FloatArray
+
+    def metric(self, name: str) -> Estimate:
+        """Return a score by its name, one of ``METRICS``."""
+        found: Estimate = getattr(self, name)
+        return found
+
+    def confusion(self, place: int = -1) -> Confusion:
+        """Return the confusion at one of the sizes, by default the last."""
+        return Confusion(self.confusions[place])
+
+    @property
+    def recalls(self) -> FloatArray:
+        """Share of each class's test cells that are right, NaN for classes without, shape (n_sizes, n_classes)."""
+        return np.array([Confusion(counts).recalls for counts in self.confusions])
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a line a size and score: genes, n_genes, metric, value, low, high, split_low, split_high, split_sd."""
+        parts = []
+        for name in METRICS:
+            found = self.metric(name)
+            spread = found.split_values.std(axis=0, ddof=1) if len(found.split_values) > 1 else np.nan
+            columns = {"genes": self.name, "n_genes": self.sizes, "metric": name, "value": found.value}
+            bounds = {which: getattr(found, which) for which in ("low", "high", "split_low", "split_high")}
+            parts.append(pd.DataFrame({**columns, **bounds, "split_sd": spread}))
+        return pd.concat(parts, ignore_index=True)
+
+    def class_frame(self) -> pd.DataFrame:
+        """Return a line a size and class: genes, n_genes, class, n_cells, recall, low, high."""
+        n_sizes, n_classes = self.recall_low.shape
+        return pd.DataFrame(
+            {
+                "genes": self.name,
+                "n_genes": np.repeat(self.sizes, n_classes),
+                "class": np.tile(np.array(self.classes, dtype=object), n_sizes),
+                "n_cells": self.confusions.sum(axis=2).ravel(),
+                "recall": self.recalls.ravel(),
+                "low": self.recall_low.ravel(),
+                "high": self.recall_high.ravel(),
+            }
+        )
+
+    def confused_pairs(self, place: int = -1, *, most: int = 20) -> pd.DataFrame:
+        """Return the commonest errors at a size: true, predicted, n_cells, share (of the true class's test cells)."""
+        counts = self.confusions[place].copy()
+        totals = counts.sum(axis=1)
+        np.fill_diagonal(counts, 0)
+        best = np.argsort(-counts, axis=None, kind="stable")[:most]
+        rows, columns = np.unravel_index(best[counts.ravel()[best] > 0], counts.shape)
+        names = np.array(self.classes, dtype=object)
+        found = counts[rows, columns]
+        return pd.DataFrame(
+            {"true": names[rows], "predicted": names[columns], "n_cells": found, "share": found / totals[rows]}
+        )
+
+
+@dataclass(frozen=True)
+class LevelOff:
+    """Where a curve comes near its ceiling.
+
+    Attributes
+    ----------
+    metric
+        Which score.
+    distance
+        How near: the score of all genes less this much.
+    size
+        The first size measured that is so near; None where none is.
+    low, high
+        The same in the bootstrap over test cells, at the two ends of the interval; None for "larger than any size
+        measured".
+    """
+
+    metric: str
+    distance: float
+    size: int | None
+    low: int | None
+    high: int | None
+
+
+MOST_CEILING_GENES = 2000
+"""Genes that stand for all genes, those of most variance: with more, refitted classifiers take long, and logistic
+regression gets worse, not better (zeisel_4000g, 47 types: 0.71 with 2,000, 0.61 with all 4,000)."""
+
+
+class Refitter(Protocol):
+    """Makes an unfitted classifier."""
+
+    def __call__(self) -> Any:
+        """Return a classifier with scikit-learn's contract."""
+
+
+def default_sizes(n_genes: int) -> IntArray:
+    """List sizes to measure at: 5, 10, 25, 50, 100, 200, 400, … and the whole panel.
+
+    Examples
+    --------
+    >>> default_sizes(120)
+    array([  5,  10,  25,  50, 100, 120])
+    """
+    steps = [5, 10, 25, 50]
+    while steps[-1] < n_genes:
+        steps.append(steps[-1] * 2)
+    return np.array([*(size for size in steps if size < n_genes), n_genes], dtype=np.int64)
+
+
+def predict_folds(
+    X: Matrix,
+    labels: IntArray,
+    folds: Folds,
+    orders: Sequence[IntArray],
+    sizes: IntArray,
+    refitter: Refitter,
+    *,
+    advance: Callable[[int], object] = lambda _: None,
+) -> IntArray:
+    """Refit a classifier in each split at each size, and predict its test cells.
+
+    Parameters
+    ----------
+    X
+        Expression, shape (n_cells, n_genes), dense or CSR.
+    labels
+        Class codes, shape (n_cells,).
+    folds
+        Which cells to learn from and to test.
+    orders
+        For each split, gene columns from the first to the last chosen, at least ``sizes[-1]``.
+    sizes
+        Numbers of genes, increasing.
+    refitter
+        Makes classifiers.
+    advance
+        Called with 1 after each fit.
+
+    Returns
+    -------
+    Class codes for ``folds.test_rows``, shape (n_sizes, n_test).
+    """
+    predicted = []
+    for (train, test), order in zip(folds, orders, strict=True):
+        learned, asked = (_dense(X[part][:, order[: sizes[-1]]]) for part in (train, test))
+        rows = []
+        for size in sizes:
+            rows.append(refit_predict(refitter(), learned[:, :size], labels[train], asked[:, :size]))
+            advance(1)
+        predicted.append(np.array(rows))
+    return np.concatenate(predicted, axis=1).astype(np.int64)
+
+
+def _dense(X: Matrix) -> npt.NDArray[np.float32]:
+    dense: npt.NDArray[np.float32] = X.toarray() if isinstance(X, sp.csr_array) else np.asarray(X)
+    return dense
+
+
+def variable_orders(X: Matrix, folds: Folds, most: int = MOST_CEILING_GENES) -> list[IntArray]:
+    """List, for each split, all genes, or those of most variance in its training cells, shape (n,)."""
+    if X.shape[1] <= most:
+        return [np.arange(X.shape[1])] * len(folds)
+    return [np.sort(np.argsort(-_variances(X, train), kind="stable")[:most]) for train, _ in folds]
+
+
+def _variances(X: Matrix, rows: IntArray) -> FloatArray:
+    part = X[rows]
+    squares = part.power(2) if isinstance(part, sp.csr_array) else np.square(part)
+    means = np.asarray(part.mean(axis=0, dtype=np.float64)).ravel()
+    variances: FloatArray = np.asarray(squares.mean(axis=0, dtype=np.float64)).ravel() - means**2
+    return variances
+
+
+def summarise(
+    name: str,
+    classes: Sequence[str],
+    sizes: IntArray,
+    true: IntArray,
+    predicted: IntArray,
+    folds: Folds,
+    *,
+    draws: FloatArray | None = None,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> Curve:
+    """Score predictions, with intervals.
+
+    Parameters
+    ----------
+    name, classes, sizes
+        As in :class:`Curve`.
+    true, predicted
+        Class codes of the test cells, shape (n_test,), and those predicted, shape (n_sizes, n_test).
+    folds
+        The splits.
+    draws
+        From :func:`bootstrap_scores`, where already drawn.
+    confidence, seed
+        Nominal coverage; seed of the bootstrap.
+    """
+    n_classes = len(classes)
+    confusions = np.array([count_confusion(true, row, n_classes).counts for row in predicted])
+    draws = bootstrap_scores(true, predicted, n_classes, seed=seed) if draws is None else draws
+    values = _scores(true, predicted, n_classes)
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(draws, [tail, 1 - tail], axis=1)
+    split_of = folds.split_of_test
+    by_split = np.stack(
+        [_scores(true[split_of == s], predicted[:, split_of == s], n_classes) for s in range(len(folds))], axis=1
+    )
+    floor, roof = wilson(np.rint(values * len(true)), np.full(values.shape, len(true)), confidence)
+    low, high = np.where(values >= 1, floor, low), np.where(values <= 0, roof, high)  # else without width
+    estimates = {}
+    for place, metric in enumerate(METRICS):
+        bounds = split_interval(by_split[place], folds.test_shares, confidence)
+        estimates[metric] = Estimate(values[place], low[place], high[place], by_split[place], *bounds)
+    recall_low, recall_high = wilson(confusions.diagonal(axis1=1, axis2=2), confusions.sum(axis=2), confidence)
+    return Curve(
+        name, tuple(classes), sizes, **estimates, confusions=confusions, recall_low=recall_low, recall_high=recall_high
+    )
+
+
+def _scores(true: IntArray, predicted: IntArray, n_classes: int) -> FloatArray:
+    """Return the scores of each row of predictions, shape (n_metrics, n_rows)."""
+    counts = np.array([count_confusion(true, row, n_classes).counts for row in predicted], dtype=np.float64)
+    return scores_of(counts.diagonal(axis1=1, axis2=2), counts.sum(axis=2), counts.sum(axis=1))
+
+
+def level_off(
+    sizes: IntArray,
+    values: FloatArray,
+    ceiling: float,
+    draws: FloatArray,
+    ceiling_draws: FloatArray,
+    *,
+    metric: str,
+    distance: float,
+    confidence: float = 0.95,
+) -> LevelOff:
+    """Find the first size whose score is within a distance of the ceiling.
+
+    Parameters
+    ----------
+    sizes, values
+        The curve, shape (n_sizes,).
+    ceiling
+        The score of all genes.
+    draws, ceiling_draws
+        The same on the same resampled test cells, shapes (n_draws, n_sizes) and (n_draws,).
+    metric, distance, confidence
+        Which score; how near; nominal coverage of the interval.
+
+    Examples
+    --------
+    >>> sizes, values = np.array([5, 10, 20]), np.array([0.5, 0.79, 0.8])
+    >>> level_off(sizes, values, 0.8, values[None], np.array([0.8]), metric="accuracy", distance=0.02).size
+    10
+    """
+    reached = np.append(values >= ceiling - distance, True)
+    firsts = np.hstack([draws >= ceiling_draws[:, None] - distance, np.ones((len(draws), 1), dtype=np.bool_)])
+    names: list[int | None] = [*map(int, sizes), None]
+    tail = (1 - confidence) / 2
+    ends = np.quantile(firsts.argmax(axis=1), [tail, 1 - tail], method="nearest")
+    return LevelOff(metric, distance, names[int(reached.argmax())], names[int(ends[0])], names[int(ends[1])])

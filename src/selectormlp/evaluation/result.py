@@ -1,0 +1,138 @@
+"""What is found out about a panel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from selectormlp.evaluation.curve import Curve, LevelOff
+from selectormlp.evaluation.hierarchy import Hierarchy
+from selectormlp.evaluation.robustness import Robustness
+from selectormlp.evaluation.stability import Stability
+from selectormlp.evaluation.unsupervised import Unsupervised
+
+Protocol = Literal["external", "other cells", "reselected", "optimistic"]
+
+
+@dataclass(frozen=True)
+class UnusableGene:
+    """A gene of a panel that the data lack, with the nearest names that they have (may be none)."""
+
+    name: str
+    suggestions: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Splits:
+    """How cells were split into those learned from and those tested.
+
+    Attributes
+    ----------
+    scheme
+        ``"stratified"`` (at random within each class), ``"grouped"`` (no donor on both sides) or
+        ``"leave one donor out"``.
+    n_splits
+        Number of splits; each test cell is tested once.
+    n_cells, n_test
+        Cells that take part, and those that are tested.
+    donor_key
+        Column of donors, or None.
+    n_donors
+        Number of donors, 0 where they are not used.
+    """
+
+    scheme: str
+    n_splits: int
+    n_cells: int
+    n_test: int
+    donor_key: str | None
+    n_donors: int
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What a panel is worth, on cells that neither it nor the classifiers have seen where this can be had.
+
+    Attributes
+    ----------
+    label_key
+        Column of cell types.
+    classifier
+        Name of the classifier that was refitted.
+    genes
+        Genes of the panel that the data have, in the panel's order, by the data's names.
+    unusable
+        Genes of the panel that they lack.
+    classes
+        Class names.
+    protocol
+        ``"external"``: the panel names no cells that it was learned on, so splits are fair as far as is known.
+        ``"other cells"``: it is tested on cells that it was not learned on. ``"reselected"``: the same method chose
+        anew from the training cells of each split; the score is of the method with these settings, not of this
+        list. ``"optimistic"``: it was learned on the test cells too, and its method cannot be run again here.
+    optimistic
+        Whether the scores are too good.
+    notes
+        What else there is to know, a sentence each.
+    splits
+        How cells were split.
+    curve
+        The panel's.
+    random
+        Of random panels of the same sizes, predictions of all of them pooled: the floor.
+    ceiling
+        Of all genes (one size). Of at most 2,000 of most variance in the training cells, see ``sizes``.
+    level_off
+        Where the curve comes near the ceiling.
+    unsupervised, hierarchy, robustness, stability
+        None where not asked for.
+    seed
+        Of splits, random panels, classifiers and bootstrap.
+    versions
+        Of Python and the packages that decide the numbers.
+    data_hash
+        Of the cells, see ``hash_cells``.
+    """
+
+    label_key: str
+    classifier: str
+    genes: tuple[str, ...]
+    unusable: tuple[UnusableGene, ...]
+    classes: tuple[str, ...]
+    protocol: Protocol
+    optimistic: bool
+    notes: tuple[str, ...]
+    splits: Splits
+    curve: Curve
+    random: Curve
+    ceiling: Curve
+    level_off: LevelOff
+    unsupervised: Unsupervised | None
+    hierarchy: Hierarchy | None
+    robustness: Robustness | None
+    stability: Stability | None
+    seed: int
+    versions: dict[str, str]
+    data_hash: str
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the three curves, a line a size and score; see :meth:`Curve.to_frame`."""
+        return pd.concat([curve.to_frame() for curve in (self.curve, self.random, self.ceiling)], ignore_index=True)
+
+    def class_frame(self) -> pd.DataFrame:
+        """Return the recall of each class at each size, of all three; see :meth:`Curve.class_frame`."""
+        curves = (self.curve, self.random, self.ceiling)
+        return pd.concat([curve.class_frame() for curve in curves], ignore_index=True)
+
+    def confusion_frame(self) -> pd.DataFrame:
+        """Return the confusion of the whole panel: true classes as rows, predicted ones as columns, in cells."""
+        names = pd.Index(self.classes, name="true")
+        return pd.DataFrame(self.curve.confusions[-1], index=names, columns=list(self.classes))
+
+    def unusable_frame(self) -> pd.DataFrame:
+        """Return a line for each gene that the data lack: gene, suggestions (text)."""
+        names = np.array([gene.name for gene in self.unusable], dtype=object)
+        return pd.DataFrame({"gene": names, "suggestions": ["; ".join(gene.suggestions) for gene in self.unusable]})

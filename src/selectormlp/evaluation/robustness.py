@@ -1,0 +1,299 @@
+"""What is left of a panel's accuracy when the assay falls short of the data it was chosen on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from selectormlp.data.cells import IntArray, Matrix, as_matrix
+from selectormlp.errors import SettingsError, quoted
+from selectormlp.evaluation.intervals import FloatArray
+from selectormlp.evaluation.refit import count_confusion, fit_quietly, refit_predict
+from selectormlp.evaluation.splits import Folds
+
+BINARISED = "binarised"
+
+
+@dataclass(frozen=True, eq=False)
+class Disturbance:
+    """One way in which an assay falls short, and what it costs.
+
+    Attributes
+    ----------
+    kind
+        ``"none"``, ``"thinned"``, ``"probes failed"``, ``"gain"`` or ``"binarised"``.
+    level
+        Share of the counts kept; share of the genes lost; standard deviation of the natural logarithm of each gene's
+        gain; NaN for the others.
+    accuracy, balanced_accuracy
+        On disturbed test cells, of a classifier that learned from undisturbed cells; one value a draw,
+        shape (n_draws,).
+        NaN for ``"binarised"``.
+    refitted_accuracy, refitted_balanced_accuracy
+        The same, of a classifier that learned from cells disturbed in the same way, shape (n_draws,).
+    """
+
+    kind: str
+    level: float
+    accuracy: FloatArray
+    balanced_accuracy: FloatArray
+    refitted_accuracy: FloatArray
+    refitted_balanced_accuracy: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Robustness:
+    """Accuracy of a whole panel under each disturbance.
+
+    Attributes
+    ----------
+    n_genes
+        Size of the panel.
+    disturbances
+        The first is ``"none"``: what the others are to be compared with.
+    notes
+        What could not be measured, and why.
+    """
+
+    n_genes: int
+    disturbances: tuple[Disturbance, ...]
+    notes: tuple[str, ...] = ()
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a line a disturbance: kind, level, mean over draws of the four scores, sd of balanced_accuracy."""
+        names = ("accuracy", "balanced_accuracy", "refitted_accuracy", "refitted_balanced_accuracy")
+        return pd.DataFrame(
+            [
+                {
+                    "kind": found.kind,
+                    "level": found.level,
+                    **{name: float(getattr(found, name).mean()) for name in names},
+                    "draw_sd": float(found.balanced_accuracy.std()),
+                }
+                for found in self.disturbances
+            ]
+        )
+
+
+UNIT_TOLERANCE = 0.02
+"""How far a count may lie from a whole number, relative to it: rounding of float32 logarithms of up to 10⁴ counts."""
+
+LEAST_WHOLE = 0.99
+"""Share of a cell's values that must be whole, and of the cells of which this must hold."""
+
+MOST_LEAST_COUNT = 3
+"""The largest that the least count of a cell may be; where few genes were measured, no gene may have a count of 1."""
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What to do to the cells.
+
+    Attributes
+    ----------
+    thinning
+        Shares of the counts kept, above 0 and below 1.
+    failures
+        Shares of the genes that fail, above 0 and below 1.
+    gains
+        Standard deviations of the natural logarithm of each gene's gain, above 0.
+    n_draws
+        How often each is drawn.
+
+    Raises
+    ------
+    SettingsError
+        If a value is out of range.
+    """
+
+    thinning: tuple[float, ...] = (0.5, 0.2)
+    failures: tuple[float, ...] = (0.05, 0.1)
+    gains: tuple[float, ...] = (0.5,)
+    n_draws: int = 2
+
+    def __post_init__(self) -> None:
+        for name, most in (("thinning", 1.0), ("failures", 1.0), ("gains", np.inf)):
+            wrong = [value for value in getattr(self, name) if not 0 < value < most]
+            if wrong:
+                limit = "above 0" if most == np.inf else "above 0 and below 1"
+                raise SettingsError(f"{name} holds {quoted(wrong)}; expected numbers {limit}")
+        if self.n_draws < 1:
+            raise SettingsError(f"n_draws is {self.n_draws}; expected 1 or more")
+
+
+@dataclass(frozen=True, eq=False)
+class CountScale:
+    """What turns log-normalised values back to counts.
+
+    Attributes
+    ----------
+    unit
+        Normalised value (not logged) of one count in each cell, shape (n_cells,).
+    """
+
+    unit: FloatArray
+
+
+def find_count_scale(X: Matrix) -> CountScale | None:
+    """Find the value of one count in each cell of log1p-normalised counts: the least above 0, or a half or third of it.
+
+    Parameters
+    ----------
+    X
+        Natural log1p of counts scaled cell by cell, all genes, shape (n_cells, n_genes).
+
+    Returns
+    -------
+    None where the values are not of that kind: in more than 1 % of the cells they are not whole multiples of it.
+
+    Examples
+    --------
+    >>> counts = np.array([[1, 3, 0], [2, 1, 1]], dtype=np.float32)
+    >>> find_count_scale(np.log1p(counts * 10)).unit.round(3)
+    array([10., 10.])
+    >>> find_count_scale(np.array([[0.3, 1.7], [1.1, 0.9]], dtype=np.float32)) is None
+    True
+    """
+    rows = sp.csr_array(X)
+    rows.eliminate_zeros()
+    values = np.expm1(rows.data.astype(np.float64))
+    if not values.size or values.min() < 0:
+        return None
+    lengths = np.diff(rows.indptr)
+    filled = lengths > 0
+    least = np.ones(rows.shape[0])
+    least[filled] = np.minimum.reduceat(values, rows.indptr[:-1][filled])
+    unit = least.copy()
+    for divisor in range(1, MOST_LEAST_COUNT + 1):  # a cell's least count may be 2 or 3
+        counts = values / np.repeat(unit, lengths)
+        whole = np.abs(counts - np.rint(counts)) <= UNIT_TOLERANCE * np.maximum(counts, 1)
+        share = np.ones(rows.shape[0])
+        share[filled] = np.add.reduceat(whole.astype(np.float64), rows.indptr[:-1][filled]) / lengths[filled]
+        bad = share < LEAST_WHOLE
+        if divisor < MOST_LEAST_COUNT:
+            unit[bad] = least[bad] / (divisor + 1)
+    return CountScale(unit) if bad.mean() <= 1 - LEAST_WHOLE and counts.max() > 1.5 else None
+
+
+def thin(few: FloatArray, rng: np.random.Generator, *, scale: CountScale, share: float) -> FloatArray:
+    """Keep each count by chance, as if sequenced or detected less deeply, and normalise to the same total.
+
+    Parameters
+    ----------
+    few
+        Log-normalised expression, shape (n_cells, k).
+    scale
+        Of these cells.
+    share
+        Chance to keep a count, 0 to 1.
+    rng
+        Source of chance.
+    """
+    counts = np.rint(np.expm1(few) / scale.unit[:, None]).astype(np.int64)
+    kept: FloatArray = np.log1p(rng.binomial(counts, share) * (scale.unit[:, None] / share))
+    return kept
+
+
+def fail_probes(few: FloatArray, rng: np.random.Generator, *, share: float) -> FloatArray:
+    """Set genes to 0 at random: this share of them, at least one.
+
+    Examples
+    --------
+    >>> float(fail_probes(np.ones((1, 4)), np.random.default_rng(0), share=0.5).sum())
+    2.0
+    """
+    n_genes = few.shape[1]
+    lost = rng.choice(n_genes, max(1, round(share * n_genes)), replace=False)
+    left = few.copy()
+    left[:, lost] = 0.0
+    return left
+
+
+def change_gains(few: FloatArray, rng: np.random.Generator, *, sd: float) -> FloatArray:
+    """Multiply each gene, before the logarithm, by a factor of its own, whose logarithm is normal with this spread."""
+    factors = np.exp(rng.normal(0.0, sd, few.shape[1]))
+    changed: FloatArray = np.log1p(np.expm1(few) * factors)
+    return changed
+
+
+def measure_robustness(
+    X: Matrix,
+    labels: IntArray,
+    genes: IntArray,
+    folds: Folds,
+    refitter: Callable[[], Any],
+    plan: Plan,
+    *,
+    seed: int = 0,
+) -> Robustness:
+    """Disturb cells, and score classifiers that have and have not learned from cells so disturbed.
+
+    Parameters
+    ----------
+    X
+        Log-normalised expression of all genes, shape (n_cells, n_genes).
+    labels
+        Class codes, shape (n_cells,).
+    genes
+        Columns of the panel, shape (k,).
+    folds
+        The splits.
+    refitter
+        Makes unfitted classifiers.
+    plan
+        What to do to the cells.
+    seed
+        Of all that is drawn.
+    """
+    few = as_matrix(X[:, genes])
+    clean = np.asarray(few.toarray() if isinstance(few, sp.csr_array) else few, dtype=np.float64)
+    fitted = [fit_quietly(refitter(), clean[train].astype(np.float32), labels[train]) for train, _ in folds]
+    ways, notes = _ways(X, clean, plan)
+    n_classes = int(labels.max()) + 1
+    true = labels[folds.test_rows]
+
+    def score(predicted: list[IntArray]) -> tuple[float, float]:
+        found = count_confusion(true, np.concatenate(predicted), n_classes)
+        return found.accuracy, found.balanced_accuracy
+
+    results = []
+    for place, (kind, level, disturb) in enumerate(ways):
+        n_draws = plan.n_draws if disturb is not None and kind != BINARISED else 1
+        scores = np.full((4, n_draws), np.nan)
+        for draw in range(n_draws):
+            rng = np.random.default_rng((seed, place, draw))
+            changed = (clean if disturb is None else disturb(clean, rng)).astype(np.float32)
+            if kind != BINARISED:
+                unaware = [clf.predict(changed[test]) for clf, (_, test) in zip(fitted, folds, strict=True)]
+                scores[:2, draw] = score(unaware)
+            aware = [refit_predict(refitter(), changed[train], labels[train], changed[test]) for train, test in folds]
+            scores[2:, draw] = score(aware)
+        results.append(Disturbance(kind, level, *scores))
+    return Robustness(len(genes), tuple(results), notes)
+
+
+Way = tuple[str, float, "Callable[[FloatArray, np.random.Generator], FloatArray] | None"]
+
+
+def _ways(X: Matrix, clean: FloatArray, plan: Plan) -> tuple[list[Way], tuple[str, ...]]:
+    """List what can be done to these cells, and say what cannot."""
+    ways: list[Way] = [("none", np.nan, None)]
+    notes = []
+    scale = find_count_scale(X)
+    if scale is None:
+        notes.append("counts could not be thinned: the values are not log1p-normalised counts")
+    else:
+        ways += [("thinned", share, partial(thin, scale=scale, share=share)) for share in plan.thinning]
+    ways += [("probes failed", share, partial(fail_probes, share=share)) for share in plan.failures]
+    if clean.min(initial=0) < 0:
+        notes.append("gains could not be changed and values not binarised: some are below 0")
+    else:
+        ways += [("gain", sd, partial(change_gains, sd=sd)) for sd in plan.gains]
+        ways.append((BINARISED, np.nan, lambda few, _: (few > 0).astype(np.float64)))
+    return ways, tuple(notes)

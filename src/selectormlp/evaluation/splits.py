@@ -1,0 +1,166 @@
+"""Splits into cells to learn from and cells to test, each tested once, donors kept apart."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.model_selection import LeaveOneGroupOut, StratifiedGroupKFold, StratifiedKFold
+
+from selectormlp.data.cells import IntArray
+from selectormlp.errors import DataError
+
+BoolArray = npt.NDArray[np.bool_]
+
+STRATIFIED, GROUPED, ONE_OUT = "stratified", "grouped", "leave one donor out"
+
+
+@dataclass(frozen=True, eq=False)
+class Folds:
+    """Cells to learn from and to test, split by split.
+
+    Attributes
+    ----------
+    scheme
+        ``"stratified"``, ``"grouped"`` or ``"leave one donor out"``.
+    train, test
+        Rows of each split, increasing.
+    n_untrained
+        Cells that no split could test, since none of their class was left to learn from.
+    """
+
+    scheme: str
+    train: tuple[IntArray, ...]
+    test: tuple[IntArray, ...]
+    n_untrained: int
+
+    def __len__(self) -> int:
+        return len(self.train)
+
+    def __iter__(self) -> Iterator[tuple[IntArray, IntArray]]:
+        return iter(zip(self.train, self.test, strict=True))
+
+    @property
+    def test_rows(self) -> IntArray:
+        """All test cells, split by split, shape (n_test,)."""
+        return np.concatenate(self.test)
+
+    @property
+    def split_of_test(self) -> IntArray:
+        """Split of each of ``test_rows``, shape (n_test,)."""
+        return np.repeat(np.arange(len(self)), [len(rows) for rows in self.test])
+
+    @property
+    def test_shares(self) -> npt.NDArray[np.float64]:
+        """Test cells / training cells of each split, shape (n_splits,)."""
+        return np.array([len(test) / len(train) for train, test in self])
+
+
+def make_folds(
+    labels: IntArray,
+    *,
+    n_splits: int,
+    donors: npt.NDArray[np.str_] | None = None,
+    testable: BoolArray | None = None,
+    max_train: int | None = None,
+    seed: int = 0,
+) -> Folds:
+    """Split cells so that each is tested at most once.
+
+    Parameters
+    ----------
+    labels
+        Class code of each cell, shape (n_cells,).
+    n_splits
+        Number of splits; fewer where fewer donors (or cells of the largest class) can be tested.
+    donors
+        Donor of each cell: none is on both sides. Each is left out once where there are at most ``n_splits``.
+    testable
+        Which cells may be tested, by default all; the others are learned from, where their donor is not tested.
+    max_train
+        The most cells to learn from in one split: a random part of them, each class to the same share and at least
+        one cell of each.
+    seed
+        Of the shuffle.
+
+    Raises
+    ------
+    DataError
+        If there is one donor, or nothing to learn from or to test.
+
+    Examples
+    --------
+    >>> folds = make_folds(np.array([0, 0, 1, 1]), n_splits=2)
+    >>> folds.scheme, [len(test) for test in folds.test]
+    ('stratified', [2, 2])
+    """
+    if donors is not None and len(np.unique(donors)) < 2:
+        raise DataError(
+            f"all {len(labels)} cells are of one donor ({str(donors[0])!r}); at least 2 are needed: leave the donor "
+            "column out"
+        )
+    allowed = np.ones(len(labels), dtype=np.bool_) if testable is None else testable
+    rows = np.flatnonzero(allowed)
+    scheme, parts = _parts(labels[rows], n_splits, None if donors is None else donors[rows], seed)
+    rng = np.random.default_rng(seed)
+    train, test, n_untrained = [], [], 0
+    for part in parts:
+        tested = rows[part]
+        left = np.ones(len(labels), dtype=np.bool_)
+        left[tested] = False
+        if donors is not None:
+            left &= ~np.isin(donors, np.unique(donors[tested]))
+        learned = thin_out(np.flatnonzero(left), labels, max_train, rng)
+        known = np.isin(labels[tested], labels[learned])
+        n_untrained += int((~known).sum())
+        if known.any() and len(np.unique(labels[learned])) > 1:
+            train.append(learned)
+            test.append(tested[known])
+    if not train:
+        raise DataError(
+            f"no split of {len(rows)} cells leaves two classes to learn from and cells of them to test; use a label "
+            "column with larger classes, or leave the donor column out"
+        )
+    return Folds(scheme, tuple(train), tuple(test), n_untrained)
+
+
+def _parts(
+    labels: IntArray, n_splits: int, donors: npt.NDArray[np.str_] | None, seed: int
+) -> tuple[str, list[IntArray]]:
+    """Divide cells into parts that are tested in turn."""
+    everything = np.zeros((len(labels), 1))
+    splitter: Any
+    if donors is None:
+        most = int(np.bincount(labels).max(initial=0))
+        if most < 2:
+            raise DataError(
+                f"none of the classes has more than {most} cell(s) to test; use a label column with larger classes"
+            )
+        scheme, splitter = STRATIFIED, StratifiedKFold(min(n_splits, most), shuffle=True, random_state=seed)
+    else:
+        n_donors = len(np.unique(donors))
+        if n_donors == 1:
+            return ONE_OUT, [np.arange(len(labels))]
+        if n_donors <= n_splits:
+            scheme, splitter = ONE_OUT, LeaveOneGroupOut()
+        else:
+            scheme, splitter = GROUPED, StratifiedGroupKFold(n_splits, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # classes with fewer cells than splits: some parts lack them
+        return scheme, [test for _, test in splitter.split(everything, labels, donors)]
+
+
+def thin_out(rows: IntArray, labels: IntArray, most: int | None, rng: np.random.Generator) -> IntArray:
+    """Keep about ``most`` rows at random, each class to the same share, at least one of each; None keeps all."""
+    if most is None or len(rows) <= most:
+        return rows
+    kept = []
+    for label in np.unique(labels[rows]):
+        of_class = rows[labels[rows] == label]
+        number = max(1, round(len(of_class) * most / len(rows)))
+        kept.append(rng.choice(of_class, number, replace=False))
+    return np.sort(np.concatenate(kept))

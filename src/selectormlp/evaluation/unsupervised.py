@@ -1,0 +1,329 @@
+"""How much of all genes' variation a panel keeps, without labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import scipy.sparse as sp
+from scipy.stats import rankdata
+from sklearn.decomposition import PCA
+from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+from sklearn.neighbors import NearestNeighbors
+
+from selectormlp.data.cells import Cells, IntArray, Matrix, as_matrix
+from selectormlp.errors import DataError
+from selectormlp.evaluation.intervals import FloatArray
+from selectormlp.evaluation.splits import Folds
+
+
+@dataclass(frozen=True, eq=False)
+class UnsupervisedScores:
+    """What a set of genes keeps of the whole profile.
+
+    Attributes
+    ----------
+    explained_variance
+        Share of the variance of all genes, on test cells, that a linear fit on training cells predicts from the
+        panel; at most 1, below 0 where it does worse than the mean.
+    knn_overlap
+        Mean share of a cell's nearest neighbours by all genes that are its nearest by the panel too, 0 to 1.
+    nmi, ari
+        Normalised mutual information (0 to 1) and adjusted Rand index (at most 1, 0 by chance) of Leiden clusters by
+        the panel with Leiden clusters by all genes.
+    label_nmi, label_ari
+        The same with the labels.
+    n_clusters
+        Number of Leiden clusters by the panel.
+    """
+
+    explained_variance: float
+    knn_overlap: float
+    nmi: float
+    ari: float
+    label_nmi: float
+    label_ari: float
+    n_clusters: int
+
+
+@dataclass(frozen=True, eq=False)
+class Unsupervised:
+    """Measures that need no labels, and how much the genes of a panel repeat each other.
+
+    Attributes
+    ----------
+    panel
+        Of the whole panel.
+    random
+        Of one random panel of the same size.
+    all_genes
+        Of all genes (explained variance, overlap and agreement with itself are 1).
+    genes
+        Genes of the panel.
+    correlation
+        Spearman's correlation between them over cells, shape (n_genes, n_genes); 0 for genes that do not vary.
+    nearest_correlation
+        Largest absolute correlation of each gene with another of the panel, shape (n_genes,).
+    n_cells, n_neighbors
+        Cells (a sample where there are more) and neighbours that overlap and clusters were measured with.
+    """
+
+    panel: UnsupervisedScores
+    random: UnsupervisedScores
+    all_genes: UnsupervisedScores
+    genes: tuple[str, ...]
+    correlation: FloatArray
+    nearest_correlation: FloatArray
+    n_cells: int
+    n_neighbors: int
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a line a set of genes (panel, random, all genes) and a column a measure."""
+        scores = {"panel": self.panel, "random": self.random, "all genes": self.all_genes}
+        return pd.DataFrame([vars(found) for found in scores.values()], index=pd.Index(scores, name="genes"))
+
+    def redundancy_frame(self) -> pd.DataFrame:
+        """Return a line a gene: gene, nearest (the gene of the panel most correlated with it), correlation."""
+        others = np.abs(self.correlation)
+        np.fill_diagonal(others, -1)
+        places = others.argmax(axis=1)
+        nearest = [self.genes[place] if len(self.genes) > 1 else "" for place in places]
+        signed = self.correlation[np.arange(len(places)), places]
+        return pd.DataFrame({"gene": self.genes, "nearest": nearest, "correlation": signed})
+
+
+MOST_CELLS = 3000
+"""Cells that neighbours and clusters are found among; all pairs of distances are measured."""
+
+N_NEIGHBORS = 15
+"""Neighbours of a cell, scanpy's default."""
+
+N_COMPONENTS = 50
+"""Principal components in which neighbours are found where there are more genes, scanpy's default."""
+
+RIDGE = 1e-6
+"""Added to the variances of the panel's genes, relative to their mean: genes may repeat each other exactly."""
+
+COLUMNS = 1000
+"""Genes predicted at a time."""
+
+
+def explained_variance(X: Matrix, genes: IntArray, folds: Folds) -> float:
+    """Predict all genes from a few by least squares, and say which share of their variance that explains.
+
+    Parameters
+    ----------
+    X
+        Expression, shape (n_cells, n_genes), dense or CSR.
+    genes
+        Columns of the few, shape (k,).
+    folds
+        Fitted on the training cells, measured on the test cells of each split.
+
+    Returns
+    -------
+    1 − Σ squared residuals / Σ squared deviations from the test mean, over cells, genes and splits; as scikit-learn's
+    ``r2_score(multioutput="variance_weighted")`` where there is one split.
+
+    Examples
+    --------
+    >>> X = np.array([[0, 0], [1, 2], [2, 4], [3, 6]], dtype=np.float32)
+    >>> folds = Folds("stratified", (np.array([0, 1, 2]),), (np.array([1, 3]),), 0)
+    >>> round(explained_variance(X, np.array([0]), folds), 3)
+    1.0
+    """
+    residual = total = 0.0
+    for train, test in folds:
+        known, asked = (_dense(X[rows][:, genes]).astype(np.float64) for rows in (train, test))
+        centre = known.mean(axis=0)
+        known, asked = known - centre, asked - centre
+        gram = known.T @ known
+        ridge = RIDGE * max(float(np.trace(gram)) / len(genes), np.finfo(np.float64).tiny)
+        # Ŷ = mean + asked · (gram + ridge)⁻¹ · knownᵀ · Y, written as weights of the training cells
+        weights = np.linalg.solve(gram + ridge * np.eye(len(genes)), known.T)
+        for start in range(0, X.shape[1], COLUMNS):
+            columns = np.arange(start, min(start + COLUMNS, X.shape[1]))
+            learned, truth = (_dense(X[rows][:, columns]).astype(np.float64) for rows in (train, test))
+            guess = learned.mean(axis=0) + asked @ (weights @ learned)
+            residual += float(np.square(truth - guess).sum())
+            total += float(np.square(truth - truth.mean(axis=0)).sum())
+    return 1 - residual / total if total else float("nan")
+
+
+def neighbors(X: Matrix, n_neighbors: int = N_NEIGHBORS, *, seed: int = 0) -> IntArray:
+    """Find each cell's nearest cells, by Euclidean distance in at most 50 principal components.
+
+    Parameters
+    ----------
+    X
+        Expression, shape (n_cells, n_genes), dense or CSR.
+    n_neighbors
+        How many, fewer than there are cells.
+    seed
+        Of the randomised decomposition.
+
+    Returns
+    -------
+    Rows, nearest first, the cell itself left out, shape (n_cells, n_neighbors).
+
+    Examples
+    --------
+    >>> neighbors(np.array([[0.0], [1.0], [5.0]], dtype=np.float32), 1).ravel()
+    array([1, 0, 1])
+    """
+    if X.shape[1] > N_COMPONENTS and X.shape[0] > N_COMPONENTS:
+        solver = "arpack" if sp.issparse(X) else "randomized"
+        points = PCA(N_COMPONENTS, svd_solver=solver, random_state=seed).fit_transform(X)
+    else:
+        points = _dense(X)
+    found = NearestNeighbors(n_neighbors=n_neighbors).fit(points).kneighbors(return_distance=False)
+    return np.asarray(found, dtype=np.int64)
+
+
+def knn_overlap(first: IntArray, second: IntArray) -> float:
+    """Return the mean share of neighbours that two lists of them have in common.
+
+    Parameters
+    ----------
+    first, second
+        Rows of neighbours, shape (n_cells, n_neighbors).
+
+    Examples
+    --------
+    >>> knn_overlap(np.array([[1, 2], [0, 2]]), np.array([[2, 3], [0, 2]]))
+    0.75
+    """
+    return float((first[:, :, None] == second[:, None, :]).any(axis=2).mean())
+
+
+def neighbor_graph(found: IntArray) -> sp.csr_array:
+    """Join cells that share neighbours, weighted by the Jaccard index of their neighbours (each its own included).
+
+    Levine et al. (Cell 2015, PhenoGraph). Cells are joined where one is the other's neighbour.
+
+    Returns
+    -------
+    Symmetric weights, shape (n_cells, n_cells), no diagonal.
+    """
+    n_cells, n_neighbors = found.shape
+    places = np.arange(n_cells)
+    near = sp.csr_array(
+        (np.ones(found.size), found.ravel(), np.arange(0, found.size + 1, n_neighbors)), shape=(n_cells, n_cells)
+    )
+    own = near + sp.csr_array((np.ones(n_cells), (places, places)), shape=(n_cells, n_cells))
+    shared = (own @ own.T).multiply(near.maximum(near.T)).tocoo()
+    weights = shared.data / (2 * (n_neighbors + 1) - shared.data)
+    return sp.csr_array((weights, (shared.row, shared.col)), shape=(n_cells, n_cells))
+
+
+def leiden(graph: sp.csr_array, *, resolution: float = 1.0, seed: int = 0) -> IntArray:
+    """Cluster a weighted graph by the Leiden algorithm (Traag et al., Scientific Reports 2019).
+
+    Parameters
+    ----------
+    graph
+        Symmetric weights, shape (n_cells, n_cells).
+    resolution, seed
+        As in ``scanpy.tl.leiden``, with whose ``flavor="leidenalg"``, ``n_iterations=2`` this agrees to the cell.
+
+    Returns
+    -------
+    Cluster of each cell, from 0, the largest first, shape (n_cells,).
+    """
+    import igraph
+    import leidenalg
+
+    rows, columns = graph.nonzero()
+    weights = np.asarray(graph[rows, columns]).ravel()
+    network = igraph.Graph(n=graph.shape[0], edges=np.column_stack([rows, columns]).tolist(), directed=True)
+    partition = leidenalg.find_partition(
+        network,
+        leidenalg.RBConfigurationVertexPartition,
+        weights=weights.tolist(),
+        n_iterations=2,
+        resolution_parameter=resolution,
+        seed=seed,
+    )
+    return np.array(partition.membership, dtype=np.int64)
+
+
+def spearman(X: Matrix) -> FloatArray:
+    """Return Spearman's correlation between genes over cells, 0 where a gene does not vary, 1 on the diagonal.
+
+    Examples
+    --------
+    >>> spearman(np.array([[0, 9, 1], [1, 4, 1], [2, 1, 1]], dtype=np.float32)).round(2)
+    array([[ 1., -1.,  0.],
+           [-1.,  1.,  0.],
+           [ 0.,  0.,  1.]])
+    """
+    ranks = rankdata(_dense(X), axis=0)
+    ranks -= ranks.mean(axis=0)
+    lengths = np.linalg.norm(ranks, axis=0)
+    unit = np.divide(ranks, lengths, out=np.zeros_like(ranks), where=lengths > 0)
+    correlation: FloatArray = np.clip(unit.T @ unit, -1, 1)
+    np.fill_diagonal(correlation, 1.0)
+    return correlation
+
+
+def measure_unsupervised(cells: Cells, genes: IntArray, folds: Folds, *, seed: int = 0) -> Unsupervised:
+    """Measure what a panel keeps of the whole profile, beside a random panel of its size.
+
+    Parameters
+    ----------
+    cells
+        Cells; at most 3,000 at random serve for neighbours, clusters and redundancy.
+    genes
+        Columns of the panel, shape (k,).
+    folds
+        For explained variance.
+    seed
+        Of the sample, the random panel and the clusters.
+
+    Raises
+    ------
+    DataError
+        If there are fewer than three cells.
+    """
+    if cells.n_cells < 3:
+        raise DataError(f"{cells.n_cells} cells; at least 3 are needed to compare neighbours")
+    rng = np.random.default_rng(seed)
+    rows = np.sort(rng.permutation(cells.n_cells)[:MOST_CELLS])
+    sample, labels = cells.X[rows], cells.labels[rows]
+    n_neighbors = min(N_NEIGHBORS, len(rows) - 1)
+    near_all = neighbors(sample, n_neighbors, seed=seed)
+    clusters_all = leiden(neighbor_graph(near_all), seed=seed)
+
+    def scores(columns: IntArray | None) -> UnsupervisedScores:
+        near = near_all if columns is None else neighbors(as_matrix(sample[:, columns]), n_neighbors, seed=seed)
+        clusters = clusters_all if columns is None else leiden(neighbor_graph(near), seed=seed)
+        return UnsupervisedScores(
+            explained_variance=1.0 if columns is None else explained_variance(cells.X, columns, folds),
+            knn_overlap=knn_overlap(near, near_all),
+            nmi=float(normalized_mutual_info_score(clusters_all, clusters)),
+            ari=float(adjusted_rand_score(clusters_all, clusters)),
+            label_nmi=float(normalized_mutual_info_score(labels, clusters)),
+            label_ari=float(adjusted_rand_score(labels, clusters)),
+            n_clusters=int(clusters.max()) + 1,
+        )
+
+    correlation = spearman(as_matrix(sample[:, genes]))
+    others = np.abs(correlation)
+    np.fill_diagonal(others, 0.0)
+    return Unsupervised(
+        panel=scores(genes),
+        random=scores(rng.permutation(cells.n_genes)[: len(genes)]),
+        all_genes=scores(None),
+        genes=tuple(map(str, cells.genes[genes])),
+        correlation=correlation,
+        nearest_correlation=others.max(axis=0),
+        n_cells=len(rows),
+        n_neighbors=n_neighbors,
+    )
+
+
+def _dense(X: Matrix) -> npt.NDArray[np.float32]:
+    dense: npt.NDArray[np.float32] = X.toarray() if isinstance(X, sp.csr_array) else np.asarray(X)
+    return dense

@@ -1,0 +1,108 @@
+"""Finding a panel's genes in the data, and saying what stands for those that are not there."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from selectormlp.data.cells import IntArray
+from selectormlp.errors import PanelError, nearest, quoted
+from selectormlp.evaluation.result import UnusableGene
+from selectormlp.panel.names import GeneNames
+from selectormlp.panel.panel import Panel
+
+logger = logging.getLogger(__name__)
+
+MOST_LOOKED_FOR = 50
+"""Absent genes that near names are looked for; each takes up to half a second among 20,000 genes."""
+
+LENGTHS_APART = 2
+"""How much longer or shorter a near name may be; comparing the others would take three times as long."""
+
+
+def match_genes(
+    panel: Panel, genes: pd.Index[str], aliases: pd.Index[str] | None = None
+) -> tuple[IntArray, tuple[UnusableGene, ...]]:
+    """Find the genes of a panel by name, by second name, or by the panel's identifiers.
+
+    Parameters
+    ----------
+    panel
+        The panel.
+    genes
+        Gene names of the data, unique.
+    aliases
+        A second name for each, or None.
+
+    Returns
+    -------
+    Columns of the genes found, in the panel's order, each once; and those that could not be used (absent, or a name
+    that several genes share), with near names.
+
+    Raises
+    ------
+    PanelError
+        If none is found.
+
+    Examples
+    --------
+    >>> columns, unusable = match_genes(Panel(("CD3E", "MS4A2")), pd.Index(["MS4A1", "CD3E"]))
+    >>> columns, unusable[0].name, unusable[0].suggestions
+    (array([1]), 'MS4A2', ('MS4A1',))
+    """
+    names = GeneNames(genes, aliases)
+    found = names.find(panel.genes)
+    ids = names.find(panel.gene_ids or ())
+    columns: list[int] = []
+    unusable = []
+    for place, gene in enumerate(panel.genes):
+        positions = found[gene] or (ids.get(panel.gene_ids[place], []) if panel.gene_ids else [])
+        if len(positions) == 1:
+            columns.append(positions[0])
+        elif positions:
+            unusable.append(UnusableGene(gene, tuple(map(str, genes[positions]))))
+        else:
+            near = suggest(gene, list(names.positions)) if len(unusable) < MOST_LOOKED_FOR else ()
+            unusable.append(UnusableGene(gene, near))
+    if not columns:
+        raise PanelError(
+            f"none of the {len(panel)} genes of the panel ({quoted(panel.genes, most=3)}) is in the data (first: "
+            f"{quoted(genes, most=3)}); {panel.genes[0]!r}: {nearest(panel.genes[0], names.positions)}; use the same "
+            "gene names, or name a column of second names (gene_name_key)"
+        )
+    if unusable:
+        listed = "; ".join(
+            f"{gene.name!r} ({'nearest: ' + quoted(gene.suggestions) if gene.suggestions else 'nothing is near'})"
+            for gene in unusable[:10]
+        )
+        more = f"; and {len(unusable) - 10} more" if len(unusable) > 10 else ""
+        logger.warning(
+            "%d of the %d genes of the panel cannot be used, since the data lack them (or several genes share the "
+            "name): %s%s",
+            len(unusable),
+            len(panel),
+            listed,
+            more,
+        )
+    return np.array(list(dict.fromkeys(columns)), dtype=np.int64), tuple(unusable)
+
+
+def suggest(name: str, known: Sequence[str], *, most: int = 3) -> tuple[str, ...]:
+    """Return the known names that come nearest, the nearest first; may be none.
+
+    Examples
+    --------
+    >>> suggest("cd3e", ["CD3D", "CD3E", "ACTB"])
+    ('CD3E', 'CD3D')
+    """
+    folded: dict[str, str] = {}
+    wanted = name.casefold()
+    for candidate in known:
+        if abs(len(candidate) - len(name)) <= LENGTHS_APART:
+            folded.setdefault(candidate.casefold(), candidate)
+    folded.pop("", None)
+    return tuple(folded[match] for match in difflib.get_close_matches(wanted, list(folded), n=most, cutoff=0.6))

@@ -1,0 +1,113 @@
+"""Results as CSV files: all of a command's, or none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from selectormlp.evaluation.compare import Comparison
+from selectormlp.evaluation.result import Evaluation
+from selectormlp.files import written_whole
+from selectormlp.models.panel_classifier import Predictions
+from selectormlp.panel.storage import shielded
+
+
+def evaluation_tables(found: Evaluation) -> dict[str, pd.DataFrame]:
+    """Return the tables of an evaluation by the names of their files.
+
+    ``summary`` (what was measured and how), ``scores``, ``classes``, ``confusion`` and ``confused`` (the commonest
+    errors); and ``unusable``, ``unsupervised``, ``redundancy``, ``hierarchy``, ``coarse_classes``, ``robustness``,
+    ``stability`` and ``overlaps`` where there is such a thing.
+    """
+    tables = {
+        "summary": _summary(found),
+        "scores": found.to_frame(),
+        "classes": found.class_frame(),
+        "confusion": found.confusion_frame().reset_index(),
+        "confused": found.curve.confused_pairs(),
+    }
+    if found.unusable:
+        tables["unusable"] = found.unusable_frame()
+    if found.unsupervised is not None:
+        tables["unsupervised"] = found.unsupervised.to_frame().reset_index()
+        tables["redundancy"] = found.unsupervised.redundancy_frame()
+    if found.hierarchy is not None:
+        tables["hierarchy"] = found.hierarchy.to_frame()
+        tables["coarse_classes"] = found.hierarchy.class_frame()
+    if found.robustness is not None:
+        tables["robustness"] = found.robustness.to_frame()
+    if found.stability is not None:
+        tables["stability"] = found.stability.to_frame()
+        tables["overlaps"] = found.stability.overlap_frame()
+    return {f"{name}.csv": table for name, table in tables.items()}
+
+
+def comparison_tables(found: Comparison) -> dict[str, pd.DataFrame]:
+    """Return the tables of a comparison by the names of their files: panels, curves, differences, overlap, genes."""
+    return {
+        "panels.csv": found.to_frame(),
+        "curves.csv": found.curve_frame(),
+        "differences.csv": found.difference_frame(),
+        "overlap.csv": found.overlap_frame().reset_index(),
+        "genes.csv": found.gene_frame(),
+    }
+
+
+def prediction_tables(found: Predictions) -> dict[str, pd.DataFrame]:
+    """Return the table of predictions by the name of its file."""
+    return {"predictions.csv": found.to_frame().reset_index()}
+
+
+def write_tables(folder: Path | str, tables: Mapping[str, pd.DataFrame]) -> list[Path]:
+    """Write tables to a folder, all or none; text is safe to open in a spreadsheet as that of ``panel.csv`` is.
+
+    Returns
+    -------
+    The files.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written to.
+    """
+    files = [Path(folder) / name for name in tables]
+    with written_whole(*files) as drafts:
+        for draft, table in zip(drafts, tables.values(), strict=True):
+            safe = table.rename(columns=lambda name: shielded(str(name)))
+            for place in range(safe.shape[1]):
+                if not pd.api.types.is_numeric_dtype(safe.dtypes.iloc[place]):
+                    safe.isetitem(
+                        place, [shielded(value) if isinstance(value, str) else value for value in safe.iloc[:, place]]
+                    )
+            safe.to_csv(draft, index=False, lineterminator="\n")
+    return files
+
+
+def _summary(found: Evaluation) -> pd.DataFrame:
+    level, splits = found.level_off, found.splits
+    lines: list[tuple[str, object]] = [
+        ("label_key", found.label_key),
+        ("classifier", found.classifier),
+        ("n_genes", len(found.genes)),
+        ("n_unusable", len(found.unusable)),
+        ("protocol", found.protocol),
+        ("optimistic", found.optimistic),
+        ("splits", splits.scheme),
+        ("n_splits", splits.n_splits),
+        ("n_cells", splits.n_cells),
+        ("n_test", splits.n_test),
+        ("donor_key", splits.donor_key or ""),
+        ("n_donors", splits.n_donors),
+        ("level_off_metric", level.metric),
+        ("level_off_distance", level.distance),
+        ("level_off_size", "" if level.size is None else level.size),
+        ("level_off_low", "" if level.low is None else level.low),
+        ("level_off_high", "" if level.high is None else level.high),
+        ("seed", found.seed),
+        ("data_hash", found.data_hash),
+        *((f"version_of_{name}", version) for name, version in found.versions.items()),
+        *(("note", note) for note in found.notes),
+    ]
+    return pd.DataFrame(lines, columns=["what", "value"], dtype=object)
