@@ -16,14 +16,16 @@ MOMENTS = moments_of(X, CODES)
 LOSS = {"inverse": lambda d: 1 / (1 + d), "bhattacharyya": lambda d: np.exp(-d / 8), "log": lambda d: -np.log1p(d)}
 
 
-def squared_distances(genes):
-    """D² of all pairs of classes from means and covariance of a set of genes; ridge as by default."""
+def squared_distances(genes, shrinkage=0.0):
+    """D² of all pairs of classes from means and shrunk covariance of a set of genes; ridge as by default."""
     genes = list(genes)
     if not genes:
         return np.zeros((4, 4))
     covariance = MOMENTS.within_covariance()
     ridge = 0.1 * np.median(covariance.diagonal())
-    inverse = np.linalg.inv(covariance[np.ix_(genes, genes)] + ridge * np.eye(len(genes)))
+    few = covariance[np.ix_(genes, genes)]
+    few = (1 - shrinkage) * few + shrinkage * np.diag(few.diagonal())
+    inverse = np.linalg.inv(few + ridge * np.eye(len(genes)))
     gaps = MOMENTS.means[:, None, genes] - MOMENTS.means[None, :, genes]
     return np.einsum("abi,ij,abj->ab", gaps, inverse, gaps)
 
@@ -32,13 +34,11 @@ SAMPLING = 1 / MOMENTS.counts[:, None] + 1 / MOMENTS.counts
 PAIRS = np.triu_indices(4, k=1)
 
 
-def discriminant_loss(ordered, criterion):
+def discriminant_loss(ordered, criterion, shrinkage=0.0):
     """Mean loss of the pairs after genes in the order given, each gain of D² less its sampling share."""
-    credited = sum(
-        np.maximum(squared_distances(ordered[: i + 1]) - squared_distances(ordered[:i]) - SAMPLING, 0)
-        for i in range(len(ordered))
-    )
-    return LOSS[criterion](np.asarray(credited) + np.zeros((4, 4)))[PAIRS].mean()
+    distances = [squared_distances(ordered[:n], shrinkage) for n in range(len(ordered) + 1)]
+    credited = np.maximum(np.diff(distances, axis=0) - SAMPLING, 0).sum(axis=0)
+    return LOSS[criterion](credited)[PAIRS].mean()
 
 
 def unexplained(genes, targets):
@@ -52,8 +52,9 @@ def unexplained(genes, targets):
 def brute_force(loss, n_genes):
     chosen, gains = [], []
     while len(chosen) < n_genes:
-        losses = [np.inf if gene in chosen else loss([*chosen, gene]) for gene in range(9)]
-        gains.append(loss(chosen) - min(losses))
+        step = len(chosen)
+        losses = [np.inf if gene in chosen else loss([*chosen, gene], step) for gene in range(9)]
+        gains.append(loss(chosen, step) - min(losses))
         chosen.append(int(np.argmin(losses)))
     return chosen, gains
 
@@ -61,7 +62,18 @@ def brute_force(loss, n_genes):
 @pytest.mark.parametrize("criterion", CRITERIA)
 def test_discriminant_choice_equals_brute_force(criterion):
     result = forward_select(DiscriminantObjective(MOMENTS, criterion=criterion), 6)
-    chosen, gains = brute_force(lambda genes: discriminant_loss(genes, criterion), 6)
+    chosen, gains = brute_force(lambda genes, _: discriminant_loss(genes, criterion), 6)
+    assert result.order[:6].tolist() == chosen
+    np.testing.assert_allclose(result.gains[chosen], gains, atol=1e-8)
+
+
+@pytest.mark.parametrize("shrink_after", [0, 1, 3])
+def test_shrunk_choice_equals_brute_force(shrink_after):
+    def loss(genes, step):
+        return discriminant_loss(genes, "inverse", 0.7 if step >= shrink_after else 0.0)
+
+    result = forward_select(DiscriminantObjective(MOMENTS, shrinkage=0.7, shrink_after=shrink_after), 6)
+    chosen, gains = brute_force(loss, 6)
     assert result.order[:6].tolist() == chosen
     np.testing.assert_allclose(result.gains[chosen], gains, atol=1e-8)
 
@@ -71,7 +83,7 @@ def test_reconstruction_choice_equals_brute_force(target):
     leading = np.linalg.eigh(MOMENTS.total_covariance())[1][:, -3:]
     targets = np.eye(9) if target == "genes" else leading
     result = forward_select(ReconstructionObjective(MOMENTS, target=target, n_components=3), 6)
-    chosen, gains = brute_force(lambda genes: unexplained(genes, targets), 6)
+    chosen, gains = brute_force(lambda genes, _: unexplained(genes, targets), 6)
     assert result.order[:6].tolist() == chosen
     np.testing.assert_allclose(result.gains[chosen], gains, atol=1e-8)
 
@@ -88,23 +100,25 @@ def test_updates_equal_recomputation():
         np.testing.assert_allclose(residual.variance, (full - explained).diagonal(), atol=1e-8)
 
 
-def set_loss(genes, criterion):
-    credited = np.maximum(squared_distances(genes) - len(genes) * SAMPLING, 0)
+def set_loss(genes, criterion, shrinkage):
+    credited = np.maximum(squared_distances(genes, shrinkage) - len(genes) * SAMPLING, 0)
     return LOSS[criterion](credited)[PAIRS].mean()
 
 
 @pytest.mark.parametrize("criterion", CRITERIA)
-def test_exchange_ends_where_no_single_swap_helps(criterion):
+@pytest.mark.parametrize("shrinkage", [0.0, 0.5])
+def test_exchange_ends_where_no_single_swap_helps(criterion, shrinkage):
     start = np.array([0, 1, 2, 3])
-    panel = exchange(DiscriminantObjective(MOMENTS, criterion=criterion), start)
+    objective = DiscriminantObjective(MOMENTS, criterion=criterion, shrinkage=shrinkage, shrink_after=4)
+    panel = exchange(objective, start)
     assert len(set(panel.tolist())) == 4
-    reached = set_loss(panel, criterion)
-    assert reached < set_loss(start, criterion) - 1e-6
+    reached = set_loss(panel, criterion, shrinkage)
+    assert reached < set_loss(start, criterion, shrinkage) - 1e-6
     for place in range(4):
         for gene in set(range(9)) - set(panel.tolist()):
             swapped = panel.copy()
             swapped[place] = gene
-            assert set_loss(swapped, criterion) >= reached - 1e-8
+            assert set_loss(swapped, criterion, shrinkage) >= reached - 1e-8
 
 
 def test_exchange_keeps_fixed_genes_and_time():

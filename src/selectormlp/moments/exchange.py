@@ -63,10 +63,10 @@ class _Conditioned:
 
     def __init__(self, objective: DiscriminantObjective, panel: IntArray) -> None:
         self._objective, self._panel = objective, panel
-        ridge = objective.ridge
-        cross = objective.covariance[:, panel]  # a copy: the ridge goes on it below
-        cross[panel, np.arange(len(panel))] += ridge
-        self._marginal = objective.covariance.diagonal() + ridge
+        variances, shrinkage = objective.covariance.diagonal(), objective.shrinkage(len(panel))
+        cross = (1.0 - shrinkage) * objective.covariance[:, panel]
+        cross[panel, np.arange(len(panel))] += shrinkage * variances[panel] + objective.ridge
+        self._marginal = variances + objective.ridge
         self._precision: FloatArray = scipy.linalg.pinvh(cross[panel])
         self._regression: FloatArray = cross @ self._precision
         self._variance = self._marginal - np.einsum("jk,jk->j", self._regression, cross)

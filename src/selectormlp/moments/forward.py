@@ -89,6 +89,8 @@ class Residual:
         Shape (n_genes, n_genes); neither copied nor altered.
     ridge
         Added to the diagonal.
+    shrinkage
+        Share by which covariances between different genes count less, 0 to 1.
 
     Attributes
     ----------
@@ -98,9 +100,10 @@ class Residual:
         Genes that may still be chosen: not chosen, and not a combination of chosen ones; shape (n_genes,).
     """
 
-    def __init__(self, covariance: FloatArray, *, ridge: float = 0.0) -> None:
+    def __init__(self, covariance: FloatArray, *, ridge: float = 0.0, shrinkage: float = 0.0) -> None:
         self._covariance = covariance
         self._ridge = ridge
+        self._shrinkage = shrinkage
         self.variance = covariance.diagonal() + ridge
         self._floor = COLLINEAR * self.variance.max(initial=0.0)
         self.free = self.variance > self._floor
@@ -123,8 +126,8 @@ class Residual:
         was_free, self.free[gene] = self.free[gene], False
         if not was_free:
             return None
-        column: FloatArray = self._covariance[gene] - self.factor @ self.factor[gene]
-        column[gene] += self._ridge
+        column: FloatArray = (1.0 - self._shrinkage) * self._covariance[gene] - self.factor @ self.factor[gene]
+        column[gene] += self._shrinkage * self._covariance[gene, gene] + self._ridge
         column /= np.sqrt(self.variance[gene])
         self._append(column)
         self.variance -= column**2

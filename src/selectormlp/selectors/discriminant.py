@@ -31,6 +31,9 @@ class DiscriminantSelector(ClosedFormSelector):
         ``bhattacharyya``, exp(−D²/8); ``log``, −log(1 + D²). The least is best.
     ridge
         Added to the within-class variances, in units of their median.
+    shrinkage, shrink_after
+        Once ``shrink_after`` genes are chosen, covariances between genes count less by the share ``shrinkage``, 0
+        to 1, so that later genes may be reserves of earlier ones.
     class_weights
         Importance of classes, a mapping from label to a number ≥ 0 (1 where not named). None: each counts the
         same, however many cells it has.
@@ -83,6 +86,8 @@ class DiscriminantSelector(ClosedFormSelector):
         *,
         criterion: Criterion = "inverse",
         ridge: float = 0.1,
+        shrinkage: float = 0.5,
+        shrink_after: int = 12,
         class_weights: Mapping[Any, float] | None = None,
         must_have: Sequence[int] | None = None,
         refine: bool = False,
@@ -93,6 +98,8 @@ class DiscriminantSelector(ClosedFormSelector):
         self.n_features_to_select = n_features_to_select
         self.criterion = criterion
         self.ridge = ridge
+        self.shrinkage = shrinkage
+        self.shrink_after = shrink_after
         self.class_weights = class_weights
         self.must_have = must_have
         self.refine = refine
@@ -126,7 +133,13 @@ class DiscriminantSelector(ClosedFormSelector):
         return self._fit_labelled(X, y, self.class_weights)
 
     def _objective(self, moments: Moments) -> DiscriminantObjective:
-        return DiscriminantObjective(moments, criterion=self.criterion, ridge=self.ridge)
+        return DiscriminantObjective(
+            moments,
+            criterion=self.criterion,
+            ridge=self.ridge,
+            shrinkage=self.shrinkage,
+            shrink_after=self.shrink_after,
+        )
 
     def _refined(self, objective: Objective, forward: Forward, n_fixed: int) -> IntArray:
         if not self.refine or not isinstance(objective, DiscriminantObjective):

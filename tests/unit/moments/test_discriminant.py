@@ -12,7 +12,12 @@ X = RNG.normal(size=(60, 4)) + 3 * np.eye(3, 4)[CODES]
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"criterion": "wilks"}, "criterion='wilks'; expected one of 'inverse'"), ({"ridge": -1.0}, r"ridge=-1\.0")],
+    [
+        ({"criterion": "wilks"}, "criterion='wilks'; expected one of 'inverse'"),
+        ({"ridge": -1.0}, r"ridge=-1\.0"),
+        ({"shrinkage": 1.5}, r"shrinkage=1\.5; expected a number from 0 to 1"),
+        ({"shrink_after": -1}, "shrink_after=-1; expected a number of genes"),
+    ],
 )
 def test_unusable_settings(settings, message):
     with pytest.raises(SettingsError, match=message):
@@ -32,6 +37,17 @@ def test_constant_and_doubled_genes_gain_nothing(criterion):
     assert objective.gains()[4] == objective.gains()[0] > 0
     objective.choose(0)
     assert objective.gains()[4] == 0
+
+
+def test_a_doubled_gene_is_worth_something_once_covariances_are_shrunk():
+    noise = 0.5 * RNG.normal(size=60)  # what is shared by both is not noise that a second look would average out
+    doubled = np.column_stack([X[:, 0], X[:, 0] + noise])
+    gains = {}
+    for shrinkage in (0.0, 0.5):
+        objective = DiscriminantObjective(moments_of(doubled, CODES), shrinkage=shrinkage, shrink_after=1)
+        objective.choose(0)
+        gains[shrinkage] = objective.gains()[1]
+    assert gains[0.5] > 2 * gains[0.0] >= 0
 
 
 @pytest.mark.parametrize(("gap", "gains_something"), [(0.31, False), (0.32, True)])  # √(1/20 + 1/20) = 0.316
