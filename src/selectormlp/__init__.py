@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from selectormlp.selectors.markers import MarkerSelector
     from selectormlp.selectors.mixture import MixtureSelector
     from selectormlp.selectors.mlp import MLP
+    from selectormlp.selectors.persist import PersistSelector, UnsupervisedPersistSelector
     from selectormlp.selectors.random_order import RandomSelector
     from selectormlp.selectors.reconstruction import ReconstructionSelector
     from selectormlp.selectors.selector_mlp import SelectorMLP
@@ -43,9 +44,11 @@ __all__ = [  # noqa: RUF022  # by alphabet, as dir() lists them
     "MixtureSelector",
     "Model",
     "Panel",
+    "PersistSelector",
     "RandomSelector",
     "ReconstructionSelector",
     "SelectorMLP",
+    "UnsupervisedPersistSelector",
     "VarianceSelector",
     "__version__",
     "datasets",
@@ -71,9 +74,11 @@ _HOMES = {
     "MixtureSelector": "selectors.mixture",
     "Model": "models.model",
     "Panel": "panel.panel",
+    "PersistSelector": "selectors.persist",
     "RandomSelector": "selectors.random_order",
     "ReconstructionSelector": "selectors.reconstruction",
     "SelectorMLP": "selectors.selector_mlp",
+    "UnsupervisedPersistSelector": "selectors.persist",
     "VarianceSelector": "selectors.variance",
     "explain": "api",
     "extend": "api",

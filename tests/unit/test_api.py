@@ -18,6 +18,8 @@ FAST = {
     "forest": {"n_estimators": 5},
     "selector_mlp": {"max_epochs": 2, "hidden_sizes": (8,)},
     "mlp": {"max_epochs": 2, "hidden_sizes": (8,)},
+    "persist": {"elimination_steps": 20, "selection_steps": 30, "hidden_sizes": (8,)},
+    "persist-unsupervised": {"elimination_steps": 20, "selection_steps": 30, "hidden_sizes": (8,)},
 }
 
 
