@@ -42,8 +42,9 @@ SHARPNESS = 2.0
 FIRST_PENALTY = 0.1
 """First λ · genes, as a part of the first loss."""
 
-REDRAWN_UNTIL = 0.8
-"""Part of the selection after which slots that share a gene are no longer drawn anew: they would not settle."""
+WARM_UP = 0.4
+"""Steps before the selection with all genes open, as a part of its own: what a network that has learned nothing yet says
+of the genes is chance, and Adam would follow it as far as anything."""
 
 MOST_DRAWN = 1 << 23
 """Numbers drawn for the masks of a step at the most; more cells share a mask where k · genes is large."""
@@ -87,8 +88,8 @@ class Annealing:
     elimination_steps: int = 150
     selection_steps: int = 400
     batch_size: int = 128
-    cells_per_mask: int = 32
-    learning_rate: float = 1e-3
+    cells_per_mask: int = 8
+    learning_rate: float = 3e-3
     gate_learning_rate: float = 0.1
     mask_learning_rate: float = 0.03
     start_temperature: float = 10.0
@@ -249,12 +250,19 @@ class GatedTraining:
         self.batch_size = batch // self.n_masks * self.n_masks
         self._waiting = np.empty(0, dtype=np.int64)
 
-    def step(self, temperature: float, penalty: float = 0.0) -> float:
-        """Take one step down loss + penalty · mean number of open gates; return the loss."""
+    def step(self, temperature: float | None, penalty: float = 0.0) -> float:
+        """Take one step down loss + penalty · expected number of open gates; return the loss.
+
+        Without a temperature all gates are open.
+        """
         rows = self._next_rows()
-        mask = None if self.gates is None else self.gates.sample(self.n_masks, temperature, self.task.generator)
+        mask = None
+        if self.gates is not None and temperature is not None:
+            mask = self.gates.sample(self.n_masks, temperature, self.task.generator)
         loss = self.task.targets.loss(self.network(self.cells.take(rows), mask), rows)
-        whole = loss if mask is None else loss + penalty * mask.sum(dim=1).mean()
+        whole = loss
+        if isinstance(self.gates, BinaryGates):
+            whole = loss + penalty * self.gates.probabilities().sum()
         self.optimiser.zero_grad()
         whole.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
@@ -338,6 +346,10 @@ class _Closing:
         weight = self.gates.weight.detach() + AHEAD * self.velocity
         return float(torch.sigmoid(SHARPNESS / GATE_SCALE * weight).sum())
 
+    def n_now(self) -> int:
+        """Count the gates that are open rather than closed."""
+        return int((self.gates.weight.detach() > 0).sum())
+
     def look(self) -> bool:
         """Take note of the gates, let closed ones leave, and say whether the others are settled."""
         chances = self.gates.probabilities().detach().cpu().numpy().astype(np.float64)
@@ -397,11 +409,12 @@ def eliminate(task: Task, target: int) -> Elimination:
 def _search(task: Task, target: int, closing: _Closing, crowded: _Closing, penalty: float) -> Elimination:
     """Bracket λ until the number of genes is within the tolerance, or rounds run out."""
     annealing = task.annealing
+    slack = annealing.tolerance * target
     low, high = 0.0, math.inf
     best = Elimination(closing.all, penalty, 0)
     for n_round in range(1, annealing.max_rounds + 1):
         n_open = closing.n_open
-        if abs(n_open - target) <= annealing.tolerance * target:
+        if abs(n_open - target) <= slack:
             return best
         if n_open > target:
             low, crowded = penalty, closing
@@ -409,15 +422,17 @@ def _search(task: Task, target: int, closing: _Closing, crowded: _Closing, penal
             high = penalty
         penalty = math.sqrt(low * high) if low and high < math.inf else penalty * (3 if n_open > target else 1 / 3)
         closing = crowded.copied()
-        for step in range(max(1, annealing.elimination_steps // 3)):
-            closing.step(annealing.end_temperature, penalty)
+        colder = annealing.temperatures(annealing.elimination_steps)[annealing.elimination_steps // 2 :]
+        for step, temperature in enumerate(colder):
+            closing.step(temperature, penalty)
             if step % CHECK_EVERY == CHECK_EVERY - 1:
-                closing.look()
-                task.report(f"searching λ, round {n_round}", penalty, closing.n_open)
+                task.report(f"searching λ, round {n_round}", penalty, closing.n_now())
+            if abs(closing.n_now() - target) <= slack:
+                break
         closing.look()
         if abs(closing.n_open - target) < abs(best.n_open - target):
             best = Elimination(closing.all, penalty, n_round)
-    if abs(best.n_open - target) > annealing.tolerance * target:
+    if abs(best.n_open - target) > slack:
         logger.warning(
             "%d genes are left where %d ± %.0f %% were wanted, the nearest that %d rounds of the search for λ found; "
             "more elimination_steps, or a larger tolerance, would help",
@@ -432,7 +447,7 @@ def _search(task: Task, target: int, closing: _Closing, crowded: _Closing, penal
 def select(task: Task, n_chosen: int) -> Selection:
     """Choose exactly ``n_chosen`` of the free genes with an annealed k-hot mask.
 
-    Slots that share a gene are drawn anew from time to time; at the end each slot gets a gene of its own.
+    Slots that are sure of the same gene part from time to time; at the end each slot gets a gene of its own.
 
     Parameters
     ----------
@@ -453,6 +468,8 @@ def select(task: Task, n_chosen: int) -> Selection:
     if not n_chosen:
         training.keep(np.empty(0, dtype=np.int64))
     n_steps = taken = annealing.selection_steps
+    for _ in range(round(WARM_UP * n_steps)):
+        training.step(None)
     for step, temperature in enumerate(annealing.temperatures(n_steps)):
         training.step(temperature)
         if step % CHECK_EVERY == CHECK_EVERY - 1:
@@ -460,8 +477,8 @@ def select(task: Task, n_chosen: int) -> Selection:
             if mask is not None and mask.is_settled(SETTLED):
                 taken = step + 1
                 break
-            if mask is not None and step < REDRAWN_UNTIL * n_steps:
-                mask.part_shared(task.generator)
+            if mask is not None:
+                mask.part_shared()
     chosen, chances = np.arange(n_chosen), np.zeros(task.n_free)
     chances[chosen] = 1.0
     if mask is not None:

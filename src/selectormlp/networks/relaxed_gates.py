@@ -114,20 +114,22 @@ class KHotMask(nn.Module):
         return torch.from_numpy(genes)
 
     @torch.no_grad()
-    def part_shared(self, generator: torch.Generator) -> int:
-        """Draw anew each slot whose likeliest gene a surer slot has too; return how many these were."""
+    def part_shared(self) -> int:
+        """Let each slot give up its likeliest gene (chance above ½) if a surer slot has it; return how many did.
+
+        It goes on with the genes that come next. The published program draws such a slot anew, which late in the
+        training is left to chance: of 18 planted genes 13 were found so, and 18 this way.
+        """
         surest, genes = self.slot_probabilities().max(dim=1)
         taken: set[int] = set()
-        shared = []
+        n_parted = 0
         for slot in torch.argsort(surest, descending=True, stable=True).tolist():
             gene = int(genes[slot])
-            if gene in taken:
-                shared.append(slot)
+            if surest[slot] > 0.5 and gene in taken:
+                self.weight[slot, gene] = self.weight[slot].min()
+                n_parted += 1
             taken.add(gene)
-        if shared:
-            fresh = torch.randn(len(shared), self.weight.shape[1], generator=generator, device=self.weight.device)
-            self.weight[shared] = fresh
-        return len(shared)
+        return n_parted
 
     @torch.no_grad()
     def is_settled(self, tolerance: float) -> bool:

@@ -31,8 +31,8 @@ logger = logging.getLogger(__name__)
 
 Device = Literal["auto", "cpu", "cuda"]
 
-SELECTED_FROM, MOST_SELECTED_FROM = 8, 500
-"""Genes left by the elimination for each gene to be chosen, and the most (but for twice those to be chosen)."""
+SELECTED_FROM, LEAST_SELECTED_FROM, MOST_SELECTED_FROM = 8, 100, 500
+"""Genes left by the elimination for each gene to be chosen; the fewest, and the most but for twice those."""
 
 
 class BinarizingSelector(GeneSelector):
@@ -118,7 +118,7 @@ class BinarizingSelector(GeneSelector):
         gates: FloatArray = np.ones(len(free))
         n_left = self.n_candidates
         if n_left is None:
-            n_left = max(2 * n_chosen, min(SELECTED_FROM * n_chosen, MOST_SELECTED_FROM))
+            n_left = min(max(SELECTED_FROM * n_chosen, LEAST_SELECTED_FROM), max(2 * n_chosen, MOST_SELECTED_FROM))
         n_left = max(n_left, n_chosen, 1)
         self.elimination_ = None
         left = np.arange(len(free))
@@ -236,8 +236,8 @@ class PersistSelector(BinarizingSelector):
     candidates
         Columns that may be chosen beside them. None: all.
     n_candidates
-        How many genes the elimination leaves, beside must-have ones. None: 8 for each gene to be chosen, at most 500
-        but at least 2 for each. Where there are no more genes than that, nothing is eliminated.
+        How many genes the elimination leaves, beside must-have ones. None: 8 for each gene to be chosen, from 100
+        to 500, but at least 2 for each. Where there are no more genes than that, nothing is eliminated.
     tolerance
         How far that number may be off, as a part of it. Where no λ is found that keeps to it, the nearest result is
         taken, and the log warns.
@@ -309,7 +309,7 @@ class PersistSelector(BinarizingSelector):
         elimination_steps: int = 150,
         selection_steps: int = 400,
         batch_size: int = 128,
-        lr: float = 1e-3,
+        lr: float = 3e-3,
         start_temperature: float = 10.0,
         end_temperature: float = 0.01,
         class_weight: Literal["balanced"] | Mapping[Any, float] | None = "balanced",
@@ -421,7 +421,7 @@ class UnsupervisedPersistSelector(BinarizingSelector):
         elimination_steps: int = 150,
         selection_steps: int = 400,
         batch_size: int = 128,
-        lr: float = 1e-3,
+        lr: float = 3e-3,
         start_temperature: float = 10.0,
         end_temperature: float = 0.01,
         device: Device = "auto",
