@@ -118,7 +118,7 @@ class KHotMask(nn.Module):
         """Let each slot give up its likeliest gene (chance above ½) if a surer slot has it; return how many did.
 
         It goes on with the genes that come next. The published program draws such a slot anew, which late in the
-        training is left to chance: of 18 planted genes 13 were found so, and 18 this way.
+        training is left to chance: of 18 planted genes 13 were found so, and 18 this way (and 18 with neither).
         """
         surest, genes = self.slot_probabilities().max(dim=1)
         taken: set[int] = set()
