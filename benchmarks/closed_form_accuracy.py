@@ -13,23 +13,12 @@ from __future__ import annotations
 import argparse
 import os
 import time
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from sklearn.decomposition import PCA
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.metrics import balanced_accuracy_score
-from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
-from selectormlp.data.anndata_files import read_adata
-from selectormlp.data.anndata_io import CellsSource, cells_from_adata
+from protocol import accuracy_splits, by_loadings, explained, load, refitted
 from selectormlp.data.cells import Cells
-from selectormlp.data.split import SplitSizes, split_cells
 from selectormlp.selectors.base import order_by_score
 from selectormlp.selectors.discriminant import DiscriminantSelector
 from selectormlp.selectors.markers import MarkerSelector
@@ -52,37 +41,6 @@ METHODS = {
 }
 
 
-def load(folder: Path, name: str) -> Cells:
-    return cells_from_adata(read_adata(folder / f"{name}.h5ad"), CellsSource("cell_type"))
-
-
-def refitted(X, y, X_test, y_test) -> list[float]:
-    """Score logistic regression, 15-NN and a random forest."""
-    models = [
-        make_pipeline(StandardScaler(), LogisticRegression(C=1.0, class_weight="balanced", max_iter=200)),
-        make_pipeline(StandardScaler(), KNeighborsClassifier(15, weights="distance")),
-        RandomForestClassifier(200, class_weight="balanced", random_state=0, n_jobs=2),
-    ]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a fit that stops at 200 steps is good enough to be scored
-        return [float(balanced_accuracy_score(y_test, model.fit(X, y).predict(X_test))) for model in models]
-
-
-def accuracy_splits(cells: Cells, n_splits: int) -> Iterator[tuple[np.ndarray, ...]]:
-    """Yield training cells, cells to refit on and test cells, each with labels, on the most variable genes."""
-    for seed in range(n_splits):
-        split = split_cells(
-            cells.labels, SplitSizes(1000, 250, 250), min_cluster_size=40, rng=np.random.default_rng(seed)
-        )
-        train = cells.X[split.train].toarray()
-        genes = order_by_score(train.var(axis=0))[:2000]
-        refit = np.concatenate([split.train, split.validation])
-        rest = [
-            part for rows in (refit, split.test) for part in (cells.X[rows][:, genes].toarray(), cells.labels[rows])
-        ]
-        yield train[:, genes], cells.labels[split.train], *rest
-
-
 def report_accuracy(name: str, cells: Cells, n_splits: int, methods: list[str]) -> None:
     scores: dict[str, list] = {method: [] for method in methods}
     took: dict[str, list[float]] = {method: [] for method in methods}
@@ -103,18 +61,6 @@ def report_accuracy(name: str, cells: Cells, n_splits: int, methods: list[str]) 
             "/".join(f"{m:.3f}±{d:.3f}" for m, d in zip(*row, strict=True)) for row in zip(mean, deviation, strict=True)
         )
         print(f"{method:>18}  {'  '.join(cells_of)}  {np.median(took[method]):.2f} s", flush=True)
-
-
-def by_loadings(X: np.ndarray, size: int) -> np.ndarray:
-    """Rank genes by their loadings on the leading 50 components, each weighted by its variance."""
-    pca = PCA(50, random_state=0).fit(X)
-    return order_by_score(pca.explained_variance_ @ pca.components_**2)[:size]
-
-
-def explained(X, X_test, panel) -> float:
-    """Return the share of the variance of all genes of held-out cells that ridge regression explains."""
-    predicted = Ridge(alpha=1.0).fit(X[:, panel], X).predict(X_test[:, panel])
-    return float(1 - ((X_test - predicted) ** 2).sum() / ((X_test - X.mean(axis=0)) ** 2).sum())
 
 
 def report_explained(name: str, cells: Cells) -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from selectormlp.selectors.markers import MarkerSelector
     from selectormlp.selectors.mixture import MixtureSelector
     from selectormlp.selectors.mlp import MLP
+    from selectormlp.selectors.persist import PersistSelector, UnsupervisedPersistSelector
     from selectormlp.selectors.random_order import RandomSelector
     from selectormlp.selectors.reconstruction import ReconstructionSelector
     from selectormlp.selectors.selector_mlp import SelectorMLP
@@ -52,11 +53,13 @@ __all__ = [  # noqa: RUF022  # by alphabet, as dir() lists them
     "Model",
     "Panel",
     "PanelClassifier",
+    "PersistSelector",
     "RandomSelector",
     "ReconstructionSelector",
     "Robustness",
     "SelectorMLP",
     "Stability",
+    "UnsupervisedPersistSelector",
     "VarianceSelector",
     "__version__",
     "compare",
@@ -92,11 +95,13 @@ _HOMES = {
     "Model": "models.model",
     "Panel": "panel.panel",
     "PanelClassifier": "models.panel_classifier",
+    "PersistSelector": "selectors.persist",
     "RandomSelector": "selectors.random_order",
     "ReconstructionSelector": "selectors.reconstruction",
     "Robustness": "evaluation.robustness",
     "SelectorMLP": "selectors.selector_mlp",
     "Stability": "evaluation.stability",
+    "UnsupervisedPersistSelector": "selectors.persist",
     "VarianceSelector": "selectors.variance",
     "compare": "api_evaluation",
     "evaluate": "api_evaluation",

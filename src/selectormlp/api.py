@@ -45,7 +45,9 @@ def select(
     gene_name_key: str | None = None,
     gene_id_key: str | None = None,
     options: Mapping[str, Any] | None = None,
+    target_layer: str | None = None,
     seed: int = 0,
+    progress: bool = False,
 ) -> Panel:
     """Choose a panel of exactly ``n_genes`` distinct genes.
 
@@ -57,12 +59,14 @@ def select(
         that took no part) and ``uns["selectormlp"]["panel"]`` (the panel as JSON). Nothing else is altered.
     label_key
         Column of ``obs`` with the cell type, of any dtype; cells without a label take no part. None for
-        ``reconstruction``, ``variance`` and ``random``, which need no labels: then every cell takes part.
+        ``reconstruction``, ``persist-unsupervised``, ``variance`` and ``random``, which need no labels: then every cell
+        takes part.
     n_genes
         Size of the panel.
     method
-        ``discriminant``, ``reconstruction``, ``mixture``, ``selector_mlp``, ``mlp``, ``svm``, ``markers`` (t-test),
-        ``markers-wilcoxon``, ``markers-logreg``, ``variance``, ``forest`` or ``random``.
+        ``discriminant``, ``reconstruction``, ``mixture``, ``selector_mlp``, ``mlp``, ``persist``,
+        ``persist-unsupervised``, ``svm``, ``markers`` (t-test), ``markers-wilcoxon``, ``markers-logreg``, ``variance``,
+        ``forest`` or ``random``.
     layer
         Layer to read instead of ``X``.
     donor_key
@@ -82,8 +86,13 @@ def select(
         Column of ``var`` with an identifier of each gene, which goes into the panel.
     options
         Parameters of the method's selector that are not to be left at their defaults: ``{"refine": True}``.
+    target_layer
+        For ``persist-unsupervised``: layer with the profiles that the panel is to predict, normalised as ``normalize``
+        says. None: all genes of what is read.
     seed
         Seed; the same seed gives the same panel.
+    progress
+        Whether to show progress on the terminal, for methods that train networks.
 
     Returns
     -------
@@ -117,8 +126,10 @@ def select(
         min_markers_per_type=min_markers_per_type,
         ignore_unknown=ignore_unknown,
     )
-    source = PanelSource(label_key, donor_key, layer, normalize, tuple(exclude_labels), gene_name_key, gene_id_key)
-    task = PanelTask(source, constraints, method, options or {}, seed)
+    source = PanelSource(
+        label_key, donor_key, layer, normalize, tuple(exclude_labels), gene_name_key, gene_id_key, target_layer
+    )
+    task = PanelTask(source, constraints, method, options or {}, seed, progress)
     return select_task(adata, task, n_genes)
 
 
@@ -145,7 +156,9 @@ def extend(
     gene_name_key: str | None = None,
     gene_id_key: str | None = None,
     options: Mapping[str, Any] | None = None,
+    target_layer: str | None = None,
     seed: int = 0,
+    progress: bool = False,
 ) -> Panel:
     """Add exactly ``n_new`` genes to an existing panel, each with its gain.
 
@@ -162,7 +175,7 @@ def extend(
         How many genes to add; must-have genes that the panel lacks count among them.
     must_have, forbidden, candidates, costs, budget, min_mean, max_mean, min_markers_per_type, ignore_unknown
         What the new genes must obey, as in :func:`select`; a budget is for the new genes alone.
-    gene_name_key, gene_id_key, options, seed
+    gene_name_key, gene_id_key, options, target_layer, seed, progress
         As in :func:`select`.
 
     Returns
@@ -197,8 +210,10 @@ def extend(
         min_markers_per_type=min_markers_per_type,
         ignore_unknown=ignore_unknown,
     )
-    source = PanelSource(label_key, donor_key, layer, normalize, tuple(exclude_labels), gene_name_key, gene_id_key)
-    task = PanelTask(source, constraints, method, options or {}, seed)
+    source = PanelSource(
+        label_key, donor_key, layer, normalize, tuple(exclude_labels), gene_name_key, gene_id_key, target_layer
+    )
+    task = PanelTask(source, constraints, method, options or {}, seed, progress)
     return extend_task(adata, as_panel(panel), task, n_new)
 
 

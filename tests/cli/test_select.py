@@ -114,6 +114,31 @@ def test_select_without_labels(call, data, tmp_path):
     assert len(read_panel(tmp_path / "panel.json").provenance.cells) == 90
 
 
+def test_select_by_persist_writes_thresholds(call, data, tmp_path):
+    given = ("select", data, "--size", 3, "--quiet")
+    code, _, _ = call(*given, "--label-key", "kind", "--method", "persist", "--out", tmp_path / "persist")
+    assert code == 0
+    table = pd.read_csv(tmp_path / "persist" / "panel.csv")
+    assert table.columns.tolist() == ["position", "gene", "score", "threshold", "reason"]
+    assert table["threshold"].tolist() == [0, 0, 0]
+    panel = read_panel(tmp_path / "persist" / "panel.json")
+    assert panel.thresholds == (0, 0, 0)
+    assert panel.provenance.settings["threshold_unit"] == "log1p of counts per 10,000"
+    code, _, err = call(*given, "--method", "persist", "--out", tmp_path / "out")
+    assert code == 2
+    assert "the method 'persist' needs labels" in err
+
+
+def test_select_by_unsupervised_persist_needs_no_labels(call, data, tmp_path):
+    given = ("select", data, "--size", 3, "--quiet", "--method", "persist-unsupervised")
+    code, _, _ = call(*given, "--out", tmp_path / "persist")
+    assert code == 0
+    assert len(pd.read_csv(tmp_path / "persist" / "panel.csv")) == 3
+    code, _, err = call(*given, "--target-layer", "counts", "--out", tmp_path / "out")
+    assert code == 2
+    assert "no layer 'counts'" in err
+
+
 def test_extend_and_explain(call, data, tmp_path):
     (tmp_path / "mine.csv").write_text("gene\ng0\ng19\n")
     common = ("--panel", tmp_path / "mine.csv", "--label-key", "kind")
@@ -138,6 +163,7 @@ def test_extend_and_explain(call, data, tmp_path):
 
 
 WRONG = {
+    "target": (("--target-layer", "x"), "target_layer='x' for the method 'discriminant', which predicts no profile"),
     "method": (("--method", "discriminat"), "no method 'discriminat'; did you mean 'discriminant'"),
     "gene": (("--must-have", "g99"), "1 gene name(s) are not in the data (must_have 'g99')"),
     "label": (("--label-key", "knd"), "did you mean 'kind'"),
@@ -180,7 +206,11 @@ def test_help_has_an_example_and_every_flag(call, command):
     assert code == 0
     assert f"Example: selectormlp {command} cells.h5ad" in " ".join(out.split())
     flags = ["--label-key", "--layer", "--normalize", "--forbid", "--candidates", "--ignore-unknown", "--out"]
-    flags += {"select": ["--size", "--method"], "extend": ["--panel", "--add"], "explain": ["--panel"]}[command]
+    flags += {
+        "select": ["--size", "--method", "--target-layer"],
+        "extend": ["--panel", "--add"],
+        "explain": ["--panel"],
+    }[command]
     assert [flag for flag in flags if flag not in out] == []
 
 

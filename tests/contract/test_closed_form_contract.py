@@ -1,4 +1,4 @@
-"""scikit-learn's own checks for the closed-form and comparison selectors, and its tools around them."""
+"""scikit-learn's own checks for the selectors that choose and do not classify, and its tools around them."""
 
 import warnings
 
@@ -16,10 +16,12 @@ from selectormlp.selectors.discriminant import DiscriminantSelector
 from selectormlp.selectors.forest import ForestSelector
 from selectormlp.selectors.markers import MarkerSelector
 from selectormlp.selectors.mixture import MixtureSelector
+from selectormlp.selectors.persist import PersistSelector, UnsupervisedPersistSelector
 from selectormlp.selectors.random_order import RandomSelector
 from selectormlp.selectors.reconstruction import ReconstructionSelector
 from selectormlp.selectors.variance import VarianceSelector
 
+SMALL = {"selection_steps": 5, "hidden_sizes": (8,), "device": "cpu", "random_state": 0}
 SELECTORS = [
     DiscriminantSelector(2),
     DiscriminantSelector(2, refine=True),
@@ -32,6 +34,8 @@ SELECTORS = [
     VarianceSelector(2),
     ForestSelector(2, n_estimators=5, random_state=0),
     RandomSelector(2, random_state=0),
+    PersistSelector(2, **SMALL),
+    UnsupervisedPersistSelector(2, **SMALL),
 ]
 EACH = pytest.mark.parametrize("selector", SELECTORS, ids=repr)
 RNG = np.random.default_rng(0)

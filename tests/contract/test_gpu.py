@@ -7,6 +7,7 @@ import torch
 from selectormlp.networks.mlp import NetworkSpec
 from selectormlp.networks.module import TrainingSpec
 from selectormlp.networks.training import train_network
+from selectormlp.selectors.persist import PersistSelector, UnsupervisedPersistSelector
 from selectormlp.selectors.selector_mlp import SelectorMLP
 
 pytestmark = [
@@ -51,3 +52,17 @@ def test_cudas_random_state_is_left_as_it_was():
     X, labels = cells()
     SelectorMLP(hidden_sizes=(8,), max_epochs=1, device="cuda", random_state=0).fit(X, labels)
     assert torch.equal(torch.cuda.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("kind", [PersistSelector, UnsupervisedPersistSelector])
+def test_persist_on_cuda_repeats_itself_and_finds_what_is_planted(kind):
+    X, labels = cells()
+    counts = np.maximum(X - 1, 0)
+    settings = {"hidden_sizes": (16,), "n_candidates": 8, "selection_steps": 200, "random_state": 0, "device": "cuda"}
+    before = torch.cuda.get_rng_state()
+    first, second = (kind(2, **settings).fit(counts, labels) for _ in range(2))
+    np.testing.assert_array_equal(first.ranking_, second.ranking_)
+    np.testing.assert_array_equal(first.scores_, second.scores_)
+    assert torch.equal(torch.cuda.get_rng_state(), before)
+    if kind is PersistSelector:
+        assert set(first.get_support(indices=True)) <= {0, 1, 2}  # two of them tell three classes apart

@@ -14,6 +14,8 @@ FAST = {
     "selector_mlp": {"max_epochs": 1, "hidden_sizes": (4,)},
     "mlp": {"max_epochs": 1, "hidden_sizes": (4,)},
     "svm": {"max_iter": 20},
+    "persist": {"selection_steps": 10, "hidden_sizes": (4,)},
+    "persist-unsupervised": {"selection_steps": 10, "hidden_sizes": (4,)},
 }
 
 

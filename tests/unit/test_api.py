@@ -18,6 +18,8 @@ FAST = {
     "forest": {"n_estimators": 5},
     "selector_mlp": {"max_epochs": 2, "hidden_sizes": (8,)},
     "mlp": {"max_epochs": 2, "hidden_sizes": (8,)},
+    "persist": {"elimination_steps": 20, "selection_steps": 30, "hidden_sizes": (8,)},
+    "persist-unsupervised": {"elimination_steps": 20, "selection_steps": 30, "hidden_sizes": (8,)},
 }
 
 
@@ -348,3 +350,72 @@ def test_data_without_variation_are_refused():
     adata.X = np.zeros(adata.shape, dtype=np.float32)
     with pytest.raises(DataError, match="found nothing to choose by: every gene scores 0"):
         sm.select(adata, label_key="cell_type", n_genes=3)
+
+
+PERSIST = {"elimination_steps": 20, "selection_steps": 60, "hidden_sizes": (8,)}
+
+
+def test_persist_keeps_its_thresholds_with_the_panel(tmp_path):
+    adata = make_adata()
+    options = {**PERSIST, "threshold": "quantile", "quantile": 0.6}
+    panel = sm.select(adata, label_key="cell_type", n_genes=3, method="persist", options=options)
+    logs = sm.PersistSelector(3, threshold="quantile", quantile=0.6, random_state=0, **PERSIST)
+    from selectormlp.data.normalize import log1p_cp10k
+
+    logs.fit(log1p_cp10k(sp.csr_array(adata.X)), adata.obs["cell_type"].to_numpy())
+    assert set(panel.genes) == set(adata.var_names[logs.get_support()])
+    expected = logs.thresholds_[adata.var_names.get_indexer(list(panel.genes))]
+    np.testing.assert_allclose(panel.thresholds, expected)
+    assert panel.provenance.settings["threshold_unit"] == "log1p of counts per 10,000"
+    assert sm.read_panel(panel.write(tmp_path) / "panel.json") == panel
+    plain = sm.select(
+        make_adata(), label_key="cell_type", n_genes=3, method="persist", normalize="none", options=PERSIST
+    )
+    assert plain.thresholds == (0.0, 0.0, 0.0)
+    assert plain.provenance.settings["threshold_unit"] == "as in the matrix that was read"
+
+
+def test_a_panel_of_persist_is_of_one_size():
+    panel = sm.select(make_adata(), label_key="cell_type", n_genes=3, method="persist", options=PERSIST)
+    assert not panel.nested
+    with pytest.raises(PanelError, match="trained for one size; select 2 genes anew"):
+        panel.head(2)
+
+
+def test_extending_with_persist_fills_in_thresholds():
+    given = ["1-gene", "4-gene"]
+    options = {**PERSIST, "threshold": 1.5}
+    extended = sm.extend(
+        make_adata(), given, label_key="cell_type", n_new=2, method="persist", normalize="none", options=options
+    )
+    assert extended.genes[:2] == ("1-gene", "4-gene")
+    assert extended.thresholds == (1.5,) * 4
+    own = sm.Panel(("1-gene", "4-gene"), thresholds=(0.5, None))
+    extended = sm.extend(
+        make_adata(), own, label_key="cell_type", n_new=1, method="persist", normalize="none", options=options
+    )
+    assert extended.thresholds == (0.5, 1.5, 1.5)
+    later = sm.extend(make_adata(), extended, label_key="cell_type", n_new=1)
+    assert later.thresholds == (0.5, 1.5, 1.5, None)
+
+
+def test_unsupervised_persist_predicts_all_genes_or_a_layer():
+    adata = make_adata()
+    target = np.zeros(adata.shape, dtype=np.float32)
+    target[:, :10] = 4.0 * (adata.X[:, [20]].toarray() > 0)
+    adata.layers["target"] = target
+    options = {**PERSIST, "selection_steps": 200, "loss": "mse"}
+    kept = {"label_key": None, "method": "persist-unsupervised", "normalize": "none", "options": options}
+    panel = sm.select(adata, n_genes=1, target_layer="target", **kept)
+    assert panel.genes == ("20-gene",)
+    assert panel.provenance.settings["target_layer"] == "target"
+    others = [f"{i}-gene" for i in range(20)]
+    assert sm.select(adata, n_genes=1, candidates=others, **kept).genes[0] in others  # the target is of all genes
+    with pytest.raises(DataError, match="no layer 'targt' in the data; did you mean 'target'"):
+        sm.select(adata, n_genes=1, target_layer="targt", **kept)
+    with pytest.raises(
+        SettingsError, match="for the method 'persist', which predicts no profile; leave it out, or use"
+    ):
+        sm.select(adata, label_key="cell_type", n_genes=1, method="persist", target_layer="target")
+    with pytest.raises(SettingsError, match="has no option 'candidates'"):
+        sm.select(adata, label_key="cell_type", n_genes=1, method="persist", options={"candidates": [1]})

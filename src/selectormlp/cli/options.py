@@ -16,7 +16,9 @@ Out = Annotated[Path, typer.Option(help="Folder for all results.", show_default=
 LabelKey = Annotated[str, typer.Option(help="Column of obs with the cell type.", show_default=False)]
 LabelKeyIfNeeded = Annotated[
     str | None,
-    typer.Option(help="Column of obs with the cell type; reconstruction, variance and random need none."),
+    typer.Option(
+        help="Column of obs with the cell type; reconstruction, persist-unsupervised, variance and random need none."
+    ),
 ]
 Layer = Annotated[str | None, typer.Option(help="Layer to read instead of X.")]
 Normalize = Annotated[str, typer.Option(help="auto (log1p of counts per 10,000 if X holds counts), counts, or none.")]
@@ -32,8 +34,8 @@ MethodName = Annotated[
     str,
     typer.Option(
         "--method",
-        help="discriminant, reconstruction, mixture, selector_mlp, mlp, svm, markers (t-test), markers-wilcoxon, "
-        "markers-logreg, variance, forest or random.",
+        help="discriminant, reconstruction, mixture, selector_mlp, mlp, persist, persist-unsupervised, svm, markers "
+        "(t-test), markers-wilcoxon, markers-logreg, variance, forest or random.",
     ),
 ]
 MethodDonorKey = Annotated[
@@ -79,3 +81,7 @@ GeneNameKey = Annotated[
     str | None, typer.Option(help="Column of var with second gene names, by which genes may be called too.")
 ]
 GeneIdKey = Annotated[str | None, typer.Option(help="Column of var with gene identifiers, for the panel.")]
+TargetLayer = Annotated[
+    str | None,
+    typer.Option(help="For persist-unsupervised: layer with the profiles to be predicted, rather than what is read."),
+]

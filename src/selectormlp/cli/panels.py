@@ -22,6 +22,7 @@ SAME_NAME = (
     "ignore_unknown",
     "gene_name_key",
     "gene_id_key",
+    "target_layer",
 )
 """Flags that the façade takes as they are."""
 
@@ -49,6 +50,7 @@ def select(
     ignore_unknown: opt.IgnoreUnknown = False,
     gene_name_key: opt.GeneNameKey = None,
     gene_id_key: opt.GeneIdKey = None,
+    target_layer: opt.TargetLayer = None,
     seed: opt.SeedFlag = None,
     quiet: opt.Quiet = False,
 ) -> None:
@@ -83,6 +85,7 @@ def extend(
     ignore_unknown: opt.IgnoreUnknown = False,
     gene_name_key: opt.GeneNameKey = None,
     gene_id_key: opt.GeneIdKey = None,
+    target_layer: opt.TargetLayer = None,
     seed: opt.SeedFlag = None,
     quiet: opt.Quiet = False,
 ) -> None:
@@ -129,7 +132,7 @@ def _read(flags: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     from selectormlp.data.anndata_files import read_adata
     from selectormlp.panel.storage import read_costs, read_panel
 
-    set_up_log(quiet=flags["quiet"])
+    progress = set_up_log(quiet=flags["quiet"])
 
     def genes_of(name: str) -> tuple[str, ...]:
         return () if flags.get(name) is None else read_panel(flags[name]).genes
@@ -142,6 +145,7 @@ def _read(flags: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         given["must_have"] = (*(flags["must_have"] or ()), *genes_of("must_have_file"))
         given["costs"] = None if flags["costs"] is None else read_costs(flags["costs"])
         given["seed"] = flags["seed"] or 0
+        given["progress"] = progress
     return read_adata(flags["data"]), given
 
 

@@ -119,6 +119,7 @@ def cells_from_adata(
         labels=np.where(codes < 0, UNKNOWN_CLASS, codes).astype(np.int64),
         classes=tuple(classes),
         donors=None if source.donor_key is None else read_donors(adata, source.donor_key)[rows],
+        is_normalized=expression.is_counts,
     )
 
 

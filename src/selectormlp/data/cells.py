@@ -41,6 +41,8 @@ class Cells:
         Class names in the order that the codes refer to; may hold classes that no cell here has.
     donors
         Donor of each cell, or None.
+    is_normalized
+        Whether X was turned from counts into log1p of counts per 10,000 when it was read.
 
     Raises
     ------
@@ -54,6 +56,7 @@ class Cells:
     labels: IntArray
     classes: tuple[str, ...]
     donors: npt.NDArray[np.str_] | None = None
+    is_normalized: bool = False
 
     def __post_init__(self) -> None:
         n_cells, n_genes = self.X.shape

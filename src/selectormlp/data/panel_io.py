@@ -50,6 +50,7 @@ def unlabelled_cells(
         labels=np.full(adata.n_obs, UNKNOWN_CLASS, dtype=np.int64),
         classes=(),
         donors=None if donor_key is None else read_donors(adata, donor_key),
+        is_normalized=expression.is_counts,
     )
 
 

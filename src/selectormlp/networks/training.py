@@ -24,17 +24,13 @@ from selectormlp.data.cells import IntArray, Matrix
 from selectormlp.files import written_whole
 from selectormlp.networks.mlp import NetworkSpec, SelectorNetwork
 from selectormlp.networks.module import MONITORED, ClassifierModule, TrainingSpec
+from selectormlp.networks.threads import threads_worth
 
 logger = logging.getLogger(__name__)
 
 MOST_SAVES = 50
 """Times that a run's last checkpoint is written, or up to twice that: an interruption costs 2 % of a run at most, and
 the hundreds of short epochs of a small data set are not spent on writing."""
-
-
-WORTH_THREADS = 5e7
-"""Multiplications in a step's first layer from which several threads pay: about 5 ms of work for one of them. With a
-second process on one of two cores, 108 epochs on 411 cells × 765 genes took 180 s with two threads, 16 s with one."""
 
 
 @dataclass(frozen=True)
@@ -191,7 +187,7 @@ def train_network(
     """
     on_one_device = range(min(1, torch.cuda.device_count()))
     products = training.batch_size * network.n_genes * network.hidden_sizes[0]
-    with _quiet_lightning(), _threads(products), torch.random.fork_rng(on_one_device), warnings.catch_warnings():
+    with _quiet_lightning(), threads_worth(products), torch.random.fork_rng(on_one_device), warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="lightning")
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         torch.default_generator.manual_seed(training.seed)
@@ -272,18 +268,6 @@ def _checkpoints(run: Run, max_epochs: int, *, validates: bool) -> list[Callback
 
     kept = [checkpoint("{epoch:03d}-{" + MONITORED + ":.4f}", MONITORED, run.save_top_k)] if validates else []
     return [*kept, checkpoint("last", None, 1, max(1, max_epochs // MOST_SAVES))] if run.save_last else kept
-
-
-@contextmanager
-def _threads(products: int) -> Iterator[None]:
-    """Use one thread where a step is small: more bring little, and wait for one another on a busy machine."""
-    before = torch.get_num_threads()
-    if products < WORTH_THREADS:
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextmanager

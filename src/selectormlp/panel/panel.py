@@ -103,6 +103,7 @@ class Panel:
         *,
         scores: npt.NDArray[np.floating] | None = None,
         gene_ids: Sequence[str] | None = None,
+        thresholds: npt.NDArray[np.floating] | None = None,
         provenance: Provenance,
     ) -> Panel:
         """Make a panel of the genes that were chosen.
@@ -117,6 +118,8 @@ class Panel:
             Score or gain of every gene of the data, shape (len(genes),); what is not finite counts as none.
         gene_ids
             Identifier of every gene of the data, or None.
+        thresholds
+            Expression above which every gene of the data counts as on, or None.
         provenance
             How it was learned.
         """
@@ -125,6 +128,7 @@ class Panel:
             reasons=choice.reasons,
             scores=_finite(scores, choice.positions),
             gene_ids=None if gene_ids is None else _ids(gene_ids, choice.positions),
+            thresholds=None if thresholds is None else _finite(thresholds, choice.positions),
             n_required=choice.n_required,
             nested=choice.nested,
             provenance=provenance,
@@ -152,7 +156,8 @@ class Panel:
         if n_genes < len(self) and not self.nested:
             raise PanelError(
                 f"the first {n_genes} genes of this panel are not the panel of {n_genes}: it was chosen under a budget "
-                f"or a minimum of markers per type, or by exchanges, at its full size; select {n_genes} genes anew"
+                "or a minimum of markers per type, by exchanges, or by a method that is trained for one size; "
+                f"select {n_genes} genes anew"
             )
         return replace(
             self,
@@ -189,6 +194,7 @@ def extend_panel(
     n_new: int,
     provenance: Provenance,
     gene_ids: Sequence[str] | None = None,
+    thresholds: npt.NDArray[np.floating] | None = None,
     markers: Markers | None = None,
 ) -> Panel:
     """Add genes to an existing panel.
@@ -209,6 +215,9 @@ def extend_panel(
         How the new genes were learned.
     gene_ids
         Identifier of every gene of the data, or None.
+    thresholds
+        Expression above which every gene of the data counts as on, or None; genes of the panel that have a threshold
+        keep theirs.
     markers
         See :func:`selectormlp.panel.choose.choose`.
 
@@ -249,11 +258,23 @@ def extend_panel(
         reasons=(*panel.reasons, *(added if r == SELECTED else r for r in choice.reasons[rules.n_existing :])),
         scores=(*panel.scores, *_finite(gains, new)),
         gene_ids=ids,
-        thresholds=None if panel.thresholds is None else (*panel.thresholds, *(None,) * n_new),
+        thresholds=_extended_thresholds(panel, rules, thresholds, new),
         n_required=len(panel) + choice.n_required - rules.n_existing,
         nested=choice.nested,
         provenance=provenance,
     )
+
+
+def _extended_thresholds(
+    panel: Panel, rules: Rules, thresholds: npt.NDArray[np.floating] | None, new: IntArray
+) -> tuple[float | None, ...] | None:
+    old = panel.thresholds
+    if thresholds is None:
+        return None if old is None else (*old, *(None,) * len(new))
+    found = rules.names.find(panel.genes)
+    fitted = [float(thresholds[found[gene][0]]) if found[gene] else None for gene in panel.genes]
+    kept = (own if own is not None else fit for own, fit in zip(old or (None,) * len(panel), fitted, strict=True))
+    return (*kept, *_finite(thresholds, new))
 
 
 def _finite(values: npt.NDArray[np.floating] | None, positions: IntArray) -> tuple[float | None, ...]:

@@ -17,6 +17,7 @@ from selectormlp.moments.moments import FloatArray, Moments
 from selectormlp.moments.stream import AnyMatrix, balanced_cell_weights, moments_of
 from selectormlp.moments.variable import check_memory, gene_variances, most_variable
 from selectormlp.selectors.base import GeneSelector, order_by_score
+from selectormlp.selectors.columns import checked_columns
 from selectormlp.selectors.labels import class_importance, encode_labels
 
 logger = logging.getLogger(__name__)
@@ -69,7 +70,7 @@ class ClosedFormSelector(GeneSelector):
         """
         self.n_features_in_ = moments.n_genes
         self.candidates_ = np.arange(moments.n_genes)
-        self._select(moments, np.zeros(moments.n_genes), self._must_have(moments.n_genes))
+        self._select(moments, np.zeros(moments.n_genes), checked_columns("must_have", self.must_have, moments.n_genes))
         return self
 
     def _fit_unlabelled(self, X: Any) -> Self:
@@ -82,7 +83,7 @@ class ClosedFormSelector(GeneSelector):
         return self._fit_codes(X, codes, class_importance(self.classes_, class_weights))
 
     def _fit_codes(self, X: AnyMatrix, codes: IntArray, importance: FloatArray) -> Self:
-        must_have = self._must_have(X.shape[1])
+        must_have = checked_columns("must_have", self.must_have, X.shape[1])
         counts = np.bincount(codes, minlength=len(importance)).astype(np.int64)
         cell_weights = balanced_cell_weights(counts, importance)
         variances = np.zeros(X.shape[1])
@@ -122,17 +123,6 @@ class ClosedFormSelector(GeneSelector):
         """Improve on the order of a forward selection; as it stands, leave it."""
         del objective, n_fixed
         return forward.order
-
-    def _must_have(self, n_genes: int) -> IntArray:
-        given = [] if self.must_have is None else list(self.must_have)
-        for column in given:
-            if not isinstance(column, int | np.integer) or isinstance(column, bool) or not 0 <= column < n_genes:
-                raise SettingsError(
-                    f"must_have holds {column!r}; expected column positions, whole numbers from 0 to {n_genes - 1}"
-                )
-        if len(set(given)) < len(given):
-            raise SettingsError(f"must_have holds {len(given) - len(set(given))} position(s) twice; give each once")
-        return np.array(given, dtype=np.int64)
 
 
 def _take_columns(X: AnyMatrix, columns: IntArray) -> AnyMatrix:

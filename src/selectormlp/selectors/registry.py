@@ -25,6 +25,10 @@ class Method:
         Whether it trains a network, whose settings depend on the size of the data.
     keeps_best_epoch
         Whether it takes the weights of the epoch that is best on validation cells, rather than of the last.
+    is_nested
+        Whether the order is the same for every size, so that a smaller panel is the beginning of a larger one.
+    takes_target
+        Whether its ``fit`` takes profiles to be predicted (``target``).
     settings
         What the name says beside the class.
     """
@@ -34,6 +38,8 @@ class Method:
     needs_labels: bool = True
     is_network: bool = False
     keeps_best_epoch: bool = False
+    is_nested: bool = True
+    takes_target: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def make(self) -> GeneSelector:
@@ -49,6 +55,10 @@ METHODS: dict[str, Method] = {
     "mixture": Method("mixture", "MixtureSelector"),
     "selector_mlp": Method("selector_mlp", "SelectorMLP", is_network=True),
     "mlp": Method("mlp", "MLP", is_network=True, keeps_best_epoch=True),
+    "persist": Method("persist", "PersistSelector", is_nested=False),
+    "persist-unsupervised": Method(
+        "persist", "UnsupervisedPersistSelector", needs_labels=False, is_nested=False, takes_target=True
+    ),
     "svm": Method("svm", "LinearSVM"),
     "markers": Method("markers", "MarkerSelector"),
     "markers-wilcoxon": Method("markers", "MarkerSelector", settings={"method": "wilcoxon"}),

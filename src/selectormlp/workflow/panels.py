@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from selectormlp.data.anndata_io import CellsSource, cells_from_adata, drop_unlisted
-from selectormlp.data.cells import Cells
+from selectormlp.data.cells import Cells, Matrix
 from selectormlp.data.hashing import hash_cells
 from selectormlp.data.normalize import Normalization
 from selectormlp.data.panel_io import gene_column, unlabelled_cells, write_gene_results
@@ -27,7 +27,7 @@ from selectormlp.panel.panel import Panel, extend_panel
 from selectormlp.panel.provenance import Provenance
 from selectormlp.panel.rules import Rules, refuse
 from selectormlp.panel.storage import panel_to_json, read_panel
-from selectormlp.selectors.registry import find_method
+from selectormlp.selectors.registry import METHODS, find_method
 from selectormlp.versions import package_versions
 from selectormlp.workflow.ranking import Ranking, rank_genes
 
@@ -58,6 +58,8 @@ class PanelSource:
         As there.
     gene_name_key, gene_id_key
         Columns of ``var`` with a second name and with an identifier of each gene, or None.
+    target_layer
+        Layer with the profiles that the panel is to predict, for methods that take them; None: what is read.
     """
 
     label_key: str | None
@@ -67,6 +69,7 @@ class PanelSource:
     exclude_labels: tuple[str, ...] = ()
     gene_name_key: str | None = None
     gene_id_key: str | None = None
+    target_layer: str | None = None
 
 
 @dataclass(frozen=True)
@@ -81,11 +84,14 @@ class PanelTask:
         What the panel must obey.
     method, options, seed
         As :func:`selectormlp.workflow.ranking.rank_genes` takes them.
+    progress
+        Whether to draw a progress bar, for methods that have one.
 
     Raises
     ------
     SettingsError
-        If the method is unknown, labels are needed and no column is named, or the seed is out of range.
+        If the method is unknown, labels are needed and no column is named, a target is given to a method that takes
+        none, or the seed is out of range.
     """
 
     source: PanelSource
@@ -93,9 +99,16 @@ class PanelTask:
     method: str
     options: Mapping[str, Any]
     seed: int
+    progress: bool = False
 
     def __post_init__(self) -> None:
         needs_labels = find_method(self.method).needs_labels
+        if self.source.target_layer is not None and not find_method(self.method).takes_target:
+            able = [name for name, method in METHODS.items() if method.takes_target]
+            raise SettingsError(
+                f"target_layer={self.source.target_layer!r} for the method {self.method!r}, which predicts no profile; "
+                f"leave it out, or use {quoted(able)}"
+            )
         if self.source.label_key is None:
             for what, needed in (
                 (f"the method {self.method!r}", needs_labels),
@@ -130,13 +143,14 @@ def select_task(adata: AnnData, task: PanelTask, n_genes: int) -> Panel:
     _check_whole("n_genes", n_genes, least=1)
     cells, ids = _read(adata, task.source)
     rules = _resolve(adata, cells, task.source, task.constraints, n_genes).restricted()
-    ranking, markers = _rank(cells, rules, task, n_genes)
+    ranking, markers = _rank(adata, cells, rules, task, n_genes)
     choice = choose(ranking.order, rules, n_genes, markers)
     panel = Panel.from_choice(
         replace(choice, nested=choice.nested and ranking.nested),
         rules.genes,
         scores=ranking.scores,
         gene_ids=None if ids is None else ids[rules.genes].tolist(),
+        thresholds=ranking.thresholds,
         provenance=_provenance(cells, task, ranking, {"n_genes": n_genes}),
     )
     _write_results(adata, panel, rules, ranking)
@@ -151,7 +165,7 @@ def extend_task(adata: AnnData, panel: Panel, task: PanelTask, n_new: int) -> Pa
     _check_measured(panel, rules, task.constraints)
     rules = _with_panel(rules, panel).restricted()
     refuse(rules.clashes(rules.n_existing + n_new))
-    ranking, markers = _rank(cells, rules, task, rules.n_existing + n_new)
+    ranking, markers = _rank(adata, cells, rules, task, rules.n_existing + n_new)
     extended = extend_panel(
         panel,
         ranking.order,
@@ -159,6 +173,7 @@ def extend_task(adata: AnnData, panel: Panel, task: PanelTask, n_new: int) -> Pa
         rules,
         n_new=n_new,
         gene_ids=None if ids is None else ids[rules.genes].tolist(),
+        thresholds=ranking.thresholds,
         markers=markers,
         provenance=_provenance(cells, task, ranking, {"n_new": n_new, "extended": list(panel.genes)}),
     )
@@ -239,14 +254,29 @@ def _with_panel(rules: Rules, panel: Panel) -> Rules:
     return held
 
 
-def _rank(cells: Cells, rules: Rules, task: PanelTask, n_genes: int) -> tuple[Ranking, Markers | None]:
+def _rank(adata: AnnData, cells: Cells, rules: Rules, task: PanelTask, n_genes: int) -> tuple[Ranking, Markers | None]:
     """Rank the genes of the rules, and measure which mark which types where the rules ask for that."""
     few = cells.take_genes(rules.genes)
     markers = measure_markers(few) if rules.min_markers_per_type else None
     ranking = rank_genes(
-        few, task.method, n_genes=n_genes, must_have=rules.must_have.tolist(), options=task.options, seed=task.seed
+        few,
+        task.method,
+        n_genes=n_genes,
+        must_have=rules.must_have.tolist(),
+        options=task.options,
+        seed=task.seed,
+        target=_target(adata, cells, task),
+        progress=task.progress,
     )
     return ranking, markers
+
+
+def _target(adata: AnnData, cells: Cells, task: PanelTask) -> Matrix | None:
+    """Read the profiles that the panel is to predict: of all genes, also those that may not be chosen."""
+    if not find_method(task.method).takes_target:
+        return None
+    layer = task.source.target_layer
+    return cells.X if layer is None else _read(adata, replace(task.source, layer=layer))[0].X
 
 
 def _provenance(cells: Cells, task: PanelTask, ranking: Ranking, size: Mapping[str, object]) -> Provenance:
@@ -258,6 +288,7 @@ def _provenance(cells: Cells, task: PanelTask, ranking: Ranking, size: Mapping[s
             **{name: value for name, value in source.items() if name != "label_key"},
             "constraints": asdict(task.constraints),
             "selector": ranking.settings,
+            **({} if ranking.thresholds is None else {"threshold_unit": _unit(cells)}),
         },
         seed=task.seed,
         versions=package_versions(),
@@ -265,6 +296,10 @@ def _provenance(cells: Cells, task: PanelTask, ranking: Ranking, size: Mapping[s
         label_key=task.source.label_key,
         cells=tuple(cells.names),
     )
+
+
+def _unit(cells: Cells) -> str:
+    return "log1p of counts per 10,000" if cells.is_normalized else "as in the matrix that was read"
 
 
 def _write_results(adata: AnnData, panel: Panel, rules: Rules, ranking: Ranking) -> None:

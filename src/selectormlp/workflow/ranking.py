@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from selectormlp.data.cells import Cells, IntArray
+from selectormlp.data.cells import Cells, IntArray, Matrix
 from selectormlp.data.split import SplitSizes, split_cells
 from selectormlp.errors import DataError, InputError, SettingsError, nearest
 from selectormlp.selectors.base import GeneSelector
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-SET_HERE = ("n_features_to_select", "must_have", "random_state", "progress")
+SET_HERE = ("n_features_to_select", "must_have", "candidates", "random_state", "progress")
 """Parameters of selectors that follow from the other arguments of :func:`rank_genes`."""
 
 NETWORK_SPLIT = SplitSizes(train=5000, validation=1000, test=0)
@@ -47,6 +47,8 @@ class Ranking:
         Parameters of the selector.
     nested
         Whether the order is the same for every size.
+    thresholds
+        Expression above which each gene counts as on, shape (n_genes,), for methods that binarise; or None.
     """
 
     method: str
@@ -54,6 +56,7 @@ class Ranking:
     scores: npt.NDArray[np.floating[Any]]
     settings: dict[str, Any]
     nested: bool
+    thresholds: npt.NDArray[np.floating[Any]] | None = None
 
     @property
     def ranks(self) -> IntArray:
@@ -70,6 +73,8 @@ def rank_genes(
     must_have: Sequence[int] = (),
     options: Mapping[str, Any] | None = None,
     seed: int = 0,
+    target: Matrix | None = None,
+    progress: bool = False,
 ) -> Ranking:
     """Rank genes by a method.
 
@@ -88,6 +93,11 @@ def rank_genes(
         Parameters of the selector that are not to be left at their defaults.
     seed
         Of whatever is random in the method.
+    target
+        Profiles that the panel is to predict, shape (n_cells, n_target_genes), for methods that take them; None
+        leaves it to the genes of ``cells``.
+    progress
+        Whether to draw a progress bar, for methods that have one.
 
     Raises
     ------
@@ -122,9 +132,11 @@ def rank_genes(
                 "use another label column, or a method that needs no labels ('reconstruction', 'variance')"
             )
     selector = _selector(cells, method, n_genes, must_have, options or {}, seed)
+    if progress and "progress" in selector.get_params(deep=False):
+        selector.set_params(progress=True)
     logger.info("choosing genes by %s from %d cells × %d genes", method, cells.n_cells, cells.n_genes)
     try:
-        _fit(selector, cells, found, seed)
+        _fit(selector, cells, found, seed, target)
     except InputError:
         raise
     except ValueError as error:  # scikit-learn's and scanpy's own checks
@@ -141,7 +153,8 @@ def rank_genes(
         order=np.argsort(selector.ranking_),
         scores=selector.scores_,
         settings={name: value for name, value in parameters.items() if name not in SET_HERE},
-        nested=not parameters.get("refine", False),
+        nested=found.is_nested and not parameters.get("refine", False),
+        thresholds=getattr(selector, "thresholds_", None),
     )
 
 
@@ -192,7 +205,10 @@ def _network_settings(cells: Cells) -> TrainSettings:
     return TrainSettings(dataloader=adapted.dataloader, training=adapted.training)
 
 
-def _fit(selector: GeneSelector, cells: Cells, method: Method, seed: int) -> None:
+def _fit(selector: GeneSelector, cells: Cells, method: Method, seed: int, target: Matrix | None) -> None:
+    if method.takes_target:
+        selector.fit(cells.X, target=target)  # type: ignore[call-arg]
+        return
     if not method.needs_labels:
         selector.fit(cells.X)
         return

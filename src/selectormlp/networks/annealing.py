@@ -1,0 +1,259 @@
+"""Annealed training behind gates: genes are eliminated to a target, then exactly k of the rest are chosen."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from selectormlp.data.cells import IntArray
+from selectormlp.networks.gated import FloatArray, GatedTraining, Task
+from selectormlp.networks.relaxed_gates import GATE_SCALE, BinaryGates, KHotMask
+
+logger = logging.getLogger(__name__)
+
+SETTLED = 0.01
+"""A gate this near to 0 or 1 is settled, as published."""
+
+CLOSED = 0.05
+"""A gate less likely than this to be open leaves the matrix: it hardly gets a gradient that could open it again."""
+
+CHECK_EVERY = 10
+"""Steps between looks at which gates are settled, shared or closed."""
+
+REACHED_AT = 0.7
+"""Part of the elimination at which its target is to be reached; the rest settles the gates."""
+
+AHEAD, GAIN, MOST_CHANGE = 10, 0.1, 1.1
+"""λ is steered by the number of genes that the gates head for in so many steps: each step multiplies it by (number /
+wanted)^gain, by 1.1 at the most. Steered by the number now it overshoots, since gates take some 50 steps to close."""
+
+SHARPNESS = 2.0
+"""Steepness of the count that steers λ: a gate counts as sigmoid(2 · logit), between its chance and "above ½"."""
+
+FIRST_PENALTY = 0.1
+"""First λ · genes, as a part of the first loss."""
+
+WARM_UP = 0.4
+"""Steps with all genes open before the selection, as a part of its own: what a network that has learned nothing says
+of the genes is chance, and Adam would follow it as far as anything."""
+
+
+@dataclass(frozen=True, eq=False)
+class Elimination:
+    """What the first stage leaves.
+
+    Attributes
+    ----------
+    probabilities
+        Chance that each free gene's gate is open, shape (n_free,); 0.5 and more stays.
+    penalty
+        The last λ.
+    n_rounds
+        Rounds of the search for λ that followed the annealed path.
+    """
+
+    probabilities: FloatArray
+    penalty: float
+    n_rounds: int
+
+    @property
+    def n_open(self) -> int:
+        """Genes that stay."""
+        return int((self.probabilities > 0.5).sum())
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """What the second stage leaves.
+
+    Attributes
+    ----------
+    chosen
+        Free genes that were chosen, distinct, shape (n_chosen,).
+    probabilities
+        Chance that each free gene is in the mask, shape (n_free,).
+    losses_without
+        By how much the loss grows without each gene of the panel, shape (n_fixed + n_chosen,), fixed ones first.
+    n_steps
+        Steps taken; fewer than allowed where the mask settled early.
+    """
+
+    chosen: IntArray
+    probabilities: FloatArray
+    losses_without: FloatArray
+    n_steps: int
+
+
+class _Closing:
+    """Gates that close under a penalty, and which of all free genes they belong to."""
+
+    def __init__(self, task: Task) -> None:
+        self.gates = BinaryGates(task.n_free).to(task.cells.device)
+        self.training = GatedTraining(task, self.gates, task.annealing.gate_learning_rate)
+        self.all = np.zeros(task.n_free)
+        self.genes = np.arange(task.n_free)
+        self.velocity = torch.zeros(task.n_free, device=task.cells.device)
+
+    def copied(self) -> _Closing:
+        twin = copy.copy(self)
+        twin.training = self.training.copied()
+        twin.gates = twin.training.gates  # type: ignore[assignment]
+        twin.all = self.all.copy()
+        return twin
+
+    def step(self, temperature: float, penalty: float) -> float:
+        before = self.gates.weight.detach().clone()
+        loss = self.training.step(temperature, penalty)
+        self.velocity = torch.lerp(self.velocity, self.gates.weight.detach() - before, 0.1)
+        return loss
+
+    def n_ahead(self) -> float:
+        """Count the genes that the gates head for."""
+        weight = self.gates.weight.detach() + AHEAD * self.velocity
+        return float(torch.sigmoid(SHARPNESS / GATE_SCALE * weight).sum())
+
+    def n_now(self) -> int:
+        """Count the gates that are open rather than closed."""
+        return int((self.gates.weight.detach() > 0).sum())
+
+    def look(self) -> bool:
+        """Take note of the gates, let closed ones leave, and say whether the others are settled."""
+        chances = self.gates.probabilities().detach().cpu().numpy().astype(np.float64)
+        self.all[self.genes] = chances
+        kept = np.flatnonzero(chances > CLOSED)
+        if 0 < len(kept) < 0.9 * len(self.genes):
+            self.training.keep(kept)
+            self.velocity = self.velocity[torch.from_numpy(kept).to(self.velocity.device)]
+            self.genes = self.genes[kept]
+        return bool(np.minimum(chances, 1 - chances).max() < SETTLED)
+
+    @property
+    def n_open(self) -> int:
+        return int((self.all > 0.5).sum())
+
+
+def eliminate(task: Task, target: int) -> Elimination:
+    """Close gates until about ``target`` free genes are left.
+
+    One annealed path: while the temperature falls, λ is steered so that the number of genes follows a geometric
+    schedule down to the target. Where that ends outside the tolerance, a bracketing search for λ goes on, each round
+    from the last network that had too many genes. The published program trains a whole run for each λ, by secants,
+    and ends with an error after ten.
+
+    Parameters
+    ----------
+    task
+        What is trained on.
+    target
+        Genes that are to be left, above 0 and below ``task.n_free``.
+
+    Returns
+    -------
+    The gates; of the round that came nearest where none came within the tolerance, with a warning in the log.
+    """
+    annealing = task.annealing
+    closing, penalty = _Closing(task), 0.0
+    crowded = closing.copied()
+    n_steps = annealing.elimination_steps
+    for step, temperature in enumerate(annealing.temperatures(n_steps)):
+        loss = closing.step(temperature, penalty)
+        if step == 0:
+            penalty = FIRST_PENALTY * abs(loss) / task.n_free or FIRST_PENALTY / task.n_free
+        part = min(1.0, (step + AHEAD) / (REACHED_AT * n_steps))
+        wanted = task.n_free * (target / task.n_free) ** part
+        penalty *= float(np.clip((closing.n_ahead() / wanted) ** GAIN, 1 / MOST_CHANGE, MOST_CHANGE))
+        if step % CHECK_EVERY == CHECK_EVERY - 1 or step == n_steps - 1:
+            settled = closing.look()
+            task.report("eliminating", penalty, closing.n_open)
+            if closing.n_open > target * (1 + annealing.tolerance):
+                crowded = closing.copied()
+            elif settled and abs(closing.n_open - target) <= annealing.tolerance * target:
+                break
+    return _search(task, target, closing, crowded, penalty)
+
+
+def _search(task: Task, target: int, closing: _Closing, crowded: _Closing, penalty: float) -> Elimination:
+    """Bracket λ until the number of genes is within the tolerance, or rounds run out."""
+    annealing = task.annealing
+    slack = annealing.tolerance * target
+    low, high = 0.0, math.inf
+    best = Elimination(closing.all, penalty, 0)
+    for n_round in range(1, annealing.max_rounds + 1):
+        n_open = closing.n_open
+        if abs(n_open - target) <= slack:
+            return best
+        if n_open > target:
+            low, crowded = penalty, closing
+        else:
+            high = penalty
+        penalty = math.sqrt(low * high) if low and high < math.inf else penalty * (3 if n_open > target else 1 / 3)
+        closing = crowded.copied()
+        colder = annealing.temperatures(annealing.elimination_steps)[annealing.elimination_steps // 2 :]
+        for step, temperature in enumerate(colder):
+            closing.step(temperature, penalty)
+            if step % CHECK_EVERY == CHECK_EVERY - 1:
+                task.report(f"searching λ, round {n_round}", penalty, closing.n_now())
+            if abs(closing.n_now() - target) <= slack:
+                break
+        closing.look()
+        if abs(closing.n_open - target) < abs(best.n_open - target):
+            best = Elimination(closing.all, penalty, n_round)
+    if abs(best.n_open - target) > slack:
+        logger.warning(
+            "%d genes are left where %d ± %.0f %% were wanted, the nearest that %d rounds of the search for λ found; "
+            "more elimination_steps, or a larger tolerance, would help",
+            best.n_open,
+            target,
+            100 * annealing.tolerance,
+            annealing.max_rounds,
+        )
+    return best
+
+
+def select(task: Task, n_chosen: int) -> Selection:
+    """Choose exactly ``n_chosen`` of the free genes with an annealed k-hot mask.
+
+    Slots that are sure of the same gene part from time to time; at the end each slot gets a gene of its own.
+
+    Parameters
+    ----------
+    task
+        What is trained on.
+    n_chosen
+        How many, up to ``task.n_free``; with all of them there is nothing to choose and the network alone is trained.
+
+    Returns
+    -------
+    The genes chosen, and what the loss loses without each gene of the panel.
+    """
+    annealing = task.annealing
+    mask = None
+    if 0 < n_chosen < task.n_free:
+        mask = KHotMask(task.n_free, n_chosen, generator=task.generator)
+    training = GatedTraining(task, mask, annealing.mask_learning_rate)
+    if not n_chosen:
+        training.keep(np.empty(0, dtype=np.int64))
+    n_steps = taken = annealing.selection_steps
+    for _ in range(round(WARM_UP * n_steps)):
+        training.step(None)
+    for step, temperature in enumerate(annealing.temperatures(n_steps)):
+        training.step(temperature)
+        if step % CHECK_EVERY == CHECK_EVERY - 1:
+            task.report("selecting", 0.0, task.n_fixed + n_chosen)
+            if mask is not None and mask.is_settled(SETTLED):
+                taken = step + 1
+                break
+            if mask is not None:
+                mask.part_shared()
+    chosen, chances = np.arange(n_chosen), np.zeros(task.n_free)
+    chances[chosen] = 1.0
+    if mask is not None:
+        chosen = mask.chosen().numpy()
+        chances = mask.probabilities().detach().cpu().numpy().astype(np.float64)
+        training.keep(chosen)
+    return Selection(chosen, chances, training.losses_without(), taken)

@@ -1,0 +1,227 @@
+"""What the selectors share that read genes as on or off through gates that are annealed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, Literal, Self
+
+import numpy as np
+import rich
+import torch
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from selectormlp.data.cells import IntArray, Matrix
+from selectormlp.errors import SettingsError
+from selectormlp.networks.annealing import Selection, eliminate, select
+from selectormlp.networks.gated import Annealing, Report, Task
+from selectormlp.networks.targets import CellRows, Targets
+from selectormlp.networks.threads import threads_worth
+from selectormlp.selectors.base import GeneSelector
+from selectormlp.selectors.binarize import FloatArray, Threshold, binarized, gene_thresholds
+from selectormlp.selectors.closed_form import DTYPES
+from selectormlp.selectors.columns import checked_columns
+
+logger = logging.getLogger(__name__)
+
+Device = Literal["auto", "cpu", "cuda"]
+
+SELECTED_FROM, LEAST_SELECTED_FROM, MOST_SELECTED_FROM = 8, 100, 500
+"""Genes left by the elimination for each gene to be chosen; the fewest, and the most but for twice those."""
+
+
+class BinarizingSelector(GeneSelector):
+    """A selector that learns from binarised expression through gates that are annealed (abstract).
+
+    Attributes
+    ----------
+    thresholds_
+        Expression above which each gene counts as on, in the units of X, shape (n_features_in_,).
+    candidates_
+        Columns that were left by the elimination, increasing; must-have ones among them.
+    gate_probabilities_
+        Chance that each gene's gate was open after the elimination, shape (n_features_in_,); 1 where there was no
+        elimination or the gene is must-have, 0 for columns that could not be chosen.
+    mask_probabilities_
+        Chance that each gene is in the final mask, shape (n_features_in_,).
+    elimination_
+        What the elimination left (λ, rounds), or None if there was none.
+    """
+
+    threshold: Threshold
+    quantile: float
+    must_have: Sequence[int] | None
+    candidates: Sequence[int] | None
+    n_candidates: int | None
+    tolerance: float
+    hidden_sizes: Sequence[int]
+    elimination_steps: int
+    selection_steps: int
+    batch_size: int
+    lr: float
+    start_temperature: float
+    end_temperature: float
+    device: Device
+    random_state: Any
+    progress: bool
+
+    def binarize(self, X: Any) -> Matrix:
+        """Return the panel's columns as on (1) or off (0) by the fitted thresholds.
+
+        Parameters
+        ----------
+        X
+            Expression of all genes, shape (n_cells, n_features_in_), dense or sparse, in the units of ``fit``.
+
+        Returns
+        -------
+        Shape (n_cells, n_features_to_select_), float32; CSR for sparse X unless a threshold is below 0.
+        """
+        check_is_fitted(self, "ranking_")
+        X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=DTYPES)
+        panel = self.get_support(indices=True)
+        return binarized(X[:, panel], self.thresholds_[panel])
+
+    def _learn(self, X: Any, targets: Callable[[torch.device], Targets]) -> Self:
+        """Choose genes of checked X for the targets that ``targets(device)`` makes."""
+        self._check_settings()
+        n_genes = X.shape[1]
+        n_wanted = self._resolve_n_features(n_genes)
+        must_have, free = self._columns(n_genes, n_wanted)
+        self.thresholds_ = gene_thresholds(X, self.threshold, self.quantile)
+        columns = np.concatenate([must_have, free])
+        on = binarized(X[:, columns], self.thresholds_[columns])
+        seed = self._seed()
+        device = torch.device("cuda" if self._on_cuda() else "cpu")
+        products = self.batch_size * len(columns) * self.hidden_sizes[0]
+        with threads_worth(products), torch.random.fork_rng(devices=[]), _reporting(visible=self.progress) as report:
+            torch.default_generator.manual_seed(seed)
+            task = Task(
+                cells=CellRows(on, device),
+                targets=targets(device),
+                n_fixed=len(must_have),
+                annealing=self._annealing(),
+                generator=torch.Generator(device).manual_seed(seed),
+                rng=np.random.default_rng(seed),
+                report=report,
+            )
+            self._choose(task, must_have, free, n_wanted - len(must_have))
+        return self
+
+    def _choose(self, task: Task, must_have: IntArray, free: IntArray, n_chosen: int) -> None:
+        n_genes = len(self.thresholds_)
+        gates: FloatArray = np.ones(len(free))
+        n_left = self.n_candidates
+        if n_left is None:
+            n_left = min(max(SELECTED_FROM * n_chosen, LEAST_SELECTED_FROM), max(2 * n_chosen, MOST_SELECTED_FROM))
+        n_left = max(n_left, n_chosen, 1)
+        self.elimination_ = None
+        left = np.arange(len(free))
+        if len(free) > n_left * (1 + self.tolerance):
+            self.elimination_ = eliminate(task, n_left)
+            gates = self.elimination_.probabilities
+            surest = np.argsort(-gates, kind="stable")
+            left = np.sort(surest[: max(n_chosen, self.elimination_.n_open)])
+            logger.info("%d of %d genes are left by the elimination", len(left), len(free))
+        kept = np.concatenate([np.arange(len(must_have)), len(must_have) + left])
+        selection = select(replace(task, cells=task.cells.columns(kept)), n_chosen)
+        self.candidates_ = np.sort(np.concatenate([must_have, free[left]]))
+        self.gate_probabilities_ = np.zeros(n_genes)
+        self.gate_probabilities_[must_have] = 1.0
+        self.gate_probabilities_[free] = gates
+        self._rank(selection, must_have, free[left])
+
+    def _rank(self, selection: Selection, must_have: IntArray, left: IntArray) -> None:
+        """Rank must-have genes, chosen ones by what they save, then the others by mask and by gate."""
+        gates = self.gate_probabilities_
+        self.mask_probabilities_ = np.zeros(len(gates))
+        self.mask_probabilities_[must_have] = 1.0
+        self.mask_probabilities_[left] = selection.probabilities
+        chosen = left[selection.chosen]
+        losses = selection.losses_without
+        best_first = np.argsort(-losses[len(must_have) :], kind="stable")
+        panel = np.concatenate([must_have, chosen[best_first]]).astype(np.int64)
+        others = np.setdiff1d(np.arange(len(gates)), panel)
+        others = others[np.lexsort((-gates[others], -self.mask_probabilities_[others]))]
+        scores = np.zeros(len(gates))
+        scores[np.concatenate([must_have, chosen]).astype(np.int64)] = losses
+        self._set_order(np.concatenate([panel, others]), scores)
+
+    def _columns(self, n_genes: int, n_wanted: int) -> tuple[IntArray, IntArray]:
+        """Return the must-have columns, and those that may be chosen beside them."""
+        must_have = checked_columns("must_have", self.must_have, n_genes)
+        if len(must_have) > n_wanted:
+            raise SettingsError(
+                f"must_have holds {len(must_have)} genes and {n_wanted} are to be selected; raise n_features_to_select"
+            )
+        named = (
+            np.arange(n_genes) if self.candidates is None else checked_columns("candidates", self.candidates, n_genes)
+        )
+        free = np.setdiff1d(named, must_have)
+        if len(free) < n_wanted - len(must_have):
+            raise SettingsError(
+                f"candidates leave {len(free)} columns beside {len(must_have)} must-have ones and {n_wanted} are to be "
+                "selected; name more candidates, or lower n_features_to_select"
+            )
+        return must_have, free
+
+    def _annealing(self) -> Annealing:
+        return Annealing(
+            hidden_sizes=tuple(map(int, self.hidden_sizes)),
+            elimination_steps=int(self.elimination_steps),
+            selection_steps=int(self.selection_steps),
+            batch_size=int(self.batch_size),
+            learning_rate=float(self.lr),
+            start_temperature=float(self.start_temperature),
+            end_temperature=float(self.end_temperature),
+            tolerance=float(self.tolerance),
+        )
+
+    def _seed(self) -> int:
+        seed = self.random_state
+        return int(seed) if isinstance(seed, int | np.integer) else int(check_random_state(seed).randint(2**31))
+
+    def _on_cuda(self) -> bool:
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise SettingsError("device='cuda', and PyTorch finds no CUDA device; use 'auto' or 'cpu'")
+        return self.device != "cpu" and torch.cuda.is_available()
+
+    def _check_settings(self) -> None:
+        if self.device not in ("auto", "cpu", "cuda"):
+            raise SettingsError(f"device={self.device!r}; expected one of 'auto', 'cpu', 'cuda'")
+        sizes = np.atleast_1d(np.asarray(self.hidden_sizes))
+        in_range = {
+            "hidden_sizes": (
+                np.ndim(self.hidden_sizes) == 1 and sizes.size > 0 and sizes.min() >= 1,
+                "a sequence of one or more sizes from 1 up",
+            ),
+            "n_candidates": (self.n_candidates is None or self.n_candidates >= 1, "1 or more, or None"),
+            "tolerance": (0 < self.tolerance < 1, "above 0, below 1"),
+            "elimination_steps": (self.elimination_steps >= 1, "1 or more"),
+            "selection_steps": (self.selection_steps >= 1, "1 or more"),
+            "batch_size": (self.batch_size >= 1, "1 or more"),
+            "lr": (self.lr > 0, "above 0"),
+            "end_temperature": (self.end_temperature > 0, "above 0"),
+            "start_temperature": (self.start_temperature >= self.end_temperature, "end_temperature or more"),
+        }
+        for name, (is_valid, expected) in in_range.items():
+            if not is_valid:
+                raise SettingsError(f"{name}={getattr(self, name)!r}; expected {expected}")
+
+
+@contextmanager
+def _reporting(*, visible: bool) -> Iterator[Report]:
+    """Show the stage, λ and the genes left while the block runs."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=rich.get_console(), transient=True, disable=not visible) as bar:
+        line = bar.add_task("preparing", total=None)
+
+        def report(stage: str, penalty: float, n_genes: int) -> None:
+            about = f", λ {penalty:.3g}" if penalty else ""
+            bar.update(line, description=f"PERSIST: {stage}{about}, {n_genes} genes")
+
+        yield report

@@ -1,0 +1,43 @@
+"""Columns that a user names by position."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from selectormlp.data.cells import IntArray
+from selectormlp.errors import SettingsError
+
+
+def checked_columns(name: str, given: Sequence[int] | None, n_genes: int) -> IntArray:
+    """Check column positions, shape (n_given,), in the order given; none where ``given`` is None.
+
+    Parameters
+    ----------
+    name
+        What the parameter is called.
+    given
+        Positions.
+    n_genes
+        Columns that there are.
+
+    Raises
+    ------
+    SettingsError
+        If one is no position, or stands there twice.
+
+    Examples
+    --------
+    >>> checked_columns("must_have", [3, 1], 5)
+    array([3, 1])
+    """
+    columns = [] if given is None else list(given)
+    for column in columns:
+        if not isinstance(column, int | np.integer) or isinstance(column, bool) or not 0 <= column < n_genes:
+            raise SettingsError(
+                f"{name} holds {column!r}; expected column positions, whole numbers from 0 to {n_genes - 1}"
+            )
+    if len(set(columns)) < len(columns):
+        raise SettingsError(f"{name} holds {len(columns) - len(set(columns))} position(s) twice; give each once")
+    return np.array(columns, dtype=np.int64)
