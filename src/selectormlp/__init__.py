@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from selectormlp.panel.explain import Explanation
     from selectormlp.panel.panel import Panel
     from selectormlp.panel.storage import read_panel
+    from selectormlp.selectors.budget import BudgetSelectorMLP
     from selectormlp.selectors.discriminant import DiscriminantSelector
     from selectormlp.selectors.forest import ForestSelector
     from selectormlp.selectors.markers import MarkerSelector
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [  # noqa: RUF022  # by alphabet, as dir() lists them
+    "BudgetSelectorMLP",
     "Comparison",
     "Constraints",
     "DiscriminantSelector",
@@ -82,6 +84,7 @@ __all__ = [  # noqa: RUF022  # by alphabet, as dir() lists them
 
 _MODULES = {"datasets": "data.datasets", "errors": "errors", "plots": "plots"}
 _HOMES = {
+    "BudgetSelectorMLP": "selectors.budget",
     "Comparison": "evaluation.compare",
     "Constraints": "panel.constraints",
     "DiscriminantSelector": "selectors.discriminant",

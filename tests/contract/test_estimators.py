@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from selectormlp.selectors.budget import BudgetSelectorMLP
 from selectormlp.selectors.mlp import MLP
 from selectormlp.selectors.selector_mlp import SelectorMLP
 from selectormlp.selectors.svm import LinearSVM
@@ -22,6 +23,9 @@ SELECTORS = [
     SelectorMLP(**SMALL, alpha=0.001, random_state=0),
     MLP(**SMALL, random_state=0),
     LinearSVM(random_state=0),
+    BudgetSelectorMLP(
+        hidden_sizes=(16,), lr=0.02, first_steps=60, steps=5, panel_steps=150, device="cpu", random_state=0
+    ),
 ]
 
 

@@ -7,6 +7,7 @@ import torch
 from selectormlp.networks.mlp import NetworkSpec
 from selectormlp.networks.module import TrainingSpec
 from selectormlp.networks.training import train_network
+from selectormlp.selectors.budget import BudgetSelectorMLP
 from selectormlp.selectors.persist import PersistSelector, UnsupervisedPersistSelector
 from selectormlp.selectors.selector_mlp import SelectorMLP
 
@@ -66,3 +67,10 @@ def test_persist_on_cuda_repeats_itself_and_finds_what_is_planted(kind):
     assert torch.equal(torch.cuda.get_rng_state(), before)
     if kind is PersistSelector:
         assert set(first.get_support(indices=True)) <= {0, 1, 2}  # two of them tell three classes apart
+
+
+def test_a_budget_is_kept_on_cuda():
+    X, labels = cells()
+    model = BudgetSelectorMLP(3, device="cuda", random_state=0).fit(X, labels)
+    assert model.get_support(indices=True).tolist() == [0, 1, 2]
+    assert model.score(X, labels) > 0.95

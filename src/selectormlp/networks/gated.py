@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from selectormlp.data.cells import IntArray
+from selectormlp.networks.columns import keep_columns
 from selectormlp.networks.relaxed_gates import BinaryGates, KHotMask
 from selectormlp.networks.targets import CellRows, Targets
 
@@ -203,9 +204,9 @@ class GatedTraining:
         """Let all free genes but those at these positions leave the matrix, the network, gates and optimiser."""
         columns = np.concatenate([np.arange(self.task.n_fixed), self.task.n_fixed + kept])
         self.cells = self.cells.columns(columns)
-        _keep(self.optimiser, self.network.first, columns, dim=1)
+        keep_columns(self.optimiser, self.network.first, columns, dim=1)
         if self.gates is not None:
-            _keep(self.optimiser, self.gates, kept, dim=self.gates.weight.ndim - 1)
+            keep_columns(self.optimiser, self.gates, kept, dim=self.gates.weight.ndim - 1)
 
     def copied(self) -> GatedTraining:
         """Return a copy that is trained apart; both read the same cells."""
@@ -226,18 +227,3 @@ class GatedTraining:
             for j in range(x.shape[1])
         ]
         return np.array(without) - whole
-
-
-def _keep(optimiser: torch.optim.Optimizer, module: nn.Module, kept: IntArray, *, dim: int) -> None:
-    """Cut a module's ``weight`` down to some positions, and what the optimiser remembers of it."""
-    old = module.get_parameter("weight")
-    positions = torch.from_numpy(kept).to(old.device)
-    new = nn.Parameter(old.detach().index_select(dim, positions))
-    state = optimiser.state.pop(old, {})
-    for name, value in state.items():
-        if torch.is_tensor(value) and value.shape == old.shape:
-            state[name] = value.index_select(dim, positions)
-    optimiser.state[new] = state
-    for group in optimiser.param_groups:
-        group["params"] = [new if parameter is old else parameter for parameter in group["params"]]
-    module.weight = new

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassConfusionMatrix
 
+from selectormlp.networks.devices import seed_device
 from selectormlp.networks.losses import Penalty, gene_penalty
 from selectormlp.networks.mlp import SelectorNetwork
 
@@ -60,18 +61,6 @@ class TrainingSpec:
 def step_seed(seed: int, step: int) -> int:
     """Derive the seed of one training step, so that a resumed run draws what an unbroken one would have."""
     return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> 1)
-
-
-def seed_device(device: torch.device, seed: int) -> None:
-    """Seed the generators that a step on this device draws from.
-
-    ``torch.manual_seed`` would also queue a seed, with a stack trace, for every other kind of device.
-    """
-    torch.default_generator.manual_seed(seed)
-    if device.type == "cuda":
-        torch.cuda.manual_seed(seed)
-    elif device.type == "mps":
-        torch.mps.manual_seed(seed)
 
 
 class EpochScore(nn.Module):

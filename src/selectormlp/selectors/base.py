@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator
 from sklearn.feature_selection import SelectorMixin
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from selectormlp.data.cells import IntArray
@@ -24,6 +25,19 @@ def order_by_score(scores: npt.NDArray[np.floating[Any]]) -> IntArray:
     array([3, 1, 0, 2])
     """
     return np.argsort(-scores, kind="stable").astype(np.int64)
+
+
+def seed_from(random_state: Any) -> int:
+    """Return a whole number as seed: the one given, or one drawn from a generator or, for None, at random.
+
+    Examples
+    --------
+    >>> seed_from(3)
+    3
+    """
+    if isinstance(random_state, int | np.integer):
+        return int(random_state)
+    return int(check_random_state(random_state).randint(2**31))
 
 
 class GeneSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped

@@ -6,29 +6,27 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import rich
 import torch
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from selectormlp.data.cells import IntArray, Matrix
 from selectormlp.errors import SettingsError
 from selectormlp.networks.annealing import Selection, eliminate, select
+from selectormlp.networks.devices import Device, pick_device
 from selectormlp.networks.gated import Annealing, Report, Task
 from selectormlp.networks.targets import CellRows, Targets
 from selectormlp.networks.threads import threads_worth
-from selectormlp.selectors.base import GeneSelector
+from selectormlp.selectors.base import GeneSelector, seed_from
 from selectormlp.selectors.binarize import FloatArray, Threshold, binarized, gene_thresholds
 from selectormlp.selectors.closed_form import DTYPES
 from selectormlp.selectors.columns import checked_columns
 
 logger = logging.getLogger(__name__)
-
-Device = Literal["auto", "cpu", "cuda"]
 
 SELECTED_FROM, LEAST_SELECTED_FROM, MOST_SELECTED_FROM = 8, 100, 500
 """Genes left by the elimination for each gene to be chosen; the fewest, and the most but for twice those."""
@@ -95,8 +93,8 @@ class BinarizingSelector(GeneSelector):
         self.thresholds_ = gene_thresholds(X, self.threshold, self.quantile)
         columns = np.concatenate([must_have, free])
         on = binarized(X[:, columns], self.thresholds_[columns])
-        seed = self._seed()
-        device = torch.device("cuda" if self._on_cuda() else "cpu")
+        seed = seed_from(self.random_state)
+        device = pick_device(self.device)
         products = self.batch_size * len(columns) * self.hidden_sizes[0]
         with threads_worth(products), torch.random.fork_rng(devices=[]), _reporting(visible=self.progress) as report:
             torch.default_generator.manual_seed(seed)
@@ -181,18 +179,8 @@ class BinarizingSelector(GeneSelector):
             tolerance=float(self.tolerance),
         )
 
-    def _seed(self) -> int:
-        seed = self.random_state
-        return int(seed) if isinstance(seed, int | np.integer) else int(check_random_state(seed).randint(2**31))
-
-    def _on_cuda(self) -> bool:
-        if self.device == "cuda" and not torch.cuda.is_available():
-            raise SettingsError("device='cuda', and PyTorch finds no CUDA device; use 'auto' or 'cpu'")
-        return self.device != "cpu" and torch.cuda.is_available()
-
     def _check_settings(self) -> None:
-        if self.device not in ("auto", "cpu", "cuda"):
-            raise SettingsError(f"device={self.device!r}; expected one of 'auto', 'cpu', 'cuda'")
+        pick_device(self.device)
         sizes = np.atleast_1d(np.asarray(self.hidden_sizes))
         in_range = {
             "hidden_sizes": (

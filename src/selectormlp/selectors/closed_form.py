@@ -36,6 +36,8 @@ class ClosedFormSelector(GeneSelector):
     candidates_
         Columns that were considered, increasing: all, or the ``max_genes`` most variable. The others are
         ranked after them by variance, with score 0.
+    is_nested_
+        Whether the ranking is that of every smaller panel, too.
     """
 
     must_have: Sequence[int] | None
@@ -114,6 +116,7 @@ class ClosedFormSelector(GeneSelector):
         fixed = np.searchsorted(columns, must_have)
         forward = forward_select(objective, min(n_wanted, len(columns)), must_have=fixed.tolist())
         order = self._refined(objective, forward, len(fixed))
+        self.is_nested_ = order is forward.order
         others = np.setdiff1d(np.arange(len(variances)), columns)
         scores = np.zeros(len(variances))
         scores[columns] = forward.gains

@@ -1,4 +1,4 @@
-"""Selectors that train a network: what SelectorMLP and MLP share."""
+"""Selectors that hold a network: what they share, and what SelectorMLP and MLP share."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any, Literal, Self
 
 import numpy as np
 import torch
-from sklearn.utils import check_random_state
 from sklearn.utils.class_weight import compute_class_weight
 
 from selectormlp.data.cells import IntArray, Matrix, as_matrix
@@ -17,16 +16,41 @@ from selectormlp.networks.losses import PENALTIES, Penalty
 from selectormlp.networks.mlp import NetworkSpec, SelectorNetwork, predict_logits
 from selectormlp.networks.module import TrainingSpec
 from selectormlp.networks.training import Run, train_network
+from selectormlp.selectors.base import seed_from
 from selectormlp.selectors.classifier import ClassifyingSelector, FloatArray, ProbabilitiesMixin, encode
 
 
-class NetworkSelector(ProbabilitiesMixin, ClassifyingSelector):
-    """What SelectorMLP and MLP share: training a network, and predicting with it (abstract).
+class NetworkClassifier(ProbabilitiesMixin, ClassifyingSelector):
+    """A selector that holds a trained network and predicts with it (abstract).
 
     Attributes
     ----------
     network_
         The trained :class:`~selectormlp.networks.mlp.SelectorNetwork`, on the CPU.
+    """
+
+    def _class_scores(self, X: Matrix) -> FloatArray:
+        scores: FloatArray = predict_logits(self.network_, X).numpy()
+        return scores
+
+    @torch.inference_mode()
+    def first_layer(self) -> tuple[FloatArray, FloatArray]:
+        """Return the first layer with the gene weights folded in: (n_genes, n_hidden), (n_hidden,)."""
+        weight, bias = self.network_.folded_weight(), self.network_.first.bias
+        return np.ascontiguousarray(weight.numpy().T), bias.numpy()
+
+    @torch.inference_mode()
+    def scores_from_first_layer(self, activations: FloatArray) -> FloatArray:
+        """Run the layers behind the first: (n_cells, n_hidden) → logits (n_cells, n_classes)."""
+        scores: FloatArray = self.network_.from_first_layer(torch.from_numpy(activations)).numpy()
+        return scores
+
+
+class NetworkSelector(NetworkClassifier):
+    """What SelectorMLP and MLP share: training a network, and predicting with it (abstract).
+
+    Attributes
+    ----------
     history_
         Accuracy, mean per-class accuracy and loss after each epoch (a data frame; empty without validation).
     best_epoch_
@@ -146,9 +170,6 @@ class NetworkSelector(ProbabilitiesMixin, ClassifyingSelector):
         )
 
     def _training_spec(self) -> TrainingSpec:
-        seed = self.random_state
-        if not isinstance(seed, int | np.integer):
-            seed = check_random_state(seed).randint(2**31)
         return TrainingSpec(
             penalty=self.penalty,
             alpha=self.alpha,
@@ -158,7 +179,7 @@ class NetworkSelector(ProbabilitiesMixin, ClassifyingSelector):
             batch_size=int(self.batch_size),
             shuffle=self.shuffle,
             patience=self.patience,
-            seed=int(seed),
+            seed=seed_from(self.random_state),
             device=self.device,
         )
 
@@ -190,19 +211,3 @@ class NetworkSelector(ProbabilitiesMixin, ClassifyingSelector):
         for name, (valid_value, expected) in in_range.items():
             if not valid_value:
                 raise SettingsError(f"{name}={getattr(self, name)!r}; expected {expected}")
-
-    def _class_scores(self, X: Matrix) -> FloatArray:
-        scores: FloatArray = predict_logits(self.network_, X).numpy()
-        return scores
-
-    @torch.inference_mode()
-    def first_layer(self) -> tuple[FloatArray, FloatArray]:
-        """Return the first layer with the gene weights folded in: (n_genes, n_hidden), (n_hidden,)."""
-        weight, bias = self.network_.folded_weight(), self.network_.first.bias
-        return np.ascontiguousarray(weight.numpy().T), bias.numpy()
-
-    @torch.inference_mode()
-    def scores_from_first_layer(self, activations: FloatArray) -> FloatArray:
-        """Run the layers behind the first: (n_cells, n_hidden) → logits (n_cells, n_classes)."""
-        scores: FloatArray = self.network_.from_first_layer(torch.from_numpy(activations)).numpy()
-        return scores

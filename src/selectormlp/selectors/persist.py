@@ -10,9 +10,10 @@ from sklearn.utils.validation import check_array, validate_data
 
 from selectormlp.data.cells import as_matrix
 from selectormlp.errors import DataError, SettingsError, quoted
+from selectormlp.networks.devices import Device
 from selectormlp.networks.targets import PROFILE_LOSSES, CellRows, LabelTargets, ProfileLoss, ProfileTargets
 from selectormlp.selectors.binarize import Threshold
-from selectormlp.selectors.binarizing import BinarizingSelector, Device
+from selectormlp.selectors.binarizing import BinarizingSelector
 from selectormlp.selectors.closed_form import DTYPES
 from selectormlp.selectors.labels import encode_labels
 

@@ -54,6 +54,7 @@ METHODS: dict[str, Method] = {
     "reconstruction": Method("reconstruction", "ReconstructionSelector", needs_labels=False),
     "mixture": Method("mixture", "MixtureSelector"),
     "selector_mlp": Method("selector_mlp", "SelectorMLP", is_network=True),
+    "selector_mlp-budget": Method("budget", "BudgetSelectorMLP"),
     "mlp": Method("mlp", "MLP", is_network=True, keeps_best_epoch=True),
     "persist": Method("persist", "PersistSelector", is_nested=False),
     "persist-unsupervised": Method(

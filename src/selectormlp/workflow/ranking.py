@@ -153,7 +153,7 @@ def rank_genes(
         order=np.argsort(selector.ranking_),
         scores=selector.scores_,
         settings={name: value for name, value in parameters.items() if name not in SET_HERE},
-        nested=found.is_nested and not parameters.get("refine", False),
+        nested=found.is_nested and getattr(selector, "is_nested_", True),
         thresholds=getattr(selector, "thresholds_", None),
     )
 

@@ -1,0 +1,310 @@
+"""Training to a number of genes: networks learn behind gene weights, and genes leave on a schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from selectormlp.data.cells import IntArray
+from selectormlp.networks.columns import keep_columns
+from selectormlp.networks.devices import seed_device
+from selectormlp.networks.mlp import NetworkSpec, SelectorNetwork
+from selectormlp.networks.threads import threads_worth
+
+FloatArray = npt.NDArray[np.float64]
+
+SCORED_CELLS = 2000
+"""Held-out cells that a network scores its genes on, at most; more cost time and settle little."""
+
+FEWEST_GENES = 5
+"""Genes of which no more are dropped: the last ones are ranked by what the loss is without each."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How genes are dropped.
+
+    Attributes
+    ----------
+    hidden_sizes
+        Units of each hidden layer.
+    n_networks
+        Networks trained side by side, each on all cells but one part in so many, on which it judges the genes.
+    first_steps, steps
+        Steps before genes are dropped for the first time, and between two times.
+    kept_share
+        Share of the genes that stay each time, above 0 and below 1.
+    panel_steps
+        Steps of the network that is trained on the panel in the end.
+    batch_size
+        Cells a step.
+    dropout, gene_dropout
+        Share of hidden units, and of genes, set to zero while training. A network that is used to absent genes says
+        what a gene is worth when it is taken out.
+    lr, weight_decay
+        Of AdamW.
+    """
+
+    hidden_sizes: tuple[int, ...] = (128,)
+    n_networks: int = 3
+    first_steps: int = 300
+    steps: int = 30
+    kept_share: float = 0.9
+    panel_steps: int = 1000
+    batch_size: int = 128
+    dropout: float = 0.3
+    gene_dropout: float = 0.1
+    lr: float = 2e-3
+    weight_decay: float = 0.01
+
+
+class BudgetTraining:
+    """One network on its training cells, which genes can leave.
+
+    Parameters
+    ----------
+    cells
+        Standardised expression, shape (n_cells, n_genes), on the device where the network is to be.
+    labels
+        Class codes, shape (n_cells,), on the same device.
+    n_classes
+        Number of classes.
+    rows
+        Cells to train on, shape (n_rows,).
+    budget
+        How.
+    seed
+        Of the initial weights, the batches and what is dropped.
+    """
+
+    def __init__(
+        self, cells: Tensor, labels: Tensor, n_classes: int, rows: IntArray, budget: Budget, seed: int
+    ) -> None:
+        self.cells, self.labels, self.budget = cells, labels, budget
+        self._rows = torch.from_numpy(rows)
+        self._generator = torch.Generator().manual_seed(seed)
+        spec = NetworkSpec(
+            cells.shape[1],
+            n_classes,
+            hidden_sizes=budget.hidden_sizes,
+            leak_angle=0.0,
+            dropout=budget.dropout,
+            noise_std=0.0,
+        )
+        self.network = SelectorNetwork(spec).to(cells.device)
+        self.gates = self.network.gates
+        assert self.gates is not None  # noqa: S101  # the spec's selector_type is "std"
+        nn.init.ones_(self.gates.weight)
+        self.optimiser = torch.optim.AdamW(
+            self.network.parameters(), lr=budget.lr, weight_decay=budget.weight_decay, fused=True
+        )
+        counts = torch.bincount(labels, minlength=n_classes)
+        self.class_weights = len(labels) / (counts > 0).sum() / counts.clamp(min=1)
+
+    def train(self, n_steps: int) -> None:
+        """Take steps down the class-balanced cross entropy."""
+        self.network.train()
+        kept = 1.0 - self.budget.gene_dropout
+        for _ in range(n_steps):
+            drawn = torch.randint(len(self._rows), (self.budget.batch_size,), generator=self._generator)
+            rows = self._rows[drawn].to(self.cells.device)
+            x = self.cells[rows]
+            if kept < 1.0:
+                x = x * (torch.rand(x.shape, device=x.device) < kept) / kept
+            loss = F.cross_entropy(self.network(x), self.labels[rows], weight=self.class_weights)
+            self.optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            self.optimiser.step()
+
+    @torch.no_grad()
+    def costs(self, rows: IntArray) -> FloatArray:
+        """Measure what each gene is worth on some cells.
+
+        Returns
+        -------
+        By how much the mean probability of the right class (classes counting the same) falls if the gene's weight is
+        set to zero, shape (n_genes,).
+        """
+        self.network.eval()
+        places = torch.from_numpy(rows).to(self.cells.device)
+        x, labels = self.cells[places], self.labels[places, None]
+        shares = self.class_weights[labels[:, 0]]
+        shares = shares / shares.sum()
+        weight = self.network.folded_weight()
+        hidden = F.linear(x, weight, self.network.first.bias)
+
+        def right(activations: Tensor) -> Tensor:
+            chances = self.network.from_first_layer(activations).softmax(dim=1)
+            return (chances.gather(1, labels)[:, 0] * shares).sum()
+
+        without = [right(hidden - x[:, j, None] * weight[:, j]) for j in range(x.shape[1])]
+        costs: FloatArray = (right(hidden) - torch.stack(without)).cpu().numpy().astype(np.float64)
+        return costs
+
+    def keep(self, kept: IntArray) -> None:
+        """Let all genes but those at these positions leave the matrix, the network and the optimiser."""
+        assert self.gates is not None  # noqa: S101
+        self.cells = self.cells[:, torch.from_numpy(kept).to(self.cells.device)]
+        keep_columns(self.optimiser, self.gates, kept, dim=0)
+        keep_columns(self.optimiser, self.network.first, kept, dim=1)
+
+
+def drop_to_budget(
+    cells: Tensor,
+    labels: Tensor,
+    n_classes: int,
+    parts: IntArray,
+    budget: Budget,
+    *,
+    n_fixed: int = 0,
+    seed: int = 0,
+    report: Callable[[int], None] = lambda _: None,
+) -> tuple[IntArray, FloatArray]:
+    """Rank genes by dropping them, a few at a time, from networks that go on learning with those left.
+
+    Several networks are trained, each without one part of the cells. Again and again the genes whose closing costs
+    least on the cells that the networks have not seen, on average over the networks, leave.
+
+    Parameters
+    ----------
+    cells
+        Standardised expression, shape (n_cells, n_genes); not altered.
+    labels
+        Class codes, shape (n_cells,), on the same device.
+    n_classes
+        Number of classes.
+    parts
+        Which part each cell is in, from 0 to ``budget.n_networks`` − 1, shape (n_cells,).
+    budget
+        How genes are dropped.
+    n_fixed
+        The first genes never leave and come first.
+    seed
+        Of everything that is drawn; the caller's random state is left as it was.
+    report
+        Told how many genes are left.
+
+    Returns
+    -------
+    Genes from the last left to the first dropped, shape (n_genes,), and what each was worth when it was dropped or
+    at the end: the fall in mean probability of the right class, shape (n_genes,), by gene.
+
+    References
+    ----------
+    Dropping inputs of a network on a schedule follows recursive feature elimination (Guyon, Weston, Barnhill, Vapnik,
+    Machine Learning 2002), there by squared weights of an SVM fitted anew each time; here by what closing a gene costs
+    on cells held out, while the same networks go on learning.
+    """
+    with _alone(cells, budget, seed):
+        rng = np.random.default_rng(seed)
+        networks, judged = [], []
+        for part in range(budget.n_networks):
+            inside = np.flatnonzero(parts != part)
+            networks.append(BudgetTraining(cells, labels, n_classes, inside, budget, seed + part))
+            judged.append(np.sort(rng.permutation(np.flatnonzero(parts == part))[:SCORED_CELLS]))
+        return _drop(networks, judged, budget, n_fixed, report)
+
+
+def _drop(
+    networks: list[BudgetTraining],
+    judged: list[IntArray],
+    budget: Budget,
+    n_fixed: int,
+    report: Callable[[int], None],
+) -> tuple[IntArray, FloatArray]:
+    n_genes = networks[0].cells.shape[1]
+    left = np.arange(n_genes)
+    worth = np.zeros(n_genes)
+    dropped: list[IntArray] = []
+    n_steps = budget.first_steps
+    while True:
+        for network in networks:
+            network.train(n_steps)
+        costs = np.mean([network.costs(rows) for network, rows in zip(networks, judged, strict=True)], axis=0)
+        worth[left] = costs
+        costs[:n_fixed] = np.inf
+        order = np.lexsort((np.arange(len(left)), -costs))
+        n_left = max(FEWEST_GENES, n_fixed, min(len(left) - 1, int(len(left) * budget.kept_share)))
+        if n_left >= len(left):
+            dropped.append(left[order])
+            break
+        dropped.append(left[order[n_left:]])
+        kept = np.sort(order[:n_left])
+        left = left[kept]
+        for network in networks:
+            network.keep(kept)
+        report(len(left))
+        n_steps = budget.steps
+    return np.concatenate(dropped[::-1]), worth
+
+
+def train_panel(cells: Tensor, labels: Tensor, n_classes: int, budget: Budget, *, seed: int = 0) -> SelectorNetwork:
+    """Train one network on the genes of a panel and all cells.
+
+    Parameters
+    ----------
+    cells, labels, n_classes, budget, seed
+        As :func:`drop_to_budget` takes them, the cells with the panel's genes alone.
+
+    Returns
+    -------
+    The network, on the CPU, in evaluation mode.
+    """
+    with _alone(cells, budget, seed):
+        training = BudgetTraining(cells, labels, n_classes, np.arange(len(cells)), budget, seed)
+        training.train(budget.panel_steps)
+    return training.network.cpu().eval()
+
+
+@contextmanager
+def _alone(cells: Tensor, budget: Budget, seed: int) -> Iterator[None]:
+    """Seed the global generators for a while, and use as many threads as a step is worth."""
+    products = budget.batch_size * cells.shape[1] * budget.hidden_sizes[0]
+    cuda = [cells.device.index or 0] if cells.device.type == "cuda" else []
+    with threads_worth(products), torch.random.fork_rng(cuda):
+        seed_device(cells.device, seed)
+        yield
+
+
+@torch.no_grad()
+def embed(
+    panel_network: SelectorNetwork, genes: IntArray, means: FloatArray, deviations: FloatArray
+) -> SelectorNetwork:
+    """Turn a network on standardised panel genes into one on all genes as they are.
+
+    The deviations go into the gene weights, the means into the first layer's offset, and the weights of all other genes
+    are zero.
+
+    Parameters
+    ----------
+    panel_network
+        Of ``len(genes)`` genes.
+    genes
+        Their columns among all genes.
+    means, deviations
+        Of all genes, shape (n_genes,), by which the panel's genes were standardised.
+
+    Returns
+    -------
+    A network of ``len(means)`` genes that gives the same logits.
+    """
+    spec = panel_network.spec
+    with torch.random.fork_rng([]):  # initial weights are drawn, and overwritten below
+        whole = SelectorNetwork(replace(spec, n_genes=len(means))).eval()
+    whole.rest.load_state_dict(panel_network.rest.state_dict())
+    assert whole.gates is not None and panel_network.gates is not None  # noqa: S101, PT018
+    scale = torch.from_numpy((1.0 / deviations[genes]).astype(np.float32))
+    shift = torch.from_numpy(means[genes].astype(np.float32))
+    whole.gates.weight.zero_()
+    whole.gates.weight[genes] = panel_network.gates.weight * scale
+    whole.first.weight.zero_()
+    whole.first.weight[:, genes] = panel_network.first.weight
+    whole.first.bias.copy_(panel_network.first.bias - whole.folded_weight()[:, genes] @ shift)
+    return whole
