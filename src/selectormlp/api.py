@@ -64,8 +64,8 @@ def select(
     n_genes
         Size of the panel.
     method
-        ``discriminant``, ``reconstruction``, ``mixture``, ``selector_mlp``, ``mlp``, ``persist``,
-        ``persist-unsupervised``, ``svm``, ``markers`` (t-test), ``markers-wilcoxon``, ``markers-logreg``, ``variance``,
+        ``discriminant``, ``reconstruction``, ``mixture``, ``selector_mlp``, ``selector_mlp-budget``, ``mlp``,
+        ``persist``, ``persist-unsupervised``, ``svm``, ``markers`` (t-test), ``markers-wilcoxon``, ``markers-logreg``, ``variance``,
         ``forest`` or ``random``.
     layer
         Layer to read instead of ``X``.

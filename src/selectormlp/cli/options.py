@@ -34,8 +34,8 @@ MethodName = Annotated[
     str,
     typer.Option(
         "--method",
-        help="discriminant, reconstruction, mixture, selector_mlp, mlp, persist, persist-unsupervised, svm, markers "
-        "(t-test), markers-wilcoxon, markers-logreg, variance, forest or random.",
+        help="discriminant, reconstruction, mixture, selector_mlp, selector_mlp-budget, mlp, persist, "
+        "persist-unsupervised, svm, markers (t-test), markers-wilcoxon, markers-logreg, variance, forest or random.",
     ),
 ]
 MethodDonorKey = Annotated[
