@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from selectormlp import errors, plots
     from selectormlp.api import explain, extend, select
-    from selectormlp.api_evaluation import compare, evaluate, fit_classifier, predict, robustness, stability
+    from selectormlp.api_evaluation import compare, evaluate, expression, fit_classifier, predict, robustness, stability
     from selectormlp.data import datasets
     from selectormlp.evaluation.compare import Comparison
+    from selectormlp.evaluation.expression import Expression
     from selectormlp.evaluation.result import Evaluation
     from selectormlp.evaluation.robustness import Robustness
     from selectormlp.evaluation.stability import Stability
@@ -44,6 +45,7 @@ __all__ = [  # noqa: RUF022  # by alphabet, as dir() lists them
     "DiscriminantSelector",
     "Evaluation",
     "Explanation",
+    "Expression",
     "ForestSelector",
     "LinearSVM",
     "MLP",
@@ -64,6 +66,7 @@ __all__ = [  # noqa: RUF022  # by alphabet, as dir() lists them
     "errors",
     "evaluate",
     "explain",
+    "expression",
     "extend",
     "fit_classifier",
     "load_classifier",
@@ -84,6 +87,7 @@ _HOMES = {
     "DiscriminantSelector": "selectors.discriminant",
     "Evaluation": "evaluation.result",
     "Explanation": "panel.explain",
+    "Expression": "evaluation.expression",
     "ForestSelector": "selectors.forest",
     "LinearSVM": "selectors.svm",
     "MLP": "selectors.mlp",
@@ -101,6 +105,7 @@ _HOMES = {
     "compare": "api_evaluation",
     "evaluate": "api_evaluation",
     "explain": "api",
+    "expression": "api_evaluation",
     "extend": "api",
     "fit_classifier": "api_evaluation",
     "load_classifier": "models.panel_classifier",

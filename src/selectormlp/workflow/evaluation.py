@@ -26,6 +26,7 @@ from selectormlp.evaluation.curve import (
     summarise,
     variable_orders,
 )
+from selectormlp.evaluation.expression import Expression, measure_expression
 from selectormlp.evaluation.hierarchy import Hierarchy, find_parents, measure_hierarchy
 from selectormlp.evaluation.intervals import METRICS, FloatArray, bootstrap_scores
 from selectormlp.evaluation.refit import refitter_of
@@ -321,6 +322,12 @@ def evaluate_task(adata: AnnData, panel: Panel, judging: Judging, extras: Extras
         versions=package_versions(),
         data_hash=hash_cells(cells),
     )
+
+
+def expression_task(adata: AnnData, panel: Panel, source: PanelSource) -> Expression:
+    """Average a panel's genes over the cells of each type; see :func:`selectormlp.expression`."""
+    cells, aliases = read_for_judging(adata, source)
+    return measure_expression(cells, match_genes(panel, cells.genes, aliases)[0])
 
 
 def robustness_task(adata: AnnData, panel: Panel, judging: Judging, plan: Plan) -> Robustness:
