@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 import selectormlp as sm
@@ -77,7 +78,7 @@ def labelled(axis):
 
 def assert_apart(axes, which):
     figure = axes.get_figure(root=True)
-    renderer = figure.canvas.get_renderer()
+    renderer = FigureCanvasAgg(figure).get_renderer()
     axis = axes.xaxis if which == "x" else axes.yaxis
     axis.get_tightbbox(renderer)  # places the names
     boxes = [text.get_window_extent(renderer) for text in axis.get_ticklabels() if text.get_text()]
