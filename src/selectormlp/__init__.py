@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from selectormlp import errors, plots
     from selectormlp.api import explain, extend, select
-    from selectormlp.api_evaluation import compare, evaluate, expression, fit_classifier, predict, robustness, stability
+    from selectormlp.api_evaluation import compare, evaluate, fit_classifier, predict, robustness, stability
+    from selectormlp.api_report import expression, report
     from selectormlp.data import datasets
     from selectormlp.evaluation.compare import Comparison
     from selectormlp.evaluation.expression import Expression
@@ -74,6 +75,7 @@ __all__ = [  # noqa: RUF022  # by alphabet, as dir() lists them
     "plots",
     "predict",
     "read_panel",
+    "report",
     "robustness",
     "save_model",
     "select",
@@ -105,13 +107,14 @@ _HOMES = {
     "compare": "api_evaluation",
     "evaluate": "api_evaluation",
     "explain": "api",
-    "expression": "api_evaluation",
+    "expression": "api_report",
     "extend": "api",
     "fit_classifier": "api_evaluation",
     "load_classifier": "models.panel_classifier",
     "load_model": "models.storage",
     "predict": "api_evaluation",
     "read_panel": "panel.storage",
+    "report": "api_report",
     "robustness": "api_evaluation",
     "save_model": "models.storage",
     "select": "api",

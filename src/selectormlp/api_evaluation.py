@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from selectormlp.data.normalize import Normalization
 from selectormlp.evaluation.compare import Comparison
-from selectormlp.evaluation.expression import Expression
 from selectormlp.evaluation.result import Evaluation
 from selectormlp.evaluation.robustness import Plan, Robustness
 from selectormlp.evaluation.stability import Stability
 from selectormlp.models.panel_classifier import PanelClassifier, Predictions, load_classifier
 from selectormlp.workflow.comparison import compare_task, named_panels
-from selectormlp.workflow.evaluation import Extras, Judging, evaluate_task, expression_task, robustness_task
+from selectormlp.workflow.evaluation import Extras, Judging, evaluate_task, robustness_task
 from selectormlp.workflow.panels import PanelLike, PanelSource, as_panel
 from selectormlp.workflow.prediction import fit_classifier_task, predict_task
 from selectormlp.workflow.reselection import require_recipe
@@ -178,39 +177,6 @@ def compare(
     source = PanelSource(label_key, donor_key, layer, normalize, tuple(exclude_labels), gene_name_key)
     judging = Judging(source, classifier, n_splits, confidence, seed)
     return compare_task(adata, named_panels(panels), methods, n_genes, sizes, judging)
-
-
-def expression(
-    adata: AnnData,
-    panel: PanelLike,
-    *,
-    label_key: str,
-    layer: str | None = None,
-    normalize: Normalization = "auto",
-    exclude_labels: Sequence[str] = (),
-    gene_name_key: str | None = None,
-) -> Expression:
-    """Average a panel's genes over the cells of each type, for :func:`plots.dotplot` and :func:`plots.heatmap`.
-
-    Parameters
-    ----------
-    adata, panel, label_key, layer, normalize, exclude_labels, gene_name_key
-        As in :func:`evaluate`.
-
-    Raises
-    ------
-    PanelError, SettingsError, DataError
-        As in :func:`evaluate`.
-
-    Examples
-    --------
-    >>> from selectormlp.data.datasets import pbmc68k
-    >>> found = expression(pbmc68k(), ["CD79A", "NKG7"], label_key="bulk_labels")
-    >>> found.classes[found.means[:, 0].argmax()]
-    'CD19+ B'
-    """
-    source = PanelSource(label_key, None, layer, normalize, tuple(exclude_labels), gene_name_key)
-    return expression_task(adata, as_panel(panel), source)
 
 
 def robustness(

@@ -106,9 +106,14 @@ class Extras:
     sizes: tuple[int, ...] | None = None
     coarse_key: str | None = None
     unsupervised: bool = True
-    robustness: bool = False
+    robustness: bool | Plan = False
     level_metric: str = "balanced_accuracy"
     level_distance: float = 0.02
+
+    @property
+    def plan(self) -> Plan | None:
+        """How to disturb the cells; None: not."""
+        return self.robustness if isinstance(self.robustness, Plan) else Plan() if self.robustness else None
 
     def __post_init__(self) -> None:
         if self.level_metric not in METRICS:
@@ -316,7 +321,7 @@ def evaluate_task(adata: AnnData, panel: Panel, judging: Judging, extras: Extras
         level_off=_level_off(found, ceiling, extras, judging.confidence),
         unsupervised=measure_unsupervised(cells, genes, folds, seed=judging.seed) if extras.unsupervised else None,
         hierarchy=_hierarchy(adata, cells, extras.coarse_key, found.curve),
-        robustness=_robustness(cells, genes, folds, judging, Plan(), verdict) if extras.robustness else None,
+        robustness=_robustness(cells, genes, folds, judging, extras.plan, verdict) if extras.plan else None,
         stability=None,
         seed=judging.seed,
         versions=package_versions(),
