@@ -24,7 +24,6 @@ from selectormlp.workflow.evaluation import (
     check_whole,
     evaluate_task,
     read_for_judging,
-    robustness_task,
 )
 from selectormlp.workflow.panel_genes import match_genes
 from selectormlp.workflow.panels import PanelSource, PanelTask, explain_task, select_task
