@@ -153,8 +153,8 @@ def test_warnings_name_what_is_wrong(make_adata):
     assert content.stability is None
     assert content.robustness is None
     rows = {row[1].text: row for row in content.panel.rows}
-    assert rows["nothing"][3].text == "not in the data"
-    assert rows["Gene4"][3].text.startswith("not in the data; near: gene4")
+    assert rows["nothing"][2].text == "not in the data"
+    assert rows["Gene4"][2].text.startswith("not in the data; near: gene4")
     assert 'id="robustness"' not in render(found)
 
 
@@ -167,6 +167,15 @@ def test_donors_are_kept_apart_and_left_out(make_adata, tmp_path):
     assert ("Donors", "donor") in content.data
     assert [row[0].text for row in content.stability.rows] == ["subsamples", "donors"]
     assert "again" in [column.name for column in content.panel.columns]
+
+
+def test_two_levels_of_labels(make_adata):
+    adata = make_adata()
+    adata.obs["coarse"] = np.where(adata.obs["cell_type"].isin(["type A", "type B"]), "x", "y")
+    found = find_out(adata, sm.Panel(("gene0", "gene1")), task(coarse_key="coarse", robustness=False))
+    (row,) = summarise_findings(found).hierarchy.rows
+    assert sum(cell.value for cell in (row[1], row[3], row[4])) == pytest.approx(1)
+    assert "accuracy of coarse" in render(found)
 
 
 def test_the_facade_writes_a_file_or_into_a_folder(adata, tmp_path):

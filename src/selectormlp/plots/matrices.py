@@ -165,7 +165,13 @@ def dotplot(
     for share in (0.25, 0.5, 1.0):
         axes.scatter([], [], s=largest * share, color=GREY, label=f"{share:.0%}")
     axes.legend(
-        title="cells\nexpressing", frameon=False, fontsize=7, title_fontsize=7, loc="lower left", bbox_to_anchor=(1, 0)
+        labelspacing=max(0.5, largest**0.5 / 7 - 0.7),
+        title="cells\nexpressing",
+        frameon=False,
+        fontsize=7,
+        title_fontsize=7,
+        loc="lower left",
+        bbox_to_anchor=(1, 0),
     )
     _name_types(axes, expression, swap_axes)
     axes.set_title(title, loc="left", fontsize="medium")

@@ -7,11 +7,13 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from selectormlp.evaluation.stability import Stability
 from selectormlp.panel.constraints import Constraints
 from selectormlp.reports.findings import Findings
 from selectormlp.reports.tables import (
     Table,
     csv_of,
+    hierarchy_table,
     panel_table,
     robustness_table,
     score_table,
@@ -30,6 +32,9 @@ FEW_CELLS = 20
 
 REDUNDANT = 0.8
 """Spearman correlation from which two genes of a panel are said to repeat each other."""
+
+LEAST_PANELS = 10
+"""Repetitions from which genes that replace each other are named: of fewer, most pairs that differ do so by chance."""
 
 MOST_NAMED = 12
 
@@ -64,6 +69,7 @@ class Content:
     panel_csv: str
     scores: Table
     types: Table
+    hierarchy: Table | None
     robustness: Table | None
     stability: Table | None
     groups: tuple[str, ...]
@@ -87,13 +93,21 @@ def summarise_findings(found: Findings) -> Content:
         panel_csv=csv_of(panel),
         scores=score_table(found),
         types=type_table(found),
+        hierarchy=hierarchy_table(found),
         robustness=robustness_table(found),
         stability=stability_table(found),
-        groups=tuple(", ".join(group.genes) for group in stability.groups) if stability else (),
+        groups=_groups(stability),
         settings=json.dumps(found.panel.provenance.settings, indent=1, ensure_ascii=False),
         versions=_versions(found),
         command=found.command,
     )
+
+
+def _groups(stability: Stability | None) -> tuple[str, ...]:
+    """List genes that replace each other, where there are panels enough to tell."""
+    if stability is None or len(stability.panels) < LEAST_PANELS:
+        return ()
+    return tuple(", ".join(group.genes) for group in stability.groups)
 
 
 def _robustness_notes(found: Findings) -> tuple[str, ...]:

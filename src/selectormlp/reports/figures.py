@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from selectormlp import plots
 from selectormlp.plots.figure import INK, RULE
 from selectormlp.reports.findings import Findings
+from selectormlp.reports.tables import scored
 
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: small, searchable
@@ -64,7 +65,7 @@ def draw_figures(found: Findings) -> dict[str, Figure]:
             lambda: plots.dotplot(found.expression.arranged(), swap_axes=True),
         ),
     }
-    if any(score is not None for score in found.panel.scores):
+    if scored(found):
         wanted["gains"] = (
             "Score of each gene, or what it added when it was chosen; orange: required.",
             lambda: plots.gains(found.panel),

@@ -76,7 +76,6 @@ def panel_table(found: Findings) -> Table:
         row = [
             Cell(str(place + 1), place + 1),
             Cell(gene),
-            number(found.panel.scores[place], ".3g"),
             Cell(_marks(why) if why else _absent(unusable.get(gene))),
             Cell("; ".join(f"{pair.first} | {pair.second}" for pair in why.pairs) if why else ""),
             number(why.loss if why else None, ".3g"),
@@ -85,7 +84,9 @@ def panel_table(found: Findings) -> Table:
             Cell(found.panel.reasons[place]),
         ]
         if stability:
-            row.insert(8, number(float(again.get(name, 0.0)), ".0%"))
+            row.insert(7, number(float(again.get(name, 0.0)), ".0%"))
+        if scored(found):
+            row.insert(2, number(found.panel.scores[place], ".3g"))
         if found.panel.gene_ids is not None:
             row.insert(2, Cell(found.panel.gene_ids[place]))
         rows.append(tuple(row))
@@ -96,7 +97,6 @@ def _panel_columns(found: Findings) -> tuple[Column, ...]:
     columns = [
         Column("#", "place in the panel", numeric=True),
         Column("gene"),
-        Column("score", f"score or gain, in the unit of {found.panel.provenance.method}", numeric=True),
         Column("marks", "types that the gene marks, with its AUC against all other cells"),
         Column("separates", "pairs of types that it pulls apart most, beyond what the others do"),
         Column("loss", "how much Σ 1/(1 + D²) over pairs of types grows without the gene", numeric=True),
@@ -105,10 +105,19 @@ def _panel_columns(found: Findings) -> tuple[Column, ...]:
         Column("reason", "why it was chosen"),
     ]
     if found.evaluation.stability:
-        columns.insert(8, Column("again", "share of the repetitions that chose it again", numeric=True))
+        columns.insert(7, Column("again", "share of the repetitions that chose it again", numeric=True))
+    if scored(found):
+        columns.insert(
+            2, Column("score", f"score or gain, in the unit of {found.panel.provenance.method}", numeric=True)
+        )
     if found.panel.gene_ids is not None:
         columns.insert(2, Column("id"))
     return tuple(columns)
+
+
+def scored(found: Findings) -> bool:
+    """Say whether the panel has scores."""
+    return any(score is not None for score in found.panel.scores)
 
 
 def data_names(found: Findings) -> dict[str, str]:
@@ -172,6 +181,20 @@ def score_table(found: Findings) -> Table:
             rows.append((Cell(curve.name), number(int(size), ",d"), *scores))
     columns = ("genes", "number", "accuracy", "balanced accuracy", "macro F1")
     return Table("scores", tuple(Column(name, numeric=name != "genes") for name in columns), tuple(rows))
+
+
+def hierarchy_table(found: Findings) -> Table | None:
+    """Return errors inside and across coarse classes at each size; None where none were named."""
+    of = found.evaluation.hierarchy
+    if of is None:
+        return None
+    columns = ("genes", "accuracy", f"accuracy of {of.coarse_key}", "wrong inside its class", "wrong across classes")
+    values = (of.accuracy, of.coarse_accuracy, of.inside, of.across)
+    rows = [
+        (number(int(size), ",d"), *(number(float(value[place])) for value in values))
+        for place, size in enumerate(of.sizes)
+    ]
+    return Table("hierarchy", tuple(Column(name, numeric=True) for name in columns), tuple(rows))
 
 
 def robustness_table(found: Findings) -> Table | None:
