@@ -181,6 +181,20 @@ def claim_table(found: list[dict[str, Any]]) -> pd.DataFrame:
     return means.sort_values(["data", "model"], key=lambda column: column.map(order).fillna(column))
 
 
+def masked_table(found: list[dict[str, Any]]) -> pd.DataFrame:
+    """Return the accuracy (not per class) of masked models by number of genes, best and in random order: mean."""
+    parts = []
+    for one in found:
+        if "masked" in one:
+            table = pd.DataFrame(one["masked"])[
+                ["n_genes", "Accuracy (selected features)", "Accuracy (random features)"]
+            ].set_axis(["n_genes", "selected", "random"], axis="columns")
+            parts.append(table.assign(data=one["data"], model=one["model"]))
+    table = pd.concat(parts)
+    table = table[table["n_genes"].isin([50, 100, 200, 300, 500, 800, 2000])]
+    return table.pivot_table(index=["data", "model"], columns="n_genes", values=["selected", "random"], sort=False)
+
+
 def overlap_table(found: list[dict[str, Any]]) -> pd.DataFrame:
     """Return how many of their top 200 genes the L1 selector shares with the others: mean over seeds."""
     rows = []
@@ -235,6 +249,7 @@ def main() -> None:
     found = read_all(options.out)
     if options.table:
         print(claim_table(found).to_string(index=False, float_format="{:.3f}".format))
+        print(masked_table(found).to_string(float_format="{:.3f}".format))
         print(overlap_table(found).to_string(float_format="{:.0f}".format))
     if options.figure:
         draw(found, options.figure)

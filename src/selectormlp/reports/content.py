@@ -111,7 +111,11 @@ def _groups(stability: Stability | None) -> tuple[str, ...]:
 
 
 def _robustness_notes(found: Findings) -> tuple[str, ...]:
-    return () if found.evaluation.robustness is None else found.evaluation.robustness.notes
+    return (
+        ()
+        if found.evaluation.robustness is None
+        else tuple(map("Robustness: {}".format, found.evaluation.robustness.notes))
+    )
 
 
 def _key_figures(found: Findings) -> tuple[KeyFigure, ...]:
@@ -150,7 +154,7 @@ def _warnings(found: Findings) -> tuple[Warned, ...]:
     pairs = found.redundancy.pairs(REDUNDANT)
     if pairs:
         named = [f"{first} and {second} ({value:.2f})" for first, second, value in pairs]
-        text = f"{len(pairs)} pairs of genes are correlated by {REDUNDANT:g} or more: {_listed(named, '; ')}."
+        text = f"Correlated by {REDUNDANT:g} or more (Spearman): {_listed(named, '; ')}."
         warnings.append(Warned("Redundant genes", text))
     return tuple(warnings)
 
