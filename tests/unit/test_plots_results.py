@@ -198,6 +198,9 @@ def test_overlap_counts_each_gene_once(compared):
 def test_compared_panels_have_a_line_each(compared):
     axes = plots.comparison(compared)
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["mine", "theirs", "$x"]
+    lines = axes.get_lines()
+    assert [line.get_ydata()[0] for line in lines] == [one.curve.balanced_accuracy.value[-1] for one in compared.panels]
+    assert len({float(line.get_xdata()[0]) for line in lines}) == 3  # none hides another
 
 
 @pytest.mark.parametrize(

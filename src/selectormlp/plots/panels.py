@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from selectormlp.evaluation.compare import Comparison
 from selectormlp.plots.figure import COLORS, GREY, deliver, finish
@@ -67,6 +68,7 @@ def overlap(
     bars.set(xlim=(-0.6, len(shown) - 0.4), ylim=(0, max(sizes) * 1.15), xticks=[])
     dots.set(xlim=(-0.6, len(shown) - 0.4), ylim=(len(names) - 0.5, -0.5), xticks=[])
     dots.spines[:].set_visible(False)
+    bars.yaxis.set_major_locator(MaxNLocator(integer=True))
     for place, one in enumerate(shown):
         held = [row for row, panel in enumerate(found.panels) if panel.name in one.panels]
         others = [row for row in range(len(names)) if row not in held]

@@ -19,6 +19,9 @@ from selectormlp.plots.curves import plot_history
 from selectormlp.plots.figure import COLORS, GREY, RULE, deliver, finish, new_figure
 from selectormlp.plots.labels import named_axes, place_names
 
+ASIDE = 1.02
+"""Factor between the places of panels of a single size on the axis of sizes."""
+
 STYLES = ("-", "--", "-.", ":")
 
 
@@ -101,8 +104,9 @@ def comparison(
     axes = ax or _plain(show, below=0.65 + 0.2 * -(-len(found.panels) // 2))
     for place, panel in enumerate(found.panels):
         color, style = COLORS[place % len(COLORS)], STYLES[place // len(COLORS) % len(STYLES)]
-        _draw_curve(axes, panel.curve, metric, color, style)
+        _draw_curve(axes, panel.curve, metric, color, style, aside=place)
     _size_axis(axes, sorted({int(size) for panel in found.panels for size in panel.curve.sizes}))
+    axes.set_xlim(right=axes.get_xlim()[1] * ASIDE ** len(found.panels))
     _legend_below(axes)
     return deliver(_scored(axes, metric, title), made=ax is None, show=show, save=save)
 
@@ -250,11 +254,16 @@ def name_of(kind: str, level: float) -> str:
     return names.get(kind, kind).replace("%", " %")
 
 
-def _draw_curve(axes: Axes, curve: Curve, metric: str, color: str, style: str) -> None:
+def _draw_curve(axes: Axes, curve: Curve, metric: str, color: str, style: str, *, aside: int = 0) -> None:
+    """Draw a curve with its intervals; one of a single size stands so many steps aside, so as to hide no other."""
     score = curve.metric(metric)
-    axes.plot(curve.sizes, score.value, style, color=color, marker="o", markersize=3.5, label=curve.name)
-    axes.fill_between(curve.sizes, score.low, score.high, color=color, alpha=0.2, linewidth=0)
-    axes.vlines(curve.sizes, score.split_low, score.split_high, color=color, linewidth=0.7, alpha=0.7)
+    sizes = curve.sizes * (ASIDE**aside if len(curve.sizes) == 1 else 1.0)
+    axes.plot(sizes, score.value, style, color=color, marker="o", markersize=3.5, label=curve.name)
+    if len(sizes) == 1:
+        axes.vlines(sizes, score.low, score.high, color=color, linewidth=4, alpha=0.3)
+    else:
+        axes.fill_between(sizes, score.low, score.high, color=color, alpha=0.2, linewidth=0)
+    axes.vlines(sizes, score.split_low, score.split_high, color=color, linewidth=0.7, alpha=0.7)
 
 
 def _size_axis(axes: Axes, sizes: Sequence[int]) -> None:
