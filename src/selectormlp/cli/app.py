@@ -172,7 +172,7 @@ def demo(
     seed: SeedFlag = None,
     quiet: Quiet = False,
 ) -> None:
-    """Run everything on 700 blood cells of 10 types, which scanpy ships (`pbmc68k_reduced`, `bulk_labels`); ends with a report."""
+    """Run everything, the report too, on 700 blood cells of 10 types that scanpy ships (`pbmc68k_reduced`)."""
     from selectormlp.cli.terminal import set_up_log
     from selectormlp.data.anndata_io import CellsSource
     from selectormlp.data.datasets import pbmc68k
