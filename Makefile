@@ -19,7 +19,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	touch $(STAMP)
 
-demo: install  ## rank the genes of 700 blood cells; figures, tables and models go to demo_results/
+demo: install  ## rank the genes of 700 blood cells; figures, tables, models and a report go to demo_results/
 	$(BIN)/selectormlp demo --out demo_results
 
 test: install  ## run the tests (a few minutes)

@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from selectormlp import errors, plots
     from selectormlp.api import explain, extend, select
     from selectormlp.api_evaluation import compare, evaluate, fit_classifier, predict, robustness, stability
+    from selectormlp.api_report import expression, report
     from selectormlp.data import datasets
     from selectormlp.evaluation.compare import Comparison
+    from selectormlp.evaluation.expression import Expression
     from selectormlp.evaluation.result import Evaluation
     from selectormlp.evaluation.robustness import Robustness
     from selectormlp.evaluation.stability import Stability
@@ -47,6 +49,7 @@ __all__ = [  # noqa: RUF022  # by alphabet, as dir() lists them
     "DiscriminantSelector",
     "Evaluation",
     "Explanation",
+    "Expression",
     "ForestSelector",
     "LinearSVM",
     "MLP",
@@ -69,6 +72,7 @@ __all__ = [  # noqa: RUF022  # by alphabet, as dir() lists them
     "errors",
     "evaluate",
     "explain",
+    "expression",
     "extend",
     "fit_classifier",
     "load_classifier",
@@ -76,6 +80,7 @@ __all__ = [  # noqa: RUF022  # by alphabet, as dir() lists them
     "plots",
     "predict",
     "read_panel",
+    "report",
     "robustness",
     "save_model",
     "select",
@@ -90,6 +95,7 @@ _HOMES = {
     "DiscriminantSelector": "selectors.discriminant",
     "Evaluation": "evaluation.result",
     "Explanation": "panel.explain",
+    "Expression": "evaluation.expression",
     "ForestSelector": "selectors.forest",
     "LinearSVM": "selectors.svm",
     "MLP": "selectors.mlp",
@@ -109,12 +115,14 @@ _HOMES = {
     "compare": "api_evaluation",
     "evaluate": "api_evaluation",
     "explain": "api",
+    "expression": "api_report",
     "extend": "api",
     "fit_classifier": "api_evaluation",
     "load_classifier": "models.panel_classifier",
     "load_model": "models.storage",
     "predict": "api_evaluation",
     "read_panel": "panel.storage",
+    "report": "api_report",
     "robustness": "api_evaluation",
     "save_model": "models.storage",
     "select": "api",

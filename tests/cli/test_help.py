@@ -23,7 +23,7 @@ def wide_terminal(monkeypatch):
 
 def test_the_commands_are_those_promised():
     seed_steps = {"split_data", "train", "feature_selection", "run", "demo"}
-    assert set(COMMANDS) == seed_steps | {"select", "extend", "explain", "evaluate", "compare", "predict"}
+    assert set(COMMANDS) == seed_steps | {"select", "extend", "explain", "evaluate", "compare", "predict", "report"}
 
 
 @pytest.mark.parametrize("command", COMMANDS)

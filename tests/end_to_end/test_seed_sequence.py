@@ -245,5 +245,6 @@ def test_the_demo_leaves_what_it_names(command, tmp_path):
     named = [line.strip() for line in printed.out.split("Written:\n")[1].splitlines()]
     assert len(named) > 10
     assert all((tmp_path / name).is_file() for name in named)
+    assert named[-1] == "results/report.html"
     for model in ("SelectorMLP", "MLP", "SVM", "random order"):
         assert model in printed.out

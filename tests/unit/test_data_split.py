@@ -186,3 +186,13 @@ def test_fewer_donors_than_sides_are_refused():
     with pytest.raises(DataError, match=r"2 donor\(s\) for 3 sides \(train, validation, test\); each side needs"):
         split(labels, SplitSizes(5, 5, 5), donors=donors)
     assert len(split(labels, SplitSizes(5, 0, 5), donors=donors).test) == 10
+
+
+def test_donors_of_classes_too_small_for_any_side_are_refused_in_words():
+    with pytest.raises(DataError, match="no training cells are left"):
+        split_cells(
+            np.array([0, 1]),
+            SplitSizes(1, 0, 1),
+            donors=np.array(["a", "a"]),
+            rng=np.random.default_rng(0),
+        )

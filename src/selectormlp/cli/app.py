@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from selectormlp.cli import evaluation, panels
+from selectormlp.cli import report as reports
 from selectormlp.cli.options import Data, ExcludeLabel, LabelKey, Layer, Normalize, Out, Quiet, SeedFlag
 from selectormlp.errors import SelectorMLPError
 
@@ -143,6 +144,10 @@ def run(
     config: Annotated[
         Path | None, typer.Option(help="Settings file (JSON); what it leaves out adapts to the data.")
     ] = None,
+    report: Annotated[
+        bool, typer.Option("--report", help="Write report.html too, of a panel by the first --method, or discriminant.")
+    ] = False,
+    report_size: Annotated[int, typer.Option(min=1, help="Genes of that panel.")] = 50,
     seed: SeedFlag = None,
     quiet: Quiet = False,
 ) -> None:
@@ -157,7 +162,8 @@ def run(
     if method:
         settings = settings.model_copy(update={"methods": tuple(method)})
     source = CellsSource(label_key, donor_key, layer, normalize, tuple(exclude_label or ()))  # type: ignore[arg-type]
-    _run(read_adata(data), source, out, settings, seed=seed, progress=progress)
+    size = report_size if report else None
+    _run(read_adata(data), source, out, settings, seed=seed, progress=progress, report_size=size, name=data.name)
 
 
 @app.command(epilog="Example: `selectormlp demo --out demo_results`")
@@ -166,14 +172,15 @@ def demo(
     seed: SeedFlag = None,
     quiet: Quiet = False,
 ) -> None:
-    """Run everything on 700 blood cells of 10 types, which scanpy ships (`pbmc68k_reduced`, `bulk_labels`)."""
+    """Run everything, the report too, on 700 blood cells of 10 types that scanpy ships (`pbmc68k_reduced`)."""
     from selectormlp.cli.terminal import set_up_log
     from selectormlp.data.anndata_io import CellsSource
     from selectormlp.data.datasets import pbmc68k
     from selectormlp.workflow.settings import RunSettings
 
     progress = set_up_log(quiet=quiet)
-    _run(pbmc68k(), CellsSource("bulk_labels"), out, RunSettings(), seed=seed, progress=progress)
+    source = CellsSource("bulk_labels")
+    _run(pbmc68k(), source, out, RunSettings(), seed=seed, progress=progress, report_size=25, name="pbmc68k_reduced")
 
 
 app.command(
@@ -195,12 +202,27 @@ app.command(
     epilog="Example: `selectormlp compare cells.h5ad --label-key cell_type --panel mine.csv --panel theirs.csv "
     "--method discriminant --size 50 --out comparison`"
 )(evaluation.compare)
+app.command(
+    epilog="Example: `selectormlp report cells.h5ad --label-key cell_type --donor-key donor --panel panel/panel.json "
+    "--out report.html`"
+)(reports.report)
 app.command(epilog="Example: `selectormlp predict new.h5ad --model classifier.safetensors --out predictions`")(
     evaluation.predict
 )
 
 
-def _run(adata: Any, source: Any, out: Path, settings: Any, *, seed: int | None, progress: bool) -> None:
+def _run(
+    adata: Any,
+    source: Any,
+    out: Path,
+    settings: Any,
+    *,
+    seed: int | None,
+    progress: bool,
+    report_size: int | None,
+    name: str,
+) -> None:
+    from selectormlp.cli.report import command_line
     from selectormlp.cli.terminal import print_comparison, print_files
     from selectormlp.workflow.run import run_all
 
@@ -209,7 +231,15 @@ def _run(adata: Any, source: Any, out: Path, settings: Any, *, seed: int | None,
         settings = settings.model_copy(update=sections)
     report = run_all(adata, source, out, settings, progress=progress)
     print_comparison(report.table)
-    print_files(report.files)
+    files = list(report.files)
+    if report_size is not None:
+        from selectormlp.workflow.reporting import report_on_run
+
+        page = report_on_run(
+            adata, source, out, report, settings, n_genes=report_size, data_name=name, command=command_line()
+        )
+        files += [out / "panel" / "panel.csv", page]
+    print_files(files)
 
 
 def main() -> None:

@@ -51,14 +51,19 @@ def select(
     gene_name_key: opt.GeneNameKey = None,
     gene_id_key: opt.GeneIdKey = None,
     target_layer: opt.TargetLayer = None,
+    report: Annotated[bool, typer.Option("--report", help="Write report.html to the folder too.")] = False,
     seed: opt.SeedFlag = None,
     quiet: opt.Quiet = False,
 ) -> None:
     """Choose a panel of exactly so many genes; panel.csv, panel.json and genes.txt go to the folder."""
     from selectormlp.api import select as select_genes
+    from selectormlp.errors import SettingsError
 
+    if report and label_key is None:
+        raise SettingsError("a report needs cell types to test the panel on; name their column with --label-key")
     adata, given = _read(locals())
-    _write(select_genes(adata, n_genes=size, **given), out)
+    chosen = select_genes(adata, n_genes=size, **given)
+    _write(chosen, out, page=_report(adata, chosen, out, data, given) if report else None)
 
 
 def extend(
@@ -149,10 +154,21 @@ def _read(flags: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     return read_adata(flags["data"]), given
 
 
-def _write(panel: Any, out: Path, *, n_known: int = 0) -> None:
+def _report(adata: Any, panel: Any, out: Path, data: Path, given: dict[str, Any]) -> Path:
+    from selectormlp.api_report import report
+    from selectormlp.cli.report import command_line
+
+    names = ("label_key", "donor_key", "layer", "normalize", "exclude_labels", "gene_name_key", "seed")
+    panel.write(out)  # kept whatever becomes of the report
+    same = {name: given[name] for name in names}
+    return report(adata, panel, out, **same, data_name=data.name, command=command_line())
+
+
+def _write(panel: Any, out: Path, *, n_known: int = 0, page: Path | None = None) -> None:
     from selectormlp.cli.terminal import print_files, print_panel
     from selectormlp.panel.storage import CSV_NAME, JSON_NAME, LIST_NAME
 
     panel.write(out)
     print_panel(panel, n_known=n_known)
-    print_files(out / name for name in (CSV_NAME, JSON_NAME, LIST_NAME))
+    files = [out / name for name in (CSV_NAME, JSON_NAME, LIST_NAME)]
+    print_files(files if page is None else [*files, page])

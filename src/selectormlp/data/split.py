@@ -164,6 +164,8 @@ def assign_donors(per_donor: IntArray, wanted: IntArray, *, rng: np.random.Gener
     """
     n_donors, n_classes = per_donor.shape
     filled = np.flatnonzero(wanted.sum(axis=1) > 0)
+    if not len(filled):  # no class is large enough for a cell on any side, which the caller reports
+        return np.zeros(n_donors, dtype=np.int64)
     if n_donors < len(filled):
         raise DataError(
             f"{n_donors} donor(s) for {len(filled)} sides ({', '.join(SIDES[s] for s in filled)}); each side "

@@ -70,6 +70,14 @@ class Difference:
     split_high: float
 
 
+@dataclass(frozen=True)
+class Intersection:
+    """Genes that these panels hold, and no other of those compared."""
+
+    panels: tuple[str, ...]
+    genes: tuple[str, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Comparison:
     """Panels side by side.
@@ -136,6 +144,15 @@ class Comparison:
     def overlap_frame(self) -> pd.DataFrame:
         """Return the Jaccard index of each pair, panels as rows and columns."""
         return pd.DataFrame(self.jaccard, index=pd.Index(self.names, name="panel"), columns=list(self.names))
+
+    def intersections(self) -> tuple[Intersection, ...]:
+        """Return the genes by the set of panels that hold them, each gene once, the largest set of genes first."""
+        held: dict[tuple[str, ...], list[str]] = {}
+        members = [(panel.name, set(panel.genes)) for panel in self.panels]
+        for gene in dict.fromkeys(gene for panel in self.panels for gene in panel.genes):
+            held.setdefault(tuple(name for name, genes in members if gene in genes), []).append(gene)
+        found = (Intersection(names, tuple(genes)) for names, genes in held.items())
+        return tuple(sorted(found, key=lambda one: -len(one.genes)))
 
     def gene_frame(self) -> pd.DataFrame:
         """Return a line a gene of any panel: gene, its place (from 1) in each panel (0: not in it), n_panels."""

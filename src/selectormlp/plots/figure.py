@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from selectormlp.errors import OutputError, nearest
 from selectormlp.files import written_whole
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 """Colours that colour-blind readers can tell apart (Okabe and Ito, 2008)."""
 
 GREY = "#767676"
+
+INK, RULE = "#1b1f24", "#dddddd"
+"""Colours of text and of grid lines where a figure is to follow a page's own."""
 
 
 def new_axes(width: float = 6.4, height: float = 4.2) -> Axes:
@@ -26,7 +31,7 @@ def finish(axes: Axes, *, title: str, xlabel: str, ylabel: str) -> Axes:
     """Label axes in the house style: no box, light horizontal lines."""
     axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="y", color="#dddddd", linewidth=0.6)
+    axes.grid(axis="y", color=RULE, linewidth=0.6)
     axes.set_axisbelow(True)
     return axes
 
@@ -46,7 +51,68 @@ def write_figure(path: Path, draw: Callable[[], Axes]) -> Path:
     OutputError
         If the file cannot be written.
     """
-    figure = draw().get_figure(root=True)
-    with written_whole(path) as (draft,):
+    return save_axes(draw(), path)
+
+
+def save_axes(axes: Axes, path: Path | str) -> Path:
+    """Write the figure of some axes, by default as PNG; the ending of the name says what else.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written, or Matplotlib has no such format.
+    """
+    place = Path(path)
+    figure = axes.get_figure(root=True)
+    place = place if place.suffix else place.with_suffix(".png")
+    known = figure.canvas.get_supported_filetypes()  # type: ignore[union-attr]
+    if place.suffix[1:].lower() not in known:
+        raise OutputError(f"no figure can be written as {place.suffix!r}; {nearest(place.suffix[1:], known)}")
+    with written_whole(place) as (draft,):
         figure.savefig(draft, dpi=150, facecolor="white")  # type: ignore[union-attr]
-    return path
+    return place
+
+
+def new_figure(width: float, height: float, *, show: bool | None = None) -> Figure:
+    """Make an empty figure, sizes in inches; pyplot knows of it only where it is to be shown in a window."""
+    if show and not _in_notebook():
+        import matplotlib.pyplot as plt
+
+        return plt.figure(figsize=(width, height))
+    return Figure(figsize=(width, height))
+
+
+def deliver(axes: Axes, *, made: bool, show: bool | None, save: Path | str | None) -> Axes:
+    """Write and show a figure as a plot's ``save`` and ``show`` ask for.
+
+    Parameters
+    ----------
+    axes
+        Of the figure.
+    made
+        Whether the plot made the figure, rather than the caller.
+    show
+        True shows it; None shows it in a notebook only, if the plot made it.
+    save
+        File to write it to, or None.
+
+    Returns
+    -------
+    The axes.
+    """
+    if save is not None:
+        save_axes(axes, save)
+    if show or (show is None and made and _in_notebook()):
+        if _in_notebook():
+            from IPython.display import display  # type: ignore[import-not-found,unused-ignore]
+
+            display(axes.get_figure(root=True))
+        else:
+            import matplotlib.pyplot as plt
+
+            plt.show()
+    return axes
+
+
+def _in_notebook() -> bool:
+    return "ipykernel" in sys.modules

@@ -26,6 +26,7 @@ from selectormlp.evaluation.curve import (
     summarise,
     variable_orders,
 )
+from selectormlp.evaluation.expression import Expression, measure_expression
 from selectormlp.evaluation.hierarchy import Hierarchy, find_parents, measure_hierarchy
 from selectormlp.evaluation.intervals import METRICS, FloatArray, bootstrap_scores
 from selectormlp.evaluation.refit import refitter_of
@@ -105,9 +106,14 @@ class Extras:
     sizes: tuple[int, ...] | None = None
     coarse_key: str | None = None
     unsupervised: bool = True
-    robustness: bool = False
+    robustness: bool | Plan = False
     level_metric: str = "balanced_accuracy"
     level_distance: float = 0.02
+
+    @property
+    def plan(self) -> Plan | None:
+        """How to disturb the cells; None: not."""
+        return self.robustness if isinstance(self.robustness, Plan) else Plan() if self.robustness else None
 
     def __post_init__(self) -> None:
         if self.level_metric not in METRICS:
@@ -315,12 +321,18 @@ def evaluate_task(adata: AnnData, panel: Panel, judging: Judging, extras: Extras
         level_off=_level_off(found, ceiling, extras, judging.confidence),
         unsupervised=measure_unsupervised(cells, genes, folds, seed=judging.seed) if extras.unsupervised else None,
         hierarchy=_hierarchy(adata, cells, extras.coarse_key, found.curve),
-        robustness=_robustness(cells, genes, folds, judging, Plan(), verdict) if extras.robustness else None,
+        robustness=_robustness(cells, genes, folds, judging, extras.plan, verdict) if extras.plan else None,
         stability=None,
         seed=judging.seed,
         versions=package_versions(),
         data_hash=hash_cells(cells),
     )
+
+
+def expression_task(adata: AnnData, panel: Panel, source: PanelSource) -> Expression:
+    """Average a panel's genes over the cells of each type; see :func:`selectormlp.expression`."""
+    cells, aliases = read_for_judging(adata, source)
+    return measure_expression(cells, match_genes(panel, cells.genes, aliases)[0])
 
 
 def robustness_task(adata: AnnData, panel: Panel, judging: Judging, plan: Plan) -> Robustness:

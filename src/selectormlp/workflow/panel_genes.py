@@ -25,7 +25,7 @@ LENGTHS_APART = 2
 
 
 def match_genes(
-    panel: Panel, genes: pd.Index[str], aliases: pd.Index[str] | None = None
+    panel: Panel, genes: pd.Index[str], aliases: pd.Index[str] | None = None, *, warn: bool = True
 ) -> tuple[IntArray, tuple[UnusableGene, ...]]:
     """Find the genes of a panel by name, by second name, or by the panel's identifiers.
 
@@ -37,6 +37,8 @@ def match_genes(
         Gene names of the data, unique.
     aliases
         A second name for each, or None.
+    warn
+        Whether to log a warning of those that could not be used.
 
     Returns
     -------
@@ -74,7 +76,7 @@ def match_genes(
             f"{quoted(genes, most=3)}); {panel.genes[0]!r}: {nearest(panel.genes[0], names.positions)}; use the same "
             "gene names, or name a column of second names (gene_name_key)"
         )
-    if unusable:
+    if unusable and warn:
         listed = "; ".join(
             f"{gene.name!r} ({'nearest: ' + quoted(gene.suggestions) if gene.suggestions else 'nothing is near'})"
             for gene in unusable[:10]

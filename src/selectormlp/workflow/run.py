@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,10 +49,13 @@ class RunReport:
         ``n_genes``, ``accuracy``, ``mean_per_class_accuracy``, ``seconds`` (training or ranking, and masking).
     files
         Tables, figures and models.
+    masked
+        Masking curve of each model, as :meth:`MaskingCurve.to_frame` has it.
     """
 
     table: pd.DataFrame
     files: tuple[Path, ...]
+    masked: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,4 +223,4 @@ def _compare(results: list[_Result], out: Path, files: list[Path]) -> RunReport:
     figure = write_figure(
         out / "comparison.png", lambda: plot_comparison(frames, title="Accuracy with few genes, not trained again")
     )
-    return RunReport(table, (*files, *(file for result in results for file in result.files), path, figure))
+    return RunReport(table, (*files, *(file for result in results for file in result.files), path, figure), frames)

@@ -1,0 +1,254 @@
+"""Findings as plain text: what stands at the top of a report, what it warns of, how to repeat it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from selectormlp.evaluation.stability import Stability
+from selectormlp.panel.constraints import Constraints
+from selectormlp.reports.findings import Findings
+from selectormlp.reports.tables import (
+    Table,
+    csv_of,
+    hierarchy_table,
+    panel_table,
+    robustness_table,
+    score_table,
+    stability_table,
+    type_table,
+)
+
+UNATTAINABLE = 0.5
+"""Recall of a type, with all genes too, below which it is said not to be attainable: most of its cells are wrong."""
+
+LOST = 0.2
+"""Recall that a type loses against all genes from which the panel is said to be weak on it."""
+
+FEW_CELLS = 20
+"""Test cells of a type below which its recall says little: the interval is then wider than ± 0.2 at 0.5."""
+
+REDUNDANT = 0.8
+"""Spearman correlation from which two genes of a panel are said to repeat each other."""
+
+LEAST_PANELS = 10
+"""Repetitions from which genes that replace each other are named: of fewer, most pairs that differ do so by chance."""
+
+MOST_NAMED = 12
+
+
+@dataclass(frozen=True)
+class Warned:
+    """Something to know before the panel is used: a short name, a sentence, and what it is about."""
+
+    what: str
+    text: str
+
+
+@dataclass(frozen=True)
+class KeyFigure:
+    """A number at the top of the page."""
+
+    value: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Content:
+    """All text of a report."""
+
+    title: str
+    key_figures: tuple[KeyFigure, ...]
+    warnings: tuple[Warned, ...]
+    asked: tuple[tuple[str, str], ...]
+    data: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+    panel: Table
+    panel_csv: str
+    scores: Table
+    types: Table
+    hierarchy: Table | None
+    robustness: Table | None
+    stability: Table | None
+    groups: tuple[str, ...]
+    settings: str
+    versions: tuple[tuple[str, str], ...]
+    command: str
+
+
+def summarise_findings(found: Findings) -> Content:
+    """Turn findings into plain text and tables."""
+    panel = panel_table(found)
+    stability = found.evaluation.stability
+    return Content(
+        title=found.title,
+        key_figures=_key_figures(found),
+        warnings=_warnings(found),
+        asked=_asked(found),
+        data=_data(found),
+        notes=tuple(dict.fromkeys((*found.evaluation.notes, *found.notes, *_robustness_notes(found)))),
+        panel=panel,
+        panel_csv=csv_of(panel),
+        scores=score_table(found),
+        types=type_table(found),
+        hierarchy=hierarchy_table(found),
+        robustness=robustness_table(found),
+        stability=stability_table(found),
+        groups=_groups(stability),
+        settings=json.dumps(found.panel.provenance.settings, indent=1, ensure_ascii=False),
+        versions=_versions(found),
+        command=found.command,
+    )
+
+
+def _groups(stability: Stability | None) -> tuple[str, ...]:
+    """List genes that replace each other, where there are panels enough to tell."""
+    if stability is None or len(stability.panels) < LEAST_PANELS:
+        return ()
+    return tuple(", ".join(group.genes) for group in stability.groups)
+
+
+def _robustness_notes(found: Findings) -> tuple[str, ...]:
+    return (
+        ()
+        if found.evaluation.robustness is None
+        else tuple(map("Robustness: {}".format, found.evaluation.robustness.notes))
+    )
+
+
+def _key_figures(found: Findings) -> tuple[KeyFigure, ...]:
+    evaluation = found.evaluation
+    score, roof = evaluation.curve.balanced_accuracy, evaluation.ceiling
+    floor = evaluation.random.balanced_accuracy.value[-1]
+    level = evaluation.level_off
+    figures = [
+        KeyFigure(f"{len(evaluation.genes):,}", "genes"),
+        KeyFigure(
+            f"{score.value[-1]:.3f}", f"balanced accuracy (95 % interval {score.low[-1]:.3f} to {score.high[-1]:.3f})"
+        ),
+        KeyFigure(f"{evaluation.curve.accuracy.value[-1]:.3f}", "of the test cells right"),
+        KeyFigure(f"{roof.balanced_accuracy.value[0]:.3f}", f"balanced accuracy of all genes ({roof.sizes[0]:,})"),
+        KeyFigure(f"{floor:.3f}", "balanced accuracy of as many random genes"),
+    ]
+    if level.size is None:
+        figures.append(KeyFigure("–", f"no size measured is within {level.distance:g} of all genes"))
+    else:
+        figures.append(KeyFigure(f"{level.size:,}", f"genes are within {level.distance:g} of all genes"))
+    return tuple(figures)
+
+
+def _warnings(found: Findings) -> tuple[Warned, ...]:
+    evaluation = found.evaluation
+    warnings = [Warned("Too good", note) for note in evaluation.notes if note.startswith("OPTIMISTIC")]
+    warnings += [Warned("Donors unused", note) for note in evaluation.notes if "donors are not used" in note]
+    if evaluation.unusable:
+        names = [
+            gene.name + (f" (near: {', '.join(gene.suggestions)})" if gene.suggestions else "")
+            for gene in evaluation.unusable
+        ]
+        text = f"{len(names)} of the {len(found.panel)} genes of the panel are not in the data and were not tested: "
+        warnings.append(Warned("Genes not found", f"{text}{_listed(names, '; ')}."))
+    warnings += _type_warnings(found)
+    pairs = found.redundancy.pairs(REDUNDANT)
+    if pairs:
+        named = [f"{first} and {second} ({value:.2f})" for first, second, value in pairs]
+        text = f"Correlated by {REDUNDANT:g} or more (Spearman): {_listed(named, '; ')}."
+        warnings.append(Warned("Redundant genes", text))
+    return tuple(warnings)
+
+
+def _type_warnings(found: Findings) -> list[Warned]:
+    evaluation = found.evaluation
+    recall, roof = evaluation.curve.recalls[-1], evaluation.ceiling.recalls[-1]
+    tested = evaluation.curve.confusions[-1].sum(axis=1)
+    names = np.array(evaluation.classes, dtype=object)
+    best = np.fmax(recall, roof)
+    shares = [f"{name} ({value:.2f})" for name, value in zip(names, best, strict=True)]
+    lost = [f"{name} ({own:.2f} of {all_:.2f})" for name, own, all_ in zip(names, recall, roof, strict=True)]
+    few = [f"{name} ({count})" for name, count in zip(names, tested, strict=True)]
+    return [
+        Warned(what, f"{text}: {_listed([listed[code] for code in np.flatnonzero(mask)], ', ')}.")
+        for what, text, mask, listed in (
+            (
+                "Types not attainable",
+                "Neither the panel nor all genes get half of the cells of these types right (recall)",
+                best < UNATTAINABLE,
+                shares,
+            ),
+            (
+                "Weak types",
+                "All genes do better on these types (recall, panel of all genes)",
+                roof - recall > LOST,
+                lost,
+            ),
+            (
+                "Few cells",
+                f"These types have fewer than {FEW_CELLS} test cells, so that their recall says little (cells)",
+                tested < FEW_CELLS,
+                few,
+            ),
+        )
+        if mask.any()
+    ]
+
+
+def _listed(names: list[str], mark: str) -> str:
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return mark.join(names[:MOST_NAMED]) + more
+
+
+PROTOCOLS = {
+    "external": "the list, on all cells: it names none that it was learned on",
+    "other cells": "the list, on cells that it was not learned on",
+    "reselected": "the method: it chose anew from the training cells of each split",
+    "optimistic": "the list, on cells that it was learned on: too good",
+}
+
+
+def _asked(found: Findings) -> tuple[tuple[str, str], ...]:
+    origin, evaluation = found.panel.provenance, found.evaluation
+    splits = evaluation.splits
+    donors = f", {splits.n_donors} donors kept apart" if splits.n_donors else ""
+    asked = [
+        ("Genes", f"{len(found.panel):,}"),
+        ("Chosen by", origin.method),
+        ("Cell types", f"{evaluation.label_key} ({len(evaluation.classes)} types)"),
+        ("Tested", PROTOCOLS[evaluation.protocol]),
+        ("Classifier", f"{evaluation.classifier}, refitted on the panel's genes"),
+        ("Splits", f"{splits.n_splits} ({splits.scheme}{donors}), {splits.n_test:,} test cells"),
+    ]
+    usual = json.loads(json.dumps(asdict(Constraints())))
+    for name, value in origin.settings.get("constraints", {}).items():
+        if value != usual.get(name):
+            asked.append((name.replace("_", " ").capitalize(), _said(value)))
+    return tuple(asked)
+
+
+def _said(value: object) -> str:
+    if isinstance(value, list):
+        return _listed([str(item) for item in value], ", ")
+    if isinstance(value, dict):
+        return _listed([f"{name}: {item}" for name, item in value.items()], ", ")
+    return str(value)
+
+
+def _data(found: Findings) -> tuple[tuple[str, str], ...]:
+    splits = found.evaluation.splits
+    return (*found.data, ("Cells that take part", f"{splits.n_cells:,}"), ("Donors", splits.donor_key or "not used"))
+
+
+def _versions(found: Findings) -> tuple[tuple[str, str], ...]:
+    evaluation, origin = found.evaluation, found.panel.provenance
+    learned = {} if origin.seed is None else {"seed of the selection": str(origin.seed)}
+    hashes = {} if origin.data_hash is None else {"hash of the cells learned from": origin.data_hash}
+    return tuple(
+        {
+            **learned,
+            "seed of the report": str(evaluation.seed),
+            **hashes,
+            "hash of the cells tested": evaluation.data_hash,
+            **evaluation.versions,
+        }.items()
+    )
