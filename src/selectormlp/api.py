@@ -65,8 +65,8 @@ def select(
         Size of the panel.
     method
         ``discriminant``, ``reconstruction``, ``mixture``, ``selector_mlp``, ``selector_mlp-budget``, ``mlp``,
-        ``persist``, ``persist-unsupervised``, ``svm``, ``markers`` (t-test), ``markers-wilcoxon``, ``markers-logreg``, ``variance``,
-        ``forest`` or ``random``.
+        ``persist``, ``persist-unsupervised``, ``svm``, ``markers`` (t-test), ``markers-wilcoxon``, ``markers-logreg``,
+        ``variance``, ``forest`` or ``random``.
     layer
         Layer to read instead of ``X``.
     donor_key
