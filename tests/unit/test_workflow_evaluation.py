@@ -355,3 +355,20 @@ def test_robustness_says_when_its_panel_has_seen_the_cells(adata):
     found = sm.robustness(adata, GOOD, **given)
     assert found.notes == ()
     assert [one.kind for one in found.disturbances] == ["none", "probes failed", "probes failed", "binarised"]
+
+
+def test_donors_that_cannot_be_left_out_are_named_and_all_their_cells_counted(make_adata):
+    adata = make_adata(n_cells=60, n_classes=2)
+    adata.obs["kind"] = np.repeat(["x", "y", "x"], [15, 15, 30])
+    adata.obs["donor"] = np.repeat(["A", "B"], 30)
+    found = evaluate(adata, GOOD, label_key="kind", donor_key="donor")
+    said = (
+        "Donor 'A' could not be left out, since the other donors are all of one class ('x'): 30 cells are not tested."
+    )
+    assert said in found.notes
+    assert found.splits.n_test == 30
+    assert any("one split only" in note for note in found.notes)
+    assert np.isnan(found.curve.accuracy.split_low).all()
+    adata.obs["kind"] = ["x", "y"] * 29 + ["x", "z"]
+    found = evaluate(adata, GOOD, label_key="kind")
+    assert "1 cell is not tested, since no cell of its class was left to learn from." in found.notes
