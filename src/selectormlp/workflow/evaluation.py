@@ -411,10 +411,10 @@ def _hierarchy(adata: AnnData, cells: Cells, coarse_key: str | None, curve: Curv
     if n_apart.any():
         worst = int(n_apart.argmax())
         logger.warning(
-            "%d cells of %d classes have another coarse label than most of their class (most: %r); each class counts "
-            "as that of most of its cells",
-            int(n_apart.sum()),
-            int((n_apart > 0).sum()),
+            "%s of %s another coarse label than most of their class (most: %r); each class counts as that of most of "
+            "its cells",
+            counted(int(n_apart.sum()), "cell", "cells"),
+            counted(int((n_apart > 0).sum()), "class has", "classes have"),
             cells.classes[worst],
         )
     return measure_hierarchy(coarse_key, tuple(labels.cat.categories), parents, curve.sizes, curve.confusions)
