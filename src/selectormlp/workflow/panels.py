@@ -266,7 +266,8 @@ def _with_panel(rules: Rules, panel: Panel) -> Rules:
     if not held.n_existing:
         raise PanelError(
             f"none of the {len(panel)} genes of the panel ({quoted(panel.genes, most=3)}) is in the data (first: "
-            f"{quoted(rules.genes, most=3)}); use the same gene names, or name a column of second names"
+            f"{quoted(rules.genes, most=3)}); use the same gene names, or name a column of var with second "
+            "names (gene_name_key, --gene-name-key)"
         )
     return held
 
