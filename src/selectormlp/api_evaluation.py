@@ -316,7 +316,8 @@ def fit_classifier(
         As in :func:`evaluate`. Counts are normalised over the panel's genes alone, so that cells of which only these
         were measured can be predicted.
     min_confidence
-        Highest probability from which a cell gets a label; below, it is ``"unsure"``. Kept with the classifier.
+        Highest probability from which a cell gets a label; below, it is ``"unsure"``. Kept with the classifier. With
+        two classes the highest is never below 0.5: ask for more.
 
     Returns
     -------
@@ -365,14 +366,14 @@ def predict(
 
     Returns
     -------
-    Labels (``"unsure"`` below the confidence) and probabilities.
+    Labels (``"unsure"`` below the confidence, and for cells without counts in the panel) and probabilities.
 
     Raises
     ------
     ModelFileError
         If the file is absent, damaged or none of ours.
     DataError
-        If a gene is missing, or the values are not of the kind learned from.
+        If a gene is missing, there are no counts at all, or the values are not of the kind learned from.
     """
     known = classifier if isinstance(classifier, PanelClassifier) else load_classifier(classifier)
     return predict_task(adata, known, layer=layer, normalize=normalize, min_confidence=min_confidence)

@@ -88,6 +88,17 @@ def nearest(name: str, valid: Iterable[str], *, most: int = 3) -> str:
     return f"there are: {quoted(names)}" if names else "there are none"
 
 
+def counted(number: int, one: str, many: str) -> str:
+    """Put a number before a noun in the singular or plural.
+
+    Examples
+    --------
+    >>> counted(1, "cell", "cells"), counted(1200, "cell", "cells")
+    ('1 cell', '1,200 cells')
+    """
+    return f"{number:,} {one if number == 1 else many}"
+
+
 def quoted(names: Iterable[object], *, most: int = 8) -> str:
     """Join names for a message, each in quotes, the first ``most`` of them.
 

@@ -375,7 +375,7 @@ def test_bad_test_files_are_refused(refused, trained):
     line = refused(*select)[-1]
     assert "none of the 40 cells is of a class that the model was trained on ('type A', 'type B'" in line
     cells[:, ::-1][:, 1:].copy().write_h5ad(place)
-    assert "1 of the 30 genes needed are missing: 'gene29'" in refused(*select)[-1]
+    assert "1 of the 30 genes needed is missing: 'gene29'" in refused(*select)[-1]
     place.write_bytes(b"\x89HDF\r\n\x1a\n")
     assert "'split/adata_test.h5ad' is not a readable AnnData file" in refused(*select)[-1]
 

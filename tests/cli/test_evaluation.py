@@ -41,6 +41,14 @@ def test_evaluate_scores_a_typed_panel_and_names_what_it_could_not_use(cli, data
     assert summary["protocol"] == "external"
     assert summary["splits"] == "grouped"
     assert str(Path("ev") / "confusion.csv") in outcome.out
+    flat = " ".join(outcome.out.split())
+    assert "intervals over splits" in flat
+    whole = scores.query("genes == 'panel' and n_genes == 3 and metric == 'accuracy'").iloc[0]
+    assert f"{whole['value']:.3f} ({whole['split_low']:.3f}–{whole['split_high']:.3f})" in outcome.out
+    outcome = cli(
+        "evaluate", data, "--label-key", "cell_type", "--panel", "theirs.txt", "--out", "e2", "--no-unsupervised"
+    )
+    assert "intervals over test cells" in " ".join(outcome.out.split())
     assert not list((tmp_path / "ev").glob("*.part*"))
 
 
@@ -81,6 +89,10 @@ def test_compare_prints_a_line_a_panel(cli, data, tmp_path):
         "genes",
     }
     assert "less the first" in outcome.out
+    (tmp_path / "same.txt").write_text("gene0\ngene4\n")
+    outcome = run(cli, "compare", data, "--panel", "theirs.txt", "--panel", "same.txt", "--out", "cmp2")
+    assert "-0.000" not in outcome.out
+    assert "0.000 (0.000 to 0.000)" in outcome.out
 
 
 @pytest.mark.parametrize(
@@ -105,6 +117,16 @@ def test_errors_are_one_line_and_nothing_is_left(cli, data, tmp_path, command, f
     assert outcome.code == 2
     (line,) = [line for line in outcome.err.splitlines() if line.startswith("selectormlp: error:")]
     assert message in line
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_class_named_unsure_is_refused_before_anything_is_measured(cli, data, adata, tmp_path):
+    adata.obs["cell_type"] = adata.obs["cell_type"].astype(str).replace("type A", "unsure")
+    adata.write_h5ad(data)
+    outcome = run(cli, "evaluate", data, "--panel", "theirs.txt", "--out", "x", "--model", "m")
+    assert outcome.code == 2
+    assert "a class is named 'unsure'" in outcome.err
+    assert "refitting" not in outcome.err
     assert not (tmp_path / "x").exists()
 
 

@@ -132,5 +132,5 @@ def test_the_frame_has_a_line_a_gene():
 
 
 def test_genes_that_the_cells_lack_are_refused():
-    with pytest.raises(DataError, match="1 of the 2 genes needed are missing: 'q'"):
+    with pytest.raises(DataError, match="1 of the 2 genes needed is missing: 'q'"):
         explained(genes=("q", "x"))

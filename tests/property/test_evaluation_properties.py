@@ -33,7 +33,7 @@ def test_folds_test_each_cell_at_most_once_and_never_mix(seed, n_cells, n_classe
     tested = folds.test_rows
     assert len(np.unique(tested)) == len(tested)
     assert testable[tested].all()
-    assert len(tested) + folds.n_untrained <= testable.sum()
+    assert len(tested) + folds.n_untested == testable.sum()
     for train, test in folds:
         assert not np.intersect1d(train, test).size
         assert np.isin(labels[test], labels[train]).all()

@@ -102,7 +102,7 @@ def test_taking_genes_is_by_name(kind):
     part = cells(kind(DENSE)).take_genes(["c", "a"])
     np.testing.assert_array_equal(part.dense().X, [[2, 0], [0, 3]])
     assert part.genes.tolist() == ["c", "a"]
-    with pytest.raises(DataError, match=r"1 of the 2 genes needed are missing: 'z'"):
+    with pytest.raises(DataError, match=r"1 of the 2 genes needed is missing: 'z'"):
         part.take_genes(["a", "z"])
 
 

@@ -39,6 +39,10 @@ def test_intervals_hold_the_score_and_confusions_all_test_cells(planted):
         assert (found.low <= found.value).all()
         assert (found.value <= found.high).all()
         assert found.split_values.shape == (3, 2)
+        assert (found.split_low >= 0).all()
+        assert (found.split_low <= found.value).all()
+        assert (found.value <= found.split_high).all()
+        assert (found.split_high <= 1).all()
     assert curve.confusions.sum(axis=(1, 2)).tolist() == [150, 150]
     assert curve.confusion().accuracy == pytest.approx(curve.accuracy.value[-1])
     frame = curve.to_frame()
@@ -63,6 +67,12 @@ def test_a_perfect_score_has_an_interval_with_width():
     curve = summarise("panel", "ab", np.array([1]), true, true[None], folds)
     assert curve.accuracy.high[0] == 1
     assert curve.accuracy.low[0] == pytest.approx(0.9123, abs=1e-3)  # Wilson, 40 of 40
+    class_floor = 20 / (20 + 1.959964**2)  # Wilson, 20 of 20
+    assert curve.balanced_accuracy.low[0] == pytest.approx(1 - (1 - class_floor) / np.sqrt(2), abs=1e-6)
+    rare = np.repeat([0, 1], [38, 2])
+    few = summarise("panel", "ab", np.array([1]), rare, rare[None], make_folds(rare, n_splits=2))
+    assert few.accuracy.low[0] == pytest.approx(0.9123, abs=1e-3)
+    assert few.balanced_accuracy.low[0] == few.macro_f1.low[0] < 0.7  # 2 of 2 say little
     wrong = summarise("panel", "ab", np.array([1]), true, 1 - true[None], folds)
     assert wrong.accuracy.high[0] == pytest.approx(1 - 0.9123, abs=1e-3)
 

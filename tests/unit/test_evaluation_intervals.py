@@ -38,10 +38,14 @@ def test_blocks_of_draws_give_what_one_block_gives(monkeypatch):
 
 def test_split_interval_is_wider_the_more_training_cells_are_shared():
     values = np.array([[0.5], [0.6], [0.7]])
-    low, high = split_interval(values, np.array([0.5, 0.5, 0.5]))
+    low, high = split_interval(values, np.array([0.58]), np.array([0.5, 0.5, 0.5]))
     half = 4.302652729911275 * 0.1 * np.sqrt(1 / 3 + 0.5)  # t with 2 degrees of freedom
-    assert (low[0], high[0]) == pytest.approx((0.6 - half, 0.6 + half))
-    assert np.isnan(split_interval(values[:1], np.array([0.5]))).all()
+    assert (low[0], high[0]) == pytest.approx((0.58 - half, 0.58 + half))
+    low, high = split_interval(values, np.array([0.9]), np.array([0.5, 0.5, 0.5]))
+    assert (low[0], high[0]) == pytest.approx((0.9 - half, 1))
+    low, high = split_interval(values - 0.6, np.array([0.0]), np.array([0.5, 0.5, 0.5]), least=-1)
+    assert (low[0], high[0]) == pytest.approx((-half, half))
+    assert np.isnan(split_interval(values[:1], values[0], np.array([0.5]))).all()
 
 
 def test_scores_of_nothing_right_are_zero():

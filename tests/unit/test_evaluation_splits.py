@@ -42,8 +42,16 @@ def test_only_testable_cells_are_tested_and_all_others_learned_from():
 def test_cells_of_a_class_that_cannot_be_learned_are_left_out_and_counted():
     labels = np.append(LABELS, 3)
     folds = make_folds(labels, n_splits=4)
-    assert folds.n_untrained == 1
+    assert folds.n_untested == 1
     assert 120 not in folds.test_rows
+
+
+def test_a_split_that_is_dropped_is_named_and_its_cells_are_counted():
+    labels, donors = np.repeat([0, 1, 0], [15, 15, 30]), np.repeat(["A", "B"], 30)
+    folds = make_folds(labels, n_splits=5, donors=donors)
+    assert (len(folds), len(folds.test_rows), folds.n_untested) == (1, 30, 30)
+    (part,) = folds.dropped
+    assert (part.donors, part.n_cells, part.n_learned, part.learned) == (("A",), 30, 30, (0,))
 
 
 def test_many_training_cells_are_thinned_class_by_class():
@@ -58,10 +66,19 @@ def test_many_training_cells_are_thinned_class_by_class():
     ("labels", "donors", "message"),
     [
         (LABELS, np.full(120, "d"), "one donor"),
-        (np.arange(5), None, "larger classes"),
-        (np.array([0, 0, 1, 1]), np.array(["a", "a", "b", "b"]), "no split"),
+        (np.arange(5), None, "5 different labels for 5 cells, one for each; expected"),
+        (np.arange(5), np.array(list("aabbc")), "5 different labels for 5 cells"),
+        (np.array([0, 0, 1, 1]), np.array(["a", "a", "b", "b"]), "each of the 2 classes comes from one donor only"),
     ],
 )
 def test_what_cannot_be_split_is_refused(labels, donors, message):
     with pytest.raises(DataError, match=message):
         make_folds(labels, n_splits=3, donors=donors)
+
+
+def test_donors_whose_absence_leaves_too_little_are_refused():
+    labels, donors = np.array([0, 0, 0, 1, 1]), np.array(list("aabbb"))
+    with pytest.raises(DataError, match="whichever of the 1 donor to be tested is left out"):
+        make_folds(labels, n_splits=3, donors=donors, testable=donors == "b")
+    with pytest.raises(DataError, match="none of the classes has more than 1 cell to test"):
+        make_folds(labels, n_splits=3, testable=np.array([True, False, False, True, False]))

@@ -10,7 +10,7 @@ import safetensors.numpy
 
 import selectormlp as sm
 from selectormlp.errors import DataError, ModelFileError, SettingsError
-from selectormlp.models.panel_classifier import CARD_KEY
+from selectormlp.models.panel_classifier import CARD_KEY, CHECKSUM_KEY, checksum_of
 from selectormlp.workflow.prediction import calibration_error, fit_temperature
 
 GENES = ["gene3", "gene0", "gene1", "gene2"]
@@ -103,13 +103,15 @@ def test_missing_genes_and_empty_data_are_refused(adata, classifier):
         sm.fit_classifier(adata, GENES, label_key="cell_type", min_confidence=-1)
 
 
-def spoiled(path, change_card=None, change_arrays=None, key=CARD_KEY):
+def spoiled(path, change_card=None, change_arrays=None, key=CARD_KEY, summed=True):
     with safetensors.safe_open(path, framework="numpy") as stored:
         card = json.loads(stored.metadata()[CARD_KEY])
         arrays = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
     (change_card or (lambda _: None))(card)
     (change_arrays or (lambda _: None))(arrays)
-    safetensors.numpy.save_file(arrays, path, metadata={key: json.dumps(card)})
+    text = json.dumps(card)
+    metadata = {key: text, CHECKSUM_KEY: checksum_of(text, arrays) if summed else "0"}
+    safetensors.numpy.save_file(arrays, path, metadata=metadata)
 
 
 @pytest.mark.parametrize(
@@ -124,6 +126,9 @@ def spoiled(path, change_card=None, change_arrays=None, key=CARD_KEY):
         ({"change_arrays": lambda a: a.update(more=a["scale"])}, "other numbers"),
         ({"change_arrays": lambda a: a.pop("mean")}, "other numbers"),
         ({"change_arrays": lambda a: a.update(mean=a["mean"].astype(np.float32))}, "float32"),
+        ({"change_card": lambda c: c.update(classes=["unsure", "b", "c", "d"])}, r"\(card: a class is named 'unsure'"),
+        ({"change_card": lambda c: c["genes"].reverse(), "summed": False}, "checksum"),
+        ({"change_arrays": lambda a: a.update(weights=-a["weights"]), "summed": False}, "checksum"),
         ({"key": "else"}, "not a panel's classifier"),
     ],
 )
@@ -138,7 +143,46 @@ def test_spoiled_files_are_refused(classifier, tmp_path, how, message):
 def test_strangers_files_are_refused(tmp_path, content):
     path = tmp_path / "clf.safetensors"
     path.write_bytes(content)
-    with pytest.raises(ModelFileError, match="not a readable model"):
+    with pytest.raises(ModelFileError, match=r"not a readable model.*evaluate --model' wrote"):
         sm.load_classifier(path)
     with pytest.raises(ModelFileError, match="no classifier"):
         sm.load_classifier(tmp_path / "other.safetensors")
+
+
+def test_cells_without_counts_in_the_panel_are_unsure_and_counted(adata, classifier, said):
+    X = adata.X.tolil()
+    X[7, :4] = 0
+    adata.X = X.tocsr()
+    found = sm.predict(adata, classifier, min_confidence=0)
+    assert np.flatnonzero(found.labels == "unsure").tolist() == [7]
+    assert "1 cell has no counts in any of the 4 genes" in said()
+    adata.X = X.tocsr() * 0
+    with pytest.raises(DataError, match="no counts at all: all values of its 200 cells are 0"):
+        sm.predict(adata, classifier)
+
+
+def test_weights_that_give_no_probabilities_are_refused(adata, classifier, tmp_path):
+    path = classifier.save(tmp_path / "clf")
+    spoiled(path, change_arrays=lambda a: a.update(weights=a["weights"] * 0 + 1.7e308))
+    with pytest.raises(DataError, match=r"of 200 cells probabilities that are not finite"):
+        sm.predict(adata, path)
+
+
+def test_a_class_named_unsure_is_refused(adata):
+    adata.obs["kind"] = adata.obs["cell_type"].astype(str).replace("type A", "unsure")
+    with pytest.raises(SettingsError, match="a class is named 'unsure'"):
+        sm.fit_classifier(adata, GENES, label_key="kind")
+    sm.fit_classifier(adata, GENES, label_key="kind", exclude_labels=["unsure"], n_splits=2)
+
+
+def test_a_layer_that_new_data_lack_gives_way_to_x_and_is_named(make_adata, said):
+    adata, new = make_adata(), make_adata(seed=5)
+    adata.layers["counts"] = adata.X.copy()
+    classifier = sm.fit_classifier(adata, GENES, label_key="cell_type", layer="counts", n_splits=2)
+    found = sm.predict(new, classifier)
+    assert "learned from the layer 'counts', which these data lack: X is read instead" in said()
+    new.layers["raw"] = new.X.copy()
+    new.X = np.log1p(new.X.toarray() * 3.3)
+    with pytest.raises(DataError, match=r"learned from counts in layer 'counts'.*of X are not counts.*--layer"):
+        sm.predict(new, classifier)
+    np.testing.assert_array_equal(sm.predict(new, classifier, layer="raw").probabilities, found.probabilities)

@@ -182,3 +182,13 @@ def test_repeated_cells_in_a_file_are_refused(tmp_path):
     (tmp_path / "panel.json").write_text(json.dumps(file))
     with pytest.raises(PanelError, match=r"panel.json.*1 cell name\(s\) repeat"):
         read_panel(tmp_path / "panel.json")
+
+
+def test_a_json_list_of_names_is_a_panel(tmp_path):
+    file = tmp_path / "mine.json"
+    file.write_text('["CD3E",\n "MS4A1"]')
+    assert read_panel(file).genes == ("CD3E", "MS4A1")
+    for text in ('["CD3E", 3]', '"CD3E"', "[]", "CD3E", '["CD3E"'):
+        file.write_text(text)
+        with pytest.raises(PanelError, match=r"mine.json.*expected the panel.json of this package, or a list"):
+            read_panel(file)

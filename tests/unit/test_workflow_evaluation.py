@@ -82,8 +82,26 @@ def test_genes_are_found_by_second_names_and_by_identifiers(adata):
 
 
 def test_none_of_the_genes_is_an_error(adata):
-    with pytest.raises(PanelError, match=r"none of the 2 genes.*did you mean 'gene1'"):
+    with pytest.raises(PanelError, match=r"none of the 2 genes.*for 'Gene1', did you mean 'gene1'.*--gene-name-key"):
         evaluate(adata, ["Gene1", "x"])
+    with pytest.raises(PanelError, match="the one gene of the panel") as caught:
+        evaluate(adata, ["zzz"])
+    assert str(caught.value).count("'gene0'") == 1
+
+
+@pytest.mark.parametrize(
+    ("panel", "message"),
+    [
+        ("AAMP", r"no file 'AAMP'.*one gene: \['AAMP'\]"),
+        (["gene0", 3], r"entry 2 of the list of 2 genes is 3 \(int\)"),
+        ({"gene0": 1}, "of type dict"),
+        ({"gene0", "gene1"}, "of type set"),
+        (3, "of type int"),
+    ],
+)
+def test_what_is_no_list_of_genes_is_refused(adata, panel, message):
+    with pytest.raises(PanelError, match=message):
+        evaluate(adata, panel)
 
 
 def test_a_panel_of_ours_learned_on_all_cells_is_chosen_anew_in_each_split(adata, monkeypatch):
@@ -198,7 +216,7 @@ def test_extras_are_measured_where_asked_for(adata):
 def test_coarse_labels_that_are_absent_or_cut_across_types(adata, said):
     adata.obs["coarse"] = np.where(np.arange(200) == 0, "y", "x")
     evaluate(adata, GOOD, coarse_key="coarse")
-    assert "1 cells of 1 classes have another coarse label" in said()
+    assert "1 cell of 1 class has another coarse label" in said()
     adata.obs.loc[adata.obs["cell_type"] == "type A", "coarse"] = None
     with pytest.raises(DataError, match="type A"):
         evaluate(adata, GOOD, coarse_key="coarse")
@@ -355,3 +373,20 @@ def test_robustness_says_when_its_panel_has_seen_the_cells(adata):
     found = sm.robustness(adata, GOOD, **given)
     assert found.notes == ()
     assert [one.kind for one in found.disturbances] == ["none", "probes failed", "probes failed", "binarised"]
+
+
+def test_donors_that_cannot_be_left_out_are_named_and_all_their_cells_counted(make_adata):
+    adata = make_adata(n_cells=60, n_classes=2)
+    adata.obs["kind"] = np.repeat(["x", "y", "x"], [15, 15, 30])
+    adata.obs["donor"] = np.repeat(["A", "B"], 30)
+    found = evaluate(adata, GOOD, label_key="kind", donor_key="donor")
+    said = (
+        "Donor 'A' could not be left out, since the other donors are all of one class ('x'): 30 cells are not tested."
+    )
+    assert said in found.notes
+    assert found.splits.n_test == 30
+    assert any("one split only" in note for note in found.notes)
+    assert np.isnan(found.curve.accuracy.split_low).all()
+    adata.obs["kind"] = ["x", "y"] * 29 + ["x", "z"]
+    found = evaluate(adata, GOOD, label_key="kind")
+    assert "1 cell is not tested, since no cell of its class was left to learn from." in found.notes

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from selectormlp.cli import options as opt
+from selectormlp.errors import counted
 
 if TYPE_CHECKING:
-    from selectormlp.evaluation.compare import Comparison
+    from selectormlp.evaluation.compare import Comparison, Difference
     from selectormlp.evaluation.intervals import Estimate
-    from selectormlp.evaluation.result import Evaluation
+    from selectormlp.evaluation.result import Evaluation, Splits
     from selectormlp.models.panel_classifier import Predictions
 
 DonorKey = Annotated[
@@ -68,6 +69,7 @@ def evaluate(
     from selectormlp.cli.terminal import print_files
     from selectormlp.errors import SettingsError
     from selectormlp.files import ensure_folders
+    from selectormlp.models.panel_classifier import check_class_names
     from selectormlp.panel.storage import read_panel
     from selectormlp.workflow.tables import evaluation_tables, write_tables
 
@@ -75,6 +77,8 @@ def evaluate(
         raise SettingsError(f"--model writes logistic regression, and --classifier is {classifier!r}; leave one out")
     known = read_panel(panel)
     adata, given = _read(locals())
+    if model is not None and label_key in adata.obs:
+        check_class_names(set(adata.obs[label_key].astype(str)) - set(exclude_label or ()))
     found = evaluate_panel(
         adata,
         known,
@@ -200,7 +204,10 @@ def print_evaluation(found: Evaluation) -> None:
 
     console = Console()
     splits = found.splits
-    title = f"{found.classifier} on {splits.n_test:,} test cells ({splits.n_splits} splits, {splits.scheme})"
+    over = _over_splits(splits)
+    n_cells = counted(splits.n_test, "test cell", "test cells")
+    n_splits = counted(splits.n_splits, "split", "splits")
+    title = f"{found.classifier} on {n_cells} ({n_splits}, {splits.scheme}); {_heading(splits)}"
     lines = Table(title=title, title_justify="left")
     lines.add_column("genes")
     for column in ("number", "accuracy", "balanced accuracy"):
@@ -208,7 +215,7 @@ def print_evaluation(found: Evaluation) -> None:
     for curve in (found.curve, found.random, found.ceiling):
         places = range(len(curve.sizes)) if curve is not found.random else [len(curve.sizes) - 1]
         for place in places:
-            scores = (_interval(one, place) for one in (curve.accuracy, curve.balanced_accuracy))
+            scores = (_interval(one, place, over) for one in (curve.accuracy, curve.balanced_accuracy))
             lines.add_row(curve.name, f"{curve.sizes[place]:,}", *scores)
     console.print(lines)
     level = found.level_off
@@ -221,11 +228,12 @@ def print_evaluation(found: Evaluation) -> None:
     for note in found.notes:
         console.print(escape(note), soft_wrap=True)
     if found.unusable:
+        n_unusable = counted(len(found.unusable), "gene", "genes")
         names = "; ".join(
             f"{gene.name}" + (f" (near: {', '.join(gene.suggestions)})" if gene.suggestions else "")
             for gene in found.unusable
         )
-        console.print(escape(f"{len(found.unusable)} genes of the panel could not be used: {names}"), soft_wrap=True)
+        console.print(escape(f"{n_unusable} of the panel could not be used: {names}"), soft_wrap=True)
     _print_extras(found, console)
 
 
@@ -272,16 +280,18 @@ def print_compared(found: Comparison) -> None:
     from rich.table import Table
 
     console = Console()
-    lines = Table(title=f"{found.classifier} on {found.splits.n_test:,} test cells", title_justify="left")
+    over = _over_splits(found.splits)
+    n_cells = counted(found.splits.n_test, "test cell", "test cells")
+    lines = Table(title=f"{found.classifier} on {n_cells}; {_heading(found.splits)}", title_justify="left")
     for column in ("panel", "genes", "accuracy", "balanced accuracy", "less the first"):
         lines.add_column(column, justify="left" if column == "panel" else "right")
     less = {
-        one.second: f"{-one.value:+.3f} ({-one.high:+.3f} to {-one.low:+.3f})"
+        one.second: _difference(one, over)
         for one in found.differences
         if one.metric == "balanced_accuracy" and one.first == found.names[0]
     }
     for panel in found.panels:
-        accuracy, balanced = f"{panel.curve.accuracy.value[-1]:.3f}", _interval(panel.curve.balanced_accuracy, -1)
+        accuracy, balanced = f"{panel.curve.accuracy.value[-1]:.3f}", _interval(panel.curve.balanced_accuracy, -1, over)
         lines.add_row(escape(panel.name), str(len(panel.genes)), accuracy, balanced, less.get(panel.name, ""))
     console.print(lines)
     for note in found.notes:
@@ -295,7 +305,7 @@ def print_predictions(found: Predictions) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    title = f"{len(found.cells):,} cells; unsure below a probability of {found.min_confidence:g}"
+    title = f"{counted(len(found.cells), 'cell', 'cells')}; unsure below a probability of {found.min_confidence:g}"
     lines = Table(title=title, title_justify="left")
     lines.add_column("label")
     lines.add_column("cells", justify="right")
@@ -304,5 +314,35 @@ def print_predictions(found: Predictions) -> None:
     Console().print(lines)
 
 
-def _interval(estimate: Estimate, place: int) -> str:
-    return f"{estimate.value[place]:.3f} ({estimate.low[place]:.3f}–{estimate.high[place]:.3f})"
+def _over_splits(splits: Splits) -> bool:
+    """Whether to print intervals over splits: with donors, where there are two splits or more."""
+    return splits.donor_key is not None and splits.n_splits > 1
+
+
+def _heading(splits: Splits) -> str:
+    if _over_splits(splits):
+        return "95 % intervals over splits, for new donors"
+    return "95 % intervals over test cells" + ("" if splits.donor_key is None else ", for these donors only")
+
+
+def _interval(estimate: Estimate, place: int, over_splits: bool) -> str:
+    ends = (estimate.split_low, estimate.split_high) if over_splits else (estimate.low, estimate.high)
+    return f"{estimate.value[place]:.3f} ({ends[0][place]:.3f}–{ends[1][place]:.3f})"
+
+
+def _difference(found: Difference, over_splits: bool) -> str:
+    """Say what the second panel has more than the first, with its interval."""
+    low, high = (found.split_low, found.split_high) if over_splits else (found.low, found.high)
+    return f"{signed(-found.value)} ({signed(-high)} to {signed(-low)})"
+
+
+def signed(value: float) -> str:
+    """Write a difference with three decimals and its sign, which zero has not.
+
+    Examples
+    --------
+    >>> signed(0.0123), signed(-0.0004), signed(-0.5)
+    ('+0.012', '0.000', '-0.500')
+    """
+    text = f"{value:+.3f}"
+    return text if float(text) else "0.000"

@@ -16,6 +16,8 @@ from rich.logging import RichHandler
 from rich.markup import escape
 from rich.table import Table
 
+from selectormlp.errors import counted
+
 if TYPE_CHECKING:
     from selectormlp.panel.explain import Explanation
     from selectormlp.panel.panel import Panel
@@ -83,7 +85,9 @@ def print_split(cells: pd.DataFrame) -> None:
 
 def print_panel(panel: Panel, *, n_known: int = 0) -> None:
     """Print the first genes of a panel, with their scores and reasons; not the ``n_known`` that it had before."""
-    lines = Table(title=f"Panel of {len(panel)} genes by {panel.provenance.method}", title_justify="left")
+    lines = Table(
+        title=f"Panel of {counted(len(panel), 'gene', 'genes')} by {panel.provenance.method}", title_justify="left"
+    )
     for column in ("", "gene", "score", "reason"):
         lines.add_column(column, justify="right" if column in ("", "score") else "left")
     genes = zip(panel.genes, panel.scores, panel.reasons, strict=True)

@@ -191,8 +191,9 @@ def gene_positions(genes: pd.Index[str], wanted: pd.Index[str]) -> IntArray:
     columns = genes.get_indexer(wanted)
     missing = wanted[columns < 0]
     if len(missing):
+        are = "is" if len(missing) == 1 else "are"
         raise DataError(
-            f"{len(missing)} of the {len(wanted)} genes needed are missing: {quoted(missing, most=10)}; "
+            f"{len(missing)} of the {len(wanted)} genes needed {are} missing: {quoted(missing, most=10)}; "
             f"the data have {len(genes)} genes (first: {quoted(genes, most=3)}): use the same gene names, "
             "or add the missing genes"
         )

@@ -57,7 +57,7 @@ class Difference:
     low, high
         Interval from a bootstrap over test cells, both panels on the same ones.
     split_low, split_high
-        Interval from the spread of the difference over the splits; NaN where there is one split.
+        Interval about the same from the spread of the difference over the splits; NaN where there is one split.
     """
 
     first: str
@@ -188,13 +188,14 @@ def paired_differences(
             one, other = panels[first].curve.metric(metric), panels[second].curve.metric(metric)
             low, high = np.quantile(draws[first][place] - draws[second][place], [tail, 1 - tail])
             by_split = one.split_values[:, -1] - other.split_values[:, -1]
-            ends = split_interval(by_split, folds.test_shares, confidence)
+            value = one.value[-1] - other.value[-1]
+            ends = split_interval(by_split, value, folds.test_shares, confidence, least=-1)
             found.append(
                 Difference(
                     panels[first].name,
                     panels[second].name,
                     metric,
-                    float(one.value[-1] - other.value[-1]),
+                    float(value),
                     float(low),
                     float(high),
                     *map(float, ends),

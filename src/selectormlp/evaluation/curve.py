@@ -19,6 +19,7 @@ from selectormlp.evaluation.intervals import (
     bootstrap_scores,
     scores_of,
     split_interval,
+    unbroken_limits,
     wilson,
 )
 from selectormlp.evaluation.refit import Confusion, count_confusion, refit_predict
@@ -261,11 +262,13 @@ def summarise(
     by_split = np.stack(
         [_scores(true[split_of == s], predicted[:, split_of == s], n_classes) for s in range(len(folds))], axis=1
     )
-    floor, roof = wilson(np.rint(values * len(true)), np.full(values.shape, len(true)), confidence)
+    totals = confusions[0].sum(axis=1)
+    ends = wilson(totals, totals, confidence)[0], wilson(np.zeros(n_classes), totals, confidence)[1]
+    floor, roof = (limit[:, None] for limit in unbroken_limits(*ends, len(true), confidence))
     low, high = np.where(values >= 1, floor, low), np.where(values <= 0, roof, high)  # else without width
     estimates = {}
     for place, metric in enumerate(METRICS):
-        bounds = split_interval(by_split[place], folds.test_shares, confidence)
+        bounds = split_interval(by_split[place], values[place], folds.test_shares, confidence)
         estimates[metric] = Estimate(values[place], low[place], high[place], by_split[place], *bounds)
     recall_low, recall_high = wilson(confusions.diagonal(axis1=1, axis2=2), confusions.sum(axis=2), confidence)
     return Curve(

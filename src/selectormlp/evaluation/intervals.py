@@ -31,8 +31,8 @@ class Estimate:
     split_values
         Score of each split alone, shape (n_splits, n_sizes).
     split_low, split_high
-        Interval from the spread over the splits: how far the choice of training cells (or donors) goes too;
-        shape (n_sizes,). NaN where there is one split.
+        Interval about the same ``value`` from the spread over the splits: how far the choice of training cells (or
+        donors) goes too; inside 0 to 1, shape (n_sizes,). NaN where there is one split.
     """
 
     value: FloatArray
@@ -77,6 +77,41 @@ def wilson(hits: npt.ArrayLike, totals: npt.ArrayLike, confidence: float = 0.95)
         centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
         half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
     return np.where(n > 0, np.maximum(centre - half, 0), np.nan), np.where(n > 0, np.minimum(centre + half, 1), np.nan)
+
+
+def unbroken_limits(
+    recall_low: FloatArray, recall_high: FloatArray, n_test: int, confidence: float = 0.95
+) -> tuple[FloatArray, FloatArray]:
+    """Return a floor for scores without an error and a roof for scores without a hit, which a bootstrap lacks.
+
+    Parameters
+    ----------
+    recall_low, recall_high
+        Wilson interval of each class's recall where all cells are right, and where none is; NaN for classes without
+        test cells, shape (n_classes,).
+    n_test
+        Number of test cells.
+    confidence
+        Nominal coverage.
+
+    Returns
+    -------
+    Floors and roofs, each of shape (n_metrics,): of accuracy, Wilson's over all test cells; of balanced accuracy, from
+    the classes' own by the method of variance estimates recovery (Zou & Donner, Statistics in Medicine 2008), so that
+    few cells of one class widen it; of macro F1 likewise, which is a guess, since an error costs two classes.
+
+    Examples
+    --------
+    >>> low, high = wilson([10, 0], [10, 10])
+    >>> floor, roof = unbroken_limits(low[[0, 0]], high[[1, 1]], 20)
+    >>> floor.round(3), roof.round(3)
+    (array([0.839, 0.804, 0.804]), array([0.161, 0.196, 0.196]))
+    """
+    present = int(np.isfinite(recall_low).sum())
+    low, high = wilson([n_test, 0], [n_test, n_test], confidence)
+    below = 1 - float(np.sqrt(np.nansum((1 - recall_low) ** 2))) / present
+    above = float(np.sqrt(np.nansum(recall_high**2))) / present
+    return np.array([low[0], below, below]), np.array([high[1], above, above])
 
 
 def scores_of(hits: FloatArray, true: FloatArray, predicted: FloatArray) -> FloatArray:
@@ -157,18 +192,28 @@ def _one_hot(codes: IntArray, n_classes: int, weights: npt.NDArray[np.bool_] | N
 
 
 def split_interval(
-    values: FloatArray, test_shares: FloatArray, confidence: float = 0.95
+    values: FloatArray,
+    centre: FloatArray,
+    test_shares: FloatArray,
+    confidence: float = 0.95,
+    *,
+    least: float = 0.0,
+    most: float = 1.0,
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the interval of a mean over splits, corrected for their shared training cells.
+    """Return the interval of a score from its spread over splits, corrected for their shared training cells.
 
     Parameters
     ----------
     values
         Score of each split, shape (n_splits, …).
+    centre
+        The score that the interval is of, over all test cells, shape (…).
     test_shares
         Test cells / training cells of each split, shape (n_splits,).
     confidence
         Nominal coverage.
+    least, most
+        Range of the score, which the interval does not leave.
 
     Returns
     -------
@@ -177,7 +222,8 @@ def split_interval(
     Notes
     -----
     Nadeau & Bengio (Machine Learning 2003): the variance of the mean is taken as (1/J + n_test/n_train)·s², for J
-    splits whose scores have variance s², with J − 1 degrees of freedom.
+    splits whose scores have variance s², with J − 1 degrees of freedom. Theirs is about the mean over splits; a score
+    over all test cells differs from it where splits differ in size or in classes; its variance is taken as the same.
     """
     n_splits = len(values)
     if n_splits < 2:
@@ -185,5 +231,4 @@ def split_interval(
         return nothing, nothing.copy()
     share = 1 / n_splits + float(np.mean(test_shares))
     half = t_law.ppf(0.5 + confidence / 2, n_splits - 1) * values.std(axis=0, ddof=1) * np.sqrt(share)
-    mean = values.mean(axis=0)
-    return mean - half, mean + half
+    return np.maximum(centre - half, least), np.minimum(centre + half, most)

@@ -12,11 +12,33 @@ import numpy.typing as npt
 from sklearn.model_selection import LeaveOneGroupOut, StratifiedGroupKFold, StratifiedKFold
 
 from selectormlp.data.cells import IntArray
-from selectormlp.errors import DataError
+from selectormlp.errors import DataError, counted
 
 BoolArray = npt.NDArray[np.bool_]
 
 STRATIFIED, GROUPED, ONE_OUT = "stratified", "grouped", "leave one donor out"
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A part of the cells that could not be tested, since too little was left to learn from.
+
+    Attributes
+    ----------
+    donors
+        Its donors; empty where donors are not used.
+    n_cells
+        Its cells that were to be tested.
+    n_learned
+        Cells that were left to learn from.
+    learned
+        Codes of their classes: one at most, or none of those to be tested.
+    """
+
+    donors: tuple[str, ...]
+    n_cells: int
+    n_learned: int
+    learned: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,14 +51,18 @@ class Folds:
         ``"stratified"``, ``"grouped"`` or ``"leave one donor out"``.
     train, test
         Rows of each split, increasing.
-    n_untrained
-        Cells that no split could test, since none of their class was left to learn from.
+    n_untested
+        Cells that no split could test: those of the dropped parts, and those of whose class none was left to learn
+        from.
+    dropped
+        Parts that could not be tested at all.
     """
 
     scheme: str
     train: tuple[IntArray, ...]
     test: tuple[IntArray, ...]
-    n_untrained: int
+    n_untested: int
+    dropped: tuple[Dropped, ...] = ()
 
     def __len__(self) -> int:
         return len(self.train)
@@ -90,7 +116,7 @@ def make_folds(
     Raises
     ------
     DataError
-        If there is one donor, or nothing to learn from or to test.
+        If there is one donor, as many classes as cells, or nothing to learn from or to test.
 
     Examples
     --------
@@ -103,11 +129,17 @@ def make_folds(
             f"all {len(labels)} cells are of one donor ({str(donors[0])!r}); at least 2 are needed: leave the donor "
             "column out"
         )
+    n_classes = len(np.unique(labels))
+    if n_classes == len(labels) > 1:
+        raise DataError(
+            f"the label column has {n_classes:,} different labels for {len(labels):,} cells, one for each; expected "
+            "cell types that several cells share: name another label column"
+        )
     allowed = np.ones(len(labels), dtype=np.bool_) if testable is None else testable
     rows = np.flatnonzero(allowed)
     scheme, parts = _parts(labels[rows], n_splits, None if donors is None else donors[rows], seed)
     rng = np.random.default_rng(seed)
-    train, test, n_untrained = [], [], 0
+    train, test, dropped, n_untested = [], [], [], 0
     for part in parts:
         tested = rows[part]
         left = np.ones(len(labels), dtype=np.bool_)
@@ -116,16 +148,40 @@ def make_folds(
             left &= ~np.isin(donors, np.unique(donors[tested]))
         learned = thin_out(np.flatnonzero(left), labels, max_train, rng)
         known = np.isin(labels[tested], labels[learned])
-        n_untrained += int((~known).sum())
-        if known.any() and len(np.unique(labels[learned])) > 1:
+        classes = tuple(np.unique(labels[learned]).tolist())
+        if known.any() and len(classes) > 1:
             train.append(learned)
             test.append(tested[known])
+            n_untested += int((~known).sum())
+        else:
+            whose = () if donors is None else tuple(np.unique(donors[tested]).tolist())
+            dropped.append(Dropped(whose, len(tested), len(learned), classes))
+            n_untested += len(tested)
     if not train:
-        raise DataError(
-            f"no split of {len(rows)} cells leaves two classes to learn from and cells of them to test; use a label "
-            "column with larger classes, or leave the donor column out"
+        raise DataError(_no_split(labels, donors, rows))
+    return Folds(scheme, tuple(train), tuple(test), n_untested, tuple(dropped))
+
+
+def _no_split(labels: IntArray, donors: npt.NDArray[np.str_] | None, rows: IntArray) -> str:
+    """Say why nothing can be tested."""
+    if donors is not None:
+        classes = np.unique(labels)
+        if all(len(np.unique(donors[labels == code])) == 1 for code in classes):
+            return (
+                f"each of the {len(classes)} classes comes from one donor only ({len(np.unique(donors))} donors), so "
+                "no donor can be left out and its classes still be learned; leave the donor column out (scores then "
+                "hold for these donors only), or give data in which donors share classes"
+            )
+        tested = counted(len(np.unique(donors[rows])), "donor", "donors")
+        return (
+            f"whichever of the {tested} to be tested is left out, the others lack its classes or hold one "
+            f"class only ({len(classes)} classes); leave the donor column out (scores then hold for these donors "
+            "only), or give data in which donors share classes"
         )
-    return Folds(scheme, tuple(train), tuple(test), n_untrained)
+    return (
+        f"no split of {len(rows):,} cells leaves two classes to learn from and cells of them to test; use a label "
+        "column with larger classes"
+    )
 
 
 def _parts(
@@ -138,7 +194,8 @@ def _parts(
         most = int(np.bincount(labels).max(initial=0))
         if most < 2:
             raise DataError(
-                f"none of the classes has more than {most} cell(s) to test; use a label column with larger classes"
+                "none of the classes has more than 1 cell to test, expected 2 or more; "
+                "use a label column with larger classes"
             )
         scheme, splitter = STRATIFIED, StratifiedKFold(min(n_splits, most), shuffle=True, random_state=seed)
     else:

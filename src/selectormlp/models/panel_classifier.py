@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -21,11 +23,15 @@ from selectormlp.errors import DataError, ModelFileError, SettingsError
 from selectormlp.files import written_whole
 
 FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
 
 SUFFIX = ".safetensors"
 
 CARD_KEY = "selectormlp_panel_classifier"
 """Where the card stands in the metadata of the file."""
+
+CHECKSUM_KEY = "selectormlp_checksum"
+"""Where the checksum of card and numbers stands there."""
 
 UNSURE = "unsure"
 """Label of a cell whose highest probability is below the confidence wanted."""
@@ -55,6 +61,7 @@ class ClassifierCard(BaseModel):
     def _consistent(self) -> ClassifierCard:
         if len(set(self.genes)) < len(self.genes) or len(set(self.classes)) < len(self.classes):
             raise ValueError("genes or classes repeat")
+        check_class_names(self.classes)
         return self
 
 
@@ -72,12 +79,15 @@ class Predictions:
         Calibrated, shape (n_cells, n_classes); rows sum to 1.
     min_confidence
         Highest probability from which a cell gets a label.
+    empty
+        Cells whose values are zero in all genes of the panel, shape (n_cells,): their probabilities say nothing.
     """
 
     cells: pd.Index[str]
     classes: tuple[str, ...]
     probabilities: FloatArray
     min_confidence: float
+    empty: BoolArray
 
     @property
     def confidence(self) -> FloatArray:
@@ -93,8 +103,8 @@ class Predictions:
 
     @property
     def labels(self) -> npt.NDArray[np.object_]:
-        """The same, ``"unsure"`` where the confidence is below ``min_confidence``."""
-        return np.where(self.confidence >= self.min_confidence, self.best, UNSURE)
+        """The same, ``"unsure"`` where the confidence is below ``min_confidence``, or the cell empty."""
+        return np.where((self.confidence >= self.min_confidence) & ~self.empty, self.best, UNSURE)
 
     def to_frame(self) -> pd.DataFrame:
         """Return a line a cell (indexed by name): label, best, confidence, and the probability of each class."""
@@ -152,7 +162,7 @@ class PanelClassifier:
         Raises
         ------
         DataError
-            If there is another number of genes.
+            If there is another number of genes, or a probability is not finite.
         SettingsError
             If ``min_confidence`` is out of range.
         """
@@ -160,8 +170,17 @@ class PanelClassifier:
             raise DataError(f"{X.shape[1]} genes; expected the {len(self.card.genes)} that the classifier learned from")
         wanted = self.card.min_confidence if min_confidence is None else min_confidence
         check_confidence(wanted)
-        probabilities = np.exp(log_softmax(self.scores(X) / self.card.temperature, axis=1))
-        return Predictions(cells, tuple(self.card.classes), probabilities, wanted)
+        with np.errstate(all="ignore"):  # looked at below
+            probabilities = np.exp(log_softmax(self.scores(X) / self.card.temperature, axis=1))
+        n_bad = int((~np.isfinite(probabilities)).any(axis=1).sum())
+        if n_bad:
+            raise DataError(
+                f"the classifier gives {n_bad:,} of {len(probabilities):,} cells probabilities that are not finite "
+                f"(values up to {np.abs(X).max():.3g}, weights up to {np.abs(self.weights).max():.3g}); give finite "
+                "values of the usual size, or fit the classifier again"
+            )
+        empty = np.asarray((X != 0).sum(axis=1)).ravel() == 0
+        return Predictions(cells, tuple(self.card.classes), probabilities, wanted, empty)
 
     def save(self, path: Path | str) -> Path:
         """Write the classifier to a safetensors file: numbers and a card in JSON, nothing that could run.
@@ -180,8 +199,40 @@ class PanelClassifier:
         place = place if place.suffix == SUFFIX else place.with_name(place.name + SUFFIX)
         arrays = {name: np.ascontiguousarray(getattr(self, name)) for name in ("mean", "scale", "weights", "offsets")}
         with written_whole(place) as (draft,):
-            safetensors.numpy.save_file(arrays, draft, metadata={CARD_KEY: self.card.model_dump_json()})
+            text = self.card.model_dump_json()
+            checksum = checksum_of(text, arrays)
+            safetensors.numpy.save_file(arrays, draft, metadata={CARD_KEY: text, CHECKSUM_KEY: checksum})
         return place
+
+
+def checksum_of(card: str, arrays: Mapping[str, npt.NDArray[Any]]) -> str:
+    """Return the SHA-256 of a card's text and of arrays, which notices accidents; whoever forges a file can make one.
+
+    Examples
+    --------
+    >>> checksum_of("{}", {"mean": np.zeros(1)})[:8] == checksum_of("{}", {"mean": np.ones(1)})[:8]
+    False
+    """
+    digest = hashlib.sha256(card.encode())
+    for name in sorted(arrays):
+        digest.update(f"\n{name} {arrays[name].dtype} {arrays[name].shape}\n".encode())
+        digest.update(np.ascontiguousarray(arrays[name]).tobytes())
+    return digest.hexdigest()
+
+
+def check_class_names(classes: Iterable[str]) -> None:
+    """Refuse a class that is named as a cell without a label is.
+
+    Raises
+    ------
+    SettingsError
+        With what to do.
+    """
+    if UNSURE in classes:
+        raise SettingsError(
+            f"a class is named {UNSURE!r}, which is what a cell without a confident label is called; rename it in obs, "
+            f"or leave it out (exclude_labels, --exclude-label {UNSURE})"
+        )
 
 
 def check_confidence(value: float) -> None:
@@ -193,7 +244,9 @@ def check_confidence(value: float) -> None:
         With the range.
     """
     if not 0 <= value <= 1:
-        raise SettingsError(f"min_confidence is {value!r}; expected a probability, 0 (label every cell) to 1")
+        raise SettingsError(
+            f"min_confidence is {value!r}; expected a probability, 0 (label every cell that has counts) to 1"
+        )
 
 
 def load_classifier(path: Path | str) -> PanelClassifier:
@@ -209,7 +262,8 @@ def load_classifier(path: Path | str) -> PanelClassifier:
         raise ModelFileError(f"no classifier {str(place)!r}; 'selectormlp evaluate … --model FILE{SUFFIX}' writes one")
     try:
         with safe_open(place, framework="numpy") as stored:
-            text = (stored.metadata() or {}).get(CARD_KEY)
+            metadata = stored.metadata() or {}
+            text = metadata.get(CARD_KEY)
             if text is None:
                 raise ModelFileError(
                     f"{str(place)!r} is not a panel's classifier; expected a file that 'selectormlp evaluate --model' "
@@ -229,14 +283,16 @@ def load_classifier(path: Path | str) -> PanelClassifier:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "card"
-        raise ModelFileError(
-            f"{str(place)!r} has an unusable card ({where}: {first['msg']}); write it again"
-        ) from error
+        reason = first["msg"].removeprefix("Value error, ")
+        raise ModelFileError(f"{str(place)!r} has an unusable card ({where}: {reason}); write it again") from error
     except (SafetensorError, OSError, TypeError, ValueError) as error:
         if isinstance(error, ModelFileError):
             raise
         reason = " ".join(str(error).split())[:160]
-        raise ModelFileError(f"{str(place)!r} is not a readable model ({reason}); copy it again") from error
+        raise ModelFileError(
+            f"{str(place)!r} is not a readable model ({reason}); expected a file that 'selectormlp evaluate "
+            "--model' wrote"
+        ) from error
     for name, values in arrays.items():
         if values.shape != shapes[name] or values.dtype != np.float64 or not np.isfinite(values).all():
             raise ModelFileError(
@@ -245,4 +301,9 @@ def load_classifier(path: Path | str) -> PanelClassifier:
             )
     if (arrays["scale"] <= 0).any():
         raise ModelFileError(f"{str(place)!r}: scales that are not above 0; write it again")
+    if metadata.get(CHECKSUM_KEY) != checksum_of(text, arrays):
+        raise ModelFileError(
+            f"{str(place)!r} does not agree with its checksum, so its card or numbers were altered after it was "
+            "written; copy or write it again"
+        )
     return PanelClassifier(card, **arrays)

@@ -106,10 +106,11 @@ def read_panel(path: Path | str) -> Panel:
     Parameters
     ----------
     path
-        A JSON object is read as our panel. In a table (commas, semicolons or tabs) genes are taken from the column
-        headed ``gene``, ``genes``, ``gene_name``, ``symbol`` or the like, else from the first; a first line without
-        such a header is taken as a gene. Columns ``gene_id``, ``score`` and ``reason`` are read where present. A
-        ``.txt`` file without tabs holds a gene a line. White space around names is dropped.
+        A JSON object is read as our panel; a JSON list of names (in a ``.json`` file) as genes. In a table (commas,
+        semicolons or tabs) genes are taken from the column headed ``gene``, ``genes``, ``gene_name``, ``symbol`` or the
+        like, else from the first; a first line without such a header is taken as a gene. Columns ``gene_id``,
+        ``score`` and ``reason`` are read where present. A ``.txt`` file without tabs holds a gene a line. White space
+        around names is dropped.
 
     Raises
     ------
@@ -128,6 +129,8 @@ def read_panel(path: Path | str) -> Panel:
     try:
         if text.lstrip().startswith("{"):
             return _from_json(text)
+        if place.suffix.lower() == ".json":
+            return _from_json_list(text)
         if place.suffix.lower() == ".txt" and "\t" not in text:
             return _from_rows([[line.strip()] for line in text.splitlines()])
         return _from_rows(_rows_of(text))
@@ -309,6 +312,19 @@ def _unpack(packed: PackedNames) -> tuple[str, ...]:
     if len(names) != packed.n:
         raise PanelError(f"it should name {packed.n} cells and names {len(names)}; copy the file again")
     return names
+
+
+def _from_json_list(text: str) -> Panel:
+    wanted = "expected the panel.json of this package, or a list of gene names in double quotes"
+    try:
+        genes = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise PanelError(f"not readable as JSON ({' '.join(str(error).split())[:160]}); {wanted}") from error
+    if not isinstance(genes, list) or not all(isinstance(gene, str) for gene in genes):
+        raise PanelError(f"the JSON holds a {type(genes).__name__}, and not of names only; {wanted}")
+    if not genes:
+        raise PanelError(f"the JSON list is empty; {wanted}")
+    return Panel(tuple(gene.strip() for gene in genes))
 
 
 def _from_json(text: str) -> Panel:

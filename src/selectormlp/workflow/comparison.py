@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from selectormlp.data.cells import Cells, IntArray
-from selectormlp.errors import DataError, SettingsError
+from selectormlp.errors import DataError, SettingsError, counted
 from selectormlp.evaluation.compare import ComparedPanel, Comparison, measure_overlap, paired_differences
 from selectormlp.evaluation.result import UnusableGene
 from selectormlp.panel.constraints import Constraints
@@ -144,6 +144,6 @@ def _enter_method(method: str, n_genes: int, cells: Cells, panels: Mapping[str, 
         raise SettingsError(f"panels of {n_genes} genes from data of {cells.n_genes}; expected no more")
     recipe = Recipe(method, n_genes, {}, Constraints(), judging.seed)
     everything = np.ones(cells.n_cells, dtype=np.bool_)
-    note = f"{method!r} chose {n_genes} genes anew from the training cells of each split."
+    note = f"{method!r} chose {counted(n_genes, 'gene', 'genes')} anew from the training cells of each split."
     name = f"{method} (method)" if method in panels else method
     return Contender(name, recipe.choose(cells), (), Verdict("reselected", everything, recipe, note))

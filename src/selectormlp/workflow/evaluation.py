@@ -15,7 +15,7 @@ from selectormlp.data.anndata_io import CellsSource, cells_from_adata, drop_unli
 from selectormlp.data.cells import Cells, IntArray
 from selectormlp.data.hashing import hash_cells
 from selectormlp.data.panel_io import gene_column
-from selectormlp.errors import DataError, SettingsError, nearest
+from selectormlp.errors import DataError, SettingsError, counted, nearest, quoted
 from selectormlp.evaluation.curve import (
     MOST_CEILING_GENES,
     Curve,
@@ -32,7 +32,7 @@ from selectormlp.evaluation.intervals import METRICS, FloatArray, bootstrap_scor
 from selectormlp.evaluation.refit import refitter_of
 from selectormlp.evaluation.result import Evaluation, Splits
 from selectormlp.evaluation.robustness import Plan, Robustness, measure_robustness
-from selectormlp.evaluation.splits import BoolArray, Folds, make_folds
+from selectormlp.evaluation.splits import BoolArray, Dropped, Folds, make_folds
 from selectormlp.evaluation.unsupervised import measure_unsupervised
 from selectormlp.panel.panel import Panel
 from selectormlp.versions import package_versions
@@ -277,14 +277,34 @@ def opening_notes(
 
 def split_notes(cells: Cells, folds: Folds) -> list[str]:
     """Say what is unusual about splits."""
-    notes = []
-    if folds.n_untrained:
+    notes = [_dropped_note(cells, part) for part in folds.dropped]
+    n_unlearned = folds.n_untested - sum(part.n_cells for part in folds.dropped)
+    if n_unlearned:
         notes.append(
-            f"{folds.n_untrained:,} cells are not tested, since no cell of their class was left to learn from."
+            f"{counted(n_unlearned, 'cell is', 'cells are')} not tested, since no cell of "
+            f"{'its' if n_unlearned == 1 else 'their'} class was left to learn from."
         )
+    if folds.dropped and n_unlearned:
+        notes.append(f"In all, {folds.n_untested:,} cells are not tested.")
+    if len(folds) == 1:
+        notes.append("There is one split only, so no interval over splits (split_low and split_high are empty).")
     if max(len(train) for train in folds.train) >= MOST_TRAIN - cells.n_classes and cells.n_cells > MOST_TRAIN:
         notes.append(f"Classifiers learned from a random {MOST_TRAIN:,} cells in each split.")
     return notes
+
+
+def _dropped_note(cells: Cells, part: Dropped) -> str:
+    """Say which part of the cells could not be tested, and why."""
+    n_donors = len(part.donors)
+    what = "A part of the cells"
+    if n_donors:
+        what = f"Donor{'' if n_donors == 1 else 's'} {quoted(part.donors)}"
+    classes = quoted(cells.classes[code] for code in part.learned)
+    others = "other donors" if n_donors else "other cells"
+    why = f"the {others} are all of one class ({classes})"
+    if len(part.learned) != 1:
+        why = f"the {others} hold none of {'its' if n_donors < 2 else 'their'} classes"
+    return f"{what} could not be left out, since {why}: {counted(part.n_cells, 'cell is', 'cells are')} not tested."
 
 
 def evaluate_task(adata: AnnData, panel: Panel, judging: Judging, extras: Extras) -> Evaluation:
@@ -391,10 +411,10 @@ def _hierarchy(adata: AnnData, cells: Cells, coarse_key: str | None, curve: Curv
     if n_apart.any():
         worst = int(n_apart.argmax())
         logger.warning(
-            "%d cells of %d classes have another coarse label than most of their class (most: %r); each class counts "
-            "as that of most of its cells",
-            int(n_apart.sum()),
-            int((n_apart > 0).sum()),
+            "%s of %s another coarse label than most of their class (most: %r); each class counts as that of most of "
+            "its cells",
+            counted(int(n_apart.sum()), "cell", "cells"),
+            counted(int((n_apart > 0).sum()), "class has", "classes have"),
             cells.classes[worst],
         )
     return measure_hierarchy(coarse_key, tuple(labels.cat.categories), parents, curve.sizes, curve.confusions)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from selectormlp.data.cells import IntArray
-from selectormlp.errors import PanelError, nearest, quoted
+from selectormlp.errors import PanelError, quoted
 from selectormlp.evaluation.result import UnusableGene
 from selectormlp.panel.names import GeneNames
 from selectormlp.panel.panel import Panel
@@ -71,10 +71,14 @@ def match_genes(
             near = suggest(gene, list(names.positions)) if len(unusable) < MOST_LOOKED_FOR else ()
             unusable.append(UnusableGene(gene, near))
     if not columns:
+        closest = next((gene for gene in unusable if gene.suggestions), None)
+        hint = "" if closest is None else f"; for {closest.name!r}, did you mean {quoted(closest.suggestions)}?"
+        which = "the one gene" if len(panel) == 1 else f"none of the {len(panel)} genes"
+        isnt = "cannot be found" if len(panel) == 1 else "can be found"
         raise PanelError(
-            f"none of the {len(panel)} genes of the panel ({quoted(panel.genes, most=3)}) is in the data (first: "
-            f"{quoted(genes, most=3)}); {panel.genes[0]!r}: {nearest(panel.genes[0], names.positions)}; use the same "
-            "gene names, or name a column of second names (gene_name_key)"
+            f"{which} of the panel ({quoted(panel.genes, most=3)}) {isnt} in the data, whose {len(genes):,} genes "
+            f"begin with {quoted(genes[:3])}{hint}; use the same gene names, or name a column of var with second names "
+            "(gene_name_key, --gene-name-key)"
         )
     if unusable and warn:
         listed = "; ".join(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -135,7 +135,24 @@ def as_panel(given: PanelLike) -> Panel:
     """
     if isinstance(given, Panel):
         return given
-    return read_panel(given) if isinstance(given, str | Path) else Panel(tuple(map(str, given)))
+    if isinstance(given, str | Path):
+        try:
+            return read_panel(given)
+        except PanelError as error:
+            if isinstance(given, Path) or Path(given).exists():
+                raise
+            raise PanelError(f"{error}; expected a panel, a file or a list of genes (one gene: [{given!r}])") from error
+    kind = type(given).__name__
+    if isinstance(given, Mapping | set | frozenset | pd.DataFrame) or not isinstance(given, Iterable):
+        raise PanelError(f"the panel is of type {kind}; expected a panel, a file, or an ordered list of gene names")
+    genes = list(given)
+    for place, gene in enumerate(genes, start=1):
+        if not isinstance(gene, str):
+            raise PanelError(
+                f"entry {place} of the list of {len(genes)} genes is {gene!r} ({type(gene).__name__}); expected gene "
+                "names, which are text"
+            )
+    return Panel(tuple(map(str, genes)))
 
 
 def select_task(adata: AnnData, task: PanelTask, n_genes: int) -> Panel:
@@ -249,7 +266,8 @@ def _with_panel(rules: Rules, panel: Panel) -> Rules:
     if not held.n_existing:
         raise PanelError(
             f"none of the {len(panel)} genes of the panel ({quoted(panel.genes, most=3)}) is in the data (first: "
-            f"{quoted(rules.genes, most=3)}); use the same gene names, or name a column of second names"
+            f"{quoted(rules.genes, most=3)}); use the same gene names, or name a column of var with second "
+            "names (gene_name_key, --gene-name-key)"
         )
     return held
 

@@ -13,12 +13,18 @@ from scipy.special import log_softmax
 from selectormlp.data.anndata_io import CellsSource, cells_from_adata, choose_expression, drop_unlisted
 from selectormlp.data.cells import Cells, IntArray, Matrix, as_matrix, check_unique, gene_positions
 from selectormlp.data.hashing import hash_cells
-from selectormlp.data.normalize import Normalization, log1p_cp10k
-from selectormlp.errors import DataError, SettingsError
+from selectormlp.data.normalize import Normalization, log1p_cp10k, stored_values
+from selectormlp.errors import DataError, SettingsError, counted, nearest
 from selectormlp.evaluation.intervals import FloatArray
 from selectormlp.evaluation.refit import fit_quietly, make_classifier
 from selectormlp.evaluation.splits import Folds, thin_out
-from selectormlp.models.panel_classifier import ClassifierCard, PanelClassifier, Predictions, check_confidence
+from selectormlp.models.panel_classifier import (
+    ClassifierCard,
+    PanelClassifier,
+    Predictions,
+    check_class_names,
+    check_confidence,
+)
 from selectormlp.panel.panel import Panel
 from selectormlp.versions import package_versions
 from selectormlp.workflow.evaluation import MOST_TRAIN, Judging, fold_cells, read_for_judging
@@ -45,9 +51,9 @@ def fit_classifier_task(adata: AnnData, panel: Panel, judging: Judging, min_conf
         )
     source = judging.source
     everything, aliases = read_for_judging(adata, source)
+    check_class_names(everything.classes)
     columns, _ = match_genes(panel, everything.genes, aliases)
     genes = tuple(map(str, everything.genes[columns]))
-    is_counts = choose_expression(adata, layer=source.layer, normalize=source.normalize).is_counts
     labelled = CellsSource(
         str(source.label_key), source.donor_key, source.layer, source.normalize, source.exclude_labels
     )
@@ -67,7 +73,7 @@ def fit_classifier_task(adata: AnnData, panel: Panel, judging: Judging, min_conf
             label_key=str(source.label_key),
             layer=source.layer,
             normalize=source.normalize,
-            is_counts=is_counts,
+            is_counts=everything.is_normalized,
             temperature=temperature,
             min_confidence=min_confidence,
             accuracy=float((scores.argmax(axis=1) == true).mean()),
@@ -96,13 +102,28 @@ def predict_task(
     check_unique(adata.obs_names, "cell", "adata.obs_names_make_unique()")
     if not adata.n_obs:
         raise DataError("the data are empty (0 cells); at least one cell is needed")
-    expression = choose_expression(
-        adata, layer=card.layer if layer is None else layer, normalize=normalize or card.normalize
-    )
+    wanted, trained_on = layer, "" if card.layer is None else f" in layer {card.layer!r}"
+    if layer is None and card.layer is not None:
+        if card.layer in adata.layers:
+            wanted = card.layer
+        else:
+            logger.warning(
+                "the classifier learned from the layer %r, which these data lack: X is read instead; name another "
+                "layer (--layer) if that is wrong (%s)",
+                card.layer,
+                nearest(card.layer, adata.layers.keys()),
+            )
+    expression = choose_expression(adata, layer=wanted, normalize=normalize or card.normalize)
+    if not stored_values(expression.X).any():
+        raise DataError(
+            f"{'X' if wanted is None else f'layer {wanted!r}'} holds no counts at all: all values of its "
+            f"{counted(adata.n_obs, 'cell', 'cells')} are 0; give expression, or name a layer that holds it"
+        )
     if card.is_counts and not expression.is_counts:
         raise DataError(
-            "the classifier learned from counts (log1p of counts per 10,000 of its own genes), and these values are "
-            "not counts; name a layer that holds counts"
+            f"the classifier learned from counts{trained_on} (log1p of counts per 10,000 of its own genes), and the "
+            f"values of {'X' if wanted is None else f'layer {wanted!r}'} are not counts; name a layer that holds "
+            "counts (--layer)"
         )
     X: Matrix = expression.X
     if expression.is_counts and not card.is_counts:
@@ -115,7 +136,14 @@ def predict_task(
     X = as_matrix(X[:, gene_positions(expression.genes, pd.Index(card.genes))])
     if card.is_counts:
         X = log1p_cp10k(X)
-    return classifier.predict(X, adata.obs_names.astype(str), min_confidence=min_confidence)
+    found = classifier.predict(X, adata.obs_names.astype(str), min_confidence=min_confidence)
+    if found.empty.any():
+        logger.warning(
+            "%s no counts in any of the %s of the panel: unsure, whatever the confidence",
+            counted(int(found.empty.sum()), "cell has", "cells have"),
+            counted(len(card.genes), "gene", "genes"),
+        )
+    return found
 
 
 def fit_temperature(scores: FloatArray, true: IntArray) -> float:

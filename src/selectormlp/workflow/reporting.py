@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from selectormlp.errors import counted
 from selectormlp.evaluation.expression import measure_expression
 from selectormlp.evaluation.redundancy import measure_redundancy
 from selectormlp.evaluation.robustness import Plan
@@ -134,7 +135,7 @@ def find_out(adata: AnnData, panel: Panel, task: Reporting) -> Findings:
         notes=tuple(notes),
         command=task.command,
         masked=task.masked,
-        title=task.title or f"Panel of {len(panel)} genes for {source.label_key} in {name}",
+        title=task.title or f"Panel of {counted(len(panel), 'gene', 'genes')} for {source.label_key} in {name}",
     )
 
 

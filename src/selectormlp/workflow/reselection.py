@@ -12,7 +12,7 @@ import pandas as pd
 
 from selectormlp.data.cells import Cells, IntArray
 from selectormlp.data.hashing import hash_cells
-from selectormlp.errors import InputError, PanelError
+from selectormlp.errors import InputError, PanelError, counted
 from selectormlp.evaluation.result import Protocol
 from selectormlp.evaluation.splits import BoolArray
 from selectormlp.panel.choose import choose
@@ -207,10 +207,11 @@ def judge(panel: Panel, cells: Cells, label_key: str, aliases: pd.Index[str] | N
         return Verdict("other cells", unseen, None, note)
     recipe = recipe_of(panel, label_key, aliases)
     if isinstance(recipe, Recipe):
+        n_genes = counted(recipe.n_genes, "gene", "genes")
         note = (
             f"The panel was learned on {n_learned}, which leaves too few{whose} to test it on: in each split "
-            f"{recipe.method!r} chose {recipe.n_genes} genes anew from the training cells. The scores are those of the "
-            "method, not of this very list."
+            f"{recipe.method!r} chose {n_genes} anew from the training cells. The scores are those of the method, not "
+            "of this very list."
         )
         return Verdict("reselected", everything, recipe, note)
     if cells.donors is not None and _enough(~learned, cells):
