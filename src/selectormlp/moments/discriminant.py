@@ -86,7 +86,7 @@ class DiscriminantObjective:
         criterion: Criterion = "inverse",
         ridge: float = 0.1,
         shrinkage: float = 0.5,
-        shrink_after: int = 12,
+        shrink_after: int = 20,
     ) -> None:
         if criterion not in CRITERIA:
             raise SettingsError(f"criterion={criterion!r}; expected one of {quoted(CRITERIA)}")

@@ -88,7 +88,7 @@ class DiscriminantSelector(ClosedFormSelector):
         criterion: Criterion = "inverse",
         ridge: float = 0.1,
         shrinkage: float = 0.5,
-        shrink_after: int = 12,
+        shrink_after: int = 20,
         class_weights: Mapping[Any, float] | None = None,
         must_have: Sequence[int] | None = None,
         refine: bool = False,
