@@ -278,10 +278,54 @@ def test_a_folder_that_cannot_be_written_to_is_refused(refused, settings_file, t
     adata.write_h5ad(tmp_path / "cells.h5ad")
     (tmp_path / "taken").write_text("")
     split = settings_file(SPLIT | {"save_dir": "taken/split"})
-    words = "cannot write to the folder 'taken/split' (Not a directory); choose one that you may write to"
+    words = "cannot write to the folder 'taken/split': 'taken' is a file; name a folder"
     assert words in refused("split_data", "--quiet", "--config", split)[0]
-    run = ("run", "cells.h5ad", "--label-key", "cell_type", "--quiet")
-    assert "cannot write to the folder 'taken'" in refused(*run, "--out", "taken")[0]
+
+
+OUTPUTS = {
+    "select": ["--label-key", "x", "--size", "3"],
+    "extend": ["--label-key", "x", "--panel", "mine.txt", "--add", "3"],
+    "explain": ["--label-key", "x", "--panel", "mine.txt"],
+    "evaluate": ["--label-key", "x", "--panel", "mine.txt"],
+    "compare": ["--label-key", "x", "--panel", "mine.txt"],
+    "report": ["--label-key", "x", "--panel", "mine.txt"],
+    "run": ["--label-key", "x"],
+    "predict": ["--model", "mine.safetensors"],
+}
+
+
+@pytest.mark.parametrize("command", OUTPUTS)
+def test_a_folder_for_results_is_checked_before_the_data_are_read(refused, tmp_path, command):
+    (tmp_path / "taken").write_text("")
+    words = [command, "no such file.h5ad", *OUTPUTS[command], "--out"]
+    (line,) = refused(*words, "taken")
+    assert line.endswith("'taken' is a file; name a folder")
+    (line,) = refused(*words, "taken/results")
+    assert "cannot write to the folder 'taken/results': 'taken' is a file; name a folder" in line
+    (line,) = refused(*words, "new/" + "x" * 300)
+    assert "(File name too long); choose one that you may write to" in line
+
+
+@pytest.mark.parametrize("command", OUTPUTS)
+def test_nothing_half_made_is_left_of_a_command_that_fails_later(refused, command):
+    (line,) = refused(command, "no such file.h5ad", *OUTPUTS[command], "--out", "new/results")
+    assert "no file" in line or "no panel" in line or "no classifier" in line or "no model" in line
+
+
+@pytest.mark.parametrize(
+    ("command", "taken", "more"),
+    [
+        ("evaluate", "model", ["--model", "model"]),
+        ("evaluate", "model.safetensors", ["--model", "model"]),
+        ("select", "results/panel.json", []),
+        ("select", "results/report.html", ["--report"]),
+        ("extend", "results/panel.csv", []),
+    ],
+)
+def test_a_file_for_results_that_is_a_folder_is_refused_at_once(refused, tmp_path, command, taken, more):
+    (tmp_path / taken).mkdir(parents=True)
+    (line,) = refused(command, "no such file.h5ad", *OUTPUTS[command], "--out", "results", *more)
+    assert f"cannot write '{taken}', which is a folder" in line
 
 
 @pytest.fixture

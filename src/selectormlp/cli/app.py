@@ -155,9 +155,11 @@ def run(
     from selectormlp.cli.terminal import set_up_log
     from selectormlp.data.anndata_files import read_adata
     from selectormlp.data.anndata_io import CellsSource
+    from selectormlp.files import check_folders
     from selectormlp.workflow.settings import RunSettings, read_settings
 
     progress = set_up_log(quiet=quiet)
+    check_folders(out, *([out / "panel"] if report else []))
     settings = RunSettings() if config is None else read_settings(RunSettings, config)
     if method:
         settings = settings.model_copy(update={"methods": tuple(method)})
@@ -176,9 +178,11 @@ def demo(
     from selectormlp.cli.terminal import set_up_log
     from selectormlp.data.anndata_io import CellsSource
     from selectormlp.data.datasets import pbmc68k
+    from selectormlp.files import check_folders
     from selectormlp.workflow.settings import RunSettings
 
     progress = set_up_log(quiet=quiet)
+    check_folders(out, out / "panel")
     source = CellsSource("bulk_labels")
     _run(pbmc68k(), source, out, RunSettings(), seed=seed, progress=progress, report_size=25, name="pbmc68k_reduced")
 
