@@ -184,6 +184,7 @@ class NetworkSelector(NetworkClassifier):
         )
 
     def _check_parameters(self) -> None:
+        check_class_weight(self.class_weight)
         choices: dict[str, tuple[object, tuple[object, ...]]] = {
             "selector_type": (self.selector_type, SELECTOR_TYPES),
             "penalty": (self.penalty, (*PENALTIES, None)),

@@ -55,7 +55,7 @@ class LinearSVM(ClassifyingSelector):
         penalty: Literal["l1", "l2"] = "l1",
         dual: bool = False,
         C: float = 1.0,
-        class_weight: Literal["balanced"] | None = None,
+        class_weight: Literal["balanced"] | Mapping[Any, float] | None = None,
         max_iter: int = 1000,
         random_state: Any = None,
     ) -> None:
@@ -83,18 +83,24 @@ class LinearSVM(ClassifyingSelector):
 
         Raises
         ------
+        SettingsError
+            If ``class_weight`` is not usable.
         DataError
             If the cells are of one class, or a label is not in ``classes``.
         ValueError
             Of scikit-learn, if a parameter is out of range or a combination is not supported.
         """
+        check_class_weight(self.class_weight)
         cells, codes = self._checked_training_data(X, y, classes)
+        weights: Any = self.class_weight
+        if isinstance(weights, Mapping):  # by label; liblinear is given codes
+            weights = dict(enumerate(class_importance(self.classes_, weights, name="class_weight")))
         svm = LinearSVC(
             loss=self.loss,
             penalty=self.penalty,
             dual=self.dual,
             C=self.C,
-            class_weight=self.class_weight,
+            class_weight=weights,
             max_iter=self.max_iter,
             random_state=self.random_state,
         )
