@@ -43,7 +43,8 @@ def gene_thresholds(X: Any, threshold: Threshold, quantile: float) -> FloatArray
     >>> gene_thresholds(X, "quantile", 0.5)
     array([0., 2.])
     """
-    if isinstance(quantile, str | bool) or not np.isscalar(quantile) or not 0 <= quantile < 1:
+    given: object = quantile
+    if isinstance(given, bool) or not (isinstance(given, int | float | np.floating) and 0 <= given < 1):
         raise SettingsError(f"quantile={quantile!r}; expected a number from 0 up, below 1")
     if threshold != "quantile":
         if isinstance(threshold, str | bool) or not np.isscalar(threshold) or not np.isfinite(threshold):

@@ -93,7 +93,8 @@ class BinarizingSelector(GeneSelector):
         n_chosen = n_wanted - len(must_have)
         if self.n_candidates is not None and self.n_candidates < n_chosen:
             raise SettingsError(
-                f"n_candidates={self.n_candidates!r} for {n_chosen} genes to be chosen; expected {n_chosen} or more, or None"
+                f"n_candidates={self.n_candidates!r} for {n_chosen} genes to be chosen; expected {n_chosen} or more, "
+                "or None"
             )
         self.thresholds_ = gene_thresholds(X, self.threshold, self.quantile)
         columns = np.concatenate([must_have, free])

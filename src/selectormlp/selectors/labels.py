@@ -62,9 +62,7 @@ def class_importance(
     named = {} if given is None else dict(given)
     for label, importance in named.items():
         if label not in classes.tolist():
-            raise SettingsError(
-                f"{name} names {label!r}, which no cell has: {nearest(str(label), map(str, classes))}"
-            )
+            raise SettingsError(f"{name} names {label!r}, which no cell has: {nearest(str(label), map(str, classes))}")
         if not importance >= 0:
             raise SettingsError(f"{name} gives {label!r} the weight {importance!r}; expected a number ≥ 0")
     return np.array([named.get(label, 1.0) for label in classes.tolist()], dtype=np.float64)

@@ -40,8 +40,9 @@ class PersistSelector(BinarizingSelector):
     candidates
         Columns that may be chosen beside them. None: all.
     n_candidates
-        How many genes the elimination leaves, beside must-have ones. None: 8 for each gene to be chosen, from 100
-        to 500, but at least 2 for each; a number may not be below that of the genes to be chosen beside them. Where there are no more genes than that, nothing is eliminated.
+        How many genes the elimination leaves, beside must-have ones; no fewer than are to be chosen beside these. None:
+        8 for each gene to be chosen, from 100 to 500, but at least 2 for each. Where there are no more genes than that,
+        nothing is eliminated.
     tolerance
         How far that number may be off, as a part of it. Where no λ is found that keeps to it, the nearest result is
         taken, and the log warns.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -14,6 +14,7 @@ from sklearn.svm import LinearSVC
 
 from selectormlp.data.cells import Matrix
 from selectormlp.selectors.classifier import ClassifyingSelector, FloatArray
+from selectormlp.selectors.labels import check_class_weight, class_importance
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +27,8 @@ class LinearSVM(ClassifyingSelector):
     n_features_to_select
         Number of genes of the panel (int), fraction of the genes (float), or None for half of them.
     loss, penalty, dual, C, class_weight, max_iter
-        Of ``sklearn.svm.LinearSVC``; the defaults are those of the published program.
+        Of ``sklearn.svm.LinearSVC``; the defaults are those of the published program. A mapping as ``class_weight``
+        goes from labels to weights, 1 where it names none.
     random_state
         Seed; the same seed gives the same ranking.
 
