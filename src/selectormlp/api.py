@@ -73,8 +73,9 @@ def select(
         Column of ``obs`` with the donor. ``mlp`` takes its validation cells from donors of their own; for other
         methods it is only written down in the panel's provenance.
     normalize
-        ``"auto"`` turns what looks like counts into log1p of counts per 10,000; ``"counts"`` does so whatever is
-        there; ``"none"`` takes values as they are. Where ``X`` is scaled, ``"auto"`` reads ``.raw``.
+        ``"auto"`` turns what looks like counts into log1p of counts per 10,000; where ``X`` is scaled, it reads
+        ``.raw``. ``"counts"`` insists on counts: whole numbers, or, with a warning, fractions of which the largest is
+        above 30, as where ambient RNA was subtracted; logs are never that large. ``"none"`` takes values as they are.
     exclude_labels
         Labels whose cells take no part.
     must_have, forbidden, candidates, costs, budget, min_mean, max_mean, min_markers_per_type, ignore_unknown

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from selectormlp.data.anndata_io import check_adata
 from selectormlp.data.normalize import Normalization
 from selectormlp.evaluation.compare import Comparison
 from selectormlp.evaluation.result import Evaluation
@@ -375,5 +376,6 @@ def predict(
     DataError
         If a gene is missing, there are no counts at all, or the values are not of the kind learned from.
     """
+    check_adata(adata)
     known = classifier if isinstance(classifier, PanelClassifier) else load_classifier(classifier)
     return predict_task(adata, known, layer=layer, normalize=normalize, min_confidence=min_confidence)

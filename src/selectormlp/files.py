@@ -32,6 +32,38 @@ def ensure_folders(*paths: Path | str) -> tuple[Path, ...]:
         If one cannot be made or written to.
     """
     folders = tuple(map(Path, paths))
+    _make(folders)
+    return folders
+
+
+def check_folders(*paths: Path | str) -> None:
+    """Refuse folders that cannot be made or written to, before the long work; nothing is left behind.
+
+    Raises
+    ------
+    OutputError
+        If one cannot be made or written to.
+    """
+    _remove(_make(tuple(map(Path, paths))))
+
+
+def check_files(*paths: Path | str) -> None:
+    """Refuse files that cannot be written, before the long work; nothing is left behind.
+
+    Raises
+    ------
+    OutputError
+        If one is a folder, or its folder cannot be made or written to.
+    """
+    places = tuple(map(Path, paths))
+    for place in places:
+        if place.is_dir():
+            raise OutputError(f"cannot write {str(place)!r}, which is a folder; move it away or choose another place")
+    check_folders(*(place.parent for place in places))
+
+
+def _make(folders: tuple[Path, ...]) -> list[Path]:
+    """Make folders and try to write to them; return those that are new, parents first."""
     made: list[Path] = []
     for folder in folders:
         try:
@@ -40,14 +72,24 @@ def ensure_folders(*paths: Path | str) -> tuple[Path, ...]:
             with tempfile.TemporaryFile(dir=folder):
                 pass
         except OSError as error:
-            for place in reversed(made):
-                with suppress(OSError):
-                    place.rmdir()
-            raise OutputError(
-                f"cannot write to the folder {str(folder)!r} ({error.strerror or error}); choose one that you may "
-                "write to"
-            ) from error
-    return folders
+            _remove(made)
+            raise OutputError(_refusal(folder, error)) from error
+    return made
+
+
+def _remove(made: list[Path]) -> None:
+    for place in reversed(made):
+        with suppress(OSError):
+            place.rmdir()
+
+
+def _refusal(folder: Path, error: OSError) -> str:
+    with suppress(OSError):
+        for place in (folder, *folder.parents):
+            if place.exists() and not place.is_dir():
+                inside = "" if place == folder else f"cannot write to the folder {str(folder)!r}: "
+                return f"{inside}{str(place)!r} is a file; name a folder"
+    return f"cannot write to the folder {str(folder)!r} ({error.strerror or error}); choose one that you may write to"
 
 
 @contextmanager
@@ -79,9 +121,7 @@ def written_whole(*targets: Path | str) -> Iterator[tuple[Path, ...]]:
     'gene'
     """
     places = [Path(target) for target in targets]
-    for place in places:
-        if place.is_dir():
-            raise OutputError(f"cannot write {str(place)!r}, which is a folder; move it away or choose another place")
+    check_files(*places)
     ensure_folders(*(place.parent for place in places))
     drafts = [place.parent / f".{place.stem}.{os.getpid()}.part{place.suffix}" for place in places]
     try:

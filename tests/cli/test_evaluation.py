@@ -107,7 +107,7 @@ def test_compare_prints_a_line_a_panel(cli, data, tmp_path):
         ),
         ("evaluate", ["--panel", "mine.csv", "--out", "x", "--stability", 3], "cannot be chosen again"),
         ("evaluate", ["--panel", "mine.csv", "--out", "x", "--coarse-key", "celltype"], "no label column 'celltype'"),
-        ("evaluate", ["--panel", "mine.csv", "--out", "cells.h5ad", "--no-unsupervised"], "cannot write"),
+        ("evaluate", ["--panel", "mine.csv", "--out", "cells.h5ad", "--no-unsupervised"], "is a file; name a folder"),
         ("compare", ["--out", "x"], "nothing to compare"),
         ("compare", ["--panel", "mine.csv", "--method", "discriminate", "--out", "x"], "did you mean 'discriminant'"),
     ],

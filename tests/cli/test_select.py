@@ -172,7 +172,7 @@ WRONG = {
     "costs": (("--costs", "{costs}", "--budget", "3"), "the cost of 'g1' is no finite number"),
     "costs without header": (("--costs", "{plain}", "--budget", "3"), "no column is headed 'cost'"),
     "size": (("--size", "21"), "20 allowed gene(s) for a panel of 21"),
-    "out": (("--out", "{plain}"), "cannot write to the folder"),
+    "out": (("--out", "{plain}"), "is a file; name a folder"),
 }
 
 

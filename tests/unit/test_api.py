@@ -419,3 +419,32 @@ def test_unsupervised_persist_predicts_all_genes_or_a_layer():
         sm.select(adata, label_key="cell_type", n_genes=1, method="persist", target_layer="target")
     with pytest.raises(SettingsError, match="has no option 'candidates'"):
         sm.select(adata, label_key="cell_type", n_genes=1, method="persist", options={"candidates": [1]})
+
+
+KEY = {"label_key": "cell_type"}
+CALLS = {
+    "select": lambda given: sm.select(given, n_genes=3, **KEY),
+    "select without labels": lambda given: sm.select(given, n_genes=3, label_key=None, method="variance"),
+    "extend": lambda given: sm.extend(given, ["g0"], n_new=3, **KEY),
+    "explain": lambda given: sm.explain(given, ["g0"], **KEY),
+    "evaluate": lambda given: sm.evaluate(given, ["g0"], **KEY),
+    "compare": lambda given: sm.compare(given, {"mine": ["g0"], "theirs": ["g1"]}, **KEY),
+    "stability": lambda given: sm.stability(given, method="discriminant", n_genes=3, **KEY),
+    "robustness": lambda given: sm.robustness(given, ["g0"], **KEY),
+    "fit_classifier": lambda given: sm.fit_classifier(given, ["g0"], **KEY),
+    "predict": lambda given: sm.predict(given, "absent.safetensors"),
+    "report": lambda given: sm.report(given, ["g0"], "absent.html", **KEY),
+    "expression": lambda given: sm.expression(given, ["g0"], **KEY),
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_what_is_no_anndata_object_is_refused(call, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        DataError, match=r"^expected an AnnData object, found str; read it with anndata.read_h5ad\('c.h5"
+    ):
+        call("c.h5ad")
+    with pytest.raises(DataError, match="expected an AnnData object, found DataFrame; make one with"):
+        call(pd.DataFrame())
+    assert list(tmp_path.iterdir()) == []

@@ -233,6 +233,31 @@ def test_what_is_neither_counts_nor_logs_is_warned_of(adata, said):
     np.testing.assert_allclose(np.expm1(values_of(counted)).sum(axis=1), 1e4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("change", [lambda X: X.log1p(), lambda X: X * 0.3])
+def test_small_fractions_are_no_counts(adata, change):
+    adata.X = change(adata.X)
+    words = (
+        r"X holds values up to [\d.]+ that are not whole .* look log-.*set it to \"auto\" or \"none\", or name a layer"
+    )
+    with pytest.raises(DataError, match=words):
+        cells_from_adata(adata, replace(SOURCE, normalize="counts"))
+
+
+def test_corrected_counts_are_taken_as_asked_with_a_warning(adata, said):
+    adata.X = adata.X * 9.7
+    found = cells_from_adata(adata, replace(SOURCE, normalize="counts"))
+    np.testing.assert_allclose(values_of(found), log1p_cp10k(adata.X.toarray()), rtol=1e-5)
+    assert found.is_normalized
+    assert "that are not whole numbers: taken as corrected counts, as asked" in said()
+    assert "raw counts" not in said()
+
+
+def test_ones_and_zeros_may_be_called_counts(adata, said):
+    adata.X = (adata.X > 0).astype(np.float32)
+    assert cells_from_adata(adata, replace(SOURCE, normalize="counts")).is_normalized
+    assert "X holds raw counts" in said()
+
+
 def test_a_layer_is_taken_instead_of_x(adata, said):
     adata.layers["counts"] = adata.X.copy()
     adata.X = None

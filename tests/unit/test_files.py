@@ -1,7 +1,7 @@
 import pytest
 
 from selectormlp.errors import OutputError
-from selectormlp.files import ensure_folder, ensure_folders, written_whole
+from selectormlp.files import check_files, check_folders, ensure_folder, ensure_folders, written_whole
 
 
 def names_in(folder):
@@ -17,7 +17,7 @@ def test_folders_are_made_with_their_parents(tmp_path):
 def test_folders_are_made_all_or_none(tmp_path):
     (tmp_path / "file").write_text("kept")
     (tmp_path / "there").mkdir()
-    with pytest.raises(OutputError, match=r"cannot write to the folder '.*file/x' \(Not a directory\); choose one"):
+    with pytest.raises(OutputError, match=r"cannot write to the folder '.*file/x': '.*file' is a file; name a folder$"):
         ensure_folders(tmp_path / "new" / "deep", tmp_path / "there" / "new", tmp_path / "there", tmp_path / "file/x")
     assert names_in(tmp_path) == ["file", "there"]
 
@@ -26,6 +26,24 @@ def test_a_name_that_no_folder_can_have_leaves_no_parents(tmp_path):
     with pytest.raises(OutputError, match="File name too long"):
         ensure_folder(tmp_path / "new" / ("x" * 300))
     assert names_in(tmp_path) == []
+
+
+def test_a_check_leaves_nothing_behind(tmp_path):
+    (tmp_path / "there").mkdir()
+    check_folders(tmp_path / "new" / "deep", tmp_path / "new", tmp_path / "there")
+    check_files(tmp_path / "new" / "deep" / "a.csv", tmp_path / "there" / "b.csv")
+    assert names_in(tmp_path) == ["there"]
+
+
+def test_a_check_refuses_what_could_not_be_written(tmp_path):
+    (tmp_path / "file").write_text("kept")
+    with pytest.raises(OutputError, match=r"^'.*file' is a file; name a folder$"):
+        check_folders(tmp_path / "new", tmp_path / "file")
+    with pytest.raises(OutputError, match=r"cannot write '.*new', which is a folder; move it away"):
+        check_files(tmp_path / "a.csv", ensure_folder(tmp_path / "new"))
+    with pytest.raises(OutputError, match=r"File name too long\); choose one that you may write to"):
+        check_folders(tmp_path / "other" / ("x" * 300))
+    assert names_in(tmp_path) == ["file", "new"]
 
 
 def test_files_appear_together_once_whole(tmp_path):

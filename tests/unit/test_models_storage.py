@@ -121,7 +121,7 @@ def test_a_loaded_model_finds_its_genes_by_name(models, make_adata, cells, tmp_p
 
 def test_a_model_that_cannot_be_written_is_said(models, tmp_path):
     (tmp_path / "taken").write_text("")
-    with pytest.raises(OutputError, match="cannot write to the folder"):
+    with pytest.raises(OutputError, match="is a file; name a folder"):
         save_model(models["svm"], tmp_path / "taken" / "model")
 
 

@@ -64,7 +64,7 @@ def test_no_cell_of_the_csv_is_a_formula(tmp_path):
 
 def test_writing_where_no_folder_can_be_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="cannot write to the folder"):
+    with pytest.raises(OutputError, match="is a file; name a folder"):
         write_panel(PANEL, tmp_path / "file")
 
 

@@ -195,6 +195,8 @@ def test_the_decision_is_one_column_for_two_classes():
         ({"weight_decay": -1}, "weight_decay=-1; expected 0 or more"),
         ({"max_epochs": 0}, "max_epochs=0; expected 1 or more"),
         ({"batch_size": 1}, "batch_size=1; expected 2 or more"),
+        ({"class_weight": "x"}, "class_weight='x'; expected 'balanced', a mapping from labels to weights, or None"),
+        ({"class_weight": 2.0}, "class_weight=2.0; expected 'balanced', a mapping from labels to weights, or None"),
         ({"patience": 0}, "patience=0; expected 1 or more, or None"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",

@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse as sp
 from sklearn.svm import LinearSVC
 
-from selectormlp.errors import DataError
+from selectormlp.errors import DataError, SettingsError
 from selectormlp.selectors.svm import LinearSVM
 
 
@@ -110,3 +110,25 @@ def test_the_same_seed_gives_the_same_ranking():
 def test_one_class_is_refused():
     with pytest.raises(DataError, match=r"all cells are of one class \('B'\)"):
         LinearSVM().fit(cells()[0], ["B"] * 90)
+
+
+def test_weights_of_classes_are_by_label_for_any_labels():
+    X, y = cells()
+    labels = np.array(["c", "b", "a"])[np.unique(y, return_inverse=True)[1]]
+    weighted = LinearSVM(class_weight={"a": 50.0}, random_state=0).fit(X, labels)
+    expected = LinearSVC(penalty="l1", dual=False, class_weight={0: 50.0, 1: 1, 2: 1}, random_state=0)
+    expected.fit(X.astype(np.float32), np.unique(labels, return_inverse=True)[1])
+    np.testing.assert_allclose(weighted.svm_.coef_, expected.coef_)
+    assert not np.allclose(weighted.svm_.coef_, LinearSVM(random_state=0).fit(X, labels).svm_.coef_)
+
+
+@pytest.mark.parametrize(
+    ("weight", "words"),
+    [
+        ("x", r"class_weight='x'; expected 'balanced', a mapping .*, or None"),
+        ({"z": 1.0}, "class_weight names 'z', which no cell has"),
+    ],
+)
+def test_weights_of_classes_that_cannot_be(weight, words):
+    with pytest.raises(SettingsError, match=words):
+        LinearSVM(class_weight=weight).fit(*cells())

@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from selectormlp.cli import evaluation, panels
 from selectormlp.cli import report as reports
 from selectormlp.cli.options import Data, ExcludeLabel, LabelKey, Layer, Normalize, Out, Quiet, SeedFlag
-from selectormlp.errors import SelectorMLPError
+from selectormlp.errors import SelectorMLPError, nearest
 
 app = typer.Typer(
     name="selectormlp",
@@ -22,6 +22,9 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
+
+UsageError: Any = typer.BadParameter.__base__
+"""Wrong words on the command line; not every version of typer takes it from the same place."""
 
 
 class ModelType(StrEnum):
@@ -155,9 +158,11 @@ def run(
     from selectormlp.cli.terminal import set_up_log
     from selectormlp.data.anndata_files import read_adata
     from selectormlp.data.anndata_io import CellsSource
+    from selectormlp.files import check_folders
     from selectormlp.workflow.settings import RunSettings, read_settings
 
     progress = set_up_log(quiet=quiet)
+    check_folders(out, *([out / "panel"] if report else []))
     settings = RunSettings() if config is None else read_settings(RunSettings, config)
     if method:
         settings = settings.model_copy(update={"methods": tuple(method)})
@@ -176,9 +181,11 @@ def demo(
     from selectormlp.cli.terminal import set_up_log
     from selectormlp.data.anndata_io import CellsSource
     from selectormlp.data.datasets import pbmc68k
+    from selectormlp.files import check_folders
     from selectormlp.workflow.settings import RunSettings
 
     progress = set_up_log(quiet=quiet)
+    check_folders(out, out / "panel")
     source = CellsSource("bulk_labels")
     _run(pbmc68k(), source, out, RunSettings(), seed=seed, progress=progress, report_size=25, name="pbmc68k_reduced")
 
@@ -243,9 +250,44 @@ def _run(
 
 
 def main() -> None:
-    """Run a command; an error of ours, or of the file system, is printed as one line, with exit code 2."""
+    """Run a command; wrong usage, an error of ours, or of the file system, is printed as one line, with exit code 2."""
     try:
-        app()
+        code = app(standalone_mode=False, prog_name="selectormlp")
+    except UsageError as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            error.show()
+            sys.exit(2)
+        _refuse(_usage(error))
+    except typer.Abort:
+        sys.stderr.write("Aborted.\n")
+        sys.exit(1)
     except (SelectorMLPError, OSError) as error:
-        sys.stderr.write(f"selectormlp: error: {error}\n")
-        sys.exit(2)
+        _refuse(str(error))
+    if code:
+        sys.exit(code)
+
+
+def _refuse(message: str) -> NoReturn:
+    sys.stderr.write(f"selectormlp: error: {message}\n")
+    sys.exit(2)
+
+
+def _usage(error: Any) -> str:
+    """Say what is wrong with the words of a command, which names come nearest, and where the help is."""
+    context = error.ctx
+    if hasattr(error, "possibilities") and context is not None:
+        known = [
+            name
+            for parameter in context.command.get_params(context)
+            for name in parameter.opts
+            if name.startswith("--")
+        ]
+        return f"no such option {error.option_name!r}; {nearest(error.option_name, known)}"
+    text = " ".join(error.format_message().split()).rstrip(".")
+    text = text[:1].lower() + text[1:]
+    details = getattr(error.__cause__, "errors", None)  # of the check of a value's type and range
+    if details is not None and error.param is not None:
+        first = details()[0]
+        reason = first["msg"].removeprefix("Value error, ").rstrip(".")
+        text = f"{' / '.join(error.param.opts)} is {first['input']!r}; {reason[:1].lower()}{reason[1:]}"
+    return text if context is None or text.endswith("?") else f"{text}; see '{context.command_path} --help'"

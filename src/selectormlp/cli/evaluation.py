@@ -58,7 +58,11 @@ def evaluate(
         int, typer.Option("--stability", min=0, help="Choose so often anew from part of the cells (panels of ours).")
     ] = 0,
     model: Annotated[
-        Path | None, typer.Option(help="Write the panel's classifier to this file, for `predict`.", show_default=False)
+        Path | None,
+        typer.Option(
+            help="Write the panel's classifier to this file, for `predict`; `.safetensors` is added if absent.",
+            show_default=False,
+        ),
     ] = None,
     seed: opt.SeedFlag = None,
     quiet: opt.Quiet = False,
@@ -68,11 +72,15 @@ def evaluate(
     from selectormlp.api_evaluation import fit_classifier
     from selectormlp.cli.terminal import print_files
     from selectormlp.errors import SettingsError
-    from selectormlp.files import ensure_folders
-    from selectormlp.models.panel_classifier import check_class_names
+    from selectormlp.files import check_files, check_folders, ensure_folders
+    from selectormlp.models.panel_classifier import SUFFIX, check_class_names
     from selectormlp.panel.storage import read_panel
     from selectormlp.workflow.tables import evaluation_tables, write_tables
 
+    if model is not None:
+        check_files(model)
+        check_files(model if model.suffix == SUFFIX else model.with_name(model.name + SUFFIX))
+    check_folders(out)
     if model is not None and classifier != "logistic":
         raise SettingsError(f"--model writes logistic regression, and --classifier is {classifier!r}; leave one out")
     known = read_panel(panel)
@@ -131,9 +139,11 @@ def compare(
     """Measure panels, and methods, side by side on the same cells; tables go to the folder."""
     from selectormlp.api_evaluation import compare as compare_panels
     from selectormlp.cli.terminal import print_files
+    from selectormlp.files import check_folders
     from selectormlp.workflow.comparison import named_panels
     from selectormlp.workflow.tables import comparison_tables, write_tables
 
+    check_folders(out)
     known = named_panels(panel or [])
     adata, given = _read(locals())
     found = compare_panels(
@@ -167,10 +177,12 @@ def predict(
     from selectormlp.api_evaluation import predict as predict_cells
     from selectormlp.cli.terminal import print_files, set_up_log
     from selectormlp.data.anndata_files import read_adata
+    from selectormlp.files import check_folders
     from selectormlp.models.panel_classifier import load_classifier
     from selectormlp.workflow.tables import prediction_tables, write_tables
 
     set_up_log(quiet=quiet)
+    check_folders(out)
     classifier = load_classifier(model)
     found = predict_cells(
         read_adata(data),

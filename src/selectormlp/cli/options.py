@@ -21,7 +21,10 @@ LabelKeyIfNeeded = Annotated[
     ),
 ]
 Layer = Annotated[str | None, typer.Option(help="Layer to read instead of X.")]
-Normalize = Annotated[str, typer.Option(help="auto (log1p of counts per 10,000 if X holds counts), counts, or none.")]
+Normalize = Annotated[
+    str,
+    typer.Option(help="auto (log1p of counts per 10,000 if X holds counts), counts (refuses what is none), or none."),
+]
 ExcludeLabel = Annotated[
     list[str] | None, typer.Option(help="Label whose cells are left out; may be repeated.", show_default=False)
 ]

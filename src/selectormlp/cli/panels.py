@@ -58,7 +58,9 @@ def select(
     """Choose a panel of exactly so many genes; panel.csv, panel.json and genes.txt go to the folder."""
     from selectormlp.api import select as select_genes
     from selectormlp.errors import SettingsError
+    from selectormlp.files import check_files
 
+    check_files(*_files(out, report=report))
     if report and label_key is None:
         raise SettingsError("a report needs cell types to test the panel on; name their column with --label-key")
     adata, given = _read(locals())
@@ -96,8 +98,10 @@ def extend(
 ) -> None:
     """Add genes to an existing panel, each with its gain; the whole panel goes to the folder."""
     from selectormlp.api import extend as extend_genes
+    from selectormlp.files import check_files
     from selectormlp.panel.storage import read_panel
 
+    check_files(*_files(out))
     existing = read_panel(panel)
     adata, given = _read(locals())
     _write(extend_genes(adata, existing, n_new=add, **given), out, n_known=len(existing))
@@ -121,8 +125,10 @@ def explain(
     """Say of each gene what it marks and separates, what is lost without it, and what would replace it."""
     from selectormlp.api import explain as explain_genes
     from selectormlp.cli.terminal import print_explanation, print_files
+    from selectormlp.files import check_folders
     from selectormlp.panel.storage import read_panel, write_explanation
 
+    check_folders(out)
     existing = read_panel(panel)
     adata, given = _read(locals())
     explanation = explain_genes(adata, existing, **given)
@@ -166,9 +172,15 @@ def _report(adata: Any, panel: Any, out: Path, data: Path, given: dict[str, Any]
 
 def _write(panel: Any, out: Path, *, n_known: int = 0, page: Path | None = None) -> None:
     from selectormlp.cli.terminal import print_files, print_panel
-    from selectormlp.panel.storage import CSV_NAME, JSON_NAME, LIST_NAME
 
     panel.write(out)
     print_panel(panel, n_known=n_known)
-    files = [out / name for name in (CSV_NAME, JSON_NAME, LIST_NAME)]
+    files = _files(out)
     print_files(files if page is None else [*files, page])
+
+
+def _files(out: Path, *, report: bool = False) -> list[Path]:
+    """Return the files that go to the folder of a panel."""
+    from selectormlp.panel.storage import CSV_NAME, JSON_NAME, LIST_NAME
+
+    return [out / name for name in (CSV_NAME, JSON_NAME, LIST_NAME, *(["report.html"] if report else []))]

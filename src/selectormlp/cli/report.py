@@ -43,8 +43,10 @@ def report(
     from selectormlp.cli.terminal import print_files, set_up_log
     from selectormlp.data.anndata_files import read_adata
     from selectormlp.panel.storage import read_panel
+    from selectormlp.reports import check_place
 
     set_up_log(quiet=quiet)
+    check_place(out)
     known = read_panel(panel)
     flags = locals()
     file = write_report(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,7 @@ from selectormlp.data.normalize import (
     LARGEST_PLAUSIBLE_LOG,
     NORMALIZATIONS,
     Normalization,
+    is_whole,
     log1p_cp10k,
     looks_like_counts,
     stored_values,
@@ -129,11 +131,13 @@ def choose_expression(adata: AnnData, *, layer: str | None, normalize: Normaliza
     Raises
     ------
     DataError
-        If the layer is absent, the matrix is not usable, gene names repeat, or X is negative and there is no
-        ``.raw`` (unless ``normalize`` is ``"none"``).
+        If it is no AnnData object, the layer is absent, the matrix is not usable, gene names repeat, X is negative and
+        there is no ``.raw`` (unless ``normalize`` is ``"none"``), or ``normalize`` is ``"counts"`` and the values are
+        as small as logs without being whole numbers.
     SettingsError
         If ``normalize`` is not a known value.
     """
+    check_adata(adata)
     if adata.isbacked:
         raise DataError("the data are open on disk only (backed); call adata.to_memory() first")
     if normalize not in NORMALIZATIONS:
@@ -172,7 +176,15 @@ def choose_expression(adata: AnnData, *, layer: str | None, normalize: Normaliza
         )
     is_counts = normalize == "counts" or looks_like_counts(X)
     largest = float(stored_values(X).max(initial=0))
-    if is_counts:
+    if normalize == "counts" and not is_whole(X):
+        _check_fractions(where, largest)
+        logger.warning(
+            "%s holds values up to %.4g that are not whole numbers: taken as corrected counts, as asked, and turned to "
+            "log1p of counts per 10,000",
+            where,
+            largest,
+        )
+    elif is_counts:
         logger.info("%s holds raw counts: turned to log1p of counts per 10,000", where)
     elif largest > LARGEST_PLAUSIBLE_LOG:
         logger.warning(
@@ -184,6 +196,31 @@ def choose_expression(adata: AnnData, *, layer: str | None, normalize: Normaliza
     else:
         logger.info("%s is taken as it is (values up to %.3g, not raw counts)", where, largest)
     return Expression(X, genes, is_counts=is_counts)
+
+
+def check_adata(given: object) -> None:
+    """Refuse what is no AnnData object.
+
+    Raises
+    ------
+    DataError
+        With the type that was found.
+    """
+    from anndata import AnnData
+
+    if not isinstance(given, AnnData):
+        is_path = isinstance(given, str | Path)
+        remedy = f"read it with anndata.read_h5ad({str(given)!r})" if is_path else "make one with anndata.AnnData(X)"
+        raise DataError(f"expected an AnnData object, found {type(given).__name__}; {remedy}")
+
+
+def _check_fractions(where: str, largest: float) -> None:
+    """Refuse values that are not whole numbers and as small as logs, where counts were promised."""
+    if largest <= LARGEST_PLAUSIBLE_LOG:
+        raise DataError(
+            f"{where} holds values up to {largest:.4g} that are not whole numbers, so they look log-transformed or "
+            'normalised, and normalize is "counts"; set it to "auto" or "none", or name a layer that holds counts'
+        )
 
 
 def read_labels(adata: AnnData, label_key: str, *, exclude: Sequence[str] = ()) -> tuple[pd.Index[str], pd.Series]:
@@ -267,8 +304,9 @@ def obs_column(adata: AnnData, key: str, what: str) -> pd.Series:
     Raises
     ------
     DataError
-        If it is absent; the nearest names are offered.
+        If it is absent, the nearest names being offered; or if this is no AnnData object.
     """
+    check_adata(adata)
     if key not in adata.obs.columns:
         raise DataError(f"no {what} column {key!r} in obs; {nearest(key, adata.obs.columns)}")
     column: pd.Series = adata.obs[key]

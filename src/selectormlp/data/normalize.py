@@ -12,7 +12,7 @@ from sklearn.preprocessing import normalize as scale_rows
 from selectormlp.data.cells import Matrix
 
 Normalization = Literal["auto", "counts", "none"]
-"""``auto`` normalises what looks like raw counts; ``counts`` whatever is there; ``none`` nothing."""
+"""``auto`` normalises what looks like raw counts; ``counts`` whole numbers, and larger fractions; ``none`` nothing."""
 
 NORMALIZATIONS: tuple[str, ...] = get_args(Normalization)
 
@@ -43,6 +43,12 @@ def looks_like_counts(X: Matrix) -> bool:
     values = stored_values(X)
     if values.size == 0 or values.min() < 0 or values.max() <= 1:
         return False
+    return is_whole(X)
+
+
+def is_whole(X: Matrix) -> bool:
+    """Tell whether all values are whole numbers."""
+    values = stored_values(X)
     return bool(np.array_equal(values, np.rint(values)))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from selectormlp.data.anndata_io import UNS_KEY, choose_expression, read_donors
+from selectormlp.data.anndata_io import UNS_KEY, check_adata, choose_expression, read_donors
 from selectormlp.data.cells import UNKNOWN_CLASS, Cells, check_unique
 from selectormlp.data.normalize import Normalization, log1p_cp10k
 from selectormlp.errors import DataError, nearest
@@ -41,6 +41,7 @@ def unlabelled_cells(
     SettingsError
         If ``normalize`` is not one of its three values.
     """
+    check_adata(adata)
     check_unique(adata.obs_names, "cell", "adata.obs_names_make_unique()")
     expression = choose_expression(adata, layer=layer, normalize=normalize)
     return Cells(

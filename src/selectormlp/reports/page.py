@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -12,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from selectormlp.errors import OutputError
-from selectormlp.files import written_whole
+from selectormlp.files import check_files, written_whole
 from selectormlp.reports.content import summarise_findings
 from selectormlp.reports.figures import draw_figures
 from selectormlp.reports.findings import Findings
@@ -38,12 +37,12 @@ def check_place(place: Path | str) -> None:
     Raises
     ------
     OutputError
-        If the file is a folder, or its folder is none or may not be written to.
+        If the file is a folder, or its folder cannot be made or written to.
     """
-    path = report_file(place)
-    parent = next(folder for folder in path.absolute().parents if folder.exists())
-    if path.is_dir() or not parent.is_dir() or not os.access(parent, os.W_OK):
-        raise OutputError(f"cannot write the report to {str(path)!r}; choose a file in a folder that you may write to")
+    try:
+        check_files(report_file(place))
+    except OutputError as error:
+        raise OutputError(f"cannot write the report: {error}") from error
 
 
 def render(found: Findings) -> str:

@@ -43,12 +43,13 @@ def gene_thresholds(X: Any, threshold: Threshold, quantile: float) -> FloatArray
     >>> gene_thresholds(X, "quantile", 0.5)
     array([0., 2.])
     """
+    given: object = quantile
+    if isinstance(given, bool) or not (isinstance(given, int | float | np.floating) and 0 <= given < 1):
+        raise SettingsError(f"quantile={quantile!r}; expected a number from 0 up, below 1")
     if threshold != "quantile":
         if isinstance(threshold, str | bool) or not np.isscalar(threshold) or not np.isfinite(threshold):
             raise SettingsError(f"threshold={threshold!r}; expected a finite number in the units of X, or 'quantile'")
         return np.full(X.shape[1], threshold, dtype=X.dtype)
-    if not 0 <= quantile < 1:
-        raise SettingsError(f"quantile={quantile!r}; expected a number from 0 up, below 1")
     columns = sp.csc_array(X) if sp.issparse(X) else X
     found = np.empty(X.shape[1], dtype=X.dtype)
     for start in range(0, X.shape[1], CHUNK):

@@ -90,6 +90,12 @@ class BinarizingSelector(GeneSelector):
         n_genes = X.shape[1]
         n_wanted = self._resolve_n_features(n_genes)
         must_have, free = self._columns(n_genes, n_wanted)
+        n_chosen = n_wanted - len(must_have)
+        if self.n_candidates is not None and self.n_candidates < n_chosen:
+            raise SettingsError(
+                f"n_candidates={self.n_candidates!r} for {n_chosen} genes to be chosen; expected {n_chosen} or more, "
+                "or None"
+            )
         self.thresholds_ = gene_thresholds(X, self.threshold, self.quantile)
         columns = np.concatenate([must_have, free])
         on = binarized(X[:, columns], self.thresholds_[columns])
@@ -107,7 +113,7 @@ class BinarizingSelector(GeneSelector):
                 rng=np.random.default_rng(seed),
                 report=report,
             )
-            self._choose(task, must_have, free, n_wanted - len(must_have))
+            self._choose(task, must_have, free, n_chosen)
         return self
 
     def _choose(self, task: Task, must_have: IntArray, free: IntArray, n_chosen: int) -> None:

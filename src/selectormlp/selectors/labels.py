@@ -32,7 +32,21 @@ def encode_labels(y: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], IntArray]:
     return classes, codes.astype(np.int64)
 
 
-def class_importance(classes: npt.NDArray[Any], given: Mapping[Any, float] | None) -> FloatArray:
+def check_class_weight(given: object) -> None:
+    """Refuse what weighs no classes.
+
+    Raises
+    ------
+    SettingsError
+        If it is neither ``"balanced"``, a mapping from labels to weights, nor None.
+    """
+    if given is not None and not isinstance(given, Mapping) and not (isinstance(given, str) and given == "balanced"):
+        raise SettingsError(f"class_weight={given!r}; expected 'balanced', a mapping from labels to weights, or None")
+
+
+def class_importance(
+    classes: npt.NDArray[Any], given: Mapping[Any, float] | None, *, name: str = "class_weights"
+) -> FloatArray:
     """Look up the importance of each class, shape (n_classes,); 1 where none is given.
 
     Raises
@@ -48,9 +62,7 @@ def class_importance(classes: npt.NDArray[Any], given: Mapping[Any, float] | Non
     named = {} if given is None else dict(given)
     for label, importance in named.items():
         if label not in classes.tolist():
-            raise SettingsError(
-                f"class_weights names {label!r}, which no cell has: {nearest(str(label), map(str, classes))}"
-            )
+            raise SettingsError(f"{name} names {label!r}, which no cell has: {nearest(str(label), map(str, classes))}")
         if not importance >= 0:
-            raise SettingsError(f"class_weights gives {label!r} the weight {importance!r}; expected a number ≥ 0")
+            raise SettingsError(f"{name} gives {label!r} the weight {importance!r}; expected a number ≥ 0")
     return np.array([named.get(label, 1.0) for label in classes.tolist()], dtype=np.float64)

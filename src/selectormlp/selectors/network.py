@@ -18,6 +18,7 @@ from selectormlp.networks.module import TrainingSpec
 from selectormlp.networks.training import Run, train_network
 from selectormlp.selectors.base import seed_from
 from selectormlp.selectors.classifier import ClassifyingSelector, FloatArray, ProbabilitiesMixin, encode
+from selectormlp.selectors.labels import check_class_weight
 
 
 class NetworkClassifier(ProbabilitiesMixin, ClassifyingSelector):
@@ -184,6 +185,7 @@ class NetworkSelector(NetworkClassifier):
         )
 
     def _check_parameters(self) -> None:
+        check_class_weight(self.class_weight)
         choices: dict[str, tuple[object, tuple[object, ...]]] = {
             "selector_type": (self.selector_type, SELECTOR_TYPES),
             "penalty": (self.penalty, (*PENALTIES, None)),

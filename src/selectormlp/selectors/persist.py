@@ -15,7 +15,7 @@ from selectormlp.networks.targets import PROFILE_LOSSES, CellRows, LabelTargets,
 from selectormlp.selectors.binarize import Threshold
 from selectormlp.selectors.binarizing import BinarizingSelector
 from selectormlp.selectors.closed_form import DTYPES
-from selectormlp.selectors.labels import encode_labels
+from selectormlp.selectors.labels import check_class_weight, encode_labels
 
 
 class PersistSelector(BinarizingSelector):
@@ -40,8 +40,9 @@ class PersistSelector(BinarizingSelector):
     candidates
         Columns that may be chosen beside them. None: all.
     n_candidates
-        How many genes the elimination leaves, beside must-have ones. None: 8 for each gene to be chosen, from 100
-        to 500, but at least 2 for each. Where there are no more genes than that, nothing is eliminated.
+        How many genes the elimination leaves, beside must-have ones; no fewer than are to be chosen beside these. None:
+        8 for each gene to be chosen, from 100 to 500, but at least 2 for each. Where there are no more genes than that,
+        nothing is eliminated.
     tolerance
         How far that number may be off, as a part of it. Where no λ is found that keeps to it, the nearest result is
         taken, and the log warns.
@@ -160,6 +161,7 @@ class PersistSelector(BinarizingSelector):
         ValueError
             If X or y is not usable (as scikit-learn says it).
         """
+        check_class_weight(self.class_weight)
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=DTYPES)
         self.classes_, codes = encode_labels(y)
         if len(self.classes_) < 2:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -14,6 +14,7 @@ from sklearn.svm import LinearSVC
 
 from selectormlp.data.cells import Matrix
 from selectormlp.selectors.classifier import ClassifyingSelector, FloatArray
+from selectormlp.selectors.labels import check_class_weight, class_importance
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +27,8 @@ class LinearSVM(ClassifyingSelector):
     n_features_to_select
         Number of genes of the panel (int), fraction of the genes (float), or None for half of them.
     loss, penalty, dual, C, class_weight, max_iter
-        Of ``sklearn.svm.LinearSVC``; the defaults are those of the published program.
+        Of ``sklearn.svm.LinearSVC``; the defaults are those of the published program. A mapping as ``class_weight``
+        goes from labels to weights, 1 where it names none.
     random_state
         Seed; the same seed gives the same ranking.
 
@@ -55,7 +57,7 @@ class LinearSVM(ClassifyingSelector):
         penalty: Literal["l1", "l2"] = "l1",
         dual: bool = False,
         C: float = 1.0,
-        class_weight: Literal["balanced"] | None = None,
+        class_weight: Literal["balanced"] | Mapping[Any, float] | None = None,
         max_iter: int = 1000,
         random_state: Any = None,
     ) -> None:
@@ -83,18 +85,24 @@ class LinearSVM(ClassifyingSelector):
 
         Raises
         ------
+        SettingsError
+            If ``class_weight`` is not usable.
         DataError
             If the cells are of one class, or a label is not in ``classes``.
         ValueError
             Of scikit-learn, if a parameter is out of range or a combination is not supported.
         """
+        check_class_weight(self.class_weight)
         cells, codes = self._checked_training_data(X, y, classes)
+        weights: Any = self.class_weight
+        if isinstance(weights, Mapping):  # by label; liblinear is given codes
+            weights = dict(enumerate(class_importance(self.classes_, weights, name="class_weight")))
         svm = LinearSVC(
             loss=self.loss,
             penalty=self.penalty,
             dual=self.dual,
             C=self.C,
-            class_weight=self.class_weight,
+            class_weight=weights,
             max_iter=self.max_iter,
             random_state=self.random_state,
         )

@@ -34,7 +34,9 @@ def test_thresholds_that_cannot_be(threshold):
         gene_thresholds(X, threshold, 0.5)
 
 
-@pytest.mark.parametrize("quantile", [-0.1, 1.0])
+@pytest.mark.parametrize("quantile", [-0.1, 1.0, "half", None])
 def test_quantiles_that_cannot_be(quantile):
-    with pytest.raises(SettingsError, match=rf"quantile={quantile}; expected a number from 0 up, below 1"):
+    with pytest.raises(SettingsError, match=rf"quantile={quantile!r}; expected a number from 0 up, below 1"):
         gene_thresholds(X, "quantile", quantile)
+    with pytest.raises(SettingsError, match=rf"quantile={quantile!r}; "):
+        gene_thresholds(X, 0.0, quantile)  # also where it is not used

@@ -134,6 +134,22 @@ def test_cuda_that_is_not_there():
         PersistSelector(3, device="cuda").fit(X, Y)
 
 
+@BOTH
+def test_candidates_must_be_enough_for_the_genes_to_be_chosen(kind):
+    words = "n_candidates=2 for 3 genes to be chosen; expected 3 or more, or None"
+    with pytest.raises(SettingsError, match=words):
+        kind(3, n_candidates=2, **FAST).fit(X, Y)
+    with pytest.raises(SettingsError, match=words):
+        kind(4, n_candidates=2, must_have=[7], **FAST).fit(X, Y)
+    selector = kind(3, n_candidates=2, must_have=[7], **FAST).fit(X, Y)  # two beside it
+    assert selector.get_support().sum() == 3
+
+
+def test_class_weights_that_cannot_be():
+    with pytest.raises(SettingsError, match=r"class_weight='x'; expected 'balanced', a mapping .*, or None"):
+        PersistSelector(3, class_weight="x", **FAST).fit(X, Y)
+
+
 def test_labels_and_targets_that_cannot_be():
     with pytest.raises(DataError, match=r"all cells are of 1 class \('T'\)"):
         PersistSelector(3, **FAST).fit(X, np.repeat("T", 90))
