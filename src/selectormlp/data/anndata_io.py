@@ -174,6 +174,27 @@ def choose_expression(adata: AnnData, *, layer: str | None, normalize: Normaliza
             f"{where} holds {n_negative} negative value(s), so it is neither counts nor log-normalised; give a "
             'layer with counts or logs, or set normalize to "none" to take it as it is'
         )
+    return Expression(X, genes, is_counts=_holds_counts(X, where, normalize))
+
+
+def check_adata(given: object) -> None:
+    """Refuse what is no AnnData object.
+
+    Raises
+    ------
+    DataError
+        With the type that was found.
+    """
+    from anndata import AnnData
+
+    if not isinstance(given, AnnData):
+        is_path = isinstance(given, str | Path)
+        remedy = f"read it with anndata.read_h5ad({str(given)!r})" if is_path else "make one with anndata.AnnData(X)"
+        raise DataError(f"expected an AnnData object, found {type(given).__name__}; {remedy}")
+
+
+def _holds_counts(X: Matrix, where: str, normalize: Normalization) -> bool:
+    """Decide whether values are counts, and say so in the log."""
     is_counts = normalize == "counts" or looks_like_counts(X)
     largest = float(stored_values(X).max(initial=0))
     if normalize == "counts" and not is_whole(X):
@@ -195,23 +216,7 @@ def choose_expression(adata: AnnData, *, layer: str | None, normalize: Normaliza
         )
     else:
         logger.info("%s is taken as it is (values up to %.3g, not raw counts)", where, largest)
-    return Expression(X, genes, is_counts=is_counts)
-
-
-def check_adata(given: object) -> None:
-    """Refuse what is no AnnData object.
-
-    Raises
-    ------
-    DataError
-        With the type that was found.
-    """
-    from anndata import AnnData
-
-    if not isinstance(given, AnnData):
-        is_path = isinstance(given, str | Path)
-        remedy = f"read it with anndata.read_h5ad({str(given)!r})" if is_path else "make one with anndata.AnnData(X)"
-        raise DataError(f"expected an AnnData object, found {type(given).__name__}; {remedy}")
+    return is_counts
 
 
 def _check_fractions(where: str, largest: float) -> None:

@@ -102,17 +102,8 @@ def predict_task(
     check_unique(adata.obs_names, "cell", "adata.obs_names_make_unique()")
     if not adata.n_obs:
         raise DataError("the data are empty (0 cells); at least one cell is needed")
-    wanted, trained_on = layer, "" if card.layer is None else f" in layer {card.layer!r}"
-    if layer is None and card.layer is not None:
-        if card.layer in adata.layers:
-            wanted = card.layer
-        else:
-            logger.warning(
-                "the classifier learned from the layer %r, which these data lack: X is read instead; name another "
-                "layer (--layer) if that is wrong (%s)",
-                card.layer,
-                nearest(card.layer, adata.layers.keys()),
-            )
+    wanted = _layer_to_read(adata, classifier, layer)
+    trained_on = "" if card.layer is None else f" in layer {card.layer!r}"
     expression = choose_expression(adata, layer=wanted, normalize=normalize or card.normalize)
     if not stored_values(expression.X).any():
         raise DataError(
@@ -144,6 +135,22 @@ def predict_task(
             counted(len(card.genes), "gene", "genes"),
         )
     return found
+
+
+def _layer_to_read(adata: AnnData, classifier: PanelClassifier, layer: str | None) -> str | None:
+    """Return the layer asked for, else that of the classifier where the data have it, else None for X."""
+    learned = classifier.card.layer
+    if layer is not None or learned is None:
+        return layer
+    if learned in adata.layers:
+        return learned
+    logger.warning(
+        "the classifier learned from the layer %r, which these data lack: X is read instead; name another layer "
+        "(--layer) if that is wrong (%s)",
+        learned,
+        nearest(learned, adata.layers.keys()),
+    )
+    return None
 
 
 def fit_temperature(scores: FloatArray, true: IntArray) -> float:
