@@ -158,7 +158,7 @@ def test_a_figure_is_written_as_png(tmp_path):
 
 def test_a_folder_that_is_none_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="cannot"):
+    with pytest.raises(OutputError, match="is a file; name a folder"):
         write_figure(tmp_path / "file" / "a.png", lambda: plot_masking_curve(masking_table()))
 
 

@@ -263,8 +263,7 @@ def main() -> None:
         sys.exit(1)
     except (SelectorMLPError, OSError) as error:
         _refuse(str(error))
-    if code:
-        sys.exit(code)
+    sys.exit(code or 0)
 
 
 def _refuse(message: str) -> NoReturn:
