@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from selectormlp.api import explain, extend, select
     from selectormlp.api_evaluation import compare, evaluate, fit_classifier, predict, robustness, stability
     from selectormlp.api_report import expression, report
+    from selectormlp.auto.selector import AutoSelector
     from selectormlp.data import datasets
     from selectormlp.evaluation.compare import Comparison
     from selectormlp.evaluation.expression import Expression
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [  # noqa: RUF022  # by alphabet, as dir() lists them
+    "AutoSelector",
     "BudgetSelectorMLP",
     "Comparison",
     "Constraints",
@@ -89,6 +91,7 @@ __all__ = [  # noqa: RUF022  # by alphabet, as dir() lists them
 
 _MODULES = {"datasets": "data.datasets", "errors": "errors", "plots": "plots"}
 _HOMES = {
+    "AutoSelector": "auto.selector",
     "BudgetSelectorMLP": "selectors.budget",
     "Comparison": "evaluation.compare",
     "Constraints": "panel.constraints",

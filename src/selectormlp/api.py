@@ -28,7 +28,7 @@ def select(
     *,
     label_key: str | None,
     n_genes: int,
-    method: str = "discriminant",
+    method: str = "auto",
     layer: str | None = None,
     donor_key: str | None = None,
     normalize: Normalization = "auto",
@@ -44,6 +44,8 @@ def select(
     ignore_unknown: bool = False,
     gene_name_key: str | None = None,
     gene_id_key: str | None = None,
+    min_recall: float | None = None,
+    max_minutes: float | None = None,
     options: Mapping[str, Any] | None = None,
     target_layer: str | None = None,
     seed: int = 0,
@@ -64,14 +66,16 @@ def select(
     n_genes
         Size of the panel.
     method
-        ``discriminant``, ``reconstruction``, ``mixture``, ``selector_mlp``, ``selector_mlp-budget``, ``mlp``,
-        ``persist``, ``persist-unsupervised``, ``svm``, ``markers`` (t-test), ``markers-wilcoxon``, ``markers-logreg``,
-        ``variance``, ``forest`` or ``random``.
+        ``auto`` tries several methods on part of the cells, tests their panels on the rest, and lets the best one
+        choose; it takes tens of seconds, and the panel's provenance says what was found. ``discriminant`` takes a
+        second and is its first contender. Others: ``discriminant-bhattacharyya``, ``reconstruction``, ``mixture``,
+        ``selector_mlp``, ``selector_mlp-budget``, ``mlp``, ``persist``, ``persist-unsupervised``, ``svm``, ``markers``
+        (t-test), ``markers-wilcoxon``, ``markers-logreg``, ``variance``, ``forest`` and ``random``.
     layer
         Layer to read instead of ``X``.
     donor_key
-        Column of ``obs`` with the donor. ``mlp`` takes its validation cells from donors of their own; for other
-        methods it is only written down in the panel's provenance.
+        Column of ``obs`` with the donor. ``auto`` tests on donors that it did not choose from, and ``mlp`` takes its
+        validation cells from donors of their own; for other methods it is only written down in the panel's provenance.
     normalize
         ``"auto"`` turns what looks like counts into log1p of counts per 10,000; where ``X`` is scaled, it reads
         ``.raw``. ``"counts"`` insists on counts: whole numbers, or, with a warning, fractions of which the largest is
@@ -85,6 +89,11 @@ def select(
         which genes may be called too.
     gene_id_key
         Column of ``var`` with an identifier of each gene, which goes into the panel.
+    min_recall
+        For ``auto``: share of its cells, 0 to 1, that should be found of every type, as an aim. Types of which less is
+        found are made to count more; log and provenance say what that gained for the worst type and cost in the mean.
+    max_minutes
+        For ``auto``: once so much time has passed, nothing further is tried.
     options
         Parameters of the method's selector that are not to be left at their defaults: ``{"refine": True}``.
     target_layer
@@ -110,7 +119,8 @@ def select(
     --------
     >>> from selectormlp.data.datasets import pbmc68k
     >>> adata = pbmc68k()
-    >>> panel = select(adata, label_key="bulk_labels", n_genes=5, must_have=["CD8A"], forbidden=["RP[SL]*"])
+    >>> quick = {"label_key": "bulk_labels", "method": "discriminant"}
+    >>> panel = select(adata, **quick, n_genes=5, must_have=["CD8A"], forbidden=["RP[SL]*"])
     >>> len(panel), panel.genes[0], panel.reasons[:2]
     (5, 'CD8A', ('must-have', 'selected'))
     >>> int(adata.var["selectormlp_selected"].sum())
@@ -130,7 +140,7 @@ def select(
     source = PanelSource(
         label_key, donor_key, layer, normalize, tuple(exclude_labels), gene_name_key, gene_id_key, target_layer
     )
-    task = PanelTask(source, constraints, method, options or {}, seed, progress)
+    task = PanelTask(source, constraints, method, _options(options, min_recall, max_minutes), seed, progress)
     return select_task(adata, task, n_genes)
 
 
@@ -140,7 +150,7 @@ def extend(
     *,
     label_key: str | None,
     n_new: int,
-    method: str = "discriminant",
+    method: str = "auto",
     layer: str | None = None,
     donor_key: str | None = None,
     normalize: Normalization = "auto",
@@ -156,6 +166,8 @@ def extend(
     ignore_unknown: bool = False,
     gene_name_key: str | None = None,
     gene_id_key: str | None = None,
+    min_recall: float | None = None,
+    max_minutes: float | None = None,
     options: Mapping[str, Any] | None = None,
     target_layer: str | None = None,
     seed: int = 0,
@@ -176,7 +188,7 @@ def extend(
         How many genes to add; must-have genes that the panel lacks count among them.
     must_have, forbidden, candidates, costs, budget, min_mean, max_mean, min_markers_per_type, ignore_unknown
         What the new genes must obey, as in :func:`select`; a budget is for the new genes alone.
-    gene_name_key, gene_id_key, options, target_layer, seed, progress
+    gene_name_key, gene_id_key, min_recall, max_minutes, options, target_layer, seed, progress
         As in :func:`select`.
 
     Returns
@@ -196,7 +208,7 @@ def extend(
     Examples
     --------
     >>> from selectormlp.data.datasets import pbmc68k
-    >>> extended = extend(pbmc68k(), ["CD79A", "NKG7"], label_key="bulk_labels", n_new=2)
+    >>> extended = extend(pbmc68k(), ["CD79A", "NKG7"], label_key="bulk_labels", n_new=2, method="discriminant")
     >>> extended.genes[:2], len(extended), extended.scores[2] >= extended.scores[3]
     (('CD79A', 'NKG7'), 4, True)
     """
@@ -214,7 +226,7 @@ def extend(
     source = PanelSource(
         label_key, donor_key, layer, normalize, tuple(exclude_labels), gene_name_key, gene_id_key, target_layer
     )
-    task = PanelTask(source, constraints, method, options or {}, seed, progress)
+    task = PanelTask(source, constraints, method, _options(options, min_recall, max_minutes), seed, progress)
     return extend_task(adata, as_panel(panel), task, n_new)
 
 
@@ -274,3 +286,9 @@ def explain(
     )
     source = PanelSource(label_key, None, layer, normalize, tuple(exclude_labels), gene_name_key)
     return explain_task(adata, as_panel(panel), source, constraints)
+
+
+def _options(given: Mapping[str, Any] | None, min_recall: float | None, max_minutes: float | None) -> Mapping[str, Any]:
+    """Put what has a parameter of its own among the options of the method, which refuses what it does not know."""
+    named = {"min_recall": min_recall, "max_minutes": max_minutes}
+    return {**(given or {}), **{name: value for name, value in named.items() if value is not None}}

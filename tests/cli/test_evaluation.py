@@ -53,7 +53,7 @@ def test_evaluate_scores_a_typed_panel_and_names_what_it_could_not_use(cli, data
 
 
 def test_evaluate_writes_all_that_is_asked_for_and_predict_uses_the_model(cli, data, tmp_path, adata, make_adata):
-    sm.select(adata, label_key="cell_type", n_genes=4).write(tmp_path / "panel")
+    sm.select(adata, label_key="cell_type", n_genes=4, method="discriminant").write(tmp_path / "panel")
     adata.obs["=coarse"] = np.where(adata.obs["cell_type"].isin(["type A", "type B"]), "x", "y")
     adata.write_h5ad(data)
     flags = ["--coarse-key", "=coarse", "--robustness", "--stability", 2, "--model", "deep/clf"]

@@ -12,6 +12,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from selectormlp.auto.selector import AutoSelector
 from selectormlp.selectors.discriminant import DiscriminantSelector
 from selectormlp.selectors.forest import ForestSelector
 from selectormlp.selectors.markers import MarkerSelector
@@ -23,6 +24,7 @@ from selectormlp.selectors.variance import VarianceSelector
 
 SMALL = {"selection_steps": 5, "hidden_sizes": (8,), "device": "cpu", "random_state": 0}
 SELECTORS = [
+    AutoSelector(2, contenders=("discriminant", "markers"), random_state=0),
     DiscriminantSelector(2),
     DiscriminantSelector(2, refine=True),
     ReconstructionSelector(2),

@@ -67,7 +67,13 @@ CHECK = """
 def report(make_adata, tmp_path_factory):
     adata = make_adata()
     adata.var_names = ["<script>alert(1)</script>", *adata.var_names[1:]]
-    panel = sm.select(adata, label_key="cell_type", n_genes=6, must_have=[adata.var_names[0], "gene1", "gene10"])
+    panel = sm.select(
+        adata,
+        label_key="cell_type",
+        n_genes=6,
+        must_have=[adata.var_names[0], "gene1", "gene10"],
+        method="discriminant",
+    )
     folder = tmp_path_factory.mktemp("report")
     flags = {"label_key": "cell_type", "n_splits": 2, "n_stability": 0, "robustness": False}
     file = sm.report(adata, panel, folder, **flags)

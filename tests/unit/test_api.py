@@ -52,7 +52,7 @@ def test_select_writes_its_results_and_nothing_else():
     adata.uns["other"] = {"a": np.arange(3)}
     adata.uns["selectormlp"] = {"label_key": "cell_type", "classes": np.array(["B", "NK", "T"], dtype=object)}
     before = adata.copy()
-    panel = sm.select(adata, label_key="cell_type", n_genes=4)
+    panel = sm.select(adata, label_key="cell_type", n_genes=4, method="discriminant")
 
     assert adata.var.columns.tolist() == [*before.var.columns, *WRITTEN]
     uns = adata.uns.pop("selectormlp")
@@ -67,7 +67,9 @@ def test_select_writes_its_results_and_nothing_else():
 
 def test_columns_agree_with_the_panel():
     adata = make_adata()
-    panel = sm.select(adata, label_key="cell_type", n_genes=4, must_have=["29-gene"], forbidden=["0-gene"])
+    panel = sm.select(
+        adata, label_key="cell_type", n_genes=4, must_have=["29-gene"], forbidden=["0-gene"], method="discriminant"
+    )
     in_order = adata.var[adata.var["selectormlp_selected"]].sort_values("selectormlp_rank")
     assert tuple(in_order.index) == panel.genes
     assert in_order["selectormlp_rank"].tolist() == [1, 2, 3, 4]
@@ -81,8 +83,8 @@ def test_columns_agree_with_the_panel():
 
 def test_object_can_be_written_and_read_after_each_function(tmp_path):
     adata = make_adata()
-    panel = sm.select(adata, label_key="cell_type", n_genes=3)
-    sm.extend(adata, panel, label_key="cell_type", n_new=1)
+    panel = sm.select(adata, label_key="cell_type", n_genes=3, method="discriminant")
+    sm.extend(adata, panel, label_key="cell_type", n_new=1, method="discriminant")
     adata.write_h5ad(tmp_path / "cells.h5ad")
     back = ad.read_h5ad(tmp_path / "cells.h5ad")
     assert back.var["selectormlp_selected"].sum() == 4
@@ -110,7 +112,14 @@ def test_supervised_methods_find_a_marker_of_each_type(method):
 def test_provenance_says_how_and_from_what():
     adata = make_adata()
     panel = sm.select(
-        adata, label_key="cell_type", n_genes=2, donor_key="donor", exclude_labels=["NK"], budget=9.0, seed=1
+        adata,
+        label_key="cell_type",
+        n_genes=2,
+        donor_key="donor",
+        exclude_labels=["NK"],
+        budget=9.0,
+        seed=1,
+        method="discriminant",
     )
     found = panel.provenance
     assert found.label_key == "cell_type"
@@ -147,7 +156,7 @@ def test_without_labels_every_cell_counts(method):
 def test_label_columns_of_any_dtype(labels):
     adata = make_adata()
     adata.obs["leiden"] = labels
-    assert len(sm.select(adata, label_key="leiden", n_genes=3)) == 3
+    assert len(sm.select(adata, label_key="leiden", n_genes=3, method="discriminant")) == 3
 
 
 def test_objects_converted_from_seurat():
@@ -157,17 +166,17 @@ def test_objects_converted_from_seurat():
     adata.obs["_index"] = adata.obs_names
     adata.var["_index"] = adata.var_names
     adata.obs["seurat_clusters"] = pd.Categorical(np.arange(120) % 3)
-    panel = sm.select(adata, label_key="seurat_clusters", layer="counts", n_genes=3)
+    panel = sm.select(adata, label_key="seurat_clusters", layer="counts", n_genes=3, method="discriminant")
     assert {int(gene.split("-")[0]) // 3 for gene in panel.genes} == {0, 1, 2}
 
 
 def test_scaled_x_gives_way_to_raw_and_columns_still_refer_to_var_names():
     adata = make_adata()
-    plain = sm.select(adata.copy(), label_key="cell_type", n_genes=3)
+    plain = sm.select(adata.copy(), label_key="cell_type", n_genes=3, method="discriminant")
     adata.raw = adata.copy()
     scaled = adata[:, ::-1].copy()
     scaled.X = scaled.X.toarray() - scaled.X.toarray().mean(axis=0)
-    panel = sm.select(scaled, label_key="cell_type", n_genes=3)
+    panel = sm.select(scaled, label_key="cell_type", n_genes=3, method="discriminant")
     assert set(panel.genes) == set(plain.genes)
     assert set(scaled.var_names[scaled.var["selectormlp_selected"]]) == set(panel.genes)
 
@@ -175,7 +184,7 @@ def test_scaled_x_gives_way_to_raw_and_columns_still_refer_to_var_names():
 def test_a_view_becomes_an_object_of_its_own():
     adata = make_adata()
     view = adata[:90]
-    sm.select(view, label_key="cell_type", n_genes=3)
+    sm.select(view, label_key="cell_type", n_genes=3, method="discriminant")
     assert view.var["selectormlp_selected"].sum() == 3
     assert "selectormlp_selected" not in adata.var
 
@@ -204,6 +213,7 @@ def test_constraints_together():
         min_mean=0.1,
         max_mean=100.0,
         min_markers_per_type=2,
+        method="discriminant",
     )
     numbers = [int(gene.split("-")[0]) for gene in panel.genes]
     assert 0 not in numbers
@@ -214,12 +224,12 @@ def test_constraints_together():
 
 def test_swaps_are_not_nested_and_forward_selection_is():
     refined, plain = (
-        sm.select(make_adata(), label_key="cell_type", n_genes=4, options={"refine": refine})
+        sm.select(make_adata(), label_key="cell_type", n_genes=4, options={"refine": refine}, method="discriminant")
         for refine in (True, False)
     )
     assert not refined.nested
-    assert plain.head(2) == sm.select(make_adata(), label_key="cell_type", n_genes=4).head(2)
-    assert plain.head(2).genes == sm.select(make_adata(), label_key="cell_type", n_genes=2).genes
+    assert plain.head(2) == sm.select(make_adata(), label_key="cell_type", n_genes=4, method="discriminant").head(2)
+    assert plain.head(2).genes == sm.select(make_adata(), label_key="cell_type", n_genes=2, method="discriminant").genes
 
 
 def test_networks_are_validated_on_donors_of_their_own(monkeypatch):
@@ -244,24 +254,30 @@ def test_networks_are_validated_on_donors_of_their_own(monkeypatch):
 
 def test_extend_keeps_the_panel_and_gives_gains(tmp_path):
     adata = make_adata()
-    first = sm.select(adata, label_key="cell_type", n_genes=2)
-    extended = sm.extend(adata, first, label_key="cell_type", n_new=3, forbidden=["1-gene"])
-    whole = sm.select(adata, label_key="cell_type", n_genes=5, forbidden=["1-gene"], must_have=first.genes)
+    first = sm.select(adata, label_key="cell_type", n_genes=2, method="discriminant")
+    extended = sm.extend(adata, first, label_key="cell_type", n_new=3, forbidden=["1-gene"], method="discriminant")
+    whole = sm.select(
+        adata, label_key="cell_type", n_genes=5, forbidden=["1-gene"], must_have=first.genes, method="discriminant"
+    )
     assert extended.genes == whole.genes
     np.testing.assert_allclose(extended.scores[2:], whole.scores[2:])
     assert extended.scores[2] >= extended.scores[3] >= extended.scores[4] > 0
     assert extended.reasons[2:] == ("added to a panel of 2",) * 3
-    from_file = sm.extend(adata, first.write(tmp_path) / "panel.csv", label_key="cell_type", n_new=3)
+    from_file = sm.extend(
+        adata, first.write(tmp_path) / "panel.csv", label_key="cell_type", n_new=3, method="discriminant"
+    )
     assert from_file.genes[:2] == first.genes
 
 
 def test_extend_refuses_genes_that_the_data_lack():
     with pytest.raises(PanelError, match="1 of the 2 genes of the panel are not in the data: 'absent'"):
-        sm.extend(make_adata(), ["absent", "0-gene"], label_key="cell_type", n_new=1)
+        sm.extend(make_adata(), ["absent", "0-gene"], label_key="cell_type", n_new=1, method="discriminant")
 
 
 def test_extend_keeps_genes_that_the_data_lack_on_request():
-    extended = sm.extend(make_adata(), ["absent", "0-gene"], label_key="cell_type", n_new=1, ignore_unknown=True)
+    extended = sm.extend(
+        make_adata(), ["absent", "0-gene"], label_key="cell_type", n_new=1, ignore_unknown=True, method="discriminant"
+    )
     assert extended.genes[:2] == ("absent", "0-gene")
     assert len(extended) == 3
 
@@ -287,9 +303,13 @@ def test_explain_looks_among_the_most_variable_genes_only(monkeypatch):
 
 REFUSED = {
     "unknown method": ({"method": "discriminent"}, SettingsError, "did you mean 'discriminant'"),
-    "unknown option": ({"options": {"rigde": 1}}, SettingsError, "has no option .* did you mean 'ridge'"),
+    "unknown option": (
+        {"method": "discriminant", "options": {"rigde": 1}},
+        SettingsError,
+        "has no option .* did you mean 'ridge'",
+    ),
     "option that another argument sets": ({"options": {"must_have": [1]}}, SettingsError, "has no option 'must_have'"),
-    "no labels": ({"label_key": None}, SettingsError, "'discriminant' needs labels"),
+    "no labels": ({"label_key": None}, SettingsError, "'auto' needs labels"),
     "no labels for markers": (
         {"label_key": None, "method": "random", "min_markers_per_type": 1},
         SettingsError,
@@ -300,7 +320,7 @@ REFUSED = {
         SettingsError,
         "leaving labels out needs labels",
     ),
-    "one class": ({"exclude_labels": ["T", "B"]}, DataError, "'discriminant' tells classes apart, and all 40"),
+    "one class": ({"exclude_labels": ["T", "B"]}, DataError, "'auto' tells classes apart, and all 40"),
     "no gene": ({"n_genes": 0}, SettingsError, "n_genes is 0; expected a whole number from 1 up"),
     "half a gene": ({"n_genes": 2.5}, SettingsError, r"n_genes is 2\.5"),
     "too many genes": ({"n_genes": 31}, SettingsError, "30 allowed gene.s. for a panel of 31"),
@@ -314,6 +334,8 @@ REFUSED = {
     "gene name column": ({"gene_name_key": "symbols"}, DataError, "no gene column 'symbols' in var; did you mean"),
     "gene id column": ({"gene_id_key": "x"}, DataError, "no gene column 'x'"),
     "normalisation": ({"normalize": "log"}, SettingsError, "normalize is 'log'"),
+    "aim of another method": ({"method": "forest", "min_recall": 0.5}, SettingsError, "no option 'min_recall'"),
+    "aim out of range": ({"min_recall": 50}, SettingsError, "min_recall=50; expected 0 to 1"),
     "value that scikit-learn refuses": (
         {"method": "forest", "options": {"n_estimators": -1}},
         DataError,
@@ -334,11 +356,11 @@ def test_what_select_refuses_leaves_the_object_as_it_was(given, error, message):
 def test_extend_and_explain_refuse_panels_of_other_genes():
     adata = make_adata()
     with pytest.raises(PanelError, match=r"none of the 1 genes of the panel \('x'\) is in the data"):
-        sm.extend(adata, ["x"], label_key="cell_type", n_new=1, ignore_unknown=True)
+        sm.extend(adata, ["x"], label_key="cell_type", n_new=1, ignore_unknown=True, method="discriminant")
     with pytest.raises(SettingsError, match="n_new is 0"):
-        sm.extend(adata, ["0-gene"], label_key="cell_type", n_new=0)
+        sm.extend(adata, ["0-gene"], label_key="cell_type", n_new=0, method="discriminant")
     with pytest.raises(SettingsError, match=r"30 allowed gene\(s\) for a panel of 31"):
-        sm.extend(adata, ["0-gene"], label_key="cell_type", n_new=30)
+        sm.extend(adata, ["0-gene"], label_key="cell_type", n_new=30, method="discriminant")
     with pytest.raises(PanelError, match=r"1 of the 2 genes of the panel are not in the data: 'x'"):
         sm.explain(adata, ["0-gene", "x"], label_key="cell_type")
     explanation = sm.explain(adata, ["0-gene", "x"], label_key="cell_type", ignore_unknown=True)
@@ -349,7 +371,7 @@ def test_data_without_variation_are_refused():
     adata = make_adata()
     adata.X = np.zeros(adata.shape, dtype=np.float32)
     with pytest.raises(DataError, match="found nothing to choose by: every gene scores 0"):
-        sm.select(adata, label_key="cell_type", n_genes=3)
+        sm.select(adata, label_key="cell_type", n_genes=3, method="discriminant")
 
 
 PERSIST = {"elimination_steps": 20, "selection_steps": 60, "hidden_sizes": (8,)}
@@ -395,7 +417,7 @@ def test_extending_with_persist_fills_in_thresholds():
         make_adata(), own, label_key="cell_type", n_new=1, method="persist", normalize="none", options=options
     )
     assert extended.thresholds == (0.5, 1.5, 1.5)
-    later = sm.extend(make_adata(), extended, label_key="cell_type", n_new=1)
+    later = sm.extend(make_adata(), extended, label_key="cell_type", n_new=1, method="discriminant")
     assert later.thresholds == (0.5, 1.5, 1.5, None)
 
 

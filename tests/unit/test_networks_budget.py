@@ -57,7 +57,7 @@ def test_costs_are_what_closing_the_gene_weight_costs():
     torch.manual_seed(0)
     training = BudgetTraining(X, labels, 3, np.arange(120), SMALL, 0)
     training.train(50)
-    costs = training.costs(rows)
+    costs = dict(zip((4, 7), training.costs(rows, np.array([4, 7])), strict=True))
 
     def right(network):
         chances = predict_logits(network, X[rows].numpy()).softmax(dim=1)
@@ -68,6 +68,24 @@ def test_costs_are_what_closing_the_gene_weight_costs():
         with torch.no_grad():
             closed.gates.weight[gene] = 0
         assert costs[gene] == pytest.approx(right(training.network) - right(closed), abs=1e-6)
+
+
+def test_slopes_are_what_closing_a_little_costs_scaled_up_and_put_the_genes_that_matter_first():
+    X, labels = cells()
+    rows = np.arange(0, 120, 2)
+    torch.manual_seed(0)
+    training = BudgetTraining(X, labels, 3, np.arange(120), SMALL, 0)
+    training.train(50)
+    slopes = training.slopes(rows)
+    assert set(np.argsort(-slopes)[:3]) == {4, 9, 14}
+    before = training.costs(rows, np.array([4, 7]))
+    for place, gene in enumerate((4, 7)):
+        with torch.no_grad():
+            training.gates.weight[gene] *= 0.99
+        after = training.costs(rows, np.array([gene]))[0]  # what is left to lose
+        assert slopes[gene] == pytest.approx(100 * (before[place] - after), abs=0.01)
+        with torch.no_grad():
+            training.gates.weight[gene] /= 0.99
 
 
 def test_columns_that_leave_take_their_part_of_the_optimiser_along():

@@ -66,7 +66,7 @@ def task(**changes):
 @pytest.fixture(scope="module")
 def found(make_adata):
     adata = evil(make_adata())
-    panel = sm.select(adata, label_key="cell_type", n_genes=6, must_have=[EVIL_GENE, FORMULA])
+    panel = sm.select(adata, label_key="cell_type", n_genes=6, must_have=[EVIL_GENE, FORMULA], method="discriminant")
     scores = {"Accuracy (selected features)": [0.1, 0.9], "Accuracy (random features)": [0.1, 0.5]}
     masked = {"SVM": pd.DataFrame(scores, index=[0, 30])}
     return find_out(adata, panel, task(masked=masked))
@@ -160,7 +160,7 @@ def test_warnings_name_what_is_wrong(make_adata):
 
 def test_donors_are_kept_apart_and_left_out(make_adata, tmp_path):
     adata = make_adata()
-    panel = sm.select(adata, label_key="cell_type", n_genes=3)
+    panel = sm.select(adata, label_key="cell_type", n_genes=3, method="discriminant")
     found = find_out(adata, panel, task(donor_key="donor", robustness=False))
     content = summarise_findings(found)
     assert "Donors unused" not in {one.what for one in content.warnings}

@@ -105,7 +105,7 @@ def test_what_is_no_list_of_genes_is_refused(adata, panel, message):
 
 
 def test_a_panel_of_ours_learned_on_all_cells_is_chosen_anew_in_each_split(adata, monkeypatch):
-    panel = sm.select(adata, label_key="cell_type", n_genes=4)
+    panel = sm.select(adata, label_key="cell_type", n_genes=4, method="discriminant")
     seen = []
     from selectormlp.workflow import reselection
 
@@ -121,7 +121,7 @@ def test_a_panel_of_ours_learned_on_all_cells_is_chosen_anew_in_each_split(adata
 
 
 def test_a_panel_learned_on_part_is_tested_on_the_other_cells_only(adata):
-    panel = sm.select(adata[:100].copy(), label_key="cell_type", n_genes=4)
+    panel = sm.select(adata[:100].copy(), label_key="cell_type", n_genes=4, method="discriminant")
     found = evaluate(adata, panel)
     assert (found.protocol, found.splits.n_test, found.optimistic) == ("other cells", 100, False)
     assert evaluate(adata[100:].copy(), panel).protocol == "other cells"
@@ -130,7 +130,7 @@ def test_a_panel_learned_on_part_is_tested_on_the_other_cells_only(adata):
 
 
 def test_the_same_cells_under_other_names_are_recognised(adata):
-    panel = sm.select(adata, label_key="cell_type", n_genes=4)
+    panel = sm.select(adata, label_key="cell_type", n_genes=4, method="discriminant")
     adata.obs_names = [f"renamed{i}" for i in range(200)]
     assert evaluate(adata, panel).protocol == "reselected"
     adata.X = adata.X + adata.X
@@ -140,10 +140,12 @@ def test_the_same_cells_under_other_names_are_recognised(adata):
 def test_with_donors_a_panel_is_tested_on_donors_that_it_has_not_seen(make_adata):
     adata = make_adata(n_cells=400)
     known = adata.obs["donor"].isin(["donor 0", "donor 1"]).to_numpy()
-    panel = sm.select(adata[known].copy(), label_key="cell_type", n_genes=4)
+    panel = sm.select(adata[known].copy(), label_key="cell_type", n_genes=4, method="discriminant")
     found = evaluate(adata, panel, donor_key="donor", n_splits=4)
     assert (found.protocol, found.splits.n_test, found.splits.scheme) == ("other cells", 200, "leave one donor out")
-    mixed = sm.select(adata[:200].copy(), label_key="cell_type", n_genes=4)  # cells of every donor
+    mixed = sm.select(
+        adata[:200].copy(), label_key="cell_type", n_genes=4, method="discriminant"
+    )  # cells of every donor
     assert evaluate(adata, mixed, donor_key="donor").protocol == "reselected"
     assert evaluate(adata, mixed).protocol == "other cells"
 
@@ -157,7 +159,7 @@ def test_with_donors_a_panel_is_tested_on_donors_that_it_has_not_seen(make_adata
     ],
 )
 def test_a_panel_that_can_be_neither_tested_nor_chosen_anew_is_optimistic(adata, said, change, reason):
-    panel = sm.select(adata, label_key="cell_type", n_genes=3)
+    panel = sm.select(adata, label_key="cell_type", n_genes=3, method="discriminant")
     panel = replace(panel, provenance=replace(panel.provenance, **change))
     found = evaluate(adata, panel)
     assert (found.protocol, found.optimistic) == ("optimistic", True)
@@ -168,7 +170,7 @@ def test_a_panel_that_can_be_neither_tested_nor_chosen_anew_is_optimistic(adata,
 def test_shuffled_labels_give_chance_although_the_panel_was_chosen_on_them(make_adata):
     adata = make_adata(n_cells=400, n_genes=60)
     adata.obs["cell_type"] = np.random.default_rng(0).permutation(adata.obs["cell_type"])
-    panel = sm.select(adata, label_key="cell_type", n_genes=10)
+    panel = sm.select(adata, label_key="cell_type", n_genes=10, method="discriminant")
     found = evaluate(adata, panel)
     assert found.curve.accuracy.low[-1] < 0.25 < found.curve.accuracy.high[-1]
     listed = evaluate(adata, list(panel.genes))  # the same genes as a list: the choice has seen the test cells
@@ -204,7 +206,7 @@ def test_columns_that_look_like_donors(adata, name, warned):
 
 def test_extras_are_measured_where_asked_for(adata):
     adata.obs["coarse"] = adata.obs["cell_type"].map({"type A": "x", "type B": "x", "type C": "y", "type D": "y"})
-    panel = sm.select(adata, label_key="cell_type", n_genes=4)
+    panel = sm.select(adata, label_key="cell_type", n_genes=4, method="discriminant")
     found = evaluate(adata, panel, coarse_key="coarse", unsupervised=True, robustness=True, n_stability=2)
     assert found.hierarchy.coarse_classes == ("x", "y")
     assert found.hierarchy.coarse_accuracy[-1] >= found.curve.accuracy.value[-1]
@@ -295,10 +297,10 @@ def test_scores_compared_are_those_of_evaluate(adata):
 
 def test_all_are_tested_on_cells_that_none_was_learned_on(make_adata):
     adata = make_adata(n_cells=400)
-    panel = sm.select(adata[:200].copy(), label_key="cell_type", n_genes=4)
+    panel = sm.select(adata[:200].copy(), label_key="cell_type", n_genes=4, method="discriminant")
     found = compare(adata, {"ours": panel, "typed": GOOD})
     assert found.splits.n_test == 200
-    other = sm.select(adata[200:].copy(), label_key="cell_type", n_genes=4)
+    other = sm.select(adata[200:].copy(), label_key="cell_type", n_genes=4, method="discriminant")
     with pytest.raises(DataError, match="none of the panels"):
         compare(adata, {"ours": panel, "other": other})
 
@@ -367,7 +369,7 @@ def test_stability_that_cannot_be_measured_is_refused(adata, given, message):
 
 
 def test_robustness_says_when_its_panel_has_seen_the_cells(adata):
-    panel = sm.select(adata, label_key="cell_type", n_genes=4)
+    panel = sm.select(adata, label_key="cell_type", n_genes=4, method="discriminant")
     given = {"label_key": "cell_type", "n_splits": 2, "n_draws": 1, "thinning": (), "gains": ()}
     assert "learned on the cells tested" in sm.robustness(adata, panel, **given).notes[-1]
     found = sm.robustness(adata, GOOD, **given)

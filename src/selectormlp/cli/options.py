@@ -37,7 +37,8 @@ MethodName = Annotated[
     str,
     typer.Option(
         "--method",
-        help="discriminant, reconstruction, mixture, selector_mlp, selector_mlp-budget, mlp, persist, "
+        help="auto (tries several, tests them, and takes the best; tens of seconds), discriminant (a second), "
+        "discriminant-bhattacharyya, reconstruction, mixture, selector_mlp, selector_mlp-budget, mlp, persist, "
         "persist-unsupervised, svm, markers (t-test), markers-wilcoxon, markers-logreg, variance, forest or random.",
     ),
 ]
@@ -45,8 +46,8 @@ MethodDonorKey = Annotated[
     str | None,
     typer.Option(
         "--donor-key",
-        help="Column of obs with the donor: selector_mlp and mlp are validated on donors of their own; other methods "
-        "only write it down.",
+        help="Column of obs with the donor: auto tests on donors that it did not choose from, mlp is validated on "
+        "donors of their own; other methods only write it down.",
     ),
 ]
 MustHave = Annotated[
@@ -84,6 +85,15 @@ GeneNameKey = Annotated[
     str | None, typer.Option(help="Column of var with second gene names, by which genes may be called too.")
 ]
 GeneIdKey = Annotated[str | None, typer.Option(help="Column of var with gene identifiers, for the panel.")]
+MinRecall = Annotated[
+    float | None,
+    typer.Option(
+        min=0.0, max=1.0, help="For auto: share of its cells to be found of every type, as an aim.", show_default=False
+    ),
+]
+MaxMinutes = Annotated[
+    float | None, typer.Option(min=0.0, help="For auto: nothing more is tried after this time.", show_default=False)
+]
 TargetLayer = Annotated[
     str | None,
     typer.Option(help="For persist-unsupervised: layer with the profiles to be predicted, rather than what is read."),

@@ -23,6 +23,8 @@ SAME_NAME = (
     "gene_name_key",
     "gene_id_key",
     "target_layer",
+    "min_recall",
+    "max_minutes",
 )
 """Flags that the façade takes as they are."""
 
@@ -32,7 +34,7 @@ def select(
     size: Annotated[int, typer.Option(min=1, help="Number of genes.", show_default=False)],
     out: opt.Out,
     label_key: opt.LabelKeyIfNeeded = None,
-    method: opt.MethodName = "discriminant",
+    method: opt.MethodName = "auto",
     layer: opt.Layer = None,
     donor_key: opt.MethodDonorKey = None,
     normalize: opt.Normalize = "auto",
@@ -51,6 +53,8 @@ def select(
     gene_name_key: opt.GeneNameKey = None,
     gene_id_key: opt.GeneIdKey = None,
     target_layer: opt.TargetLayer = None,
+    min_recall: opt.MinRecall = None,
+    max_minutes: opt.MaxMinutes = None,
     report: Annotated[bool, typer.Option("--report", help="Write report.html to the folder too.")] = False,
     seed: opt.SeedFlag = None,
     quiet: opt.Quiet = False,
@@ -74,7 +78,7 @@ def extend(
     add: Annotated[int, typer.Option(min=1, help="Number of genes to add.", show_default=False)],
     out: opt.Out,
     label_key: opt.LabelKeyIfNeeded = None,
-    method: opt.MethodName = "discriminant",
+    method: opt.MethodName = "auto",
     layer: opt.Layer = None,
     donor_key: opt.MethodDonorKey = None,
     normalize: opt.Normalize = "auto",
@@ -93,6 +97,8 @@ def extend(
     gene_name_key: opt.GeneNameKey = None,
     gene_id_key: opt.GeneIdKey = None,
     target_layer: opt.TargetLayer = None,
+    min_recall: opt.MinRecall = None,
+    max_minutes: opt.MaxMinutes = None,
     seed: opt.SeedFlag = None,
     quiet: opt.Quiet = False,
 ) -> None:

@@ -18,7 +18,7 @@ class Method:
     Attributes
     ----------
     module, class_name
-        Where the selector lives, in ``selectormlp.selectors``.
+        Where the selector lives, in ``selectormlp``.
     needs_labels
         Whether it learns from labels.
     is_network
@@ -29,6 +29,8 @@ class Method:
         Whether the order is the same for every size, so that a smaller panel is the beginning of a larger one.
     takes_target
         Whether its ``fit`` takes profiles to be predicted (``target``).
+    takes_donors
+        Whether its ``fit`` takes donors, to keep cells of one together.
     settings
         What the name says beside the class.
     """
@@ -40,33 +42,43 @@ class Method:
     keeps_best_epoch: bool = False
     is_nested: bool = True
     takes_target: bool = False
+    takes_donors: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def may_contend(self) -> bool:
+        """Whether ``auto`` can try it: it learns from labels, with settings that do not depend on the data."""
+        return self.needs_labels and not self.is_network and not self.takes_donors
 
     def make(self) -> GeneSelector:
         """Make the selector with its defaults, not yet fitted."""
-        kind = getattr(importlib.import_module(f"selectormlp.selectors.{self.module}"), self.class_name)
+        kind = getattr(importlib.import_module(f"selectormlp.{self.module}"), self.class_name)
         selector: GeneSelector = kind(**self.settings)
         return selector
 
 
 METHODS: dict[str, Method] = {
-    "discriminant": Method("discriminant", "DiscriminantSelector"),
-    "reconstruction": Method("reconstruction", "ReconstructionSelector", needs_labels=False),
-    "mixture": Method("mixture", "MixtureSelector"),
-    "selector_mlp": Method("selector_mlp", "SelectorMLP", is_network=True),
-    "selector_mlp-budget": Method("budget", "BudgetSelectorMLP"),
-    "mlp": Method("mlp", "MLP", is_network=True, keeps_best_epoch=True),
-    "persist": Method("persist", "PersistSelector", is_nested=False),
-    "persist-unsupervised": Method(
-        "persist", "UnsupervisedPersistSelector", needs_labels=False, is_nested=False, takes_target=True
+    "auto": Method("auto.selector", "AutoSelector", is_nested=False, takes_donors=True),
+    "discriminant": Method("selectors.discriminant", "DiscriminantSelector"),
+    "discriminant-bhattacharyya": Method(
+        "selectors.discriminant", "DiscriminantSelector", settings={"criterion": "bhattacharyya"}
     ),
-    "svm": Method("svm", "LinearSVM"),
-    "markers": Method("markers", "MarkerSelector"),
-    "markers-wilcoxon": Method("markers", "MarkerSelector", settings={"method": "wilcoxon"}),
-    "markers-logreg": Method("markers", "MarkerSelector", settings={"method": "logreg"}),
-    "variance": Method("variance", "VarianceSelector", needs_labels=False),
-    "forest": Method("forest", "ForestSelector"),
-    "random": Method("random_order", "RandomSelector", needs_labels=False),
+    "reconstruction": Method("selectors.reconstruction", "ReconstructionSelector", needs_labels=False),
+    "mixture": Method("selectors.mixture", "MixtureSelector"),
+    "selector_mlp": Method("selectors.selector_mlp", "SelectorMLP", is_network=True),
+    "selector_mlp-budget": Method("selectors.budget", "BudgetSelectorMLP"),
+    "mlp": Method("selectors.mlp", "MLP", is_network=True, keeps_best_epoch=True),
+    "persist": Method("selectors.persist", "PersistSelector", is_nested=False),
+    "persist-unsupervised": Method(
+        "selectors.persist", "UnsupervisedPersistSelector", needs_labels=False, is_nested=False, takes_target=True
+    ),
+    "svm": Method("selectors.svm", "LinearSVM"),
+    "markers": Method("selectors.markers", "MarkerSelector"),
+    "markers-wilcoxon": Method("selectors.markers", "MarkerSelector", settings={"method": "wilcoxon"}),
+    "markers-logreg": Method("selectors.markers", "MarkerSelector", settings={"method": "logreg"}),
+    "variance": Method("selectors.variance", "VarianceSelector", needs_labels=False),
+    "forest": Method("selectors.forest", "ForestSelector"),
+    "random": Method("selectors.random_order", "RandomSelector", needs_labels=False),
 }
 
 

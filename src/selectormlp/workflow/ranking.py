@@ -44,7 +44,8 @@ class Ranking:
     scores
         Score of each gene, or its gain when it was chosen, in the unit of the method, shape (n_genes,).
     settings
-        Parameters of the selector.
+        Parameters of the selector, and what it chose itself (see ``record_`` of
+        :class:`selectormlp.auto.selector.AutoSelector`).
     nested
         Whether the order is the same for every size.
     thresholds
@@ -147,7 +148,7 @@ def rank_genes(
             f"the method {method!r} found nothing to choose by: every gene scores 0, as where none varies; check the "
             "matrix or layer and the labels"
         )
-    parameters = selector.get_params(deep=False)
+    parameters = {**selector.get_params(deep=False), **getattr(selector, "record_", {})}
     return Ranking(
         method=method,
         order=np.argsort(selector.ranking_),
@@ -213,6 +214,9 @@ def _fit(selector: GeneSelector, cells: Cells, method: Method, seed: int, target
         selector.fit(cells.X)
         return
     labels = np.array(cells.classes)[cells.labels]
+    if method.takes_donors:
+        selector.fit(cells.X, labels, donors=cells.donors)  # type: ignore[call-arg]
+        return
     if not method.is_network:
         selector.fit(cells.X, labels)
         return

@@ -1,0 +1,1 @@
+"""Choosing genes by whichever method does best on cells that it has not seen."""

@@ -1,0 +1,310 @@
+"""The selector that tries several methods and lets the best one choose."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+from sklearn.utils.validation import validate_data
+
+from selectormlp.auto.trials import Task, Trial, Trials, cap_classes
+from selectormlp.data.cells import IntArray
+from selectormlp.errors import DataError, SettingsError, quoted
+from selectormlp.evaluation.refit import make_classifier
+from selectormlp.evaluation.splits import make_folds
+from selectormlp.moments.stream import AnyMatrix
+from selectormlp.selectors.base import GeneSelector, seed_from
+from selectormlp.selectors.closed_form import DTYPES
+from selectormlp.selectors.columns import checked_columns
+from selectormlp.selectors.labels import encode_labels
+from selectormlp.selectors.registry import find_method
+
+logger = logging.getLogger(__name__)
+
+CONTENDERS: Mapping[str, Mapping[str, Any]] = {
+    "discriminant": {},
+    "discriminant-bhattacharyya": {},
+    "markers": {},
+    "selector_mlp-budget": {},
+    "forest": {"n_estimators": 100},
+}
+"""What is tried, with its options, in this order: what is quick or more often the best comes first, so that little is
+lost where time ends. docs/design_decisions.md has the figures."""
+
+RAISING = "discriminant"
+"""Method that raises classes which are found too rarely."""
+
+EMPHASIS = 3.0
+"""Factor by which classes that are found too rarely count more in each attempt to raise them."""
+
+
+class AutoSelector(GeneSelector):
+    """Choose genes by the method that does best on cells that it has not seen.
+
+    Several methods choose panels of the wanted size from part of the cells; classifiers are refitted on each panel and
+    tested on the rest, fold by fold. The best method then chooses from all cells; the first contender is kept unless
+    another is better by more than chance.
+
+    Parameters
+    ----------
+    n_features_to_select
+        How many genes to choose: a number, a fraction, or None for half of them.
+    contenders
+        Methods that learn from labels (names in :data:`selectormlp.selectors.registry.METHODS`), a list, or a mapping
+        to their options; the first is preferred. None: :data:`CONTENDERS`.
+    classifiers
+        What panels are judged by (see :data:`selectormlp.evaluation.refit.CLASSIFIERS`).
+    n_folds
+        Parts that the cells are divided into; with donors, whole donors are left out.
+    max_cells
+        Trials take at most so many cells, the largest classes being cut first; the final choice takes all.
+    margin
+        Standard errors by which the best contender must be better than an earlier one to be preferred to it.
+    max_minutes
+        Once so much time has passed, nothing further is tried. None: all is.
+    min_recall
+        Share of its cells that should be found of every class, 0 to 1, as an aim: classes of which less is found are
+        made to count more, and the panel is taken that raises the least share most, up to this one.
+    max_attempts
+        How often classes are made to count more for that.
+    must_have
+        Columns that come first, in this order.
+    random_state
+        Seed of the folds and of the methods.
+
+    Attributes
+    ----------
+    trials_
+        What was tried, in order; see :class:`selectormlp.auto.trials.Trial`. Empty where there was one contender, or
+        nothing could be tested.
+    choice_
+        Name of the method that chose.
+    reason_
+        A sentence that says why.
+    record_
+        What a panel keeps of this: parameters by which a second run repeats the first, on a slower machine too, and
+        what was found.
+    selector_
+        The fitted selector that chose.
+    classes_
+        Labels, sorted, shape (n_classes,).
+    scores_, ranking_
+        Those of ``selector_``, with must-have genes ranked first.
+    is_nested_
+        False: for another size another method may be the best.
+
+    References
+    ----------
+    Choosing by cross-validation, and the preferred rule within one standard error of the best: Breiman, Friedman,
+    Olshen, Stone, "Classification and Regression Trees", 1984, section 3.4.3; here the error is that of the difference
+    between two methods on the same cells.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> y = np.repeat(["B", "NK", "T"], 50)
+    >>> X = rng.normal(size=(150, 20))
+    >>> X[y == "B", 2] += 4
+    >>> X[y == "T", 4] += 4
+    >>> auto = AutoSelector(2, contenders=("discriminant", "markers"), random_state=0).fit(X, y)
+    >>> auto.choice_, auto.get_support(indices=True)
+    ('discriminant', array([2, 4]))
+    """
+
+    def __init__(
+        self,
+        n_features_to_select: int | float | None = None,
+        *,
+        contenders: Sequence[str] | Mapping[str, Mapping[str, Any]] | None = None,
+        classifiers: Sequence[str] = ("logistic", "knn"),
+        n_folds: int = 3,
+        max_cells: int = 5000,
+        margin: float = 1.0,
+        max_minutes: float | None = None,
+        min_recall: float | None = None,
+        max_attempts: int = 3,
+        must_have: Sequence[int] | None = None,
+        random_state: Any = None,
+    ) -> None:
+        self.n_features_to_select = n_features_to_select
+        self.contenders = contenders
+        self.classifiers = classifiers
+        self.n_folds = n_folds
+        self.max_cells = max_cells
+        self.margin = margin
+        self.max_minutes = max_minutes
+        self.min_recall = min_recall
+        self.max_attempts = max_attempts
+        self.must_have = must_have
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any = None, *, donors: Any = None) -> Self:
+        """Try the contenders, and let the best one choose.
+
+        Parameters
+        ----------
+        X
+            Expression, shape (n_cells, n_genes), dense or CSR; not altered.
+        y
+            Labels, shape (n_cells,), at least two classes.
+        donors
+            Donor of each cell, shape (n_cells,): none is both chosen from and tested on. None: cells are taken as
+            independent.
+
+        Returns
+        -------
+        The selector, fitted.
+
+        Raises
+        ------
+        SettingsError
+            If a parameter is not usable, or a contender is not known.
+        DataError
+            If there are fewer than two classes.
+        ValueError
+            If X or y is not usable (as scikit-learn says it).
+        """
+        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=DTYPES)
+        self.classes_, codes = encode_labels(y)
+        if len(self.classes_) < 2:
+            raise DataError("all cells are of one class; at least 2 classes are needed to tell apart")
+        contenders = self._checked_contenders()
+        must_have = checked_columns("must_have", self.must_have, X.shape[1])
+        task = Task(self._resolve_n_features(X.shape[1]), must_have, seed_from(self.random_state))
+        if len(must_have) > task.n_genes:
+            raise SettingsError(
+                f"must_have holds {len(must_have)} genes and {task.n_genes} are to be selected; raise "
+                "n_features_to_select"
+            )
+        (self.choice_, options), *others = contenders.items()
+        self.trials_, n_attempts, self.reason_ = [], 0, "it is the only contender"
+        if others or self.min_recall is not None:
+            try:
+                trials = self._prepare(X, y, codes, donors, task)
+            except DataError as error:
+                self.reason_ = f"nothing could be tried: {error}"
+            else:
+                n_attempts = self._run(trials, contenders)
+                self.trials_ = trials.done
+                if trials.done:
+                    best, self.reason_ = self._choose(trials)
+                    self.choice_, options = best.method, best.options
+        logger.info("%s chooses: %s", self.choice_, self.reason_)
+        self.selector_ = task.selector(self.choice_, options).fit(X, y)
+        self.is_nested_ = False
+        self.record_ = self._record(options, n_attempts)
+        self._set_order(task.order(self.selector_), np.asarray(self.selector_.scores_, dtype=np.float64))
+        return self
+
+    def _prepare(self, X: AnyMatrix, y: Any, codes: IntArray, donors: Any, task: Task) -> Trials:
+        """Draw the cells and the folds."""
+        rows = cap_classes(codes, self.max_cells, np.random.default_rng(task.seed))
+        groups = None if donors is None else np.asarray(donors)[rows].astype(str)
+        folds = make_folds(codes[rows], n_splits=self.n_folds, donors=groups, seed=task.seed)
+        return Trials(X[rows], y[rows], codes[rows], folds, task, tuple(self.classifiers))
+
+    def _run(self, trials: Trials, contenders: Mapping[str, Mapping[str, Any]]) -> int:
+        """Try the contenders in turn, then other class weights where a class falls short; return how many of these."""
+        end = np.inf if self.max_minutes is None else time.monotonic() + 60 * self.max_minutes
+        for method, options in contenders.items():
+            if trials.done and time.monotonic() >= end:
+                logger.info("%g minutes are over: %s and what follows is not tried", self.max_minutes, method)
+                return 0
+            trials.run(method, options)
+        if self.min_recall is None or not trials.done:
+            return 0
+        importance = np.ones(len(self.classes_))
+        recalls = self._best(trials).recalls
+        for n_attempts in range(self.max_attempts):
+            short = recalls < self.min_recall
+            if not short.any() or time.monotonic() >= end:
+                return n_attempts
+            importance[short] *= EMPHASIS
+            weights = dict(zip(self.classes_.tolist(), importance.tolist(), strict=True))
+            trials.run(RAISING, {"class_weights": weights})
+            recalls = trials.done[-1].recalls
+        return self.max_attempts
+
+    def _best(self, trials: Trials) -> Trial:
+        """Return the first contender that the best one does not beat by more than chance."""
+        plain = [trial for trial in trials.done if "class_weights" not in trial.options]
+        best = max(plain, key=lambda trial: trial.balanced_accuracy)
+        for trial in plain:
+            gain, error = trials.difference(best, trial)
+            if gain <= self.margin * error:
+                return trial
+        return best
+
+    def _choose(self, trials: Trials) -> tuple[Trial, str]:
+        """Return the best trial, and why it is."""
+        best = self._best(trials)
+        listed = ", ".join(
+            f"{trial.method} {trial.balanced_accuracy:.3f}"
+            for trial in trials.done
+            if "class_weights" not in trial.options
+        )
+        reason = f"balanced accuracy in {len(trials.folds)} folds: {listed}"
+        if self.min_recall is None:
+            return best, reason
+        aim = self.min_recall
+        raised = max(trials.done, key=lambda trial: (min(trial.least_recall, aim), trial.balanced_accuracy))
+        if best.least_recall >= aim or raised.least_recall <= best.least_recall:
+            raised = best
+        return raised, (
+            f"{reason}; of the worst class {aim:g} was to be found: {best.least_recall:.3f} became "
+            f"{raised.least_recall:.3f}, while the mean went from {best.balanced_accuracy:.3f} to "
+            f"{raised.balanced_accuracy:.3f}"
+        )
+
+    def _record(self, options: Mapping[str, Any], n_attempts: int) -> dict[str, Any]:
+        plain = [trial for trial in self.trials_ if "class_weights" not in trial.options]
+        tried = {trial.method: dict(trial.options) for trial in plain}
+        return {
+            "contenders": tried or {self.choice_: dict(options)},
+            "max_minutes": None,
+            "max_attempts": n_attempts,
+            "choice": {
+                "method": self.choice_,
+                "options": dict(options),
+                "reason": self.reason_,
+                "trials": [trial.as_record() for trial in self.trials_],
+            },
+        }
+
+    def _checked_contenders(self) -> dict[str, Mapping[str, Any]]:
+        """Check all parameters, and return the contenders with their options."""
+        given = CONTENDERS if self.contenders is None else self.contenders
+        if isinstance(given, str) or not len(given):
+            raise SettingsError(
+                f"contenders={given!r}; expected one or more methods, as a list or a mapping to options"
+            )
+        contenders = dict(given) if isinstance(given, Mapping) else {name: {} for name in given}
+        for name in contenders:
+            if not find_method(name).may_contend:
+                raise SettingsError(
+                    f"contenders names {name!r}, which cannot be tried against others; expected methods that learn "
+                    f"from labels and need no settings that depend on the data, as {quoted(CONTENDERS)}"
+                )
+        for name in self.classifiers:
+            make_classifier(name)
+        in_range = {
+            "classifiers": (len(self.classifiers) >= 1, "one or more"),
+            "n_folds": (self.n_folds >= 2, "2 or more"),
+            "max_cells": (self.max_cells >= 1, "1 or more"),
+            "margin": (self.margin >= 0, "0 or more"),
+            "max_minutes": (self.max_minutes is None or self.max_minutes >= 0, "0 or more, or None"),
+            "min_recall": (self.min_recall is None or 0 <= self.min_recall <= 1, "0 to 1, or None"),
+            "max_attempts": (self.max_attempts >= 0, "0 or more"),
+        }
+        for name, (is_valid, expected) in in_range.items():
+            if not is_valid:
+                raise SettingsError(f"{name}={getattr(self, name)!r}; expected {expected}")
+        return contenders
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        return tags

@@ -1,0 +1,210 @@
+"""Trying methods: panels chosen from part of the cells, classifiers refitted, and tested on the rest."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from selectormlp.data.cells import IntArray
+from selectormlp.errors import InputError
+from selectormlp.evaluation.refit import make_classifier, refit_predict
+from selectormlp.evaluation.splits import Folds
+from selectormlp.moments.stream import AnyMatrix
+from selectormlp.selectors.base import GeneSelector
+from selectormlp.selectors.registry import find_method
+
+logger = logging.getLogger(__name__)
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What every method is asked for.
+
+    Attributes
+    ----------
+    n_genes
+        Size of the panel.
+    must_have
+        Columns that come first.
+    seed
+        Of whatever is random in a method.
+    """
+
+    n_genes: int
+    must_have: IntArray
+    seed: int
+
+    def selector(self, method: str, options: Mapping[str, Any]) -> GeneSelector:
+        """Make a method's selector for this task, not yet fitted."""
+        selector = find_method(method).make()
+        wanted = {
+            "n_features_to_select": self.n_genes,
+            "must_have": self.must_have.tolist(),
+            "random_state": self.seed,
+        }
+        known = selector.get_params(deep=False)
+        selector.set_params(**{name: value for name, value in wanted.items() if name in known}, **options)
+        return selector
+
+    def order(self, selector: GeneSelector) -> IntArray:
+        """Return all columns in the order of a fitted selector, must-have ones first."""
+        order = np.argsort(selector.ranking_)
+        return np.concatenate([self.must_have, order[~np.isin(order, self.must_have)]])
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """How a method's panels did on cells that they were not chosen from.
+
+    Attributes
+    ----------
+    method, options
+        Name in :data:`selectormlp.selectors.registry.METHODS`, and parameters that are not at their defaults.
+    seconds
+        Wall time.
+    shares
+        Share of the classifiers that were right about each tested cell, shape (n_tested,).
+    recalls
+        Their mean over each class, NaN where it has no tested cell, shape (n_classes,).
+    """
+
+    method: str
+    options: Mapping[str, Any]
+    seconds: float
+    shares: FloatArray = field(repr=False)
+    recalls: FloatArray = field(repr=False)
+
+    @property
+    def balanced_accuracy(self) -> float:
+        """Mean over the classes of the share of their cells that are found."""
+        return float(np.nanmean(self.recalls))
+
+    @property
+    def least_recall(self) -> float:
+        """Share that is found of the class that is found worst."""
+        return float(np.nanmin(self.recalls))
+
+    def as_record(self) -> dict[str, Any]:
+        """Return what is kept with a panel, as JSON holds it; times are left out, so that two runs agree."""
+        return {
+            "method": self.method,
+            "options": dict(self.options),
+            "balanced_accuracy": round(self.balanced_accuracy, 4),
+            "least_recall": round(self.least_recall, 4),
+        }
+
+
+class Trials:
+    """Tries methods on the same cells, so that they can be compared cell by cell.
+
+    Parameters
+    ----------
+    X
+        Expression, shape (n_cells, n_genes), dense or CSR.
+    labels, codes
+        Labels, and class codes from 0, shape (n_cells,).
+    folds
+        Which cells are chosen from and which tested.
+    task
+        What is wanted.
+    classifiers
+        Names in :data:`selectormlp.evaluation.refit.CLASSIFIERS`.
+
+    Attributes
+    ----------
+    done
+        The trials so far, in order.
+    """
+
+    def __init__(
+        self,
+        X: AnyMatrix,
+        labels: npt.NDArray[Any],
+        codes: IntArray,
+        folds: Folds,
+        task: Task,
+        classifiers: Sequence[str],
+    ) -> None:
+        self.X, self.labels, self.codes, self.folds, self.task = X, labels, codes, folds, task
+        self.classifiers = classifiers
+        self.done: list[Trial] = []
+
+    def run(self, method: str, options: Mapping[str, Any]) -> None:
+        """Try a method; one that cannot work on these cells is left out, and the log says why."""
+        start = time.perf_counter()
+        try:
+            shares = np.concatenate([self._shares_right(method, options, *fold) for fold in self.folds])
+        except (InputError, ValueError) as error:  # scikit-learn's and scanpy's own refusals are ValueErrors
+            logger.info("%s cannot be tried: %s", method, " ".join(str(error).split())[:200])
+            return
+        recalls = self._class_means(shares)
+        trial = Trial(method, options, time.perf_counter() - start, shares, recalls)
+        logger.info(
+            "tried %s%s: balanced accuracy %.3f, of the worst class %.3f (%.1f s)",
+            method,
+            " with other class weights" if options else "",
+            trial.balanced_accuracy,
+            trial.least_recall,
+            trial.seconds,
+        )
+        self.done.append(trial)
+
+    def difference(self, trial: Trial, other: Trial) -> tuple[float, float]:
+        """Return by how much a trial's balanced accuracy is above another's, and the standard error of that."""
+        gains = trial.shares - other.shares
+        means = self._class_means(gains)
+        tested = self.codes[self.folds.test_rows]
+        counts = np.bincount(tested, minlength=len(means))
+        spread = np.bincount(tested, (gains - means[tested]) ** 2, minlength=len(means))
+        present = counts > 0
+        variance = (spread[present] / counts[present] / np.maximum(counts[present] - 1, 1)).sum() / present.sum() ** 2
+        return float(np.nanmean(means)), float(np.sqrt(variance))
+
+    def _shares_right(self, method: str, options: Mapping[str, Any], train: IntArray, test: IntArray) -> FloatArray:
+        """Choose a panel from some cells; return the share of classifiers that are right about each of the others."""
+        selector = self.task.selector(method, options).fit(self.X[train], self.labels[train])
+        columns = np.sort(self.task.order(selector)[: self.task.n_genes])
+        panel = self.X[:, columns]
+        values = panel.toarray() if hasattr(panel, "toarray") else panel
+        right = [
+            refit_predict(make_classifier(name, self.task.seed), values[train], self.codes[train], values[test])
+            == self.codes[test]
+            for name in self.classifiers
+        ]
+        shares: FloatArray = np.mean(right, axis=0)
+        return shares
+
+    def _class_means(self, values: FloatArray) -> FloatArray:
+        """Average values of the tested cells over each class, NaN where there is none, shape (n_classes,)."""
+        tested = self.codes[self.folds.test_rows]
+        n_classes = int(self.codes.max()) + 1
+        counts = np.bincount(tested, minlength=n_classes)
+        sums = np.bincount(tested, values, minlength=n_classes)
+        return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+
+
+def cap_classes(codes: IntArray, most: int, rng: np.random.Generator) -> IntArray:
+    """Pick at most so many cells by cutting the largest classes down to one size, positions increasing.
+
+    Examples
+    --------
+    >>> codes = np.array([0, 0, 0, 0, 0, 1, 1])
+    >>> np.bincount(codes[cap_classes(codes, 5, np.random.default_rng(0))])
+    array([3, 2])
+    """
+    if len(codes) <= most:
+        return np.arange(len(codes))
+    counts = np.sort(np.bincount(codes))
+    counts = counts[counts > 0]
+    caps = (most - np.concatenate([[0], np.cumsum(counts)[:-1]])) // np.arange(len(counts), 0, -1)
+    cap = max(1, int(caps[np.argmax(caps < counts)]))
+    kept = [rng.permutation(np.flatnonzero(codes == code))[:cap] for code in np.unique(codes)]
+    return np.sort(np.concatenate(kept))

@@ -1,0 +1,149 @@
+"""The selector that lets the best contender choose."""
+
+import json
+
+import numpy as np
+import pytest
+
+from selectormlp.auto.selector import CONTENDERS, AutoSelector
+from selectormlp.auto.trials import Trial, Trials
+from selectormlp.errors import DataError, SettingsError
+from selectormlp.selectors.discriminant import DiscriminantSelector
+
+QUICK = ("discriminant", "markers")
+
+
+def cells(seed=0, *, n_cells=150, n_genes=20):
+    rng = np.random.default_rng(seed)
+    y = np.repeat(["B", "NK", "T"], n_cells // 3)
+    X = rng.normal(size=(n_cells, n_genes))
+    X[y == "B", 2] += 4
+    X[y == "T", 4] += 4
+    return X, y
+
+
+def with_accuracies(monkeypatch, accuracies, *, error=0.01):
+    """Let trials have given accuracies and least recalls, and differences a given error."""
+
+    def run(self, method, options):
+        key = method if not options.get("class_weights") else f"raised{len(self.done)}"
+        mean, least = accuracies[key]
+        self.done.append(Trial(method, options, 0.0, np.zeros(1), np.array([least, 2 * mean - least])))
+
+    monkeypatch.setattr(Trials, "run", run)
+    monkeypatch.setattr(
+        Trials, "difference", lambda self, a, b: (a.balanced_accuracy - b.balanced_accuracy, error if a != b else 0.0)
+    )
+
+
+@pytest.mark.parametrize(
+    ("second", "margin", "chosen"),
+    [(0.82, 1.0, "markers"), (0.82, 3.0, "discriminant"), (0.805, 1.0, "discriminant"), (0.7, 0.0, "discriminant")],
+)
+def test_the_first_is_kept_unless_another_is_better_by_more_than_chance(monkeypatch, second, margin, chosen):
+    with_accuracies(monkeypatch, {"discriminant": (0.8, 0.5), "markers": (second, 0.5)})
+    auto = AutoSelector(2, contenders=QUICK, margin=margin, random_state=0).fit(*cells())
+    assert auto.choice_ == chosen
+    assert f"discriminant 0.800, markers {second:.3f}" in auto.reason_
+
+
+def test_the_choice_is_made_from_all_cells():
+    X, y = cells()
+    auto = AutoSelector(2, contenders=QUICK, max_cells=60, random_state=0).fit(X, y)
+    assert auto.choice_ == "discriminant"
+    np.testing.assert_array_equal(auto.ranking_, DiscriminantSelector(2).fit(X, y).ranking_)
+    assert len(auto.trials_[0].shares) == 60
+    assert not auto.is_nested_
+
+
+def test_a_second_run_with_the_record_repeats_the_first():
+    X, y = cells()
+    first = AutoSelector(3, contenders=QUICK, max_minutes=0, random_state=0).fit(X, y)
+    assert [trial.method for trial in first.trials_] == ["discriminant"]  # no time for a second
+    record = json.loads(json.dumps(first.record_))
+    choice = record.pop("choice")
+    again = AutoSelector(3, random_state=0, **record).fit(X, y)
+    np.testing.assert_array_equal(again.ranking_, first.ranking_)
+    assert again.record_["choice"]["method"] == choice["method"]
+
+
+def test_the_default_contenders_run_on_real_shapes():
+    X, y = cells(n_cells=90)
+    auto = AutoSelector(3, random_state=0).fit(X, y)
+    assert [trial.method for trial in auto.trials_] == list(CONTENDERS)
+    assert {2, 4} <= set(auto.get_support(indices=True))
+
+
+def test_donors_are_kept_apart(monkeypatch):
+    """With the donors of one class only, nothing can be tried, and the first contender chooses."""
+    X, y = cells()
+    seen = []
+    original = Trials.run
+    monkeypatch.setattr(Trials, "run", lambda self, *given: (seen.append(self.folds.scheme), original(self, *given)))
+    AutoSelector(2, contenders=QUICK, random_state=0).fit(X, y, donors=np.arange(150) % 3)
+    assert set(seen) == {"leave one donor out"}
+    alone = AutoSelector(2, contenders=QUICK, random_state=0).fit(X, y, donors=y)
+    assert alone.choice_ == "discriminant"
+    assert "nothing could be tried: each of the 3 classes comes from one donor only" in alone.reason_
+
+
+def test_an_aim_raises_the_worst_class_and_says_at_what_cost(monkeypatch):
+    found = {"discriminant": (0.8, 0.3), "markers": (0.7, 0.35), "raised2": (0.79, 0.45), "raised3": (0.78, 0.55)}
+    with_accuracies(monkeypatch, found)
+    X, y = cells()
+    y = np.where(y == "NK", "T", y)  # two classes, as the made-up recalls have
+    auto = AutoSelector(2, contenders=QUICK, min_recall=0.5, random_state=0).fit(X, y)
+    assert "of the worst class 0.5 was to be found: 0.300 became 0.550" in auto.reason_
+    assert "the mean went from 0.800 to 0.780" in auto.reason_
+    assert auto.selector_.class_weights == {"B": 9.0, "T": 1.0}
+    assert auto.record_["max_attempts"] == 2
+    plain = AutoSelector(2, contenders=QUICK, min_recall=0.2, random_state=0).fit(X, y)
+    assert plain.record_["max_attempts"] == 0
+    assert plain.selector_.class_weights is None
+
+
+def test_an_aim_that_nothing_raises_leaves_the_best(monkeypatch):
+    found = {"discriminant": (0.8, 0.3), "markers": (0.7, 0.2), "raised2": (0.7, 0.25), "raised3": (0.6, 0.1)}
+    with_accuracies(monkeypatch, found)
+    X, y = cells()
+    y = np.where(y == "NK", "T", y)
+    auto = AutoSelector(2, contenders=QUICK, min_recall=0.9, max_attempts=2, random_state=0).fit(X, y)
+    assert auto.selector_.class_weights is None
+    assert "0.300 became 0.300" in auto.reason_
+
+
+def test_must_have_genes_come_first():
+    X, y = cells()
+    auto = AutoSelector(3, contenders=QUICK, must_have=[7], random_state=0).fit(X, y)
+    assert auto.ranking_[7] == 1
+    assert {2, 4} < set(auto.get_support(indices=True))
+
+
+REFUSED = {
+    "unknown contender": ({"contenders": ["discriminent"]}, "did you mean 'discriminant'"),
+    "contender without labels": ({"contenders": ["variance"]}, "'variance', which cannot be tried"),
+    "itself": ({"contenders": ["auto"]}, "'auto', which cannot be tried"),
+    "a name for a list": ({"contenders": "markers"}, "expected one or more methods"),
+    "none": ({"contenders": []}, "expected one or more methods"),
+    "classifier": ({"classifiers": ["knm"]}, "did you mean 'knn'"),
+    "no classifier": ({"classifiers": []}, "expected one or more"),
+    "folds": ({"n_folds": 1}, "n_folds=1; expected 2 or more"),
+    "margin": ({"margin": -1}, "margin=-1; expected 0 or more"),
+    "recall": ({"min_recall": 50}, "min_recall=50; expected 0 to 1"),
+    "minutes": ({"max_minutes": -1}, "max_minutes=-1; expected 0 or more"),
+    "cells": ({"max_cells": 0}, "max_cells=0; expected 1 or more"),
+    "attempts": ({"max_attempts": -1}, "max_attempts=-1; expected 0 or more"),
+    "too many must-have genes": ({"must_have": [1, 2, 3]}, "must_have holds 3 genes and 2"),
+}
+
+
+@pytest.mark.parametrize(("given", "message"), REFUSED.values(), ids=REFUSED.keys())
+def test_what_is_refused(given, message):
+    with pytest.raises(SettingsError, match=message):
+        AutoSelector(2, **given).fit(*cells())
+
+
+def test_one_class_is_refused():
+    X, _ = cells()
+    with pytest.raises(DataError, match="all cells are of one class"):
+        AutoSelector(2).fit(X, np.repeat("T", len(X)))

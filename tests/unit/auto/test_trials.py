@@ -1,0 +1,111 @@
+"""Trials: what they choose from, what they test on, and how two of them are compared."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from selectormlp.auto.trials import Task, Trials, cap_classes
+from selectormlp.evaluation.splits import make_folds
+from selectormlp.selectors.registry import METHODS, Method
+
+
+def cells(seed=0, *, n_cells=120, n_genes=12):
+    """Three classes, each high in one gene (1, 5, 9)."""
+    rng = np.random.default_rng(seed)
+    codes = np.arange(n_cells) % 3
+    X = rng.normal(size=(n_cells, n_genes))
+    X[np.arange(n_cells), np.array([1, 5, 9])[codes]] += 4
+    return X, codes
+
+
+def trials(X, codes, *, n_genes=3, must_have=(), classifiers=("logistic", "knn")):
+    folds = make_folds(codes, n_splits=3, seed=0)
+    task = Task(n_genes, np.array(must_have, dtype=np.int64), 0)
+    return Trials(X, np.array(["a", "b", "c"])[codes], codes, folds, task, classifiers)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sp.csr_array, sp.csr_matrix])
+def test_good_genes_are_told_from_random_ones(kind):
+    X, codes = cells()
+    tried = trials(kind(X), codes)
+    tried.run("discriminant", {})
+    tried.run("markers", {})
+    good, markers = tried.done
+    assert good.balanced_accuracy > 0.95
+    assert good.least_recall <= good.balanced_accuracy == pytest.approx(good.recalls.mean())
+    gain, error = tried.difference(good, markers)
+    assert gain == pytest.approx(good.balanced_accuracy - markers.balanced_accuracy)
+    assert tried.difference(good, good) == (0.0, 0.0)
+    assert 0 <= error < 0.1
+
+
+def test_tested_cells_have_no_say_in_the_choice(monkeypatch):
+    """Each fold's panel is that of its training cells alone."""
+    X, codes = cells()
+    seen = []
+
+    class Spy(METHODS["discriminant"].make().__class__):
+        def fit(self, X, y=None):
+            seen.append(len(X))
+            return super().fit(X, y)
+
+    monkeypatch.setitem(METHODS, "spy", Method("selectors.discriminant", "DiscriminantSelector"))
+    monkeypatch.setattr(Method, "make", lambda self: Spy())
+    tried = trials(X, codes)
+    tried.run("spy", {})
+    assert seen == [len(train) for train, _ in tried.folds]
+
+
+def test_shuffled_labels_are_found_by_chance_only():
+    X, codes = cells(n_cells=300)
+    tried = trials(X, np.random.default_rng(1).permutation(codes))
+    tried.run("discriminant", {})
+    assert tried.done[0].balanced_accuracy == pytest.approx(1 / 3, abs=0.08)
+
+
+def test_must_have_genes_come_first_also_for_methods_that_do_not_know_them():
+    X, codes = cells()
+    task = Task(3, np.array([7, 2]), 0)
+    for method in ("discriminant", "forest"):
+        order = task.order(task.selector(method, {}).fit(X, codes))
+        assert order[:2].tolist() == [7, 2]
+        assert sorted(order) == list(range(12))
+
+
+def test_the_error_of_a_difference_is_that_of_repeated_draws():
+    """Over many drawn pairs of trials, the differences spread as the error says."""
+    X, codes = cells(n_cells=90)
+    tried = trials(X, codes)
+    tested = tried.codes[tried.folds.test_rows]
+    rng = np.random.default_rng(0)
+    tried.run("discriminant", {})
+    one = tried.done[0]
+    gains, errors = [], []
+    for _ in range(400):
+        shares = [(rng.random(len(tested)) < chance).astype(float) for chance in (0.8, 0.7)]
+        both = [type(one)("m", {}, 0.0, share, np.zeros(3)) for share in shares]
+        gain, error = tried.difference(*both)
+        gains.append(gain)
+        errors.append(error)
+    assert np.mean(gains) == pytest.approx(0.1, abs=0.01)
+    assert np.std(gains) == pytest.approx(np.mean(errors), rel=0.12)
+
+
+def test_a_method_that_cannot_work_is_left_out_and_said(caplog):
+    X, codes = cells()
+    caplog.set_level("INFO")
+    tried = trials(X, codes)
+    tried.run("selector_mlp-budget", {"n_networks": 1000})
+    assert not tried.done
+    assert "selector_mlp-budget cannot be tried: 80 cells for 1000 networks" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("counts", "most", "kept"),
+    [([5, 2], 7, [5, 2]), ([5, 2], 5, [3, 2]), ([100, 10, 1], 31, [20, 10, 1]), ([4, 4, 4], 7, [2, 2, 2])],
+)
+def test_the_largest_classes_are_cut_first(counts, most, kept):
+    codes = np.repeat(np.arange(len(counts)), counts)
+    rows = cap_classes(codes, most, np.random.default_rng(0))
+    assert np.bincount(codes[rows]).tolist() == kept
+    assert (np.diff(rows) > 0).all()
