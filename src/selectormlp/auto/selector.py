@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
+from joblib import Memory
 from sklearn.utils.validation import validate_data
 
 from selectormlp.auto.trials import Task, Trial, Trials, cap_classes
@@ -72,6 +73,9 @@ class AutoSelector(GeneSelector):
         How often classes are made to count more for that.
     must_have
         Columns that come first, in this order.
+    memory
+        Folder that keeps what was fitted in trials, as in scikit-learn's ``Pipeline``: trying another size on the same
+        cells then takes little. None: nothing is kept.
     random_state
         Seed of the folds and of the methods.
 
@@ -127,6 +131,7 @@ class AutoSelector(GeneSelector):
         min_recall: float | None = None,
         max_attempts: int = 3,
         must_have: Sequence[int] | None = None,
+        memory: str | None = None,
         random_state: Any = None,
     ) -> None:
         self.n_features_to_select = n_features_to_select
@@ -139,6 +144,7 @@ class AutoSelector(GeneSelector):
         self.min_recall = min_recall
         self.max_attempts = max_attempts
         self.must_have = must_have
+        self.memory = memory
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any = None, *, donors: Any = None) -> Self:
@@ -204,7 +210,8 @@ class AutoSelector(GeneSelector):
         rows = cap_classes(codes, self.max_cells, np.random.default_rng(task.seed))
         groups = None if donors is None else np.asarray(donors)[rows].astype(str)
         folds = make_folds(codes[rows], n_splits=self.n_folds, donors=groups, seed=task.seed)
-        return Trials(X[rows], y[rows], codes[rows], folds, task, tuple(self.classifiers))
+        memory = Memory(self.memory, verbose=0)
+        return Trials(X[rows], y[rows], codes[rows], folds, task, tuple(self.classifiers), memory)
 
     def _run(self, trials: Trials, contenders: Mapping[str, Mapping[str, Any]]) -> int:
         """Try the contenders in turn, then other class weights where a class falls short; return how many of these."""
@@ -265,6 +272,7 @@ class AutoSelector(GeneSelector):
         return {
             "contenders": tried or {self.choice_: dict(options)},
             "max_minutes": None,
+            "memory": None,
             "max_attempts": n_attempts,
             "choice": {
                 "method": self.choice_,

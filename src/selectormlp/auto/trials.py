@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from joblib import Memory
 
 from selectormlp.data.cells import IntArray
 from selectormlp.errors import InputError
@@ -22,6 +23,11 @@ from selectormlp.selectors.registry import find_method
 logger = logging.getLogger(__name__)
 
 FloatArray = npt.NDArray[np.float64]
+
+
+RANKED = 100
+"""Genes that a method ranks at least where smaller panels are the first of the same ranking, so that trials for several
+sizes can share it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,11 +48,11 @@ class Task:
     must_have: IntArray
     seed: int
 
-    def selector(self, method: str, options: Mapping[str, Any]) -> GeneSelector:
-        """Make a method's selector for this task, not yet fitted."""
+    def selector(self, method: str, options: Mapping[str, Any], *, n_genes: int | None = None) -> GeneSelector:
+        """Make a method's selector for this task, or for another number of genes, not yet fitted."""
         selector = find_method(method).make()
         wanted = {
-            "n_features_to_select": self.n_genes,
+            "n_features_to_select": n_genes or self.n_genes,
             "must_have": self.must_have.tolist(),
             "random_state": self.seed,
         }
@@ -117,6 +123,8 @@ class Trials:
         What is wanted.
     classifiers
         Names in :data:`selectormlp.evaluation.refit.CLASSIFIERS`.
+    memory
+        Keeps rankings, so that trials for other sizes need not make them again.
 
     Attributes
     ----------
@@ -132,9 +140,11 @@ class Trials:
         folds: Folds,
         task: Task,
         classifiers: Sequence[str],
+        memory: Memory,
     ) -> None:
         self.X, self.labels, self.codes, self.folds, self.task = X, labels, codes, folds, task
         self.classifiers = classifiers
+        self._fit = memory.cache(_fit)
         self.done: list[Trial] = []
 
     def run(self, method: str, options: Mapping[str, Any]) -> None:
@@ -170,7 +180,8 @@ class Trials:
 
     def _shares_right(self, method: str, options: Mapping[str, Any], train: IntArray, test: IntArray) -> FloatArray:
         """Choose a panel from some cells; return the share of classifiers that are right about each of the others."""
-        selector = self.task.selector(method, options).fit(self.X[train], self.labels[train])
+        most = max(self.task.n_genes, min(RANKED, self.X.shape[1] // 2)) if find_method(method).is_nested else None
+        selector = self._fit(self.task.selector(method, options, n_genes=most), self.X[train], self.labels[train])
         columns = np.sort(self.task.order(selector)[: self.task.n_genes])
         panel = self.X[:, columns]
         values = panel.toarray() if hasattr(panel, "toarray") else panel
@@ -189,6 +200,10 @@ class Trials:
         counts = np.bincount(tested, minlength=n_classes)
         sums = np.bincount(tested, values, minlength=n_classes)
         return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+
+
+def _fit(selector: GeneSelector, X: AnyMatrix, y: npt.NDArray[Any]) -> GeneSelector:
+    return selector.fit(X, y)
 
 
 def cap_classes(codes: IntArray, most: int, rng: np.random.Generator) -> IntArray:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from joblib import Memory
 
 from selectormlp.auto.trials import Task, Trials, cap_classes
 from selectormlp.evaluation.splits import make_folds
@@ -18,10 +19,10 @@ def cells(seed=0, *, n_cells=120, n_genes=12):
     return X, codes
 
 
-def trials(X, codes, *, n_genes=3, must_have=(), classifiers=("logistic", "knn")):
+def trials(X, codes, *, n_genes=3, must_have=(), classifiers=("logistic", "knn"), folder=None):
     folds = make_folds(codes, n_splits=3, seed=0)
     task = Task(n_genes, np.array(must_have, dtype=np.int64), 0)
-    return Trials(X, np.array(["a", "b", "c"])[codes], codes, folds, task, classifiers)
+    return Trials(X, np.array(["a", "b", "c"])[codes], codes, folds, task, classifiers, Memory(folder, verbose=0))
 
 
 @pytest.mark.parametrize("kind", [np.asarray, sp.csr_array, sp.csr_matrix])
@@ -109,3 +110,15 @@ def test_the_largest_classes_are_cut_first(counts, most, kept):
     rows = cap_classes(codes, most, np.random.default_rng(0))
     assert np.bincount(codes[rows]).tolist() == kept
     assert (np.diff(rows) > 0).all()
+
+
+def test_rankings_that_are_kept_serve_other_sizes(tmp_path, monkeypatch):
+    X, codes = cells(n_genes=40)
+    plain, kept = trials(X, codes, n_genes=2), trials(X, codes, n_genes=3, folder=tmp_path)
+    kept.run("discriminant", {})
+    monkeypatch.setattr(METHODS["discriminant"].make().__class__, "fit", lambda *_: pytest.fail("fitted again"))
+    again = trials(X, codes, n_genes=2, folder=tmp_path)
+    again.run("discriminant", {})
+    monkeypatch.undo()
+    plain.run("discriminant", {})
+    np.testing.assert_array_equal(again.done[0].shares, plain.done[0].shares)
