@@ -30,7 +30,9 @@ REFERENCES = ("all-genes", "variance", "random")
 """What no method should fall below, and the classifiers on all genes."""
 
 DEFAULT = (
+    "auto",
     "discriminant",
+    "selector_mlp-budget",
     "selector_mlp",
     "mlp",
     "svm",
@@ -145,7 +147,7 @@ def select(method: Method, learning: Learning, size: int, seed: int) -> Choice:
         return Choice(peer.select(learning, size, seed), peer.nested)
     name = THROUGH_US[method.name][0] if method.name in THROUGH_US else method.name
     ranking = rank_genes(as_cells(learning), name, n_genes=size, options=method.options, seed=seed)
-    return Choice(ranking.order, ranking.nested)
+    return Choice(ranking.order, ranking.nested and name != "auto")  # which tries again at each size
 
 
 def warm_up(method: Method) -> None:

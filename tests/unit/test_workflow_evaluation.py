@@ -14,6 +14,7 @@ from selectormlp.panel.panel import Panel
 from selectormlp.panel.provenance import Provenance
 from selectormlp.workflow.evaluation import unused_donors
 from selectormlp.workflow.panels import PanelSource
+from selectormlp.workflow.reselection import recipe_of
 
 GOOD = ["gene0", "gene1", "gene2", "gene3"]
 
@@ -118,6 +119,27 @@ def test_a_panel_of_ours_learned_on_all_cells_is_chosen_anew_in_each_split(adata
     assert len(seen) == 3
     assert all(len(names) < 140 for names in seen)  # none saw its test cells
     assert not set.intersection(*seen)
+
+
+def test_a_panel_by_auto_is_chosen_anew_by_the_method_that_it_took(adata, monkeypatch):
+    options = {"contenders": ["markers"]}
+    panel = sm.select(adata, label_key="cell_type", n_genes=4, options=options)
+    from selectormlp.workflow import reselection
+
+    seen = []
+    original = reselection.rank_genes
+    monkeypatch.setattr(reselection, "rank_genes", lambda cells, *a, **k: seen.append(a[0]) or original(cells, *a, **k))
+    found = evaluate(adata, panel)
+    assert seen == ["markers"] * 3
+    assert any("which 'auto' had taken on all of these cells, chose 4 genes anew" in note for note in found.notes)
+
+
+def test_a_record_of_auto_that_makes_no_sense_is_a_reason_and_no_crash(adata):
+    panel = sm.select(adata, label_key="cell_type", n_genes=4, options={"contenders": ["markers"]})
+    for choice in ("markers", {"method": "markers"}, {"method": ["x"], "options": {}}, {"method": "x", "options": {}}):
+        settings = {**panel.provenance.settings, "selector": {"choice": choice}}
+        found = replace(panel, provenance=replace(panel.provenance, settings=settings))
+        assert recipe_of(found, "cell_type") is not None
 
 
 def test_a_panel_learned_on_part_is_tested_on_the_other_cells_only(adata):

@@ -98,7 +98,8 @@ class AutoSelector(GeneSelector):
     scores_, ranking_
         Those of ``selector_``, with must-have genes ranked first.
     is_nested_
-        False: for another size another method may be the best.
+        Whether smaller panels of the method that was chosen are the first of the same genes. For a smaller size another
+        method may be the best.
 
     References
     ----------
@@ -200,7 +201,7 @@ class AutoSelector(GeneSelector):
                     self.choice_, options = best.method, best.options
         logger.info("%s chooses: %s", self.choice_, self.reason_)
         self.selector_ = task.selector(self.choice_, options).fit(X, y)
-        self.is_nested_ = False
+        self.is_nested_ = find_method(self.choice_).is_nested and getattr(self.selector_, "is_nested_", True)
         self.record_ = self._record(options, n_attempts)
         self._set_order(task.order(self.selector_), np.asarray(self.selector_.scores_, dtype=np.float64))
         return self

@@ -58,7 +58,7 @@ class Method:
 
 
 METHODS: dict[str, Method] = {
-    "auto": Method("auto.selector", "AutoSelector", is_nested=False, takes_donors=True),
+    "auto": Method("auto.selector", "AutoSelector", takes_donors=True),
     "discriminant": Method("selectors.discriminant", "DiscriminantSelector"),
     "discriminant-bhattacharyya": Method(
         "selectors.discriminant", "DiscriminantSelector", settings={"criterion": "bhattacharyya"}

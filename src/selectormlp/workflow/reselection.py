@@ -107,7 +107,8 @@ def recipe_of(panel: Panel, label_key: str | None, aliases: pd.Index[str] | None
 
     Returns
     -------
-    The recipe; or a phrase that says why there is none.
+    The recipe; or a phrase that says why there is none. That of a panel by ``auto`` is the method that it took, with
+    its options: that this was chosen among a few with a view to all cells is left out of account.
 
     Examples
     --------
@@ -115,22 +116,33 @@ def recipe_of(panel: Panel, label_key: str | None, aliases: pd.Index[str] | None
     "the method 'given' cannot be run again"
     """
     origin = panel.provenance
-    found = METHODS.get(origin.method)
+    method, selector = _method_of(panel)
+    found = METHODS.get(method)
     if found is None:
-        return f"the method {origin.method!r} cannot be run again"
+        return f"the method {method!r} cannot be run again"
     size = origin.settings.get("n_genes")
     if not isinstance(size, int) or size < len(panel) or (size > len(panel) and not panel.nested):
         return "it was chosen in several steps, extended or cut"
     if found.needs_labels and origin.label_key != label_key:
         return f"it was chosen for other labels ({origin.label_key!r})"
     known = set(found.make().get_params(deep=False)) - {*SET_HERE, *found.settings}
-    selector = origin.settings.get("selector", {})
     try:
         constraints = Constraints(**origin.settings.get("constraints", {}))
     except (TypeError, InputError) as error:
         return f"its constraints cannot be read ({error})"
     options = {name: value for name, value in selector.items() if name in known}
-    return Recipe(origin.method, len(panel), options, constraints, origin.seed or 0, aliases)
+    return Recipe(method, len(panel), options, constraints, origin.seed or 0, aliases)
+
+
+def _method_of(panel: Panel) -> tuple[str, Mapping[str, Any]]:
+    """Return the method and its options; those that ``auto`` chose, since trying all anew in each split takes long."""
+    origin = panel.provenance
+    selector = origin.settings.get("selector")
+    options = selector if isinstance(selector, Mapping) else {}
+    choice = options.get("choice")
+    if origin.method != "auto" or not isinstance(choice, Mapping) or not isinstance(choice.get("options"), Mapping):
+        return origin.method, options
+    return str(choice.get("method")), choice["options"]
 
 
 def require_recipe(panel: Panel, label_key: str | None, aliases: pd.Index[str] | None = None) -> Recipe:
@@ -208,10 +220,11 @@ def judge(panel: Panel, cells: Cells, label_key: str, aliases: pd.Index[str] | N
     recipe = recipe_of(panel, label_key, aliases)
     if isinstance(recipe, Recipe):
         n_genes = counted(recipe.n_genes, "gene", "genes")
+        tried = "" if panel.provenance.method != "auto" else ", which 'auto' had taken on all of these cells,"
         note = (
             f"The panel was learned on {n_learned}, which leaves too few{whose} to test it on: in each split "
-            f"{recipe.method!r} chose {n_genes} anew from the training cells. The scores are those of the method, not "
-            "of this very list."
+            f"{recipe.method!r}{tried} chose {n_genes} anew from the training cells. The scores are those of the method, "
+            "not of this very list."
         )
         return Verdict("reselected", everything, recipe, note)
     if cells.donors is not None and _enough(~learned, cells):

@@ -53,7 +53,13 @@ def test_the_choice_is_made_from_all_cells():
     assert auto.choice_ == "discriminant"
     np.testing.assert_array_equal(auto.ranking_, DiscriminantSelector(2).fit(X, y).ranking_)
     assert len(auto.trials_[0].shares) == 60
-    assert not auto.is_nested_
+    assert auto.is_nested_
+
+
+def test_smaller_panels_are_known_where_the_method_that_chose_knows_them(monkeypatch):
+    with_accuracies(monkeypatch, {"discriminant": (0.7, 0.5), "persist": (0.8, 0.5)})
+    fast = {"discriminant": {}, "persist": {"elimination_steps": 5, "selection_steps": 5, "hidden_sizes": (4,)}}
+    assert not AutoSelector(2, contenders=fast, random_state=0).fit(*cells()).is_nested_
 
 
 def test_a_second_run_with_the_record_repeats_the_first():
