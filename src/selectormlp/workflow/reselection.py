@@ -223,8 +223,8 @@ def judge(panel: Panel, cells: Cells, label_key: str, aliases: pd.Index[str] | N
         tried = "" if panel.provenance.method != "auto" else ", which 'auto' had taken on all of these cells,"
         note = (
             f"The panel was learned on {n_learned}, which leaves too few{whose} to test it on: in each split "
-            f"{recipe.method!r}{tried} chose {n_genes} anew from the training cells. The scores are those of the method, "
-            "not of this very list."
+            f"{recipe.method!r}{tried} chose {n_genes} anew from the training cells. The scores are those of the "
+            "method, not of this very list."
         )
         return Verdict("reselected", everything, recipe, note)
     if cells.donors is not None and _enough(~learned, cells):
