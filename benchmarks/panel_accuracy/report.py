@@ -143,7 +143,7 @@ def machine_line(record: Path) -> str:
     )
 
 
-def write_report(path: Path, chosen: str | None, folder: Path, images: str) -> str:
+def write_report(path: Path, chosen: str | None, sizes: Sequence[int] | None, folder: Path, images: str) -> str:
     """Make the figures and return the text.
 
     Parameters
@@ -152,12 +152,16 @@ def write_report(path: Path, chosen: str | None, folder: Path, images: str) -> s
         Results.
     chosen
         The method that is compared with the others; by default the best of ours.
+    sizes
+        Only panels of these sizes; by default all.
     folder
         Gets the figures.
     images
         How the text refers to that folder.
     """
     rows = read_results(path)
+    if sizes:
+        rows = rows[rows["size"].isin(sizes) | (rows["method"] == "all-genes")]
     scores = panel_scores(rows)
     if scores.empty:
         raise SystemExit(f"{path} holds no finished selection")
@@ -203,12 +207,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="panel_accuracy.report", description=__doc__)
     parser.add_argument("results", type=Path)
     parser.add_argument("--method", help="compared with the others (default: the best of ours)")
+    parser.add_argument("--sizes", nargs="+", type=int, help="only panels of these sizes")
     parser.add_argument(
         "--docs", type=Path, help="page whose results section is replaced; figures go to images/ beside it"
     )
     settings = parser.parse_args(arguments)
     place = settings.docs.parent / "images" if settings.docs else settings.results.parent
-    text = write_report(settings.results, settings.method, place, "images" if settings.docs else ".")
+    text = write_report(settings.results, settings.method, settings.sizes, place, "images" if settings.docs else ".")
     target = settings.docs or settings.results.with_name("report.md")
     if settings.docs:
         page = settings.docs.read_text()

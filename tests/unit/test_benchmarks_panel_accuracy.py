@@ -260,7 +260,7 @@ def test_the_report_says_what_failed(tmp_path):
             append_job(path, [row(data, method, size=size, kind=kind, version="1.0") for size in (10, 25)])
     failure = {"data": "a", "method": "stg", "seed": 0, "size": 10, "kind": "peer", "status": "over the limit"}
     append_job(path, [failure])
-    text = write_report(path, None, tmp_path, ".")
+    text = write_report(path, None, None, tmp_path, ".")
     assert "discriminant minus other methods" in text
     assert "over the limit: 1" in text
     assert (tmp_path / "accuracy_by_size.png").stat().st_size > 5_000
