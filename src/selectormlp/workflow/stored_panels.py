@@ -33,8 +33,9 @@ trains on."""
 SAMPLE_UNLABELLED = 50_000
 """The most cells that are read there without classes."""
 
-HASHED_SAMPLE = 1000
-"""Cells whose expression goes into the hash of data on disk, spread over all of them."""
+HASHED_PLACES, HASHED_CELLS = 8, 128
+"""The expression of so many cells at each of so many places, spread over all cells, goes into the hash of data on
+disk."""
 
 
 def select_from_files(paths: Paths, task: PanelTask, n_genes: int, *, scheduler: str | None = None) -> Panel:
@@ -134,12 +135,14 @@ def sample_rows(cells: StoredCells, rng: np.random.Generator) -> IntArray:
 
 
 def hash_stored_cells(cells: StoredCells) -> str:
-    """Hash the shape, all labels and gene names, and the expression of ``HASHED_SAMPLE`` cells.
+    """Hash the shape, all labels and gene names, and the expression of a sample of the cells.
 
     Another pass over an atlas only to hash it would take as long as reading it, so this hash is not that of
     :func:`selectormlp.data.hashing.hash_cells`, and says so: it begins with ``"sha256-sample:"``.
     """
-    rows = np.unique(np.linspace(0, cells.n_cells - 1, HASHED_SAMPLE).astype(np.int64))
+    starts = np.linspace(0, max(0, cells.n_cells - HASHED_CELLS), HASHED_PLACES).astype(np.int64)
+    rows = np.unique(starts[:, None] + np.arange(HASHED_CELLS))
+    rows = rows[rows < cells.n_cells]
     digest = hashlib.sha256(json.dumps([cells.n_cells, cells.n_genes, cells.classes]).encode())
     digest.update(cells.labels.astype("<i8").tobytes())
     digest.update(hash_cells(cells.load(rows)).encode())
