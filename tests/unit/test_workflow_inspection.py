@@ -77,6 +77,11 @@ def test_advice_follows_from_what_is_found(adata, file, monkeypatch, name, value
     assert any(line in said for said in inspect_files(file, label_key="cell_type").advice)
 
 
+def test_a_system_that_does_not_say_its_memory(file, monkeypatch):
+    monkeypatch.delattr(inspection.os, "sysconf")
+    assert any("use --lazy where that is too much" in line for line in inspect_files(file).advice)
+
+
 def test_genes_beyond_those_considered_are_said(make_adata, tmp_path):
     make_adata(n_genes=5001).write_h5ad(tmp_path / "wide.h5ad")
     found = inspect_files(tmp_path / "wide.h5ad", label_key="cell_type")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+import joblib
 import numpy as np
 
 from selectormlp.data.anndata_io import CellsSource
@@ -141,7 +142,7 @@ def inspect_files(
     opened = open_adata(paths, label_key=label_key, donor_key=donor_key, layer=layer)
     cells = _cells(opened, label_key, donor_key, normalize)
     parts = tuple(Part(matrix.path, *matrix.shape, matrix.layout()) for matrix in opened.matrices)
-    n_threads = len(os.sched_getaffinity(0))
+    n_threads = joblib.cpu_count()
     density, read_s, product_s = _probe(cells)
     n_considered, n_passes = _considered(cells.n_genes)
     select_s = cells.n_cells * (n_passes * read_s + product_s / n_threads)
@@ -224,11 +225,13 @@ def _advice(
 ) -> list[str]:
     """Say what to do: lazily or in memory, cut anew, sample."""
     advice = []
-    free_gb = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / GB
-    if in_memory_gb > free_gb / 2:
-        advice.append(f"in memory the cells would take {in_memory_gb:.1f} of {free_gb:.1f} GB: use --lazy")
+    memory_gb = _machine_gb()
+    if memory_gb is None:
+        advice.append(f"in memory the cells take about {in_memory_gb:.1f} GB: use --lazy where that is too much")
+    elif in_memory_gb > memory_gb / 2:
+        advice.append(f"in memory the cells would take {in_memory_gb:.1f} of {memory_gb:.1f} GB: use --lazy")
     else:
-        advice.append(f"the cells fit in memory ({in_memory_gb:.1f} of {free_gb:.1f} GB): --lazy is not needed")
+        advice.append(f"the cells fit in memory ({in_memory_gb:.1f} of {memory_gb:.1f} GB): --lazy is not needed")
     for part in parts:
         chunk, name = part.layout.chunk_bytes, part.path.name
         if part.layout.chunk is not None and chunk < min(SMALL_CHUNK, 4 * part.layout.n_stored):
@@ -256,3 +259,11 @@ def _advice(
     if rare:
         advice.append(f"{len(rare)} type(s) have fewer than {SMALL_CLASS} cells: join them with others or exclude them")
     return advice
+
+
+def _machine_gb() -> float | None:
+    """Return the memory of this machine, or None where the system does not say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / GB
+    except (AttributeError, ValueError):
+        return None
