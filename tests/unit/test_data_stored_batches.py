@@ -70,7 +70,9 @@ def test_unshuffled_cells_come_as_they_are(stored):
 def test_the_seed_and_the_epoch_decide_the_order(stored):
     X = stored(60)
     orders = {
-        (seed, epoch): list(chain.from_iterable(rows_of(batches_of(X, seed=seed, epoch=epoch)))) for seed in (0, 1) for epoch in (0, 1)
+        (seed, epoch): list(chain.from_iterable(rows_of(batches_of(X, seed=seed, epoch=epoch))))
+        for seed in (0, 1)
+        for epoch in (0, 1)
     }
     assert len({tuple(order) for order in orders.values()}) == 4
     assert list(chain.from_iterable(rows_of(batches_of(X, seed=1, epoch=1)))) == orders[1, 1]
@@ -92,7 +94,9 @@ def test_the_global_random_state_is_left_alone(stored):
 
 
 def test_blocks_of_neighbours_are_read_together(stored):
-    order = np.array(list(chain.from_iterable(rows_of(batches_of(stored(64), block_size=8, buffer_bytes=1, batch_size=8)))))
+    order = np.array(
+        list(chain.from_iterable(rows_of(batches_of(stored(64), block_size=8, buffer_bytes=1, batch_size=8))))
+    )
     for fetch in order.reshape(8, 8):
         assert np.ptp(fetch) == 7
 
