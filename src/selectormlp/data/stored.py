@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, NoReturn
+from typing import Literal, NoReturn, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -328,3 +328,7 @@ class StoredCells:
             donors=taken.donors,
             is_normalized=taken.is_normalized,
         )
+
+
+AnyCells = TypeVar("AnyCells", Cells, StoredCells)
+"""Cells in memory or on disk: for what works on either and returns the same kind."""
