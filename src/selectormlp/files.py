@@ -11,7 +11,6 @@ from pathlib import Path
 
 from selectormlp.errors import OutputError
 
-
 DRAFT_MARK = ".part"
 """In the name of a file that is being written, or that a process was writing when it was killed."""
 

@@ -88,9 +88,7 @@ def _latest_checkpoint(folder: Path) -> Path | None:
 def _check_same_model(before: ModelCard, now: ModelCard, checkpoint: Path) -> None:
     """Refuse to continue a run with other data or settings."""
     differing = [
-        what.replace("data_hashes", "cells")
-        for what in IDENTITY
-        if getattr(before, what) != getattr(now, what)
+        what.replace("data_hashes", "cells") for what in IDENTITY if getattr(before, what) != getattr(now, what)
     ]
     differing += [
         f"{name} ({before.parameters.get(name)!r} then, {now.parameters.get(name)!r} now)"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -250,6 +250,32 @@ def read_settings(kind: type[AnySettings], path: Path | str) -> AnySettings:
         return kind.model_validate_json(text)
     except ValidationError as error:
         raise SettingsError(f"{str(place)!r}: {describe(error, kind)}") from error
+
+
+def changed(settings: AnySettings, **flags: Any) -> AnySettings:
+    """Return settings with some replaced by what a command line says; a dictionary is for a section.
+
+    Raises
+    ------
+    SettingsError
+        If a value is of the wrong type or range.
+
+    Examples
+    --------
+    >>> changed(TrainSettings(), restart=None, training={"devices": 2, "seed": None}).training.devices
+    2
+    """
+    update: dict[str, Any] = {}
+    for name, value in flags.items():
+        if isinstance(value, dict):
+            update[name] = changed(getattr(settings, name), **value)
+        elif value is not None:
+            update[name] = value
+    try:
+        type(settings).model_validate({**dict(settings), **update})
+    except ValidationError as error:
+        raise SettingsError(describe(error, type(settings))) from error
+    return settings.model_copy(update=update)
 
 
 def describe(error: ValidationError, kind: type[Settings]) -> str:

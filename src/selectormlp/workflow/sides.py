@@ -32,8 +32,8 @@ def side_file(folder: Path, side: str) -> Path:
     copy, index = folder / f"adata_{side}.h5ad", folder / f"adata_{side}{SUFFIX}"
     if copy.exists() and index.exists():
         raise DataError(
-            f"{str(folder)!r} holds both {copy.name!r} and {index.name!r}, which may be of different splits; remove the "
-            "one that is not wanted, or split again into an empty folder"
+            f"{str(folder)!r} holds both {copy.name!r} and {index.name!r}, which may be of different splits; remove "
+            "the one that is not wanted, or split again into an empty folder"
         )
     return index if index.exists() else copy
 
@@ -95,23 +95,23 @@ def _named(path: Path) -> Iterator[None]:
 
 
 def read_sides(
+    read: Callable[..., AnyCells],
     folder: Path,
     source: CellsSource,
     *,
-    lazy: bool | None = None,
     caps: tuple[int | None, int | None],
     rng: np.random.Generator,
-) -> tuple[Cells, Cells] | tuple[StoredCells, StoredCells]:
+) -> tuple[AnyCells, AnyCells]:
     """Read the training and validation side of a split, or open them.
 
     Parameters
     ----------
+    read
+        :func:`open_side` or :func:`load_side`.
     folder
         Where the split step has left them.
     source
         Where in them to look.
-    lazy
-        Whether to leave the expression on disk; by default where the training side is an index.
     caps
         The most cells of a class on each side, or None.
     rng
@@ -126,18 +126,6 @@ def read_sides(
     DataError
         If a file is absent or not usable.
     """
-    if stays_on_disk(side_file(folder, "train"), lazy):
-        return _read_both(open_side, folder, source, caps, rng)
-    return _read_both(load_side, folder, source, caps, rng)
-
-
-def _read_both(
-    read: Callable[..., AnyCells],
-    folder: Path,
-    source: CellsSource,
-    caps: tuple[int | None, int | None],
-    rng: np.random.Generator,
-) -> tuple[AnyCells, AnyCells]:
     train = cap_classes(read(side_file(folder, "train"), source), caps[0], rng)
     validation = read(side_file(folder, "val"), source, genes=tuple(train.genes))
     return same_classes(train, cap_classes(validation, caps[1], rng))

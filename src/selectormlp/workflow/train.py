@@ -30,7 +30,7 @@ from selectormlp.workflow.log import TextLog
 from selectormlp.workflow.progress import progress_bar
 from selectormlp.workflow.restart import choose_run
 from selectormlp.workflow.settings import TrainSettings
-from selectormlp.workflow.sides import read_sides
+from selectormlp.workflow.sides import load_side, open_side, read_sides, side_file, stays_on_disk
 
 logger = logging.getLogger(__name__)
 
@@ -84,15 +84,16 @@ def train_from_files(settings: TrainSettings, model_type: str, *, progress: bool
     with TextLog() as log:
         data = settings.data
         source = CellsSource(data.y_column, layer=data.layer, normalize=data.normalize)
-        train, validation = read_sides(
-            data.input_dir,
-            source,
-            lazy=data.lazy,
-            caps=(data.train_cluster_size, data.val_cluster_size),
-            rng=np.random.default_rng(settings.training.seed),
-        )
-        if isinstance(train, StoredCells) or isinstance(validation, StoredCells):
-            return train_model(train, validation, source, settings, model_type, log=log, progress=progress)
+        where: dict[str, Any] = {
+            "folder": data.input_dir,
+            "source": source,
+            "caps": (data.train_cluster_size, data.val_cluster_size),
+            "rng": np.random.default_rng(settings.training.seed),
+        }
+        if stays_on_disk(side_file(data.input_dir, "train"), data.lazy):
+            sides = read_sides(open_side, **where)
+            return train_model(*sides, source, settings, model_type, log=log, progress=progress)
+        train, validation = read_sides(load_side, **where)
         if data.torch_sparsity_type == "dense":
             train = train.dense()
         return train_model(train, validation, source, settings, model_type, log=log, progress=progress)
@@ -134,7 +135,7 @@ def train_model(
     validation = scorable_cells(validation, trained_classes)
     hashes = (hash_cells(train), hash_cells(validation))
     balanced = settings.dataloader.class_balanced
-    card = model_card(selector, train.genes, train.classes, trained_classes.tolist(), source, hashes, balanced)
+    card = model_card(selector, tuple(train.genes), train.classes, trained_classes.tolist(), source, hashes, balanced)
     run = _plan_run(settings, model_type, card)
     if is_writer():
         checkpoints = [run.checkpoint_dir] if isinstance(selector, NetworkSelector) else []
