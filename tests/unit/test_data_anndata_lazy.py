@@ -117,7 +117,7 @@ def test_late_fractions_are_an_error_when_they_are_read(adata, tmp_path, monkeyp
     adata.X = adata.X.toarray()
     adata.X[100, 3] = 0.5
     stored = open_cells(write(adata, tmp_path / "cells.h5ad"), SOURCE)
-    with pytest.raises(DataError, match="cells 0 to 199 of X of .* hold fractions"):
+    with pytest.raises(DataError, match=r"cells 0 to 199 of X of .* hold fractions"):
         stored.load()
 
 

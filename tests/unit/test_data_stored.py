@@ -143,6 +143,7 @@ def test_blocks_cover_all_rows_in_turn_and_stay_small(on_disk):
         assert all(now.start == before.stop for before, now in itertools.pairwise(blocks))
         assert all(0 < 28 * (block.stop - block.start) <= 17 * on_disk.row_bytes for block in blocks)
     assert len(list(whole.row_blocks())) == 1
+    assert list(whole.take_cells(np.array([], dtype=np.int64)).row_blocks()) == []
 
 
 def test_blocks_end_with_chunks_on_disk(tmp_path):

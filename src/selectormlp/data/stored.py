@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Literal, NoReturn, TypeVar
 
 import numpy as np
@@ -222,7 +223,7 @@ class StoredMatrix:
                 chunk = part.matrix.chunk_rows
                 aligned = step // chunk * chunk or step
                 starts += range(int(offset), int(offset) + part.shape[0], aligned)
-        for start, stop in zip(starts, [*starts[1:], self.shape[0]], strict=True):
+        for start, stop in pairwise([*starts, self.shape[0]]):
             yield slice(start, stop)
 
     def load(self) -> Matrix:

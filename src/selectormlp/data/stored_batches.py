@@ -78,6 +78,8 @@ class StoredBatches:
         If there are fewer cells than processes; while iterating, if cells cannot be read.
     """
 
+    batch_sampler = None  # as a DataLoader of whole batches has it; trainers ask
+
     def __init__(
         self,
         X: StoredMatrix,
