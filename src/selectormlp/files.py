@@ -26,6 +26,21 @@ def is_draft(path: Path) -> bool:
     return path.name.startswith(".") and f"{DRAFT_MARK}." in f"{path.name}."
 
 
+def remove_drafts(folder: Path, stem: str = "*") -> None:
+    """Remove what killed processes have left half written in a folder that nobody else writes to.
+
+    Parameters
+    ----------
+    folder
+        Where to look; it may be absent.
+    stem
+        Only drafts of files of this name (without suffix).
+    """
+    for path in folder.glob(f".{stem}.*"):
+        if is_draft(path):
+            path.unlink(missing_ok=True)
+
+
 def ensure_folder(path: Path | str) -> Path:
     """Make a folder that can be written to.
 

@@ -18,7 +18,7 @@ from selectormlp.data.stored import AnyCells, StoredCells
 from selectormlp.data.stored_batches import Reading
 from selectormlp.errors import DataError, SettingsError, quoted
 from selectormlp.evaluation.metrics import accuracy_of, scorable_cells
-from selectormlp.files import ensure_folders, written_whole
+from selectormlp.files import ensure_folders, remove_drafts, written_whole
 from selectormlp.models.model import DISPLAY_NAMES, MODEL_TYPES, Model, model_type_of
 from selectormlp.models.storage import ModelCard, model_card, save_model
 from selectormlp.networks.placement import Placement, is_writer
@@ -137,9 +137,13 @@ def train_model(
     balanced = settings.dataloader.class_balanced
     card = model_card(selector, tuple(train.genes), train.classes, trained_classes.tolist(), source, hashes, balanced)
     run = _plan_run(settings, model_type, card)
+    name = settings.model.name if model_type == "selector_mlp" else DISPLAY_NAMES[model_type]
+    stem = settings.trained_models_dir / f"{name}_best_model"
     if is_writer():
         checkpoints = [run.checkpoint_dir] if isinstance(selector, NetworkSelector) else []
         ensure_folders(run.log_dir, settings.trained_models_dir, *checkpoints)  # before the long work and any writing
+        for folder, left in ((run.log_dir, "*"), (run.checkpoint_dir, "*"), (stem.parent, stem.name)):
+            remove_drafts(folder, left)  # of an interrupted run
         log.open(run.log_dir / "training_log.txt")
     _describe(settings, train, validation, model_type)
 
@@ -148,8 +152,6 @@ def train_model(
     seconds = time.perf_counter() - start
 
     model = Model(selector, tuple(train.genes), source, hashes, balanced)
-    name = settings.model.name if model_type == "selector_mlp" else DISPLAY_NAMES[model_type]
-    stem = settings.trained_models_dir / f"{name}_best_model"
     if not is_writer():
         return TrainReport(model, stem, run.log_dir, {}, seconds)
     scores = accuracy_of(selector, validation)
