@@ -83,9 +83,7 @@ def assert_same_end(found, expected):
     assert (found / model).read_bytes() == (expected / model).read_bytes()
     metrics = [next(folder.glob("logs/*/metrics.csv")).read_text() for folder in (found, expected)]
     assert metrics[0] == metrics[1]
-    last = [
-        torch.load(next(folder.glob("checkpoints/*/last.ckpt")), weights_only=True) for folder in (found, expected)
-    ]
+    last = [torch.load(next(folder.glob("checkpoints/*/last.ckpt")), weights_only=True) for folder in (found, expected)]
     assert last[0]["global_step"] == last[1]["global_step"] == EPOCHS * STEPS_AN_EPOCH
     for name, value in last[1]["state_dict"].items():
         assert torch.equal(last[0]["state_dict"][name], value), name
