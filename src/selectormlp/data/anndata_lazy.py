@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -82,6 +82,19 @@ class StoredAdata:
             parts.append(StoredPart(matrix, None if whole else taken))
         stored = StoredMatrix(tuple(parts), kind)
         return stored if self.rows is None else stored.take_cells(self.rows)
+
+
+def are_paths(given: object) -> TypeGuard[Paths]:
+    """Tell paths, one or a list of them, from anything else.
+
+    Examples
+    --------
+    >>> are_paths("cells.h5ad"), are_paths([Path("a.h5ad"), Path("b.zarr")]), are_paths(np.eye(2))
+    (True, True, False)
+    """
+    if isinstance(given, str | Path):
+        return True
+    return isinstance(given, list | tuple) and all(isinstance(path, str | Path) for path in given)
 
 
 def open_cells(

@@ -29,6 +29,8 @@ class Method:
         Whether the order is the same for every size, so that a smaller panel is the beginning of a larger one.
     takes_target
         Whether its ``fit`` takes profiles to be predicted (``target``).
+    learns_from_moments
+        Whether class means and covariances are all it needs, so that cells may stay on disk (``fit_stored``).
     settings
         What the name says beside the class.
     """
@@ -40,6 +42,7 @@ class Method:
     keeps_best_epoch: bool = False
     is_nested: bool = True
     takes_target: bool = False
+    learns_from_moments: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def make(self) -> GeneSelector:
@@ -50,9 +53,9 @@ class Method:
 
 
 METHODS: dict[str, Method] = {
-    "discriminant": Method("discriminant", "DiscriminantSelector"),
-    "reconstruction": Method("reconstruction", "ReconstructionSelector", needs_labels=False),
-    "mixture": Method("mixture", "MixtureSelector"),
+    "discriminant": Method("discriminant", "DiscriminantSelector", learns_from_moments=True),
+    "reconstruction": Method("reconstruction", "ReconstructionSelector", needs_labels=False, learns_from_moments=True),
+    "mixture": Method("mixture", "MixtureSelector", learns_from_moments=True),
     "selector_mlp": Method("selector_mlp", "SelectorMLP", is_network=True),
     "selector_mlp-budget": Method("budget", "BudgetSelectorMLP"),
     "mlp": Method("mlp", "MLP", is_network=True, keeps_best_epoch=True),
