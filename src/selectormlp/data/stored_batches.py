@@ -45,7 +45,7 @@ class Reading:
         each once.
     """
 
-    block_size: int = 64
+    block_size: int = 128
     buffer_bytes: int = 2**28
     n_workers: int = 0
     class_balanced: bool = False

@@ -86,7 +86,7 @@ class DataloaderSettings(Settings):
     num_workers: CountOrNone = 4
     shuffle_train: bool = True
     shuffle_val: bool = False
-    block_size: Count = 64
+    block_size: Count = 128
     buffer_mb: Count = 256
     class_balanced: bool = False
 
