@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
 from out_of_core import GB, make_file
 
 N_VALIDATION = 10_000
@@ -47,6 +48,7 @@ class PeakMemory(threading.Thread):
         self.peak = 0
 
     def run(self) -> None:
+        """Look, until this process ends."""
         while True:
             self.peak = max(self.peak, memory_of(os.getpid()))
             time.sleep(0.1)

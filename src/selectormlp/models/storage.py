@@ -127,7 +127,7 @@ def save_model(model: Model, stem: Path | str) -> Path:
     with written_whole(path) as (draft,):
         if isinstance(selector, NetworkSelector):
             weights = {name: value.contiguous() for name, value in selector.network_.state_dict().items()}
-            safetensors.torch.save_file(weights, draft, metadata={CARD_KEY: card})
+            draft.write_bytes(safetensors.torch.save(weights, metadata={CARD_KEY: card}))
         elif isinstance(selector, LinearSVM):
             skops.io.dump({CARD_KEY: card, "svm": selector.svm_}, draft)
     return path
