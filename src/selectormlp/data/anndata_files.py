@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from selectormlp.data.split_index import found_side, is_split_index
 from selectormlp.errors import DataError, nearest, quoted
 
 if TYPE_CHECKING:
@@ -25,12 +26,18 @@ Container = Literal["h5ad", "gzip", "zarr"]
 def read_adata(path: Path | str) -> AnnData:
     """Read an AnnData file: h5ad, gzipped h5ad, or a zarr folder; told apart by content, not by name.
 
+    The index of one side of a split is read as the cells that it names; it stands for a copy that is not there.
+
     Raises
     ------
     DataError
         If it is absent, truncated, or no AnnData file.
     """
-    place = Path(path)
+    place = found_side(Path(path))
+    if is_split_index(place):
+        from selectormlp.data.anndata_lazy import read_side
+
+        return read_side(place)
     try:
         return _read_any(place)
     except DataError:

@@ -28,7 +28,7 @@ from selectormlp.data.anndata_io import (
 from selectormlp.data.cells import UNKNOWN_CLASS, IntArray, check_unique, gene_positions
 from selectormlp.data.disk import DiskMatrix, open_store
 from selectormlp.data.normalize import Normalization, is_whole, stored_values
-from selectormlp.data.split_index import SplitIndex, is_split_index, read_split_index
+from selectormlp.data.split_index import SplitIndex, found_side, is_split_index, read_split_index
 from selectormlp.data.stored import StoredCells, StoredMatrix, StoredPart, ValueKind
 from selectormlp.errors import DataError, counted, nearest, quoted
 
@@ -191,20 +191,13 @@ def open_adata(
     places = [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]
     if not places:
         raise DataError("no file is named; name one or several AnnData files")
+    places = [found_side(place) for place in places]
     index = _split_index(places)
     if index is not None:
         places = list(index.paths)
     files = [_open_file(place, ((label_key, "label"), (donor_key, "donor")), layer) for place in places]
     genes, columns = _common_genes(files)
-    rows = None
-    if index is not None:
-        index.check([file.matrix.shape for file in files])
-        rows = index.rows
-    table = _joined(files, genes)
-    if index is not None:
-        index.check_names(table.obs_names[rows])
-        table = table[rows].copy()
-        table.uns[UNS_KEY] = {"label_key": index.label_key, "classes": np.array(index.classes, dtype=object)}
+    table = _joined(files, genes) if index is None else _side(files, genes, index)
     logger.info(
         "opened %s of %s: %d cells × %d genes; expression stays on disk",
         "X" if layer is None else f"layer {layer!r}",
@@ -213,7 +206,43 @@ def open_adata(
         table.n_vars,
     )
     has_raw = any(file.has_raw for file in files)
+    rows = None if index is None else index.rows
     return StoredAdata(table, tuple(file.matrix for file in files), columns, rows, layer, has_raw)
+
+
+def _side(files: Sequence[_File], genes: pd.Index[str], index: SplitIndex) -> AnnData:
+    """Put the cells of one side of a split one after the other, without their expression."""
+    index.check([file.matrix.shape for file in files])
+    table = _joined(files, genes)
+    index.check_names(table.obs_names[index.rows])
+    table = table[index.rows].copy()
+    table.uns[UNS_KEY] = {"label_key": index.label_key, "classes": np.array(index.classes, dtype=object)}
+    return table
+
+
+def read_side(path: Path) -> AnnData:
+    """Read the cells of an index file into memory: obs, var, X and layers, and the class list of the split.
+
+    Raises
+    ------
+    DataError
+        If the index, or a file that it names, is not usable.
+    """
+    index = read_split_index(path)
+    files = [_open_file(place, None, None) for place in index.paths]
+    genes, columns = _common_genes(files)
+    table = _side(files, genes, index)
+    labels = table.obs[index.label_key].astype(str)
+    table.obs[index.label_key] = pd.Categorical(labels, categories=list(index.classes))
+    layers = set.intersection(*(set(open_store(file.matrix.path).get("layers", {})) for file in files))
+    for layer in (None, *sorted(layers)):
+        matrices = [file.matrix if layer is None else DiskMatrix(file.matrix.path, f"layers/{layer}") for file in files]
+        X = StoredAdata(table, tuple(matrices), columns, index.rows, layer, has_raw=False).matrix("any", genes).load()
+        if layer is None:
+            table.X = X
+        else:
+            table.layers[layer] = X
+    return table
 
 
 @dataclass(frozen=True, eq=False)
@@ -234,7 +263,8 @@ def _split_index(places: Sequence[Path]) -> SplitIndex | None:
     return read_split_index(indices[0]) if indices else None
 
 
-def _open_file(place: Path, wanted: Sequence[tuple[str | None, str]], layer: str | None) -> _File:
+def _open_file(place: Path, wanted: Sequence[tuple[str | None, str]] | None, layer: str | None) -> _File:
+    """Open a file; of ``obs``, read the columns that are wanted, or all (None)."""
     from anndata.io import read_elem
 
     if container_of(place) == "gzip":
@@ -278,13 +308,13 @@ def _matrix_key(store: Any, place: Path, layer: str | None) -> str:
     return "X"
 
 
-def _read_obs(group: Any, wanted: Sequence[tuple[str | None, str]]) -> pd.DataFrame:
+def _read_obs(group: Any, wanted: Sequence[tuple[str | None, str]] | None) -> pd.DataFrame:
     """Read the cell names and the columns that are wanted, and no others: an atlas has many."""
     from anndata.io import read_elem
 
     known = [str(name) for name in group.attrs["column-order"]]
     columns = {}
-    for key, what in wanted:
+    for key, what in [(name, "") for name in known] if wanted is None else wanted:
         if key is not None:
             check_column(key, known, what)
             columns[key] = read_elem(group[key])
@@ -325,7 +355,8 @@ def _joined(files: Sequence[_File], genes: pd.Index[str]) -> AnnData:
             logger.info("cell names occur in several files: each is followed by the number of its file (-0, -1, …)")
             names = [part + f"-{number}" for number, part in enumerate(names)]
             joined = names[0].append(names[1:])
-        columns = {key: _joined_column([file.obs[key] for file in files]) for key in obs.columns}
+        shared = [key for key in obs.columns if all(key in file.obs for file in files)]
+        columns = {key: _joined_column([file.obs[key] for file in files]) for key in shared}
         obs = pd.DataFrame(columns, index=joined)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # names that repeat are judged by the readers of labels

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ import pandas as pd
 
 from selectormlp.data.cells import IntArray
 from selectormlp.errors import DataError, quoted
+
+logger = logging.getLogger(__name__)
 
 SUFFIX = ".index.npz"
 """What the name of an index file ends with: ``adata_train.index.npz``."""
@@ -102,6 +105,26 @@ def write_split_index(index: SplitIndex, file: Path) -> None:
     }
     with file.open("wb") as stream:
         np.savez_compressed(stream, rows=index.rows, card=np.array(json.dumps(card)))
+
+
+def index_for(file: Path) -> Path:
+    """Return where the index of a side is that would otherwise be a copy at ``file``.
+
+    Examples
+    --------
+    >>> index_for(Path("adata_train.h5ad")).name
+    'adata_train.index.npz'
+    """
+    return file.with_name(file.name.removesuffix(".h5ad") + SUFFIX)
+
+
+def found_side(place: Path) -> Path:
+    """Return the file of a side of a split: itself or, where it is not there, the index that stands for it."""
+    index = index_for(place)
+    if place.exists() or not index.exists():
+        return place
+    logger.info("%s is not there; reading %s", place, index.name)
+    return index
 
 
 def is_split_index(path: Path) -> bool:

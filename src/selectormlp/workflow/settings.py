@@ -45,9 +45,10 @@ class ClusterSizes(Settings):
 
 
 class SplitSettings(ClusterSizes):
-    """``split_data.json``."""
+    """``split_data.json``; where ``adata_paths`` names files, these are split together instead of ``adata_path``."""
 
     adata_path: Path = Path("raw_data/adata.h5ad.gz")
+    adata_paths: tuple[Path, ...] = ()
     y_column: str = "Main_cluster_name"
     save_dir: Path = Path("intermediate_files/split_data")
     shuffle: bool = True
@@ -56,6 +57,21 @@ class SplitSettings(ClusterSizes):
     layer: str | None = None
     normalize: Normalization = "auto"
     exclude_labels: tuple[str, ...] = ()
+    write: Literal["copy", "index"] = "copy"
+
+    @model_validator(mode="after")
+    def _one_to_copy(self) -> Self:
+        if self.adata_paths and self.write == "copy":
+            raise ValueError(
+                f'{len(self.adata_paths)} file(s) in adata_paths need write "index", which leaves them in place; or name '
+                "one file as adata_path"
+            )
+        return self
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files that are split."""
+        return self.adata_paths or (self.adata_path,)
 
 
 class DataSettings(Settings):
