@@ -27,13 +27,15 @@ MOST_LINES = 25
 """Genes of a panel that are printed; the files hold all."""
 
 
-def set_up_log(*, quiet: bool) -> bool:
+def set_up_log(*, quiet: bool, errors_only: bool = False) -> bool:
     """Send the package's log to the terminal; say whether progress bars are to be drawn.
 
     Parameters
     ----------
     quiet
         Show warnings only, and no progress.
+    errors_only
+        Show neither: this is one of several processes, another of which says it all.
     """
     rich.reconfigure(stderr=True)
     on_terminal = sys.stderr.isatty()
@@ -43,12 +45,12 @@ def set_up_log(*, quiet: bool) -> bool:
     else:
         handler = logging.StreamHandler()
         handler.setFormatter(logging.Formatter("%(message)s"))
-    handler.setLevel(logging.WARNING if quiet else logging.INFO)
+    handler.setLevel(logging.ERROR if errors_only else logging.WARNING if quiet else logging.INFO)
     root = logging.getLogger("selectormlp")
     root.handlers[:] = [handler]
     root.setLevel(logging.DEBUG)
     root.propagate = False
-    return on_terminal and not quiet
+    return on_terminal and not quiet and not errors_only
 
 
 def print_comparison(table: pd.DataFrame) -> None:
