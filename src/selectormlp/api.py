@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from selectormlp.data.anndata_lazy import Paths, are_paths
 from selectormlp.data.normalize import Normalization
+from selectormlp.errors import SettingsError
 from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.explain import Explanation
 from selectormlp.panel.panel import Panel
@@ -18,13 +20,14 @@ from selectormlp.workflow.panels import (
     extend_task,
     select_task,
 )
+from selectormlp.workflow.stored_panels import select_from_files
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
 
 def select(
-    adata: AnnData,
+    adata: AnnData | Paths,
     *,
     label_key: str | None,
     n_genes: int,
@@ -50,6 +53,7 @@ def select(
     target_layer: str | None = None,
     seed: int = 0,
     progress: bool = False,
+    dask_scheduler: str | None = None,
 ) -> Panel:
     """Choose a panel of exactly ``n_genes`` distinct genes.
 
@@ -59,6 +63,10 @@ def select(
         Cells × genes. Written to: ``var["selectormlp_selected"]``, ``var["selectormlp_rank"]`` (place in the panel,
         from 1; NaN outside), ``var["selectormlp_score"]`` (score or gain in the unit of the method; NaN for genes
         that took no part) and ``uns["selectormlp"]["panel"]`` (the panel as JSON). Nothing else is altered.
+        Or the path of an h5ad file or zarr folder, or a list of paths: then expression stays on disk, and nothing is
+        written. Several files are taken as one, with the genes they have in common. ``discriminant``,
+        ``reconstruction`` and ``mixture`` read every cell once (twice where only the most variable genes are
+        considered); other methods read a sample, at most 5,000 cells of a class, and the log says so.
     label_key
         Column of ``obs`` with the cell type, of any dtype; cells without a label take no part. None for
         ``reconstruction``, ``persist-unsupervised``, ``variance`` and ``random``, which need no labels: then every cell
@@ -102,7 +110,10 @@ def select(
     seed
         Seed; the same seed gives the same panel.
     progress
-        Whether to show progress on the terminal, for methods that train networks.
+        Whether to show progress on the terminal, for methods that train networks and for cells on disk.
+    dask_scheduler
+        Address of a Dask cluster that reads cells on disk (``"tcp://host:8786"``). None: the
+        ``dask.distributed.Client`` that is active, or else threads of this machine.
 
     Returns
     -------
@@ -141,6 +152,10 @@ def select(
         label_key, donor_key, layer, normalize, tuple(exclude_labels), gene_name_key, gene_id_key, target_layer
     )
     task = PanelTask(source, constraints, method, _options(options, min_recall, max_minutes), seed, progress)
+    if are_paths(adata):
+        return select_from_files(adata, task, n_genes, scheduler=dask_scheduler)
+    if dask_scheduler is not None:
+        raise SettingsError("a Dask scheduler reads cells on disk, and these are in memory; give the path of a file")
     return select_task(adata, task, n_genes)
 
 

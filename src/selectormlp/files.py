@@ -11,6 +11,35 @@ from pathlib import Path
 
 from selectormlp.errors import OutputError
 
+DRAFT_MARK = ".part"
+"""In the name of a file that is being written, or that a process was writing when it was killed."""
+
+
+def is_draft(path: Path) -> bool:
+    """Tell whether a file is one that :func:`written_whole` has not finished.
+
+    Examples
+    --------
+    >>> is_draft(Path(".last.4711.part.ckpt")), is_draft(Path("last.ckpt"))
+    (True, False)
+    """
+    return path.name.startswith(".") and f"{DRAFT_MARK}." in f"{path.name}."
+
+
+def remove_drafts(folder: Path, stem: str = "*") -> None:
+    """Remove what killed processes have left half written in a folder that nobody else writes to.
+
+    Parameters
+    ----------
+    folder
+        Where to look; it may be absent.
+    stem
+        Only drafts of files of this name (without suffix).
+    """
+    for path in folder.glob(f".{stem}.*"):
+        if is_draft(path):
+            path.unlink(missing_ok=True)
+
 
 def ensure_folder(path: Path | str) -> Path:
     """Make a folder that can be written to.
@@ -123,7 +152,7 @@ def written_whole(*targets: Path | str) -> Iterator[tuple[Path, ...]]:
     places = [Path(target) for target in targets]
     check_files(*places)
     ensure_folders(*(place.parent for place in places))
-    drafts = [place.parent / f".{place.stem}.{os.getpid()}.part{place.suffix}" for place in places]
+    drafts = [place.parent / f".{place.stem}.{os.getpid()}{DRAFT_MARK}{place.suffix}" for place in places]
     try:
         yield tuple(drafts)
         for draft, place in zip(drafts, places, strict=True):

@@ -159,3 +159,4 @@ def test_each_step_has_a_seed_of_its_own():
     assert len(set(seeds)) == len(seeds)
     assert all(0 <= seed < 2**63 for seed in seeds)
     assert module.step_seed(3, 5) == module.step_seed(3, 5)
+    assert len({module.step_seed(3, 5, rank) for rank in range(100)}) == 100

@@ -460,12 +460,12 @@ CALLS = {
 }
 
 
-@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-def test_what_is_no_anndata_object_is_refused(call, tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", CALLS)
+def test_what_is_no_anndata_object_is_refused(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(
-        DataError, match=r"^expected an AnnData object, found str; read it with anndata.read_h5ad\('c.h5"
-    ):
+    call = CALLS[name]
+    in_memory = r"^expected an AnnData object, found str; read it with anndata.read_h5ad\('c.h5"
+    with pytest.raises(DataError, match="^no file 'c.h5ad'" if name.startswith("select") else in_memory):
         call("c.h5ad")
     with pytest.raises(DataError, match="expected an AnnData object, found DataFrame; make one with"):
         call(pd.DataFrame())

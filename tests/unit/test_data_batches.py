@@ -1,9 +1,11 @@
+from itertools import chain
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
 import torch
 
-from selectormlp.data.batches import BatchOrder, LabelledRows, batch_loader, dense_rows
+from selectormlp.data.batches import BatchOrder, LabelledRows, Share, batch_loader, dense_batches, dense_rows
 
 X = np.arange(12, dtype=np.float32).reshape(4, 3)
 
@@ -73,3 +75,30 @@ def test_the_loader_yields_whole_batches_and_leaves_the_global_random_state_alon
     assert [len(codes) for _, codes in batches] == [4]
     for cells, codes in batches:
         np.testing.assert_array_equal(cells.numpy(), X[codes.numpy()])
+
+
+@pytest.mark.parametrize("n_cells", range(8, 30))
+def test_processes_share_every_batch(n_cells):
+    alone = list(BatchOrder(n_cells, 8, shuffle=True, seed=1))
+    shares = [list(BatchOrder(n_cells, 8, shuffle=True, seed=1, share=Share(rank, 3))) for rank in range(3)]
+    assert len({len(batches) for batches in shares}) == 1
+    together = [sorted(np.concatenate(parts)) for parts in zip(*shares, strict=True)]
+    if n_cells % 8 not in (2, 3, 4, 5):  # a last batch that one process takes and three join
+        assert together == [sorted(batch) for batch in alone]
+    assert sorted(np.concatenate(together)) == list(range(n_cells))
+    assert min(len(batch) for batches in shares for batch in batches) >= 2
+
+
+def test_shares_cover_all_cells():
+    for n_cells in range(20):
+        parts = [list(range(n_cells))[Share(rank, 3).part(n_cells)] for rank in range(3)]
+        assert list(chain.from_iterable(parts)) == list(range(n_cells))
+        assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+@pytest.mark.parametrize("make", [np.array, sp.csr_array], ids=["dense", "csr"])
+def test_all_cells_in_dense_batches(make, monkeypatch):
+    monkeypatch.setattr("selectormlp.data.batches.EVALUATION_BATCH", 3)
+    batches = list(dense_batches(make(X)))
+    assert [len(batch) for batch in batches] == [3, 1]
+    np.testing.assert_array_equal(torch.cat(batches).numpy(), X)

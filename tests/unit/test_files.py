@@ -1,7 +1,15 @@
 import pytest
 
 from selectormlp.errors import OutputError
-from selectormlp.files import check_files, check_folders, ensure_folder, ensure_folders, written_whole
+from selectormlp.files import (
+    check_files,
+    check_folders,
+    ensure_folder,
+    ensure_folders,
+    is_draft,
+    remove_drafts,
+    written_whole,
+)
 
 
 def names_in(folder):
@@ -101,3 +109,17 @@ def test_a_target_that_is_a_folder_stops_all_before_the_work(tmp_path):
     with pytest.raises(OutputError, match=r"cannot write '.*b.csv', which is a folder"):
         written_whole(tmp_path / "a.csv", tmp_path / "b.csv").__enter__()
     assert names_in(tmp_path) == ["b.csv"]
+
+
+def test_drafts_of_killed_processes_are_told_apart_and_removed(tmp_path):
+    drafts = [tmp_path / name for name in (".a.1.part.ckpt", ".a.22.part", ".b.1.part.ckpt")]
+    whole = [tmp_path / name for name in ("a.ckpt", ".hidden.ckpt", "a.part.ckpt", ".a.partial.ckpt")]
+    for path in (*drafts, *whole):
+        path.touch()
+    assert all(map(is_draft, drafts))
+    assert not any(map(is_draft, whole))
+    remove_drafts(tmp_path, "a")
+    assert [path.name for path in tmp_path.iterdir() if is_draft(path)] == [".b.1.part.ckpt"]
+    remove_drafts(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted(whole)
+    remove_drafts(tmp_path / "absent")

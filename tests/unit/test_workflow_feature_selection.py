@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 
 from selectormlp.data.anndata_io import CellsSource
+from selectormlp.data.split_index import SplitIndex, hash_names, write_split_index
+from selectormlp.data.stored import StoredMatrix
 from selectormlp.errors import DataError, ModelFileError
 from selectormlp.models.model import Model
 from selectormlp.models.storage import load_model, save_model
@@ -199,3 +201,31 @@ def test_a_model_of_another_type_is_refused(select, tmp_path):
     with pytest.raises(ModelFileError, match="holds a model of type 'svm', not 'mlp'"):
         select("svm", expected="mlp")
     assert not (tmp_path / "results").exists()
+
+
+def tables(folder, model_type):
+    return [(folder / f"{model_type}_{name}.csv").read_text() for name in ("feature_selection_results", "ranked_genes")]
+
+
+@pytest.mark.parametrize("model_type", SELECTORS)
+def test_cells_on_disk_give_the_same_tables(select, tmp_path, monkeypatch, model_type):
+    """Masked in several blocks of several batches."""
+    select(model_type)
+    expected = tables(tmp_path / "results", model_type)
+    monkeypatch.setattr("selectormlp.data.batches.EVALUATION_BATCH", 7)
+    monkeypatch.setattr(StoredMatrix.row_blocks, "__defaults__", (25 * 12 * 4,))
+    monkeypatch.setattr(StoredMatrix, "load", lambda self: pytest.fail("read in one piece"))
+    select(model_type, lazy=True, results_dir=tmp_path / "lazy")
+    assert tables(tmp_path / "lazy", model_type) == expected
+
+
+def test_the_index_of_a_split_stands_for_the_copy_that_is_named(select, tmp_path, said):
+    select()
+    expected = tables(tmp_path / "results", "svm")
+    whole = tmp_path / "test.h5ad"
+    names = hash_names([f"cell{i}" for i in range(60)])
+    index = SplitIndex((whole,), np.arange(60), ((60, 12),), "kind", TRAINED, names)
+    write_split_index(index, tmp_path / "adata_test.index.npz")
+    select(adata_input=tmp_path / "adata_test.h5ad", results_dir=tmp_path / "by_index")
+    assert tables(tmp_path / "by_index", "svm") == expected
+    assert f"opened {tmp_path / 'adata_test.index.npz'}" in said()

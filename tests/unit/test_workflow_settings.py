@@ -9,6 +9,7 @@ from selectormlp.workflow.settings import (
     RunSettings,
     SplitSettings,
     TrainSettings,
+    changed,
     read_settings,
 )
 
@@ -257,3 +258,20 @@ def test_files_that_cannot_be_read_are_refused(settings_file, tmp_path):
     place.write_bytes(json.dumps({"y_column": "é"}, ensure_ascii=False).encode("utf-16"))
     with pytest.raises(SettingsError, match="is not text in UTF-8; save it as such"):
         read_settings(TrainSettings, place)
+
+
+def test_flags_replace_settings_and_are_checked():
+    settings = changed(TrainSettings(), restart=None, data={"lazy": True}, training={"devices": 2, "seed": None})
+    assert (settings.restart, settings.data.lazy, settings.training.devices) == (False, True, 2)
+    assert settings.training.seed == TrainSettings().training.seed
+    assert TrainSettings().training.devices == 1
+    with pytest.raises(SettingsError, match=r"setting 'strategy' is 'fsdp'; input should be 'auto' or 'ddp'"):
+        changed(TrainSettings(), training={"strategy": "fsdp"})
+
+
+@pytest.mark.parametrize(
+    "sections", [{"training": {"devices": 2}}, {"training": {"num_nodes": 2}}, {"dataloader": {"class_balanced": True}}]
+)
+def test_run_trains_on_one_device(sections, settings_file):
+    with pytest.raises(SettingsError, match="are for the step 'train'; 'run' trains on one device"):
+        read_settings(RunSettings, settings_file(sections))

@@ -3,7 +3,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from selectormlp.data.anndata_files import read_adata
 from selectormlp.data.anndata_io import CellsSource, cells_from_adata
+from selectormlp.data.anndata_lazy import open_cells
 from selectormlp.errors import DataError, OutputError
 from selectormlp.workflow.settings import SplitSettings
 from selectormlp.workflow.split import split_file
@@ -169,3 +171,80 @@ def test_a_failure_half_way_leaves_the_files_of_before(split, adata, tmp_path, m
     with pytest.raises(OutputError, match="No space left on device"):
         split(adata, shuffle_seed=1)
     assert {place.name: place.read_bytes() for place in (tmp_path / "split").iterdir()} == before
+
+
+# --- indices instead of copies
+
+
+def as_one(parts):
+    return [list(part.obs_names) for part in parts]
+
+
+def test_indices_name_the_cells_that_copies_hold(split, adata, tmp_path):
+    adata.layers["more"] = adata.X * 2
+    adata.obs["cell_type"] = adata.obs["cell_type"].where(np.arange(200) % 9 > 0)
+    given = {"shuffle_seed": 3, "donor_column": "donor", "exclude_labels": ("type D",)}
+    copies, parts = split(adata, **given)
+    report = split_file(SplitSettings(**settings_of(tmp_path), **given, write="index"))
+    assert [file.name for file in report.files] == [f"adata_{side}.index.npz" for side in SIDES]
+    pd.testing.assert_frame_equal(report.cells, copies.cells)
+    for side, part in zip(SIDES, parts, strict=True):
+        found = read_adata(tmp_path / "split" / f"adata_{side}.h5ad")  # removed; the index stands for it
+        assert list(found.obs_names) == list(part.obs_names)
+        pd.testing.assert_frame_equal(found.obs, part.obs)
+        np.testing.assert_array_equal(found.X.toarray(), part.X.toarray())
+        np.testing.assert_array_equal(found.layers["more"].toarray(), part.layers["more"].toarray())
+        source = CellsSource("cell_type", donor_key="donor")
+        lazy, memory = open_cells(report.files[SIDES.index(side)], source), cells_from_adata(part, source)
+        np.testing.assert_array_equal(lazy.load().X.toarray(), memory.X.toarray())
+        assert (lazy.classes, list(lazy.labels)) == (memory.classes, list(memory.labels))
+
+
+def settings_of(folder):
+    return {
+        "adata_path": folder / "cells.h5ad",
+        "y_column": "cell_type",
+        "train_cluster_size": 30,
+        "val_cluster_size": 10,
+        "test_cluster_size": 10,
+        "min_cluster_size": 1,
+        "save_dir": folder / "split",
+    }
+
+
+def test_either_way_of_writing_takes_the_place_of_the_other(split, adata, tmp_path, said):
+    split(adata)
+    split_file(SplitSettings(**settings_of(tmp_path), write="index"))
+    assert sorted(file.name for file in (tmp_path / "split").iterdir()) == sorted(
+        f"adata_{side}.index.npz" for side in SIDES
+    )
+    assert "adata_train.h5ad, of an earlier split, is removed" in said()
+    split(adata)
+    assert sorted(file.name for file in (tmp_path / "split").iterdir()) == sorted(
+        f"adata_{side}.h5ad" for side in SIDES
+    )
+
+
+def test_several_files_are_split_together(adata, tmp_path):
+    adata[:90].copy().write_h5ad(tmp_path / "a.h5ad")
+    adata[90:].copy().write_h5ad(tmp_path / "b.h5ad")
+    adata.write_h5ad(tmp_path / "cells.h5ad")
+    both = {**settings_of(tmp_path), "adata_paths": (tmp_path / "a.h5ad", tmp_path / "b.h5ad")}
+    parts = [read_adata(file) for file in split_file(SplitSettings(**both, write="index")).files]
+    expected = [read_adata(file) for file in split_file(SplitSettings(**settings_of(tmp_path), write="index")).files]
+    assert as_one(parts) == as_one(expected)
+    with pytest.raises(ValueError, match=r'2 file\(s\) in adata_paths need write "index"'):
+        SplitSettings(**both)
+
+
+def test_what_cannot_be_split_into_indices_is_refused(adata, tmp_path):
+    adata.write_h5ad(tmp_path / "cells.h5ad")
+    first = split_file(SplitSettings(**settings_of(tmp_path), write="index")).files[0]
+    again = {**settings_of(tmp_path), "adata_path": first, "save_dir": tmp_path / "again"}
+    with pytest.raises(DataError, match="is one side of a split already"):
+        split_file(SplitSettings(**again, write="index"))
+    adata.X = adata.X.toarray() - 1
+    adata.write_h5ad(tmp_path / "cells.h5ad")
+    with pytest.raises(DataError, match="holds negative values"):
+        split_file(SplitSettings(**{**settings_of(tmp_path), "save_dir": tmp_path / "again"}, write="index"))
+    assert not (tmp_path / "again").exists()

@@ -11,7 +11,7 @@ import typer
 
 from selectormlp.cli import evaluation, panels
 from selectormlp.cli import report as reports
-from selectormlp.cli.options import Data, ExcludeLabel, LabelKey, Layer, Normalize, Out, Quiet, SeedFlag
+from selectormlp.cli.options import Data, DataFiles, ExcludeLabel, LabelKey, Layer, Normalize, Out, Quiet, SeedFlag
 from selectormlp.errors import SelectorMLPError, nearest
 
 app = typer.Typer(
@@ -70,21 +70,36 @@ def train(
     restart: Annotated[
         bool, typer.Option("--restart", help="Continue the run that `checkpoint.restart_run` names.")
     ] = False,
+    lazy: Annotated[
+        bool | None,
+        typer.Option("--lazy/--in-memory", help="Leave the cells on disk. [default: where the split is an index]"),
+    ] = None,
+    devices: Annotated[
+        int | None, typer.Option(min=1, help="GPUs of each machine or, on a CPU, processes.", show_default=False)
+    ] = None,
+    num_nodes: Annotated[int | None, typer.Option(min=1, help="Machines.", show_default=False)] = None,
+    strategy: Annotated[
+        str | None, typer.Option(help="auto, or ddp (each process holds the network).", show_default=False)
+    ] = None,
     seed: SeedFlag = None,
     quiet: Quiet = False,
 ) -> None:
     """Train a model on the training file; the best epoch on the validation file is kept."""
     from selectormlp.cli.terminal import print_files, set_up_log
-    from selectormlp.workflow.settings import TrainSettings, read_settings
+    from selectormlp.networks.placement import is_writer
+    from selectormlp.workflow.settings import TrainSettings, changed, read_settings
     from selectormlp.workflow.train import train_from_files
 
-    progress = set_up_log(quiet=quiet)
-    settings = read_settings(TrainSettings, config)
-    if restart:
-        settings = settings.model_copy(update={"restart": True})
-    if seed is not None:
-        settings = settings.model_copy(update={"training": settings.training.model_copy(update={"seed": seed})})
+    progress = set_up_log(quiet=quiet, errors_only=not is_writer())
+    settings = changed(
+        read_settings(TrainSettings, config),
+        restart=restart or None,
+        data={"lazy": lazy},
+        training={"seed": seed, "devices": devices, "num_nodes": num_nodes, "strategy": strategy},
+    )
     report = train_from_files(settings, model_type.value, progress=progress)
+    if not is_writer():
+        return
     print_files([report.model_file, *sorted(report.log_folder.iterdir())])
 
 
@@ -110,18 +125,21 @@ def feature_selection(
             show_default=False,
         ),
     ] = None,
+    lazy: Annotated[
+        bool | None,
+        typer.Option("--lazy/--in-memory", help="Leave the cells on disk. [default: where the split is an index]"),
+    ] = None,
     seed: SeedFlag = None,
     quiet: Quiet = False,
 ) -> None:
     """Rank the genes of a trained model and show how accuracy falls as genes are masked."""
     from selectormlp.cli.terminal import print_files, set_up_log
     from selectormlp.workflow.feature_selection import select_features_from_files
-    from selectormlp.workflow.settings import FeatureSelectionSettings, read_settings
+    from selectormlp.workflow.settings import FeatureSelectionSettings, changed, read_settings
 
     progress = set_up_log(quiet=quiet)
     settings = read_settings(FeatureSelectionSettings, config)
-    changes = {"model_path": model_path, "method": method, "seed": seed}
-    settings = settings.model_copy(update={key: value for key, value in changes.items() if value is not None})
+    settings = changed(settings, model_path=model_path, method=method, seed=seed, lazy=lazy)
     report = select_features_from_files(settings, model_type.value if model_type else None, progress=progress)
     print_files(report.files)
 
@@ -188,6 +206,25 @@ def demo(
     check_folders(out, out / "panel")
     source = CellsSource("bulk_labels")
     _run(pbmc68k(), source, out, RunSettings(), seed=seed, progress=progress, report_size=25, name="pbmc68k_reduced")
+
+
+@app.command(epilog="Example: `selectormlp inspect atlas.h5ad --label-key cell_type --donor-key donor`")
+def inspect(
+    data: DataFiles,
+    label_key: Annotated[str | None, typer.Option(help="Column of obs with the cell type.")] = None,
+    donor_key: Annotated[str | None, typer.Option(help="Column of obs with the donor.")] = None,
+    layer: Layer = None,
+    normalize: Normalize = "auto",
+    quiet: Quiet = False,
+) -> None:
+    """Say what files hold, what memory and time working on them will take, and what to do about it."""
+    from selectormlp.cli.terminal import print_inspection, set_up_log
+    from selectormlp.workflow.inspection import inspect_files
+
+    set_up_log(quiet=quiet)
+    print_inspection(
+        inspect_files(data, label_key=label_key, donor_key=donor_key, layer=layer, normalize=normalize)  # type: ignore[arg-type]
+    )
 
 
 app.command(

@@ -12,6 +12,21 @@ SeedFlag = Annotated[
     int | None, typer.Option("--seed", min=0, max=2**32 - 1, help="Seed; the same seed gives the same result.")
 ]
 Data = Annotated[Path, typer.Argument(help="AnnData: h5ad, gzipped h5ad or zarr.", show_default=False)]
+DataFiles = Annotated[
+    list[Path],
+    typer.Argument(help="AnnData: h5ad, gzipped h5ad or zarr; several with --lazy.", show_default=False),
+]
+Lazy = Annotated[
+    bool, typer.Option("--lazy", help="Leave expression on disk: for data larger than memory, in one or many files.")
+]
+DaskScheduler = Annotated[
+    str | None,
+    typer.Option(
+        "--dask-scheduler",
+        help="Address of a Dask cluster to read with (tcp://host:8786); takes --lazy as given.",
+        show_default=False,
+    ),
+]
 Out = Annotated[Path, typer.Option(help="Folder for all results.", show_default=False)]
 LabelKey = Annotated[str, typer.Option(help="Column of obs with the cell type.", show_default=False)]
 LabelKeyIfNeeded = Annotated[

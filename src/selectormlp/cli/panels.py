@@ -30,7 +30,7 @@ SAME_NAME = (
 
 
 def select(
-    data: opt.Data,
+    data: opt.DataFiles,
     size: Annotated[int, typer.Option(min=1, help="Number of genes.", show_default=False)],
     out: opt.Out,
     label_key: opt.LabelKeyIfNeeded = None,
@@ -56,6 +56,8 @@ def select(
     min_recall: opt.MinRecall = None,
     max_minutes: opt.MaxMinutes = None,
     report: Annotated[bool, typer.Option("--report", help="Write report.html to the folder too.")] = False,
+    lazy: opt.Lazy = False,
+    dask_scheduler: opt.DaskScheduler = None,
     seed: opt.SeedFlag = None,
     quiet: opt.Quiet = False,
 ) -> None:
@@ -67,9 +69,21 @@ def select(
     check_files(*_files(out, report=report))
     if report and label_key is None:
         raise SettingsError("a report needs cell types to test the panel on; name their column with --label-key")
-    adata, given = _read(locals())
+    lazy = lazy or dask_scheduler is not None
+    if report and lazy:
+        raise SettingsError(
+            "a report is made of cells in memory; leave --report out, and make one of a part of the cells with "
+            "'selectormlp report'"
+        )
+    if len(data) > 1 and not lazy:
+        raise SettingsError(f"{len(data)} files are named; several are read only with --lazy, from disk")
+    if lazy:
+        given = _arguments(locals())
+        _write(select_genes(data, n_genes=size, dask_scheduler=dask_scheduler, **given), out)
+        return
+    adata, given = _read({**locals(), "data": data[0]})
     chosen = select_genes(adata, n_genes=size, **given)
-    _write(chosen, out, page=_report(adata, chosen, out, data, given) if report else None)
+    _write(chosen, out, page=_report(adata, chosen, out, data[0], given) if report else None)
 
 
 def extend(
@@ -145,8 +159,15 @@ def explain(
 
 def _read(flags: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     """Set up the log, read the files that flags name, and turn the rest into arguments of the façade."""
-    from selectormlp.cli.terminal import set_up_log
     from selectormlp.data.anndata_files import read_adata
+
+    given = _arguments(flags)
+    return read_adata(flags["data"]), given
+
+
+def _arguments(flags: dict[str, Any]) -> dict[str, Any]:
+    """Set up the log, and turn flags, and the files of genes that they name, into arguments of the façade."""
+    from selectormlp.cli.terminal import set_up_log
     from selectormlp.panel.storage import read_costs, read_panel
 
     progress = set_up_log(quiet=flags["quiet"])
@@ -163,7 +184,7 @@ def _read(flags: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         given["costs"] = None if flags["costs"] is None else read_costs(flags["costs"])
         given["seed"] = flags["seed"] or 0
         given["progress"] = progress
-    return read_adata(flags["data"]), given
+    return given
 
 
 def _report(adata: Any, panel: Any, out: Path, data: Path, given: dict[str, Any]) -> Path:

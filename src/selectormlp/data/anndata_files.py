@@ -8,8 +8,9 @@ import tempfile
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from selectormlp.data.split_index import found_side, is_split_index
 from selectormlp.errors import DataError, nearest, quoted
 
 if TYPE_CHECKING:
@@ -18,20 +19,25 @@ if TYPE_CHECKING:
 GZIP_MAGIC = b"\x1f\x8b"
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 
+Container = Literal["h5ad", "gzip", "zarr"]
+"""What AnnData files are kept in: an HDF5 file, a gzipped one, or a folder of chunks."""
+
 
 def read_adata(path: Path | str) -> AnnData:
     """Read an AnnData file: h5ad, gzipped h5ad, or a zarr folder; told apart by content, not by name.
+
+    The index of one side of a split is read as the cells that it names; it stands for a copy that is not there.
 
     Raises
     ------
     DataError
         If it is absent, truncated, or no AnnData file.
     """
-    place = Path(path)
-    if not place.exists():
-        siblings = sorted(p.name for p in place.parent.iterdir()) if place.parent.is_dir() else []
-        near = nearest(place.name, siblings) if siblings else "the folder does not exist or is empty"
-        raise DataError(f"no file {str(place)!r}; in {str(place.parent)!r}, {near}")
+    place = found_side(Path(path))
+    if is_split_index(place):
+        from selectormlp.data.anndata_lazy import read_side
+
+        return read_side(place)
     try:
         return _read_any(place)
     except DataError:
@@ -46,33 +52,53 @@ def read_adata(path: Path | str) -> AnnData:
         ) from error
 
 
-def _read_any(place: Path) -> AnnData:
-    import anndata
-    import zarr
+def container_of(place: Path) -> Container:
+    """Tell what an AnnData file is kept in, by its first bytes.
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # names that repeat and old formats are judged here, not by warnings
-        if place.is_dir():
-            if not any((place / name).exists() for name in ("zarr.json", ".zgroup", ".zattrs")):
-                raise DataError(f"{str(place)!r} is a folder but not a zarr store; expected an h5ad or zarr file")
-            _check_parts(place, zarr.open_group(place, mode="r"))
-            return anndata.read_zarr(place)
-        with place.open("rb") as stream:
-            start = stream.read(len(HDF5_MAGIC))
-        if not start:
-            raise DataError(f"{str(place)!r} is empty (0 bytes); copy or download it again")
-        if start == HDF5_MAGIC:
-            return _read_hdf5(place, place)
-        if start[:2] == GZIP_MAGIC:
-            with tempfile.TemporaryDirectory() as folder:
-                unpacked = Path(folder) / "unpacked.h5ad"
-                with gzip.open(place) as source, unpacked.open("wb") as target:
-                    shutil.copyfileobj(source, target, length=1 << 20)
-                return _read_hdf5(unpacked, place)
+    Raises
+    ------
+    DataError
+        If it is absent, empty, or neither an HDF5 file, a gzipped file nor a zarr folder.
+    """
+    if not place.exists():
+        siblings = sorted(p.name for p in place.parent.iterdir()) if place.parent.is_dir() else []
+        near = nearest(place.name, siblings) if siblings else "the folder does not exist or is empty"
+        raise DataError(f"no file {str(place)!r}; in {str(place.parent)!r}, {near}")
+    if place.is_dir():
+        if not any((place / name).exists() for name in ("zarr.json", ".zgroup", ".zattrs")):
+            raise DataError(f"{str(place)!r} is a folder but not a zarr store; expected an h5ad or zarr file")
+        return "zarr"
+    with place.open("rb") as stream:
+        start = stream.read(len(HDF5_MAGIC))
+    if not start:
+        raise DataError(f"{str(place)!r} is empty (0 bytes); copy or download it again")
+    if start == HDF5_MAGIC:
+        return "h5ad"
+    if start[:2] == GZIP_MAGIC:
+        return "gzip"
     raise DataError(
         f"{str(place)!r} is not an AnnData file (its first bytes are {start!r}); expected h5ad, gzipped h5ad "
         "or a zarr folder"
     )
+
+
+def _read_any(place: Path) -> AnnData:
+    import anndata
+    import zarr
+
+    container = container_of(place)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # names that repeat and old formats are judged here, not by warnings
+        if container == "zarr":
+            check_parts(place, zarr.open_group(place, mode="r"))
+            return anndata.read_zarr(place)
+        if container == "h5ad":
+            return _read_hdf5(place, place)
+        with tempfile.TemporaryDirectory() as folder:
+            unpacked = Path(folder) / "unpacked.h5ad"
+            with gzip.open(place) as source, unpacked.open("wb") as target:
+                shutil.copyfileobj(source, target, length=1 << 20)
+            return _read_hdf5(unpacked, place)
 
 
 def _read_hdf5(file: Path, named: Path) -> AnnData:
@@ -80,12 +106,18 @@ def _read_hdf5(file: Path, named: Path) -> AnnData:
     import h5py
 
     with h5py.File(file) as parts:
-        _check_parts(named, parts)
+        check_parts(named, parts)
     return anndata.read_h5ad(file)
 
 
-def _check_parts(named: Path, parts: Iterable[str]) -> None:
-    """Refuse what other programs keep in the same containers."""
+def check_parts(named: Path, parts: Iterable[str]) -> None:
+    """Refuse what other programs keep in the same containers.
+
+    Raises
+    ------
+    DataError
+        If the parts that every AnnData file has are not among those given.
+    """
     found = list(parts)
     if not {"obs", "var"} <= set(found):
         raise DataError(

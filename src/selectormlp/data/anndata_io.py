@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,14 +14,13 @@ import pandas as pd
 
 from selectormlp.data.cells import UNKNOWN_CLASS, Cells, IntArray, Matrix, as_matrix, check_unique, gene_positions
 from selectormlp.data.normalize import (
-    LARGEST_PLAUSIBLE_LOG,
     NORMALIZATIONS,
     Normalization,
-    is_whole,
+    holds_counts,
     log1p_cp10k,
-    looks_like_counts,
     stored_values,
 )
+from selectormlp.data.stored import AnyCells
 from selectormlp.errors import DataError, SettingsError, nearest, quoted
 
 if TYPE_CHECKING:
@@ -113,16 +112,22 @@ def cells_from_adata(
         X = X[rows]
     if expression.is_counts:
         X = log1p_cp10k(X)
-    codes = pd.Index(classes).get_indexer(pd.Index(labels.astype(str)))
     return Cells(
         X=X,
         genes=found,
         names=pd.Index(labels.index.astype(str)),
-        labels=np.where(codes < 0, UNKNOWN_CLASS, codes).astype(np.int64),
+        labels=class_codes(labels, classes),
         classes=tuple(classes),
         donors=None if source.donor_key is None else read_donors(adata, source.donor_key)[rows],
         is_normalized=expression.is_counts,
     )
+
+
+def class_codes(labels: pd.Series, classes: Sequence[str]) -> IntArray:
+    """Look categorical labels up in a class list, shape (n_cells,); ``UNKNOWN_CLASS`` where a label is not in it."""
+    codes = pd.Index(classes).get_indexer(labels.cat.categories.astype(str))
+    found: IntArray = np.where(codes < 0, UNKNOWN_CLASS, codes).astype(np.int64)[labels.cat.codes.to_numpy()]
+    return found
 
 
 def choose_expression(adata: AnnData, *, layer: str | None, normalize: Normalization) -> Expression:
@@ -140,8 +145,7 @@ def choose_expression(adata: AnnData, *, layer: str | None, normalize: Normaliza
     check_adata(adata)
     if adata.isbacked:
         raise DataError("the data are open on disk only (backed); call adata.to_memory() first")
-    if normalize not in NORMALIZATIONS:
-        raise SettingsError(f"normalize is {normalize!r}; expected one of {quoted(NORMALIZATIONS)}")
+    check_normalization(normalize)
     if layer is not None and layer not in adata.layers:
         raise DataError(f"no layer {layer!r} in the data; {nearest(layer, adata.layers.keys())}")
     check_unique(adata.var_names, "gene", "adata.var_names_make_unique()")
@@ -174,7 +178,19 @@ def choose_expression(adata: AnnData, *, layer: str | None, normalize: Normaliza
             f"{where} holds {n_negative} negative value(s), so it is neither counts nor log-normalised; give a "
             'layer with counts or logs, or set normalize to "none" to take it as it is'
         )
-    return Expression(X, genes, is_counts=_holds_counts(X, where, normalize))
+    return Expression(X, genes, is_counts=holds_counts(X, where, normalize))
+
+
+def check_normalization(given: str) -> None:
+    """Refuse what is no way to normalise.
+
+    Raises
+    ------
+    SettingsError
+        With the ways that there are.
+    """
+    if given not in NORMALIZATIONS:
+        raise SettingsError(f"normalize is {given!r}; expected one of {quoted(NORMALIZATIONS)}")
 
 
 def check_adata(given: object) -> None:
@@ -191,41 +207,6 @@ def check_adata(given: object) -> None:
         is_path = isinstance(given, str | Path)
         remedy = f"read it with anndata.read_h5ad({str(given)!r})" if is_path else "make one with anndata.AnnData(X)"
         raise DataError(f"expected an AnnData object, found {type(given).__name__}; {remedy}")
-
-
-def _holds_counts(X: Matrix, where: str, normalize: Normalization) -> bool:
-    """Decide whether values are counts, and say so in the log."""
-    is_counts = normalize == "counts" or looks_like_counts(X)
-    largest = float(stored_values(X).max(initial=0))
-    if normalize == "counts" and not is_whole(X):
-        _check_fractions(where, largest)
-        logger.warning(
-            "%s holds values up to %.4g that are not whole numbers: taken as corrected counts, as asked, and turned to "
-            "log1p of counts per 10,000",
-            where,
-            largest,
-        )
-    elif is_counts:
-        logger.info("%s holds raw counts: turned to log1p of counts per 10,000", where)
-    elif largest > LARGEST_PLAUSIBLE_LOG:
-        logger.warning(
-            "%s holds values up to %.4g that are not whole numbers: taken as they are, though they do not look "
-            'log-transformed (normalize "counts" would normalise them)',
-            where,
-            largest,
-        )
-    else:
-        logger.info("%s is taken as it is (values up to %.3g, not raw counts)", where, largest)
-    return is_counts
-
-
-def _check_fractions(where: str, largest: float) -> None:
-    """Refuse values that are not whole numbers and as small as logs, where counts were promised."""
-    if largest <= LARGEST_PLAUSIBLE_LOG:
-        raise DataError(
-            f"{where} holds values up to {largest:.4g} that are not whole numbers, so they look log-transformed or "
-            'normalised, and normalize is "counts"; set it to "auto" or "none", or name a layer that holds counts'
-        )
 
 
 def read_labels(adata: AnnData, label_key: str, *, exclude: Sequence[str] = ()) -> tuple[pd.Index[str], pd.Series]:
@@ -312,10 +293,21 @@ def obs_column(adata: AnnData, key: str, what: str) -> pd.Series:
         If it is absent, the nearest names being offered; or if this is no AnnData object.
     """
     check_adata(adata)
-    if key not in adata.obs.columns:
-        raise DataError(f"no {what} column {key!r} in obs; {nearest(key, adata.obs.columns)}")
+    check_column(key, adata.obs.columns, what)
     column: pd.Series = adata.obs[key]
     return column
+
+
+def check_column(key: str, columns: Collection[str], what: str) -> None:
+    """Refuse a column of ``obs`` that is not there.
+
+    Raises
+    ------
+    DataError
+        With the nearest names.
+    """
+    if key not in columns:
+        raise DataError(f"no {what} column {key!r} in obs; {nearest(key, columns)}")
 
 
 def carried_classes(adata: AnnData, label_key: str) -> tuple[str, ...] | None:
@@ -339,7 +331,7 @@ def carried_classes(adata: AnnData, label_key: str) -> tuple[str, ...] | None:
     return tuple(names)
 
 
-def drop_unlisted(cells: Cells) -> Cells:
+def drop_unlisted(cells: AnyCells) -> AnyCells:
     """Leave out cells whose label is not in the class list that their file carries from a split; say how many."""
     listed = cells.labels != UNKNOWN_CLASS
     if listed.all():

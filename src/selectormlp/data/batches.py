@@ -1,8 +1,9 @@
-"""Batches of cells held in memory: rows are gathered and densified a batch at a time."""
+"""Batches of cells: rows are gathered and densified a batch at a time, by each process its share."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
@@ -11,17 +12,57 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from selectormlp.data.cells import IntArray, Matrix
+from selectormlp.data.stored import StoredMatrix
 
 EVALUATION_BATCH = 2048
 """Cells a batch when nothing is trained: large enough for fast products, small enough to stay in cache."""
 
 
-def dense_rows(X: Matrix, rows: IntArray | slice) -> Tensor:
+@dataclass(frozen=True)
+class Share:
+    """Which of the processes that train one network together this is.
+
+    Attributes
+    ----------
+    rank
+        Number of this process, from 0.
+    n_processes
+        How many there are.
+
+    Examples
+    --------
+    >>> [Share(rank, 3).part(10) for rank in range(3)]
+    [slice(0, 3, None), slice(3, 6, None), slice(6, 10, None)]
+    """
+
+    rank: int = 0
+    n_processes: int = 1
+
+    def part(self, n_cells: int) -> slice:
+        """Return this process's part of so many cells; parts differ by one cell at most."""
+        return slice(n_cells * self.rank // self.n_processes, n_cells * (self.rank + 1) // self.n_processes)
+
+
+def dense_rows(X: Matrix | StoredMatrix, rows: IntArray | slice) -> Tensor:
     """Return some cells as a dense float32 tensor, shape (n_rows, n_genes).
 
     Rows of an array that may not be written to, as joblib hands them to its workers, are copied.
     """
-    return torch.from_numpy(X[rows].toarray() if isinstance(X, sp.csr_array) else np.require(X[rows], None, ["C", "W"]))
+    found = X[rows]
+    return torch.from_numpy(found.toarray() if isinstance(found, sp.csr_array) else np.require(found, None, ["C", "W"]))
+
+
+def dense_batches(X: Matrix | StoredMatrix) -> Iterator[Tensor]:
+    """Return all cells in their order, ``EVALUATION_BATCH`` at a time; what is on disk is read a block at a time.
+
+    Yields
+    ------
+    Dense float32 tensors, shape (n_batch_cells, n_genes).
+    """
+    blocks = (X[rows] for rows in X.row_blocks()) if isinstance(X, StoredMatrix) else (X,)
+    for block in blocks:
+        for start in range(0, block.shape[0], EVALUATION_BATCH):
+            yield dense_rows(block, slice(start, start + EVALUATION_BATCH))
 
 
 class LabelledRows(Dataset[tuple[Tensor, Tensor]]):
@@ -30,51 +71,63 @@ class LabelledRows(Dataset[tuple[Tensor, Tensor]]):
     Parameters
     ----------
     X
-        Expression, shape (n_cells, n_genes), dense or CSR.
+        Expression, shape (n_cells, n_genes): dense or CSR, or on disk.
     labels
         Class codes, shape (n_cells,).
     """
 
-    def __init__(self, X: Matrix, labels: IntArray) -> None:
+    def __init__(self, X: Matrix | StoredMatrix, labels: IntArray) -> None:
         self.X = X
-        self.labels = torch.from_numpy(labels)
+        self.labels = labels
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getitem__(self, rows: IntArray) -> tuple[Tensor, Tensor]:
-        return dense_rows(self.X, rows), self.labels[rows]
+        return dense_rows(self.X, rows), torch.from_numpy(self.labels[rows])
+
+    def read(self, rows: IntArray) -> LabelledRows:
+        """Take some rows into memory, as they are: sparse ones stay sparse."""
+        return LabelledRows(self.X[rows], self.labels[rows])
 
 
 class BatchOrder(Sampler[IntArray]):
     """Row numbers, a batch at a time, in an order that the seed and the epoch's number decide.
 
-    A last batch of a single cell is joined to the one before it, since batch normalisation needs two.
+    Each process takes its share of every batch, so that several take the very steps that one alone would. A last
+    batch of fewer than two cells a process, which batch normalisation needs, is joined to the one before it.
 
     Parameters
     ----------
     n_cells
         How many rows there are.
     batch_size
-        Rows a batch.
+        Rows a batch, those of all processes together.
     shuffle
         Whether each epoch has an order of its own; otherwise rows come as they are.
     seed
         Seed of the orders.
+    share
+        Which process this is.
 
     Examples
     --------
     >>> [len(batch) for batch in BatchOrder(9, 4, shuffle=True, seed=0)]
     [4, 5]
+    >>> [batch.tolist() for batch in BatchOrder(8, 4, shuffle=False, share=Share(1, 2))]
+    [[1, 3], [5, 7]]
     """
 
-    def __init__(self, n_cells: int, batch_size: int, *, shuffle: bool, seed: int = 0) -> None:
+    def __init__(
+        self, n_cells: int, batch_size: int, *, shuffle: bool, seed: int = 0, share: Share | None = None
+    ) -> None:
         self.n_cells = n_cells
         self.shuffle = shuffle
         self.seed = seed
+        self.share = share or Share()
         self.epoch = 0
         self.bounds = [*range(0, n_cells, batch_size), n_cells]
-        if len(self.bounds) > 2 and n_cells - self.bounds[-2] == 1:
+        if len(self.bounds) > 2 and n_cells - self.bounds[-2] < 2 * self.share.n_processes:
             del self.bounds[-2]
 
     def set_epoch(self, epoch: int) -> None:
@@ -89,7 +142,7 @@ class BatchOrder(Sampler[IntArray]):
         if self.shuffle:
             np.random.default_rng([self.seed, self.epoch]).shuffle(order)
         for start, stop in zip(self.bounds[:-1], self.bounds[1:], strict=True):
-            yield order[start:stop]
+            yield order[start:stop][self.share.rank :: self.share.n_processes]
 
 
 def batch_loader(X: Matrix, labels: IntArray, order: BatchOrder) -> DataLoader[tuple[Tensor, Tensor]]:

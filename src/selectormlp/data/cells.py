@@ -59,16 +59,7 @@ class Cells:
     is_normalized: bool = False
 
     def __post_init__(self) -> None:
-        n_cells, n_genes = self.X.shape
-        found = {"gene names": (len(self.genes), n_genes), "cell names": (len(self.names), n_cells)}
-        found["labels"] = (len(self.labels), n_cells)
-        if self.donors is not None:
-            found["donors"] = (len(self.donors), n_cells)
-        for what, (length, expected) in found.items():
-            if length != expected:
-                raise DataError(f"{length} {what} for a matrix of {n_cells} cells × {n_genes} genes")
-        check_unique(self.genes, "gene", "adata.var_names_make_unique()")
-        check_unique(self.names, "cell", "adata.obs_names_make_unique()")
+        check_fit(self.X.shape, genes=self.genes, names=self.names, labels=self.labels, donors=self.donors)
 
     @property
     def n_cells(self) -> int:
@@ -116,6 +107,33 @@ class Cells:
     def dense(self) -> Cells:
         """Return the same cells with a dense matrix (n_cells · n_genes · 4 bytes)."""
         return replace(self, X=self.X.toarray()) if isinstance(self.X, sp.csr_array) else self
+
+
+def check_fit(
+    shape: tuple[int, int],
+    *,
+    genes: pd.Index[str],
+    names: pd.Index[str],
+    labels: IntArray,
+    donors: npt.NDArray[np.str_] | None,
+) -> None:
+    """Refuse genes, cells, labels or donors that do not fit a matrix of this shape, and names that repeat.
+
+    Raises
+    ------
+    DataError
+        If a length is another one than the shape asks for, or a name occurs twice.
+    """
+    n_cells, n_genes = shape
+    found = {"gene names": (len(genes), n_genes), "cell names": (len(names), n_cells)}
+    found["labels"] = (len(labels), n_cells)
+    if donors is not None:
+        found["donors"] = (len(donors), n_cells)
+    for what, (length, expected) in found.items():
+        if length != expected:
+            raise DataError(f"{length} {what} for a matrix of {n_cells} cells × {n_genes} genes")
+    check_unique(genes, "gene", "adata.var_names_make_unique()")
+    check_unique(names, "cell", "adata.obs_names_make_unique()")
 
 
 def as_matrix(X: object) -> Matrix:

@@ -10,8 +10,9 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
-from selectormlp.data.batches import EVALUATION_BATCH, dense_rows
+from selectormlp.data.batches import dense_batches
 from selectormlp.data.cells import IntArray, Matrix
+from selectormlp.data.stored import StoredMatrix
 from selectormlp.evaluation.metrics import accuracy_from_hits
 from selectormlp.selectors.classifier import ClassifyingSelector
 
@@ -63,7 +64,7 @@ def masking_sizes(n_genes: int, group_size: int, extra: Iterable[int] = ()) -> I
 
 def masking_curve(
     selector: ClassifyingSelector,
-    X: Matrix,
+    X: Matrix | StoredMatrix,
     labels: IntArray,
     *,
     sizes: IntArray,
@@ -79,7 +80,7 @@ def masking_curve(
     selector
         Fitted; it classifies.
     X
-        Expression, shape (n_cells, n_genes), dense or CSR.
+        Expression, shape (n_cells, n_genes): dense, CSR, or on disk, which is read once.
     labels
         Class codes, shape (n_cells,), all of classes that were trained on.
     sizes
@@ -108,7 +109,7 @@ def masking_curve(
 @torch.inference_mode()
 def masked_hits(
     selector: ClassifyingSelector,
-    X: Matrix,
+    X: Matrix | StoredMatrix,
     labels: IntArray,
     orders: Sequence[IntArray],
     sizes: IntArray,
@@ -135,9 +136,10 @@ def masked_hits(
     n_classes = len(selector.classes_)
     hits = np.zeros((len(orders), len(sizes), n_classes), dtype=np.int64)
     sorted_weights = [weights[torch.from_numpy(order)] for order in orders]
-    for start in range(0, X.shape[0], EVALUATION_BATCH):
-        by_gene = dense_rows(X, slice(start, start + EVALUATION_BATCH)).T.contiguous()
-        truth = labels[start : start + EVALUATION_BATCH]
+    n_done = 0
+    for batch in dense_batches(X):
+        truth = labels[n_done : n_done + len(batch)]
+        by_gene = batch.T.contiguous()
         for row, (order, matrix) in enumerate(zip(orders, sorted_weights, strict=True)):
             activations = offset.repeat(len(truth), 1)
             done = 0
@@ -148,5 +150,6 @@ def masked_hits(
                     done = int(size)
                 predicted = selector.scores_from_first_layer(activations.numpy()).argmax(axis=1)
                 hits[row, column] += np.bincount(truth[predicted == truth], minlength=n_classes)
+        n_done += len(truth)
         advance(len(truth))
     return hits

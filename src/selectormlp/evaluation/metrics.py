@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from selectormlp.data.cells import Cells
+from selectormlp.data.stored import AnyCells, StoredCells
 from selectormlp.errors import DataError, quoted
 from selectormlp.selectors.classifier import ClassifyingSelector
 
@@ -43,7 +43,7 @@ def accuracy_from_hits(
     return hits.sum(axis=-1) / totals.sum(), recalls.mean(axis=-1)
 
 
-def scorable_cells(cells: Cells, trained: npt.NDArray[np.bool_]) -> Cells:
+def scorable_cells(cells: AnyCells, trained: npt.NDArray[np.bool_]) -> AnyCells:
     """Keep the cells whose class was trained on; say how many are left out.
 
     Parameters
@@ -75,7 +75,7 @@ def scorable_cells(cells: Cells, trained: npt.NDArray[np.bool_]) -> Cells:
     return cells
 
 
-def accuracy_of(selector: ClassifyingSelector, cells: Cells) -> dict[str, float]:
+def accuracy_of(selector: ClassifyingSelector, cells: AnyCells) -> dict[str, float]:
     """Predict cells and score the predictions.
 
     Parameters
@@ -83,13 +83,14 @@ def accuracy_of(selector: ClassifyingSelector, cells: Cells) -> dict[str, float]
     selector
         Fitted; it classifies.
     cells
-        With the selector's genes and classes; see :func:`scorable_cells`.
+        With the selector's genes and classes, in memory or on disk; see :func:`scorable_cells`.
 
     Returns
     -------
     ``accuracy`` and ``mean_per_class_accuracy``.
     """
-    predicted = selector.class_scores(cells.X).argmax(axis=1)
+    blocks = (cells.X[rows] for rows in cells.X.row_blocks()) if isinstance(cells, StoredCells) else (cells.X,)
+    predicted = np.concatenate([selector.class_scores(block).argmax(axis=1) for block in blocks])
     right = cells.labels[predicted == cells.labels]
     accuracy, mean_per_class = accuracy_from_hits(np.bincount(right, minlength=cells.n_classes), cells.class_counts())
     return {"accuracy": float(accuracy), "mean_per_class_accuracy": float(mean_per_class)}

@@ -37,12 +37,15 @@ class Model:
         How its training cells were read: label column, layer, normalisation.
     data_hashes
         Hashes of the training and validation cells, where known.
+    class_balanced
+        Whether training cells were drawn from disk with every class alike.
     """
 
     selector: ClassifyingSelector
     genes: tuple[str, ...]
     source: CellsSource
     data_hashes: tuple[str, ...] = ()
+    class_balanced: bool = False
 
     @property
     def model_type(self) -> str:

@@ -54,6 +54,7 @@ class ModelCard(BaseModel):
     layer: str | None = None
     normalize: Normalization
     data_hashes: list[str] = []
+    class_balanced: bool = False
     versions: dict[str, str]
 
     @model_validator(mode="after")
@@ -72,6 +73,7 @@ def model_card(
     trained_classes: Sequence[bool],
     source: CellsSource,
     data_hashes: Sequence[str] = (),
+    class_balanced: bool = False,
 ) -> ModelCard:
     """Describe a model, trained or about to be: the selector's parameters and what its numbers refer to."""
     parameters = selector.get_params(deep=False)
@@ -86,6 +88,7 @@ def model_card(
         layer=source.layer,
         normalize=source.normalize,
         data_hashes=list(data_hashes),
+        class_balanced=class_balanced,
         versions=package_versions(),
     )
 
@@ -111,14 +114,20 @@ def save_model(model: Model, stem: Path | str) -> Path:
     """
     selector = model.selector
     card = model_card(
-        selector, model.genes, model.classes, selector.trained_classes_.tolist(), model.source, model.data_hashes
+        selector,
+        model.genes,
+        model.classes,
+        selector.trained_classes_.tolist(),
+        model.source,
+        model.data_hashes,
+        model.class_balanced,
     ).model_dump_json()
     is_network = isinstance(selector, NetworkSelector)
     path = Path(f"{stem}{NETWORK_SUFFIX if is_network else SVM_SUFFIX}")
     with written_whole(path) as (draft,):
         if isinstance(selector, NetworkSelector):
             weights = {name: value.contiguous() for name, value in selector.network_.state_dict().items()}
-            safetensors.torch.save_file(weights, draft, metadata={CARD_KEY: card})
+            draft.write_bytes(safetensors.torch.save(weights, metadata={CARD_KEY: card}))
         elif isinstance(selector, LinearSVM):
             skops.io.dump({CARD_KEY: card, "svm": selector.svm_}, draft)
     return path
@@ -312,7 +321,7 @@ def _selector(card: ModelCard, place: Path) -> Any:
 
 def _model(card: ModelCard, selector: Any) -> Model:
     source = CellsSource(card.label_key, layer=card.layer, normalize=card.normalize)
-    return Model(selector, tuple(card.genes), source, tuple(card.data_hashes))
+    return Model(selector, tuple(card.genes), source, tuple(card.data_hashes), card.class_balanced)
 
 
 def _first_line(error: Exception) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
 from selectormlp.data.cells import IntArray
-from selectormlp.errors import SettingsError
+from selectormlp.errors import DataError, SettingsError
 from selectormlp.moments.moments import FloatArray
 from selectormlp.moments.stream import AnyMatrix, as_float, class_sums, row_chunks
 
@@ -36,19 +38,64 @@ def gene_variances(X: AnyMatrix, codes: IntArray, cell_weights: FloatArray) -> F
     >>> gene_variances(np.array([[0.0, 2.0], [0.0, 4.0]]), np.array([0, 0]), np.array([0.5]))
     array([0., 1.])
     """
-    first, second = np.zeros(X.shape[1]), np.zeros(X.shape[1])
-    mass = 0.0
-    for rows in row_chunks(X):
-        chunk, known = as_float(X[rows]), codes[rows] >= 0
+    return square_sums_of_chunks(
+        ((X[rows], codes[rows]) for rows in row_chunks(X)), cell_weights=cell_weights
+    ).variances
+
+
+@dataclass(frozen=True, eq=False)
+class SquareSums:
+    """Weighted sums that variances follow from; those of two parts add up with ``+``.
+
+    Attributes
+    ----------
+    first, second
+        Σ w_i x_i and Σ w_i x_i² of each gene, shape (n_genes,).
+    mass
+        Σ w_i.
+    """
+
+    first: FloatArray
+    second: FloatArray
+    mass: float
+
+    @property
+    def variances(self) -> FloatArray:
+        """Variance of each gene, shape (n_genes,), ≥ 0."""
+        mean = self.first / self.mass
+        return np.maximum(self.second / self.mass - mean**2, 0.0)
+
+    def __add__(self, other: SquareSums) -> SquareSums:
+        """Return the sums over the cells of both."""
+        return SquareSums(self.first + other.first, self.second + other.second, self.mass + other.mass)
+
+
+def square_sums_of_chunks(chunks: Iterable[tuple[AnyMatrix, IntArray]], *, cell_weights: FloatArray) -> SquareSums:
+    """Sum expression and its square over weighted cells, chunk by chunk; sparse chunks stay sparse.
+
+    Parameters
+    ----------
+    chunks
+        At least one pair of expression, shape (n_chunk_cells, n_genes), and class codes; negative codes take no part.
+    cell_weights
+        Weight of one cell of each class, shape (n_classes,).
+    """
+    sums: SquareSums | None = None
+    for X, codes in chunks:
+        chunk, known = as_float(X), codes >= 0
         if not known.all():
             chunk = chunk[known]
-        classes = codes[rows][known]
+        classes = codes[known]
         squares = chunk.multiply(chunk).tocsr() if hasattr(chunk, "multiply") else chunk**2
-        first += cell_weights @ class_sums(chunk, classes, len(cell_weights))
-        second += cell_weights @ class_sums(squares, classes, len(cell_weights))
-        mass += float(cell_weights[classes].sum())
-    mean = first / mass
-    return np.maximum(second / mass - mean**2, 0.0)
+        part = SquareSums(
+            cell_weights @ class_sums(chunk, classes, len(cell_weights)),
+            cell_weights @ class_sums(squares, classes, len(cell_weights)),
+            float(cell_weights[classes].sum()),
+        )
+        sums = part if sums is None else sums + part
+    if sums is None:
+        raise DataError("there are no cells; at least one is needed")
+    return sums
 
 
 def most_variable(variances: FloatArray, n_genes: int, *, always: IntArray) -> IntArray:

@@ -8,8 +8,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812  # the name that PyTorch users expect
 from torch import Tensor, nn
 
-from selectormlp.data.batches import EVALUATION_BATCH, dense_rows
+from selectormlp.data.batches import dense_batches
 from selectormlp.data.cells import Matrix
+from selectormlp.data.stored import StoredMatrix
 from selectormlp.networks.gates import GeneWeights, SelectorType
 
 
@@ -105,7 +106,7 @@ class SelectorNetwork(nn.Module):
 
 
 @torch.inference_mode()
-def predict_logits(network: SelectorNetwork, X: Matrix) -> Tensor:
+def predict_logits(network: SelectorNetwork, X: Matrix | StoredMatrix) -> Tensor:
     """Score the classes of every cell in evaluation mode, a batch at a time.
 
     Parameters
@@ -113,7 +114,7 @@ def predict_logits(network: SelectorNetwork, X: Matrix) -> Tensor:
     network
         On any device; left in evaluation mode.
     X
-        Expression, shape (n_cells, n_genes), dense or CSR.
+        Expression, shape (n_cells, n_genes): dense, CSR, or on disk.
 
     Returns
     -------
@@ -121,6 +122,4 @@ def predict_logits(network: SelectorNetwork, X: Matrix) -> Tensor:
     """
     network.eval()
     device = network.first.weight.device
-    starts = range(0, X.shape[0], EVALUATION_BATCH)
-    batches = (dense_rows(X, slice(start, start + EVALUATION_BATCH)) for start in starts)
-    return torch.cat([network(batch.to(device)).cpu() for batch in batches])
+    return torch.cat([network(batch.to(device)).cpu() for batch in dense_batches(X)])

@@ -35,7 +35,7 @@ class TrainingSpec:
     lr, weight_decay
         Of AdamW.
     max_epochs, batch_size
-        Passes over the cells, and cells a step.
+        Passes over the cells, and cells a step: those of all processes together, where several train.
     shuffle
         Whether each epoch takes the cells in an order of its own.
     patience
@@ -58,9 +58,12 @@ class TrainingSpec:
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
 
 
-def step_seed(seed: int, step: int) -> int:
-    """Derive the seed of one training step, so that a resumed run draws what an unbroken one would have."""
-    return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> 1)
+def step_seed(seed: int, step: int, rank: int = 0) -> int:
+    """Derive the seed of one training step, so that a resumed run draws what an unbroken one would have.
+
+    Each of several processes (``rank``) draws other noise for its cells.
+    """
+    return int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0] >> 1)
 
 
 class EpochScore(nn.Module):
@@ -131,7 +134,7 @@ class ClassifierModule(L.LightningModule):
 
     def training_step(self, batch: tuple[Tensor, Tensor], _batch_idx: int) -> Tensor:
         """Return the loss of one batch, with noise and dropout of the step's own seed."""
-        seed_device(self.device, step_seed(self.spec.seed, self.global_step))
+        seed_device(self.device, step_seed(self.spec.seed, self.global_step, self.global_rank))
         cells, labels = batch
         return F.cross_entropy(self.network(cells), labels, weight=self.class_weights) + self.penalty()
 

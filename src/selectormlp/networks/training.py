@@ -6,36 +6,45 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import lightning as L  # noqa: N812
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.callbacks import Callback, EarlyStopping, RichProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
+from torch.utils.data import DataLoader
 
-from selectormlp.data.batches import EVALUATION_BATCH, BatchOrder, batch_loader
+from selectormlp.data.batches import EVALUATION_BATCH, BatchOrder, Share, batch_loader
 from selectormlp.data.cells import IntArray, Matrix
+from selectormlp.data.stored import StoredMatrix
+from selectormlp.data.stored_batches import Reading, StoredBatches, spread_rows
+from selectormlp.errors import SettingsError
 from selectormlp.files import written_whole
+from selectormlp.networks.checkpoints import WholeCheckpoints, checkpoint_callbacks
 from selectormlp.networks.mlp import NetworkSpec, SelectorNetwork
 from selectormlp.networks.module import MONITORED, ClassifierModule, TrainingSpec
+from selectormlp.networks.placement import Placement, check_started
 from selectormlp.networks.threads import threads_worth
 
 logger = logging.getLogger(__name__)
 
-MOST_SAVES = 50
-"""Times that a run's last checkpoint is written, or up to twice that: an interruption costs 2 % of a run at most, and
-the hundreds of short epochs of a small data set are not spent on writing."""
+Batches: TypeAlias = DataLoader[tuple[Tensor, Tensor]] | StoredBatches
+"""What a trainer iterates over."""
+
+MOST_SCORED = 50_000
+"""Training cells on disk that are scored after an epoch: all of them would be read twice."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """Where a training run leaves its traces, and how it goes on after an interruption.
+    """Where a training run takes place and leaves its traces, and how it goes on after an interruption.
 
     Attributes
     ----------
@@ -47,6 +56,8 @@ class Run:
         Checkpoint to continue from, or None.
     save_top_k, save_last
         How many of the best checkpoints to keep, and whether to keep the last.
+    placement
+        Devices and machines. Of several processes the first alone writes.
     """
 
     log_dir: Path
@@ -55,6 +66,7 @@ class Run:
     resume_from: Path | None = None
     save_top_k: int = 3
     save_last: bool = True
+    placement: Placement = field(default_factory=Placement)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +114,7 @@ class BestWeights(Callback):
             self.best_score, self.best_epoch = metrics[MONITORED], epoch
             weights = pl_module.network.state_dict()  # type: ignore[union-attr]
             self.best_weights = {name: value.detach().cpu().clone() for name, value in weights.items()}
-        if self.metrics_csv is not None:
+        if self.metrics_csv is not None and trainer.is_global_zero:
             with written_whole(self.metrics_csv) as (draft,):
                 self.history.to_csv(draft, index=False)
         if epoch % self.log_every == 0 or epoch == trainer.max_epochs:
@@ -148,14 +160,15 @@ class Patience(EarlyStopping):
 
 
 def train_network(
-    X: Matrix,
+    X: Matrix | StoredMatrix,
     labels: IntArray,
     network: NetworkSpec,
     training: TrainingSpec,
     *,
     class_weights: npt.NDArray[np.float32] | None = None,
-    validation: tuple[Matrix, IntArray] | None = None,
+    validation: tuple[Matrix | StoredMatrix, IntArray] | None = None,
     run: Run | None = None,
+    reading: Reading | None = None,
     progress: bool = False,
 ) -> TrainedNetwork:
     """Train a network on labelled cells.
@@ -167,7 +180,7 @@ def train_network(
     Parameters
     ----------
     X
-        Training cells, shape (n_cells, n_genes), dense or CSR; only a batch is densified at a time.
+        Training cells, shape (n_cells, n_genes): dense, CSR, or on disk; only a batch is densified at a time.
     labels
         Class codes, shape (n_cells,), from 0 to ``network.n_classes`` − 1.
     network, training
@@ -175,15 +188,28 @@ def train_network(
     class_weights
         Weight of each class in the loss, shape (n_classes,); None weights all alike.
     validation
-        Cells and class codes that are scored after every epoch and choose the best one.
+        Cells and class codes that are scored after every epoch and choose the best one. The training cells are
+        scored too; of those on disk, about ``MOST_SCORED`` that lie spread over all.
     run
-        Where to leave logs and checkpoints; None leaves none.
+        Where to train and to leave logs and checkpoints; None trains on one device and leaves none.
+    reading
+        How to read cells on disk; by default as :class:`~selectormlp.data.stored_batches.Reading` has it.
     progress
         Whether to draw a progress bar.
 
     Returns
     -------
     The network with its history.
+
+    Raises
+    ------
+    SettingsError
+        If there are fewer devices than asked for, another number of processes was started, or a batch has fewer than
+        two cells for each.
+    DataError
+        If cells cannot be read.
+    OutputError
+        If logs or checkpoints cannot be written.
     """
     on_one_device = range(min(1, torch.cuda.device_count()))
     products = training.batch_size * network.n_genes * network.hidden_sizes[0]
@@ -195,18 +221,14 @@ def train_network(
         module = ClassifierModule(SelectorNetwork(network), training, weights, run.card if run else "")
         best = BestWeights(run.log_dir / "metrics.csv" if run else None, log_every=max(1, training.max_epochs // 10))
         trainer = _build_trainer(training, best, validates=validation is not None, run=run, progress=progress)
-        loaders = []
-        if validation is not None:
-            loaders = [
-                batch_loader(cells, codes, BatchOrder(len(codes), EVALUATION_BATCH, shuffle=False))
-                for cells, codes in (validation, (X, labels))
-            ]
-        order = BatchOrder(len(labels), training.batch_size, shuffle=training.shuffle, seed=training.seed)
+        share = Share(trainer.global_rank, trainer.world_size)
+        reading = reading or Reading()
+        scored = [] if validation is None else [validation, _scored_part(X, labels, reading)]
         try:
             trainer.fit(
                 module,
-                batch_loader(X, labels, order),
-                loaders or None,
+                _training_batches(X, labels, training, reading, share),
+                [_scoring_batches(*cells, reading, share) for cells in scored] or None,
                 ckpt_path=str(run.resume_from) if run and run.resume_from else None,
                 weights_only=True,
             )
@@ -216,6 +238,40 @@ def train_network(
     if best.best_weights:
         trained.load_state_dict(best.best_weights)
     return TrainedNetwork(trained, best.history, best.best_epoch or None)
+
+
+def _training_batches(
+    X: Matrix | StoredMatrix, labels: IntArray, training: TrainingSpec, reading: Reading, share: Share
+) -> Batches:
+    n_each = training.batch_size // share.n_processes
+    if n_each < 2:
+        raise SettingsError(
+            f"batch_size={training.batch_size} gives {share.n_processes} processes fewer than 2 cells each; expected "
+            f"{2 * share.n_processes} or more"
+        )
+    if isinstance(X, StoredMatrix):
+        return StoredBatches(
+            X, labels, n_each, shuffle=training.shuffle, seed=training.seed, reading=reading, share=share
+        )
+    order = BatchOrder(len(labels), training.batch_size, shuffle=training.shuffle, seed=training.seed, share=share)
+    return batch_loader(X, labels, order)
+
+
+def _scoring_batches(X: Matrix | StoredMatrix, labels: IntArray, reading: Reading, share: Share) -> Batches:
+    if isinstance(X, StoredMatrix):
+        unchanged = replace(reading, class_balanced=False)
+        return StoredBatches(X, labels, EVALUATION_BATCH, shuffle=False, reading=unchanged, share=share)
+    return batch_loader(X, labels, BatchOrder(len(labels), EVALUATION_BATCH, shuffle=False, share=share))
+
+
+def _scored_part(
+    X: Matrix | StoredMatrix, labels: IntArray, reading: Reading
+) -> tuple[Matrix | StoredMatrix, IntArray]:
+    """Choose the training cells that are scored after an epoch: all in memory, a part of those on disk."""
+    if not isinstance(X, StoredMatrix) or len(labels) <= MOST_SCORED:
+        return X, labels
+    rows = spread_rows(len(labels), MOST_SCORED, reading.block_size)
+    return X.take_cells(rows), labels[rows]
 
 
 def _build_trainer(
@@ -229,45 +285,41 @@ def _build_trainer(
     if progress:
         callbacks.append(RichProgressBar(console_kwargs={"stderr": True}))
     if run:
-        callbacks += _checkpoints(run, training.max_epochs, validates=validates)
+        callbacks += checkpoint_callbacks(
+            run.checkpoint_dir,
+            max_epochs=training.max_epochs,
+            validates=validates,
+            save_top_k=run.save_top_k,
+            save_last=run.save_last,
+        )
     logs: TensorBoardLogger | bool = False
     if run:
         logs = TensorBoardLogger(run.log_dir, name="", version="", default_hp_metric=False)
         logs.log_hyperparams(asdict(training))
-    return L.Trainer(
-        accelerator=training.device,
-        devices=1,
-        max_epochs=training.max_epochs,
-        callbacks=callbacks,
-        logger=logs,
-        enable_checkpointing=run is not None,
-        enable_progress_bar=progress,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-    )
-
-
-def _checkpoints(run: Run, max_epochs: int, *, validates: bool) -> list[Callback]:
-    """Keep the best epochs, and the last one whether or not it is among them.
-
-    Lightning's ``save_last`` writes only when one of the best is written, which would take a resumed run back to it.
-    """
-
-    def checkpoint(name: str, monitor: str | None, save_top_k: int, every_n_epochs: int = 1) -> Callback:
-        return ModelCheckpoint(
-            dirpath=run.checkpoint_dir,
-            filename=name,
-            monitor=monitor,
-            mode="max",
-            save_top_k=save_top_k,
-            every_n_epochs=every_n_epochs,
-            save_on_train_epoch_end=True,  # at the very end of an epoch, so that resuming starts a new one
-            enable_version_counter=False,  # an epoch that is run again writes the same file again
+    placement = run.placement if run else Placement()
+    check_started(placement)
+    try:
+        return L.Trainer(
+            accelerator=training.device,
+            devices=placement.devices,
+            num_nodes=placement.num_nodes,
+            strategy="ddp" if placement.n_processes > 1 else placement.strategy,
+            max_epochs=training.max_epochs,
+            callbacks=callbacks,
+            plugins=[WholeCheckpoints()],
+            logger=logs,
+            enable_checkpointing=run is not None,
+            enable_progress_bar=progress,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
         )
-
-    kept = [checkpoint("{epoch:03d}-{" + MONITORED + ":.4f}", MONITORED, run.save_top_k)] if validates else []
-    return [*kept, checkpoint("last", None, 1, max(1, max_epochs // MOST_SAVES))] if run.save_last else kept
+    except MisconfigurationException as error:
+        reason = " ".join(str(error).split())[:200]
+        raise SettingsError(
+            f"cannot train on {placement.devices} device(s) of kind {training.device!r} ({reason}); lower --devices, "
+            "or set training.device to 'cpu'"
+        ) from error
 
 
 @contextmanager

@@ -75,6 +75,11 @@ class Constraints:
         object.__setattr__(self, "costs", dict(self.costs))
         self._check_numbers()
 
+    @property
+    def bounds_means(self) -> bool:
+        """Whether mean expression is needed to resolve them."""
+        return self.min_mean is not None or self.max_mean is not None
+
     def _check_numbers(self) -> None:
         bad = [gene for gene, cost in self.costs.items() if not (math.isfinite(cost) and cost >= 0)]
         if bad:
@@ -191,7 +196,7 @@ class Constraints:
         self, genes: pd.Index[str], mean_expression: npt.NDArray[np.floating] | None
     ) -> dict[str, BoolArray]:
         """Say which genes lie below and above the bounds on mean expression."""
-        if self.min_mean is None and self.max_mean is None:
+        if not self.bounds_means:
             return {}
         if mean_expression is None or len(mean_expression) != len(genes):
             found = "none" if mean_expression is None else f"{len(mean_expression)} means"

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 from sklearn.utils.validation import validate_data
 
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import UNKNOWN_CLASS, IntArray
+from selectormlp.data.stored import StoredCells, StoredMatrix
 from selectormlp.errors import SettingsError
+from selectormlp.moments.dask import Workers, stored_moments, stored_variances
 from selectormlp.moments.forward import Forward, Objective, forward_select
 from selectormlp.moments.moments import FloatArray, Moments
 from selectormlp.moments.stream import AnyMatrix, balanced_cell_weights, moments_of
@@ -43,6 +46,7 @@ class ClosedFormSelector(GeneSelector):
     must_have: Sequence[int] | None
     max_genes: int | None
     max_memory_gb: float
+    class_weights: Mapping[Any, float] | None = None
 
     _within: ClassVar[bool] = False
     _total: ClassVar[bool] = False
@@ -75,33 +79,66 @@ class ClosedFormSelector(GeneSelector):
         self._select(moments, np.zeros(moments.n_genes), checked_columns("must_have", self.must_have, moments.n_genes))
         return self
 
+    def fit_stored(self, cells: StoredCells, *, workers: Workers | None = None) -> Self:
+        """Learn which genes matter from cells on disk, in one pass (two, where ``max_genes`` leaves some genes out).
+
+        Parameters
+        ----------
+        cells
+            Not read into memory: at most a block a worker is, besides the covariance.
+        workers
+            Who reads and sums; None: threads of this machine, or the Dask client that is active.
+
+        Returns
+        -------
+        The selector, fitted as on the same cells in memory.
+
+        Raises
+        ------
+        SettingsError
+            If a parameter is not usable, the covariance would not fit in memory, or a cluster cannot be reached.
+        DataError
+            If there are fewer than two classes, where classes are told apart, or a file cannot be read.
+        """
+        codes, importance = np.zeros(cells.n_cells, dtype=np.int64), np.ones(1)
+        if self._within:
+            names = np.array(cells.classes)
+            present = np.flatnonzero(cells.class_counts())
+            present = present[np.argsort(names[present])]
+            self.classes_ = names[present]
+            new_codes = np.full(cells.n_classes + 1, UNKNOWN_CLASS)  # the last entry is that of cells of no class
+            new_codes[present] = np.arange(len(present))
+            codes = new_codes[cells.labels]
+            importance = class_importance(self.classes_, self.class_weights)
+        self.n_features_in_ = cells.n_genes
+        return self._fit_passes(_StoredPasses(cells.X, codes, workers or Workers()), importance)
+
     def _fit_unlabelled(self, X: Any) -> Self:
         X = validate_data(self, X, accept_sparse="csr", dtype=DTYPES)
-        return self._fit_codes(X, np.zeros(X.shape[0], dtype=np.int64), np.ones(1))
+        return self._fit_passes(_MatrixPasses(X, np.zeros(X.shape[0], dtype=np.int64)), np.ones(1))
 
-    def _fit_labelled(self, X: Any, y: Any, class_weights: Any) -> Self:
+    def _fit_labelled(self, X: Any, y: Any) -> Self:
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=DTYPES)
         self.classes_, codes = encode_labels(y)
-        return self._fit_codes(X, codes, class_importance(self.classes_, class_weights))
+        return self._fit_passes(_MatrixPasses(X, codes), class_importance(self.classes_, self.class_weights))
 
-    def _fit_codes(self, X: AnyMatrix, codes: IntArray, importance: FloatArray) -> Self:
-        must_have = checked_columns("must_have", self.must_have, X.shape[1])
-        counts = np.bincount(codes, minlength=len(importance)).astype(np.int64)
+    def _fit_passes(self, cells: _Passes, importance: FloatArray) -> Self:
+        n_genes = self.n_features_in_
+        must_have = checked_columns("must_have", self.must_have, n_genes)
+        counts = np.bincount(cells.codes[cells.codes >= 0], minlength=len(importance)).astype(np.int64)
         cell_weights = balanced_cell_weights(counts, importance)
-        variances = np.zeros(X.shape[1])
-        self.candidates_ = np.arange(X.shape[1])
-        if self.max_genes is not None and X.shape[1] > self.max_genes:
-            variances = gene_variances(X, codes, cell_weights)
+        variances = np.zeros(n_genes)
+        self.candidates_ = np.arange(n_genes)
+        if self.max_genes is not None and n_genes > self.max_genes:
+            variances = cells.variances(cell_weights)
             self.candidates_ = most_variable(variances, self.max_genes, always=must_have)
             logger.info(
                 "%d of %d genes are considered, those of most variance; max_genes sets how many, None takes all",
                 len(self.candidates_),
-                X.shape[1],
+                n_genes,
             )
         check_memory(len(self.candidates_), self._within + self._total, self.max_memory_gb)
-        moments = moments_of(
-            _take_columns(X, self.candidates_), codes, cell_weights=cell_weights, within=self._within, total=self._total
-        )
+        moments = cells.moments(self.candidates_, cell_weights, within=self._within, total=self._total)
         self._select(moments, variances, must_have)
         return self
 
@@ -128,5 +165,41 @@ class ClosedFormSelector(GeneSelector):
         return forward.order
 
 
-def _take_columns(X: AnyMatrix, columns: IntArray) -> AnyMatrix:
-    return X if len(columns) == X.shape[1] else X[:, columns]
+class _Passes(Protocol):
+    """Passes over cells with class codes, wherever they are."""
+
+    @property
+    def codes(self) -> IntArray: ...
+
+    def variances(self, cell_weights: FloatArray) -> FloatArray: ...
+
+    def moments(self, columns: IntArray, cell_weights: FloatArray, *, within: bool, total: bool) -> Moments: ...
+
+
+@dataclass(frozen=True, eq=False)
+class _MatrixPasses:
+    X: AnyMatrix
+    codes: IntArray
+
+    def variances(self, cell_weights: FloatArray) -> FloatArray:
+        return gene_variances(self.X, self.codes, cell_weights)
+
+    def moments(self, columns: IntArray, cell_weights: FloatArray, *, within: bool, total: bool) -> Moments:
+        few = self.X if len(columns) == self.X.shape[1] else self.X[:, columns]
+        return moments_of(few, self.codes, cell_weights=cell_weights, within=within, total=total)
+
+
+@dataclass(frozen=True, eq=False)
+class _StoredPasses:
+    X: StoredMatrix
+    codes: IntArray
+    workers: Workers
+
+    def variances(self, cell_weights: FloatArray) -> FloatArray:
+        return stored_variances(self.X, self.codes, cell_weights=cell_weights, workers=self.workers)
+
+    def moments(self, columns: IntArray, cell_weights: FloatArray, *, within: bool, total: bool) -> Moments:
+        few = self.X if len(columns) == self.X.shape[1] else self.X.take_genes(columns)
+        return stored_moments(
+            few, self.codes, cell_weights=cell_weights, within=within, total=total, workers=self.workers
+        )

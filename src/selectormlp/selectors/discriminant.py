@@ -131,7 +131,7 @@ class DiscriminantSelector(ClosedFormSelector):
         ValueError
             If X or y is not usable (as scikit-learn says it).
         """
-        return self._fit_labelled(X, y, self.class_weights)
+        return self._fit_labelled(X, y)
 
     def _objective(self, moments: Moments) -> DiscriminantObjective:
         return DiscriminantObjective(

@@ -110,7 +110,7 @@ class MixtureSelector(ClosedFormSelector):
         ValueError
             If X or y is not usable (as scikit-learn says it).
         """
-        return self._fit_labelled(X, y, self.class_weights)
+        return self._fit_labelled(X, y)
 
     def _objective(self, moments: Moments) -> MixtureObjective:
         return MixtureObjective(

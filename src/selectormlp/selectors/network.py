@@ -10,7 +10,9 @@ import torch
 from sklearn.utils.class_weight import compute_class_weight
 
 from selectormlp.data.cells import IntArray, Matrix, as_matrix
-from selectormlp.errors import SettingsError, quoted
+from selectormlp.data.stored import StoredCells, StoredMatrix
+from selectormlp.data.stored_batches import Reading
+from selectormlp.errors import DataError, SettingsError, quoted
 from selectormlp.networks.gates import SELECTOR_TYPES, SelectorType
 from selectormlp.networks.losses import PENALTIES, Penalty
 from selectormlp.networks.mlp import NetworkSpec, SelectorNetwork, predict_logits
@@ -111,15 +113,62 @@ class NetworkSelector(NetworkClassifier):
             If the cells are of one class, or a label is not in ``classes``.
         """
         cells, codes = self._checked_training_data(X, y, classes)
-        spec = self.network_spec(cells.shape[1], len(self.classes_))
+        scored = None if validation is None else self._validation_cells(*validation)
+        return self._train(cells, codes, scored, run)
+
+    def fit_stored(
+        self,
+        cells: StoredCells,
+        *,
+        validation: StoredCells | None = None,
+        run: Run | None = None,
+        reading: Reading | None = None,
+    ) -> Self:
+        """Train the network on cells that stay on disk, and rank the genes.
+
+        Parameters
+        ----------
+        cells
+            Training cells, every one with a class of the list.
+        validation
+            Cells with the same genes and classes that are scored after every epoch.
+        run
+            Where to train, to leave logs and checkpoints, and what to continue from.
+        reading
+            How cells are read.
+
+        Raises
+        ------
+        SettingsError
+            If a parameter is out of range.
+        DataError
+            If the cells are of one class, or cannot be read.
+        """
+        self.classes_ = np.asarray(cells.classes)
+        self.trained_classes_ = cells.class_counts() > 0
+        self.n_features_in_ = cells.n_genes
+        if self.trained_classes_.sum() < 2:
+            raise DataError("all cells are of one class; a classifier needs more than one class")
+        scored = None if validation is None else self._known_cells(validation.X, validation.labels)
+        return self._train(cells.X, cells.labels, scored, run, reading)
+
+    def _train(
+        self,
+        X: Matrix | StoredMatrix,
+        codes: IntArray,
+        validation: tuple[Matrix | StoredMatrix, IntArray] | None,
+        run: Run | None,
+        reading: Reading | None = None,
+    ) -> Self:
         trained = train_network(
-            cells,
+            X,
             codes,
-            spec,
+            self.network_spec(X.shape[1], len(self.classes_)),
             self._training_spec(),
             class_weights=self._class_weights(codes),
-            validation=None if validation is None else self._validation_cells(*validation),
+            validation=validation,
             run=run,
+            reading=reading,
             progress=self.progress,
         )
         self.history_ = trained.history
@@ -136,14 +185,17 @@ class NetworkSelector(NetworkClassifier):
         weights[trained] = compute_class_weight(self.class_weight, classes=self.classes_[trained], y=labels)
         return weights
 
-    def _validation_cells(self, X: Any, y: Any) -> tuple[Matrix, IntArray]:
+    def _validation_cells(self, X: Any, y: Any) -> tuple[Matrix | StoredMatrix, IntArray]:
         """Check validation cells and leave out those of classes that are not trained on."""
-        codes = encode(np.asarray(y), self.classes_)
-        cells = as_matrix(X)
+        return self._known_cells(as_matrix(X), encode(np.asarray(y), self.classes_))
+
+    def _known_cells(self, X: Matrix | StoredMatrix, codes: IntArray) -> tuple[Matrix | StoredMatrix, IntArray]:
         known = self.trained_classes_[codes]
         if not known.any():
             raise SettingsError("no validation cell is of a class with training cells; give cells of the same classes")
-        return (cells, codes) if known.all() else (cells[known], codes[known])
+        if known.all():
+            return X, codes
+        return (X.take_cells(known) if isinstance(X, StoredMatrix) else X[known]), codes[known]
 
     def adopt_network(self, network: SelectorNetwork) -> None:
         """Take a trained network as this selector's own, and rank the genes by it."""

@@ -31,6 +31,8 @@ class Method:
         Whether its ``fit`` takes profiles to be predicted (``target``).
     takes_donors
         Whether its ``fit`` takes donors, to keep cells of one together.
+    learns_from_moments
+        Whether class means and covariances are all it needs, so that cells may stay on disk (``fit_stored``).
     settings
         What the name says beside the class.
     """
@@ -43,6 +45,7 @@ class Method:
     is_nested: bool = True
     takes_target: bool = False
     takes_donors: bool = False
+    learns_from_moments: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -59,12 +62,17 @@ class Method:
 
 METHODS: dict[str, Method] = {
     "auto": Method("auto.selector", "AutoSelector", takes_donors=True),
-    "discriminant": Method("selectors.discriminant", "DiscriminantSelector"),
+    "discriminant": Method("selectors.discriminant", "DiscriminantSelector", learns_from_moments=True),
     "discriminant-bhattacharyya": Method(
-        "selectors.discriminant", "DiscriminantSelector", settings={"criterion": "bhattacharyya"}
+        "selectors.discriminant",
+        "DiscriminantSelector",
+        learns_from_moments=True,
+        settings={"criterion": "bhattacharyya"},
     ),
-    "reconstruction": Method("selectors.reconstruction", "ReconstructionSelector", needs_labels=False),
-    "mixture": Method("selectors.mixture", "MixtureSelector"),
+    "reconstruction": Method(
+        "selectors.reconstruction", "ReconstructionSelector", needs_labels=False, learns_from_moments=True
+    ),
+    "mixture": Method("selectors.mixture", "MixtureSelector", learns_from_moments=True),
     "selector_mlp": Method("selectors.selector_mlp", "SelectorMLP", is_network=True),
     "selector_mlp-budget": Method("selectors.budget", "BudgetSelectorMLP"),
     "mlp": Method("selectors.mlp", "MLP", is_network=True, keeps_best_epoch=True),

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from selectormlp.data.anndata_files import read_adata
 from selectormlp.data.anndata_io import CellsSource
-from selectormlp.data.cells import Cells
+from selectormlp.data.stored import AnyCells
 from selectormlp.evaluation.masking import MaskingCurve, masking_curve, masking_sizes
 from selectormlp.evaluation.metrics import scorable_cells
 from selectormlp.files import ensure_folder, written_whole
@@ -23,6 +23,7 @@ from selectormlp.selectors.registry import find_method
 from selectormlp.workflow.progress import progress_bar
 from selectormlp.workflow.ranking import Ranking, rank_all_genes
 from selectormlp.workflow.settings import FeatureSelectionSettings
+from selectormlp.workflow.sides import index_if_absent, load_side, open_side, stays_on_disk
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class FeatureSelectionReport:
 def select_features_from_files(
     settings: FeatureSelectionSettings, model_type: str | None = None, *, progress: bool = False
 ) -> FeatureSelectionReport:
-    """Rank and mask the genes of a saved model on one AnnData file.
+    """Rank and mask the genes of a saved model on one AnnData file, or on one side of a split left as an index.
 
     Parameters
     ----------
@@ -80,14 +81,14 @@ def select_features_from_files(
         normalize=model.source.normalize,
         exclude_labels=settings.exclude_labels,
     )
-    cells = model.read_cells(read_adata(settings.adata_input), source)
+    wanted = {"classes": model.classes, "genes": model.genes}
     ranking = None
     if settings.method is not None:
-        learned_on = model.read_cells(read_adata(settings.train_input), source)
+        learned_on = load_side(index_if_absent(settings.train_input), source, **wanted)
         ranking = rank_all_genes(learned_on, settings.method, seed=settings.seed)
-    return select_features(
+    mask = partial(
+        select_features,
         model,
-        cells,
         results_dir=settings.results_dir,
         group_size=settings.group_size,
         random_reps=settings.random_reps,
@@ -95,11 +96,15 @@ def select_features_from_files(
         ranking=ranking,
         progress=progress,
     )
+    place = index_if_absent(settings.adata_input)
+    if stays_on_disk(place, settings.lazy):
+        return mask(open_side(place, source, **wanted))
+    return mask(load_side(place, source, **wanted))
 
 
 def select_features(
     model: Model,
-    cells: Cells,
+    cells: AnyCells,
     *,
     results_dir: Path,
     group_size: int,
@@ -109,7 +114,7 @@ def select_features(
     ranking: Ranking | None = None,
     progress: bool = False,
 ) -> FeatureSelectionReport:
-    """Rank and mask the genes of a model on cells in memory; write two tables and two figures.
+    """Rank and mask the genes of a model on cells in memory or on disk; write two tables and two figures.
 
     Parameters
     ----------
@@ -143,12 +148,18 @@ def select_features(
             ranking=None if ranking is None else ranking.ranks,
             advance=advance,
         )
-    name, prefix, table = DISPLAY_NAMES[model_type], model_type, curve.to_frame()
+    return _write_curve(model, curve, ranking, results_dir)
+
+
+def _write_curve(
+    model: Model, curve: MaskingCurve, ranking: Ranking | None, results_dir: Path
+) -> FeatureSelectionReport:
+    name, prefix, table = DISPLAY_NAMES[model.model_type], model.model_type, curve.to_frame()
     if ranking is None:
         genes, order = model.ranked_genes(), "genes by |weight|"
     else:
         genes, order = _ranked_genes(model, ranking), f"genes by {ranking.method}"
-        name, prefix = f"{name} by {ranking.method}", f"{model_type}_{ranking.method}"
+        name, prefix = f"{name} by {ranking.method}", f"{prefix}_{ranking.method}"
     tables = (results_dir / f"{prefix}_feature_selection_results.csv", results_dir / f"{prefix}_ranked_genes.csv")
     with written_whole(*tables) as (curve_draft, genes_draft):
         table.to_csv(curve_draft)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from selectormlp.data.anndata_io import CellsSource, cells_from_adata, drop_unlisted
@@ -16,6 +17,7 @@ from selectormlp.data.cells import Cells, Matrix
 from selectormlp.data.hashing import hash_cells
 from selectormlp.data.normalize import Normalization
 from selectormlp.data.panel_io import gene_column, unlabelled_cells, write_gene_results
+from selectormlp.data.stored import StoredCells
 from selectormlp.errors import PanelError, SettingsError, nearest, quoted
 from selectormlp.moments.stream import balanced_cell_weights, moments_of
 from selectormlp.moments.variable import check_memory, gene_variances, most_variable
@@ -71,6 +73,10 @@ class PanelSource:
     gene_id_key: str | None = None
     target_layer: str | None = None
 
+    def labelled(self, label_key: str) -> CellsSource:
+        """Return what concerns labelled cells."""
+        return CellsSource(label_key, self.donor_key, self.layer, self.normalize, self.exclude_labels)
+
 
 @dataclass(frozen=True)
 class PanelTask:
@@ -117,7 +123,7 @@ class PanelTask:
             ):
                 if needed:
                     raise SettingsError(f"{what} needs labels; name a column of obs with cell types as label_key")
-        _check_whole("seed", self.seed, least=0, most=MOST_SEED)
+        check_whole("seed", self.seed, least=0, most=MOST_SEED)
 
 
 def as_panel(given: PanelLike) -> Panel:
@@ -157,26 +163,52 @@ def as_panel(given: PanelLike) -> Panel:
 
 def select_task(adata: AnnData, task: PanelTask, n_genes: int) -> Panel:
     """Choose a panel and write it into the object; see :func:`selectormlp.api.select`."""
-    _check_whole("n_genes", n_genes, least=1)
+    check_whole("n_genes", n_genes, least=1)
     cells, ids = _read(adata, task.source)
     rules = _resolve(adata, cells, task.source, task.constraints, n_genes).restricted()
     ranking, markers = _rank(adata, cells, rules, task, n_genes)
+    origin = provenance_of(cells, task, ranking, {"n_genes": n_genes}, data_hash=hash_cells(cells))
+    panel = panel_of(rules, ranking, markers, n_genes, ids=ids, provenance=origin)
+    _write_results(adata, panel, rules, ranking)
+    return panel
+
+
+def panel_of(
+    rules: Rules,
+    ranking: Ranking,
+    markers: Markers | None,
+    n_genes: int,
+    *,
+    ids: pd.Series | None,
+    provenance: Provenance,
+) -> Panel:
+    """Choose the genes of a panel from a ranking under its rules.
+
+    Parameters
+    ----------
+    rules, ranking, markers
+        Of the same genes; markers are needed where the rules ask for some of each type.
+    n_genes
+        Size of the panel.
+    ids
+        Identifier of each gene, indexed by name, or None.
+    provenance
+        Where it comes from.
+    """
     choice = choose(ranking.order, rules, n_genes, markers)
-    panel = Panel.from_choice(
+    return Panel.from_choice(
         replace(choice, nested=choice.nested and ranking.nested),
         rules.genes,
         scores=ranking.scores,
         gene_ids=None if ids is None else ids[rules.genes].tolist(),
         thresholds=ranking.thresholds,
-        provenance=_provenance(cells, task, ranking, {"n_genes": n_genes}),
+        provenance=provenance,
     )
-    _write_results(adata, panel, rules, ranking)
-    return panel
 
 
 def extend_task(adata: AnnData, panel: Panel, task: PanelTask, n_new: int) -> Panel:
     """Add genes to a panel and write it into the object; see :func:`selectormlp.api.extend`."""
-    _check_whole("n_new", n_new, least=1)
+    check_whole("n_new", n_new, least=1)
     cells, ids = _read(adata, task.source)
     rules = _resolve(adata, cells, task.source, task.constraints)
     _check_measured(panel, rules, task.constraints)
@@ -192,7 +224,9 @@ def extend_task(adata: AnnData, panel: Panel, task: PanelTask, n_new: int) -> Pa
         gene_ids=None if ids is None else ids[rules.genes].tolist(),
         thresholds=ranking.thresholds,
         markers=markers,
-        provenance=_provenance(cells, task, ranking, {"n_new": n_new, "extended": list(panel.genes)}),
+        provenance=provenance_of(
+            cells, task, ranking, {"n_new": n_new, "extended": list(panel.genes)}, data_hash=hash_cells(cells)
+        ),
     )
     extended = replace(extended, nested=extended.nested and ranking.nested)
     _write_results(adata, extended, rules, ranking)
@@ -217,7 +251,14 @@ def explain_task(adata: AnnData, panel: Panel, source: PanelSource, constraints:
     )
 
 
-def _check_whole(name: str, value: object, *, least: int, most: int | None = None) -> None:
+def check_whole(name: str, value: object, *, least: int, most: int | None = None) -> None:
+    """Refuse what is no whole number in a range.
+
+    Raises
+    ------
+    SettingsError
+        With the range.
+    """
     if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least or value > (most or value):
         limits = f"from {least} up" if most is None else f"from {least} to {most}"
         raise SettingsError(f"{name} is {value!r}; expected a whole number {limits}")
@@ -239,24 +280,39 @@ def _read(adata: AnnData, source: PanelSource) -> tuple[Cells, pd.Series | None]
     if source.label_key is None:
         cells = unlabelled_cells(adata, layer=source.layer, normalize=source.normalize, donor_key=source.donor_key)
     else:
-        labelled = CellsSource(
-            source.label_key, source.donor_key, source.layer, source.normalize, source.exclude_labels
-        )
-        cells = drop_unlisted(cells_from_adata(adata, labelled))
+        cells = drop_unlisted(cells_from_adata(adata, source.labelled(source.label_key)))
+    return cells, gene_ids(adata, source, cells.genes)
+
+
+def gene_ids(adata: AnnData, source: PanelSource, genes: pd.Index[str]) -> pd.Series | None:
+    """Return the identifier of each gene, indexed by name, where a column of ``var`` is named that holds them."""
     key = source.gene_id_key
-    return cells, None if key is None else pd.Series(gene_column(adata, key, cells.genes), index=cells.genes)
+    return None if key is None else pd.Series(gene_column(adata, key, genes), index=genes)
 
 
 def _resolve(
     adata: AnnData, cells: Cells, source: PanelSource, constraints: Constraints, n_genes: int | None = None
 ) -> Rules:
+    means = np.asarray(cells.X.mean(axis=0, dtype=np.float64)).ravel() if constraints.bounds_means else None
+    return resolve_rules(adata, cells.genes, source, constraints, n_genes=n_genes, mean_expression=means)
+
+
+def resolve_rules(
+    adata: AnnData,
+    genes: pd.Index[str],
+    source: PanelSource,
+    constraints: Constraints,
+    *,
+    n_genes: int | None,
+    mean_expression: npt.NDArray[np.float64] | None,
+) -> Rules:
+    """Find the genes that constraints name, by either of their names."""
     key = source.gene_name_key
-    bounded = constraints.min_mean is not None or constraints.max_mean is not None
     return constraints.resolve(
-        cells.genes,
+        genes,
         n_genes=n_genes,
-        aliases=None if key is None else gene_column(adata, key, cells.genes),
-        mean_expression=np.asarray(cells.X.mean(axis=0, dtype=np.float64)).ravel() if bounded else None,
+        aliases=None if key is None else gene_column(adata, key, genes),
+        mean_expression=mean_expression,
     )
 
 
@@ -297,7 +353,10 @@ def _target(adata: AnnData, cells: Cells, task: PanelTask) -> Matrix | None:
     return cells.X if layer is None else _read(adata, replace(task.source, layer=layer))[0].X
 
 
-def _provenance(cells: Cells, task: PanelTask, ranking: Ranking, size: Mapping[str, object]) -> Provenance:
+def provenance_of(
+    cells: Cells | StoredCells, task: PanelTask, ranking: Ranking, size: Mapping[str, object], *, data_hash: str
+) -> Provenance:
+    """Write down how a ranking was learned; ``size`` says how large the panel was to be."""
     source = asdict(task.source)
     return Provenance(
         method=task.method,
@@ -310,13 +369,13 @@ def _provenance(cells: Cells, task: PanelTask, ranking: Ranking, size: Mapping[s
         },
         seed=task.seed,
         versions=package_versions(),
-        data_hash=hash_cells(cells),
+        data_hash=data_hash,
         label_key=task.source.label_key,
         cells=tuple(cells.names),
     )
 
 
-def _unit(cells: Cells) -> str:
+def _unit(cells: Cells | StoredCells) -> str:
     return "log1p of counts per 10,000" if cells.is_normalized else "as in the matrix that was read"
 
 

@@ -1,4 +1,4 @@
-"""Ranking the genes of cells in memory by any method."""
+"""Ranking genes: of cells in memory by any method, of cells on disk by those that learn from moments."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ import numpy.typing as npt
 
 from selectormlp.data.cells import Cells, IntArray, Matrix
 from selectormlp.data.split import SplitSizes, split_cells
-from selectormlp.errors import DataError, InputError, SettingsError, nearest
+from selectormlp.data.stored import AnyCells, StoredCells
+from selectormlp.errors import DataError, InputError, SettingsError, nearest, quoted
+from selectormlp.moments.dask import Workers
 from selectormlp.selectors.base import GeneSelector
-from selectormlp.selectors.registry import Method, find_method
+from selectormlp.selectors.closed_form import ClosedFormSelector
+from selectormlp.selectors.registry import METHODS, Method, find_method
 
 if TYPE_CHECKING:
     from selectormlp.workflow.settings import TrainSettings
@@ -126,12 +129,7 @@ def rank_genes(
     """
     found = find_method(method)
     if found.needs_labels:
-        cells = cells.take(cells.labels >= 0)
-        if (cells.class_counts() > 0).sum() < 2:
-            raise DataError(
-                f"the method {method!r} tells classes apart, and all {cells.n_cells} labelled cells are of one class; "
-                "use another label column, or a method that needs no labels ('reconstruction', 'variance')"
-            )
+        cells = _of_two_classes(cells, method)
     selector = _selector(cells, method, n_genes, must_have, options or {}, seed)
     if progress and "progress" in selector.get_params(deep=False):
         selector.set_params(progress=True)
@@ -143,6 +141,59 @@ def rank_genes(
     except ValueError as error:  # scikit-learn's and scanpy's own checks
         reason = " ".join(str(error).split())[:300]
         raise DataError(f"the method {method!r} cannot use these cells or options: {reason}") from error
+    return _ranking(selector, method)
+
+
+def rank_stored_genes(
+    cells: StoredCells,
+    method: str,
+    *,
+    n_genes: int,
+    must_have: Sequence[int] = (),
+    options: Mapping[str, Any] | None = None,
+    workers: Workers | None = None,
+) -> Ranking:
+    """Rank genes of cells on disk by a method that learns from moments.
+
+    Parameters
+    ----------
+    cells, method, n_genes, must_have, options
+        As in :func:`rank_genes`; the method is one of which ``learns_from_moments`` holds.
+    workers
+        Who reads and sums; None: threads of this machine, or the Dask client that is active.
+
+    Raises
+    ------
+    SettingsError, DataError
+        As :func:`rank_genes` does; and if a file cannot be read, or a cluster cannot be reached.
+    """
+    found = find_method(method)
+    if found.needs_labels:
+        cells = _of_two_classes(cells, method)
+    selector = found.make()
+    _set_parameters(selector, method, n_genes, must_have, options or {}, seed=0)
+    logger.info("choosing genes by %s from %d cells × %d genes on disk", method, cells.n_cells, cells.n_genes)
+    if not isinstance(selector, ClosedFormSelector):
+        able = [name for name, known in METHODS.items() if known.learns_from_moments]
+        raise SettingsError(f"the method {method!r} does not learn from cells on disk; use {quoted(able)}")
+    selector.fit_stored(cells, workers=workers)
+    return _ranking(selector, method)
+
+
+def _of_two_classes(cells: AnyCells, method: str) -> AnyCells:
+    """Leave out cells of no class; refuse what is of one class."""
+    known = cells.labels >= 0
+    kept = cells if known.all() else cells.take(known)
+    if (kept.class_counts() > 0).sum() < 2:
+        raise DataError(
+            f"the method {method!r} tells classes apart, and all {kept.n_cells} labelled cells are of one class; "
+            "use another label column, or a method that needs no labels ('reconstruction', 'variance')"
+        )
+    return kept
+
+
+def _ranking(selector: GeneSelector, method: str) -> Ranking:
+    """Take the ranking of a fitted selector, unless it found nothing."""
     if not np.any(selector.scores_):
         raise DataError(
             f"the method {method!r} found nothing to choose by: every gene scores 0, as where none varies; check the "
@@ -154,7 +205,7 @@ def rank_genes(
         order=np.argsort(selector.ranking_),
         scores=selector.scores_,
         settings={name: value for name, value in parameters.items() if name not in SET_HERE},
-        nested=found.is_nested and getattr(selector, "is_nested_", True),
+        nested=find_method(method).is_nested and getattr(selector, "is_nested_", True),
         thresholds=getattr(selector, "thresholds_", None),
     )
 
@@ -181,14 +232,20 @@ def _selector(
     """Make the selector, and set what it takes of size, must-have genes and seed."""
     found = find_method(method)
     selector = _network(cells, method) if found.is_network else found.make()
+    _set_parameters(selector, method, n_genes, must_have, options, seed)
+    return selector
+
+
+def _set_parameters(
+    selector: GeneSelector, method: str, n_genes: int, must_have: Sequence[int], options: Mapping[str, Any], seed: int
+) -> None:
     known = selector.get_params(deep=False)
-    open_to_users = [name for name in known if name not in SET_HERE and name not in found.settings]
+    open_to_users = [name for name in known if name not in SET_HERE and name not in find_method(method).settings]
     for name in options:
         if name not in open_to_users:
             raise SettingsError(f"the method {method!r} has no option {name!r}; {nearest(name, open_to_users)}")
     wanted = {"n_features_to_select": n_genes, "must_have": list(map(int, must_have)), "random_state": seed}
     selector.set_params(**{name: value for name, value in wanted.items() if name in known}, **options)
-    return selector
 
 
 def _network(cells: Cells, method: str) -> GeneSelector:

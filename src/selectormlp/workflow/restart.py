@@ -7,12 +7,23 @@ from datetime import datetime
 from pathlib import Path
 
 from selectormlp.errors import SettingsError, nearest
+from selectormlp.files import is_draft
 from selectormlp.models.storage import CHECKPOINT_SUFFIX, ModelCard, checkpoint_card
 from selectormlp.workflow.settings import TrainSettings
 
 logger = logging.getLogger(__name__)
 
-IDENTITY = ("model_type", "genes", "classes", "trained_classes", "label_key", "layer", "normalize", "data_hashes")
+IDENTITY = (
+    "model_type",
+    "genes",
+    "classes",
+    "trained_classes",
+    "label_key",
+    "layer",
+    "normalize",
+    "data_hashes",
+    "class_balanced",
+)
 """What must be the same for a run to go on."""
 
 FREE_TO_CHANGE = ("max_epochs", "device", "patience")
@@ -69,25 +80,15 @@ def choose_run(settings: TrainSettings, model_type: str, card: ModelCard) -> tup
 
 
 def _latest_checkpoint(folder: Path) -> Path | None:
-    found = sorted(folder.glob(f"*{CHECKPOINT_SUFFIX}"), key=lambda path: (path.name.startswith("last"), path.name))
+    whole = (path for path in folder.glob(f"*{CHECKPOINT_SUFFIX}") if not is_draft(path))
+    found = sorted(whole, key=lambda path: (path.name.startswith("last"), path.name))
     return found[-1] if found else None
 
 
 def _check_same_model(before: ModelCard, now: ModelCard, checkpoint: Path) -> None:
     """Refuse to continue a run with other data or settings."""
     differing = [
-        what.replace("data_hashes", "cells")
-        for what in (
-            "model_type",
-            "genes",
-            "classes",
-            "trained_classes",
-            "label_key",
-            "layer",
-            "normalize",
-            "data_hashes",
-        )
-        if getattr(before, what) != getattr(now, what)
+        what.replace("data_hashes", "cells") for what in IDENTITY if getattr(before, what) != getattr(now, what)
     ]
     differing += [
         f"{name} ({before.parameters.get(name)!r} then, {now.parameters.get(name)!r} now)"

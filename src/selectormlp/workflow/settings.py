@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -45,9 +45,10 @@ class ClusterSizes(Settings):
 
 
 class SplitSettings(ClusterSizes):
-    """``split_data.json``."""
+    """``split_data.json``; where ``adata_paths`` names files, these are split together instead of ``adata_path``."""
 
     adata_path: Path = Path("raw_data/adata.h5ad.gz")
+    adata_paths: tuple[Path, ...] = ()
     y_column: str = "Main_cluster_name"
     save_dir: Path = Path("intermediate_files/split_data")
     shuffle: bool = True
@@ -56,10 +57,28 @@ class SplitSettings(ClusterSizes):
     layer: str | None = None
     normalize: Normalization = "auto"
     exclude_labels: tuple[str, ...] = ()
+    write: Literal["copy", "index"] = "copy"
+
+    @model_validator(mode="after")
+    def _one_to_copy(self) -> Self:
+        if self.adata_paths and self.write == "copy":
+            raise ValueError(
+                f'{len(self.adata_paths)} file(s) in adata_paths need write "index", which leaves them in place; or '
+                "name one file as adata_path"
+            )
+        return self
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files that are split."""
+        return self.adata_paths or (self.adata_path,)
 
 
 class DataSettings(Settings):
-    """``data`` in ``train.json``; the test file, and so ``test_cluster_size``, is not read in training."""
+    """``data`` in ``train.json``; the test file, and so ``test_cluster_size``, is not read in training.
+
+    ``lazy`` leaves the expression on disk; by default where the split left an index.
+    """
 
     input_dir: Path = Path("intermediate_files/split_data")
     y_column: str = "Main_cluster_name"
@@ -69,15 +88,23 @@ class DataSettings(Settings):
     test_cluster_size: CountOrNone | None = None
     layer: str | None = None
     normalize: Normalization = "auto"
+    lazy: bool | None = None
 
 
 class DataloaderSettings(Settings):
-    """``dataloader`` in ``train.json``; the order of validation cells (``shuffle_val``) changes no score."""
+    """``dataloader`` in ``train.json``; the order of validation cells (``shuffle_val``) changes no score.
+
+    For cells on disk: ``num_workers`` helpers read ahead; ``block_size`` neighbours are read together; a process holds
+    ``buffer_mb`` megabytes of cells, were they dense, to shuffle them; ``class_balanced`` draws every class alike.
+    """
 
     batch_size: Annotated[int, Field(ge=2)] = 256
     num_workers: CountOrNone = 4
     shuffle_train: bool = True
     shuffle_val: bool = False
+    block_size: Count = 128
+    buffer_mb: Count = 256
+    class_balanced: bool = False
 
 
 class ModelSettings(Settings):
@@ -106,6 +133,9 @@ class TrainingSettings(Settings):
     class_weight: Literal["balanced"] | None = None
     patience: Count | None = None
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    devices: Count = 1
+    num_nodes: Count = 1
+    strategy: Literal["auto", "ddp"] = "auto"
     seed: Seed = 42
 
 
@@ -175,6 +205,7 @@ class FeatureSelectionSettings(MaskSettings):
     y_column: str = "Main_cluster_name"
     results_dir: Path = Path("feature_selection_results")
     exclude_labels: tuple[str, ...] = ()
+    lazy: bool | None = None
     method: str | None = None
     train_input: Path = Path("intermediate_files/split_data/adata_train.h5ad")
 
@@ -189,6 +220,16 @@ class RunSettings(Settings):
     svm: SVMSettings = SVMSettings()
     masking: MaskSettings = MaskSettings()
     methods: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _in_memory_on_one_device(self) -> Self:
+        training = self.training
+        if training.devices * training.num_nodes > 1 or training.strategy != "auto" or self.dataloader.class_balanced:
+            raise ValueError(
+                "devices, num_nodes, strategy and class_balanced are for the step 'train'; 'run' trains on one device, "
+                "on cells in memory"
+            )
+        return self
 
 
 AnySettings = TypeVar("AnySettings", bound=Settings)
@@ -225,6 +266,32 @@ def read_settings(kind: type[AnySettings], path: Path | str) -> AnySettings:
         return kind.model_validate_json(text)
     except ValidationError as error:
         raise SettingsError(f"{str(place)!r}: {describe(error, kind)}") from error
+
+
+def changed(settings: AnySettings, **flags: Any) -> AnySettings:
+    """Return settings with some replaced by what a command line says; a dictionary is for a section.
+
+    Raises
+    ------
+    SettingsError
+        If a value is of the wrong type or range.
+
+    Examples
+    --------
+    >>> changed(TrainSettings(), restart=None, training={"devices": 2, "seed": None}).training.devices
+    2
+    """
+    update: dict[str, Any] = {}
+    for name, value in flags.items():
+        if isinstance(value, dict):
+            update[name] = changed(getattr(settings, name), **value)
+        elif value is not None:
+            update[name] = value
+    try:
+        type(settings).model_validate({**dict(settings), **update})
+    except ValidationError as error:
+        raise SettingsError(describe(error, type(settings))) from error
+    return settings.model_copy(update=update)
 
 
 def describe(error: ValidationError, kind: type[Settings]) -> str:

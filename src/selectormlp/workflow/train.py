@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from selectormlp.data.anndata_files import read_adata
-from selectormlp.data.anndata_io import CellsSource, cells_from_adata, drop_unlisted
+from selectormlp.data.anndata_io import CellsSource
 from selectormlp.data.cells import Cells
 from selectormlp.data.hashing import hash_cells
+from selectormlp.data.stored import AnyCells, StoredCells
+from selectormlp.data.stored_batches import Reading
 from selectormlp.errors import DataError, SettingsError, quoted
 from selectormlp.evaluation.metrics import accuracy_of, scorable_cells
-from selectormlp.files import ensure_folders, written_whole
+from selectormlp.files import ensure_folders, remove_drafts, written_whole
 from selectormlp.models.model import DISPLAY_NAMES, MODEL_TYPES, Model, model_type_of
-from selectormlp.models.storage import model_card, save_model
+from selectormlp.models.storage import ModelCard, model_card, save_model
+from selectormlp.networks.placement import Placement, is_writer
 from selectormlp.networks.training import Run
 from selectormlp.plots import plot_history, write_figure
 from selectormlp.selectors.classifier import ClassifyingSelector
@@ -27,6 +30,7 @@ from selectormlp.workflow.log import TextLog
 from selectormlp.workflow.progress import progress_bar
 from selectormlp.workflow.restart import choose_run
 from selectormlp.workflow.settings import TrainSettings
+from selectormlp.workflow.sides import load_side, open_side, read_sides, side_file, stays_on_disk
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +48,7 @@ class TrainReport:
     log_folder
         Text log, curves and metrics of the run.
     scores
-        Accuracy and mean per-class accuracy on validation cells.
+        Accuracy and mean per-class accuracy on validation cells; empty in a process that is not the first.
     seconds
         Time spent training.
     """
@@ -57,7 +61,7 @@ class TrainReport:
 
 
 def train_from_files(settings: TrainSettings, model_type: str, *, progress: bool = False) -> TrainReport:
-    """Train a model on ``adata_train.h5ad`` and ``adata_val.h5ad`` of the split.
+    """Train a model on the training and validation side of a split: copies of cells, or an index of them.
 
     Parameters
     ----------
@@ -80,23 +84,24 @@ def train_from_files(settings: TrainSettings, model_type: str, *, progress: bool
     with TextLog() as log:
         data = settings.data
         source = CellsSource(data.y_column, layer=data.layer, normalize=data.normalize)
-        rng = np.random.default_rng(settings.training.seed)
-        train = _read_side(data.input_dir / "adata_train.h5ad", source, data.train_cluster_size, rng)
-        validation = _read_side(data.input_dir / "adata_val.h5ad", source, data.val_cluster_size, rng, like=train)
-        train, validation = _same_classes(train, validation)
+        where: dict[str, Any] = {
+            "folder": data.input_dir,
+            "source": source,
+            "caps": (data.train_cluster_size, data.val_cluster_size),
+            "rng": np.random.default_rng(settings.training.seed),
+        }
+        if stays_on_disk(side_file(data.input_dir, "train"), data.lazy):
+            sides = read_sides(open_side, **where)
+            return train_model(*sides, source, settings, model_type, log=log, progress=progress)
+        train, validation = read_sides(load_side, **where)
         if data.torch_sparsity_type == "dense":
             train = train.dense()
-        if settings.dataloader.num_workers:
-            logger.info(
-                "num_workers=%d is not used: the cells are in memory, where batches need no helpers",
-                settings.dataloader.num_workers,
-            )
         return train_model(train, validation, source, settings, model_type, log=log, progress=progress)
 
 
 def train_model(
-    train: Cells,
-    validation: Cells,
+    train: AnyCells,
+    validation: AnyCells,
     source: CellsSource,
     settings: TrainSettings,
     model_type: str,
@@ -104,12 +109,14 @@ def train_model(
     log: TextLog,
     progress: bool = False,
 ) -> TrainReport:
-    """Train, save and report one model on cells in memory.
+    """Train, save and report one model.
+
+    Where several processes train together, each calls this; the first alone writes.
 
     Parameters
     ----------
     train, validation
-        Cells with the same genes and classes.
+        Cells with the same genes and classes, in memory or on disk.
     source
         How they were read; kept with the model.
     settings, model_type, progress
@@ -118,6 +125,7 @@ def train_model(
         Collects the log, which goes to the run's folder.
     """
     selector = build_selector(settings, model_type, progress=progress)
+    _check_reading(train, selector, settings)
     trained_classes = train.class_counts() > 0
     if trained_classes.sum() < 2:
         raise DataError(
@@ -126,29 +134,28 @@ def train_model(
         )
     validation = scorable_cells(validation, trained_classes)
     hashes = (hash_cells(train), hash_cells(validation))
-    card = model_card(selector, tuple(train.genes), train.classes, trained_classes.tolist(), source, hashes)
-    run_name, resume_from = choose_run(settings, model_type, card)
-    run = Run(
-        log_dir=settings.log_dir / run_name,
-        checkpoint_dir=settings.checkpoint.dir / run_name,
-        card=card.model_dump_json(),
-        resume_from=resume_from,
-        save_top_k=settings.checkpoint.save_top_k,
-        save_last=settings.checkpoint.save_last,
-    )
-    checkpoints = [run.checkpoint_dir] if isinstance(selector, NetworkSelector) else []
-    ensure_folders(run.log_dir, settings.trained_models_dir, *checkpoints)  # before the long work and any writing
-    log.open(run.log_dir / "training_log.txt")
+    balanced = settings.dataloader.class_balanced
+    card = model_card(selector, tuple(train.genes), train.classes, trained_classes.tolist(), source, hashes, balanced)
+    run = _plan_run(settings, model_type, card)
+    name = settings.model.name if model_type == "selector_mlp" else DISPLAY_NAMES[model_type]
+    stem = settings.trained_models_dir / f"{name}_best_model"
+    if is_writer():
+        checkpoints = [run.checkpoint_dir] if isinstance(selector, NetworkSelector) else []
+        ensure_folders(run.log_dir, settings.trained_models_dir, *checkpoints)  # before the long work and any writing
+        for folder, left in ((run.log_dir, "*"), (run.checkpoint_dir, "*"), (stem.parent, stem.name)):
+            remove_drafts(folder, left)  # of an interrupted run
+        log.open(run.log_dir / "training_log.txt")
     _describe(settings, train, validation, model_type)
 
     start = time.perf_counter()
-    _fit(selector, train, validation, run, progress=progress)
+    _fit(selector, train, validation, run, settings, progress=progress)
     seconds = time.perf_counter() - start
 
-    model = Model(selector, tuple(train.genes), source, hashes)
+    model = Model(selector, tuple(train.genes), source, hashes, balanced)
+    if not is_writer():
+        return TrainReport(model, stem, run.log_dir, {}, seconds)
     scores = accuracy_of(selector, validation)
-    name = settings.model.name if model_type == "selector_mlp" else DISPLAY_NAMES[model_type]
-    model_file = save_model(model, settings.trained_models_dir / f"{name}_best_model")
+    model_file = save_model(model, stem)
     _write_run(settings, model, run.log_dir)
     logger.info(
         "trained in %.1f s; on validation cells: accuracy %.4f, mean per-class accuracy %.4f; model: %s",
@@ -160,19 +167,75 @@ def train_model(
     return TrainReport(model, model_file, run.log_dir, scores, seconds)
 
 
-def _fit(selector: ClassifyingSelector, train: Cells, validation: Cells, run: Run, *, progress: bool) -> None:
-    classes = np.array(train.classes)
-    labels = classes[train.labels]
-    if isinstance(selector, NetworkSelector):
-        scored = (validation.X, classes[validation.labels])
-        try:
-            selector.fit(train.X, labels, validation=scored, classes=train.classes, run=run)
-        except KeyboardInterrupt:
-            logger.warning("interrupted; 'selectormlp train --restart' with the same settings goes on with this run")
-            raise
-    else:
+def _check_reading(train: Cells | StoredCells, selector: ClassifyingSelector, settings: TrainSettings) -> None:
+    """Refuse, or say, what does not go with where the cells are."""
+    loading = settings.dataloader
+    is_network = isinstance(selector, NetworkSelector)
+    if not is_network and settings.training.devices * settings.training.num_nodes > 1:
+        logger.info("devices and num_nodes are not used: an SVM is trained by one process")
+    if isinstance(train, StoredCells):
+        if not is_network:
+            raise SettingsError(
+                "an SVM is trained on cells in memory, and these stay on disk; set data.lazy to false to read them, "
+                "and data.train_cluster_size to the most cells of a class that there is room for"
+            )
+        return
+    if loading.class_balanced:
+        raise SettingsError(
+            "dataloader.class_balanced draws cells from disk, and these are in memory; set data.lazy to true or, "
+            'instead, training.class_weight to "balanced"'
+        )
+    if loading.num_workers:
+        logger.info(
+            "num_workers=%d is not used: the cells are in memory, where batches need no helpers", loading.num_workers
+        )
+
+
+def _plan_run(settings: TrainSettings, model_type: str, card: ModelCard) -> Run:
+    """Name the run, or find the one to go on with."""
+    run_name, resume_from = choose_run(settings, model_type, card)
+    training = settings.training
+    return Run(
+        log_dir=settings.log_dir / run_name,
+        checkpoint_dir=settings.checkpoint.dir / run_name,
+        card=card.model_dump_json(),
+        resume_from=resume_from,
+        save_top_k=settings.checkpoint.save_top_k,
+        save_last=settings.checkpoint.save_last,
+        placement=Placement(training.devices, training.num_nodes, training.strategy),
+    )
+
+
+def _fit(
+    selector: ClassifyingSelector,
+    train: AnyCells,
+    validation: AnyCells,
+    run: Run,
+    settings: TrainSettings,
+    *,
+    progress: bool,
+) -> None:
+    if not isinstance(selector, NetworkSelector):
         with progress_bar(f"training the {DISPLAY_NAMES[model_type_of(selector)]}", visible=progress):
-            selector.fit(train.X, labels, classes=train.classes)
+            selector.fit(train.X, _label_names(train), classes=train.classes)
+        return
+    try:
+        if isinstance(train, StoredCells):
+            loading = settings.dataloader
+            reading = Reading(
+                loading.block_size, loading.buffer_mb * 2**20, loading.num_workers, loading.class_balanced
+            )
+            selector.fit_stored(train, validation=validation, run=run, reading=reading)
+        else:
+            scored = (validation.X, _label_names(validation))
+            selector.fit(train.X, _label_names(train), validation=scored, classes=train.classes, run=run)
+    except KeyboardInterrupt:
+        logger.warning("interrupted; 'selectormlp train --restart' with the same settings goes on with this run")
+        raise
+
+
+def _label_names(cells: Cells | StoredCells) -> npt.NDArray[np.str_]:
+    return np.array(cells.classes)[cells.labels]
 
 
 def build_selector(settings: TrainSettings, model_type: str, *, progress: bool = False) -> ClassifyingSelector:
@@ -217,36 +280,7 @@ def build_selector(settings: TrainSettings, model_type: str, *, progress: bool =
     return MODEL_TYPES[model_type](**parameters, random_state=training.seed)
 
 
-def _read_side(
-    path: Path, source: CellsSource, most: int | None, rng: np.random.Generator, *, like: Cells | None = None
-) -> Cells:
-    genes = None if like is None else tuple(like.genes)
-    adata = read_adata(path)
-    try:
-        cells = cells_from_adata(adata, source, genes=genes)
-    except DataError as error:
-        raise DataError(f"{str(path)!r}: {error}") from error
-    logger.info("read %s: %d cells × %d genes, %d classes", path, cells.n_cells, cells.n_genes, cells.n_classes)
-    cells = drop_unlisted(cells)
-    if most is None or cells.class_counts().max() <= most:
-        return cells
-    kept = [rng.permutation(np.flatnonzero(cells.labels == code))[:most] for code in range(cells.n_classes)]
-    capped = cells.take(np.sort(np.concatenate(kept)))
-    logger.info("classes are capped at %d cells again: %d of %d cells are kept", most, capped.n_cells, cells.n_cells)
-    return capped
-
-
-def _same_classes(train: Cells, validation: Cells) -> tuple[Cells, Cells]:
-    """Give both sides one class list; a class that one of them lacks stays a class."""
-    classes = (*train.classes, *(name for name in validation.classes if name not in set(train.classes)))
-    places = np.array([classes.index(name) for name in validation.classes])
-    return (
-        replace(train, classes=classes),
-        replace(validation, classes=classes, labels=places[validation.labels]),
-    )
-
-
-def _describe(settings: TrainSettings, train: Cells, validation: Cells, model_type: str) -> None:
+def _describe(settings: TrainSettings, train: AnyCells, validation: AnyCells, model_type: str) -> None:
     """Write what is about to be trained into the log."""
     logger.info("training %s on %d cells × %d genes", DISPLAY_NAMES[model_type], train.n_cells, train.n_genes)
     logger.debug("settings: %s", settings.model_dump_json())

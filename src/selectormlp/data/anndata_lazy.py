@@ -1,0 +1,304 @@
+"""AnnData files opened without reading X: labels and donors in memory, the matrix left on disk."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias, TypeGuard
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from selectormlp.data.anndata_io import (
+    UNS_KEY,
+    CellsSource,
+    carried_classes,
+    check_normalization,
+    class_codes,
+    read_donors,
+    read_labels,
+)
+from selectormlp.data.anndata_parts import StoredFile, common_genes, joined_table, open_file
+from selectormlp.data.cells import UNKNOWN_CLASS, IntArray, gene_positions
+from selectormlp.data.disk import DiskMatrix, open_store
+from selectormlp.data.normalize import Normalization, holds_counts, is_whole, stored_values
+from selectormlp.data.split_index import SplitIndex, found_side, is_split_index, read_split_index
+from selectormlp.data.stored import StoredCells, StoredMatrix, StoredPart, ValueKind
+from selectormlp.errors import DataError, counted
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+logger = logging.getLogger(__name__)
+
+Paths: TypeAlias = "Path | str | Sequence[Path | str]"
+"""One file, or several that follow each other."""
+
+SAMPLE_PLACES, SAMPLE_CELLS = 8, 64
+"""Whether a file holds counts is judged by so many cells at each of so many places, spread over the file."""
+
+
+@dataclass(frozen=True, eq=False)
+class StoredAdata:
+    """AnnData files taken as one, whose matrices are on disk.
+
+    Attributes
+    ----------
+    table
+        What is in memory: the columns of ``obs`` that were asked for, ``var`` of the first file for the genes that all
+        files have, and the class list that a split left; no X.
+    matrices
+        The matrix of each file.
+    columns
+        Where in each file the genes of ``table`` are.
+    rows
+        The cells of ``table``, counted over all files, where a split took some of them; None: all.
+    layer
+        What was opened: a layer, or X (None).
+    has_raw
+        Whether one of the files has a ``.raw``.
+    """
+
+    table: AnnData
+    matrices: tuple[DiskMatrix, ...]
+    columns: tuple[IntArray, ...]
+    rows: IntArray | None
+    layer: str | None
+    has_raw: bool
+
+    def matrix(self, kind: ValueKind, genes: pd.Index[str]) -> StoredMatrix:
+        """Return the expression of some genes, which counts per 10,000 will refer to."""
+        wanted = gene_positions(self.table.var_names, genes)
+        parts = []
+        for matrix, columns in zip(self.matrices, self.columns, strict=True):
+            taken = columns[wanted]
+            whole = np.array_equal(taken, np.arange(matrix.shape[1]))
+            parts.append(StoredPart(matrix, None if whole else taken))
+        stored = StoredMatrix(tuple(parts), kind)
+        return stored if self.rows is None else stored.take_cells(self.rows)
+
+
+def are_paths(given: object) -> TypeGuard[Paths]:
+    """Tell paths, one or a list of them, from anything else.
+
+    Examples
+    --------
+    >>> are_paths("cells.h5ad"), are_paths([Path("a.h5ad"), Path("b.zarr")]), are_paths(np.eye(2))
+    (True, True, False)
+    """
+    if isinstance(given, str | Path):
+        return True
+    return isinstance(given, list | tuple) and all(isinstance(path, str | Path) for path in given)
+
+
+def open_cells(
+    paths: Paths, source: CellsSource, *, classes: Sequence[str] | None = None, genes: Sequence[str] | None = None
+) -> StoredCells:
+    """Open labelled cells of AnnData files and leave their expression on disk.
+
+    Parameters
+    ----------
+    paths
+        h5ad files, zarr folders, or the index file of one side of a split. X, or the layer, is CSR or dense. Of
+        several files the genes in common are taken, in the order of the first; the log says what is lost.
+    source
+        Which label column, donors, layer and normalisation, as for cells in memory. ``"auto"`` judges by a sample
+        whether the files hold counts; should other cells contradict it, reading those is an error.
+    classes, genes
+        As for :func:`selectormlp.data.anndata_io.cells_from_adata`.
+
+    Returns
+    -------
+    Cells with a label; those of a class outside ``classes`` get ``UNKNOWN_CLASS``. Names that occur in several files
+    are followed by the number of the file (``-0``, ``-1``, …, as ``anndata.concat`` has it).
+
+    Raises
+    ------
+    DataError
+        If a file, column, layer or gene is absent, names repeat, or a matrix is not usable or cannot be read by rows.
+    SettingsError
+        If ``source.normalize`` is not one of its three values.
+    """
+    opened = open_adata(paths, label_key=source.label_key, donor_key=source.donor_key, layer=source.layer)
+    return stored_cells(opened, source, classes=classes, genes=genes)
+
+
+def stored_cells(
+    opened: StoredAdata,
+    source: CellsSource,
+    *,
+    classes: Sequence[str] | None = None,
+    genes: Sequence[str] | None = None,
+) -> StoredCells:
+    """Take labelled cells of files that are open; see :func:`open_cells`."""
+    check_normalization(source.normalize)
+    table = opened.table
+    names, labels = read_labels(table, source.label_key, exclude=source.exclude_labels)
+    if classes is None:
+        classes = carried_classes(table, source.label_key) or tuple(labels.cat.categories)
+    kind = judge_values(opened, source.normalize)
+    wanted = table.var_names if genes is None else pd.Index(genes)
+    X = opened.matrix(kind, wanted)
+    rows = names.get_indexer(labels.index)
+    if len(rows) < len(names):
+        X = X.take_cells(rows)
+    return StoredCells(
+        X=X,
+        genes=wanted,
+        names=pd.Index(labels.index.astype(str)),
+        labels=class_codes(labels, classes),
+        classes=tuple(classes),
+        donors=None if source.donor_key is None else read_donors(table, source.donor_key)[rows],
+        is_normalized=X.is_counts,
+    )
+
+
+def stored_unlabelled_cells(
+    opened: StoredAdata, *, normalize: Normalization = "auto", donor_key: str | None = None
+) -> StoredCells:
+    """Take all cells of files that are open, of no class; see :func:`selectormlp.data.panel_io.unlabelled_cells`."""
+    check_normalization(normalize)
+    table = opened.table
+    X = opened.matrix(judge_values(opened, normalize), table.var_names)
+    return StoredCells(
+        X=X,
+        genes=table.var_names,
+        names=table.obs_names,
+        labels=np.full(table.n_obs, UNKNOWN_CLASS, dtype=np.int64),
+        classes=(),
+        donors=None if donor_key is None else read_donors(table, donor_key),
+        is_normalized=X.is_counts,
+    )
+
+
+def open_adata(
+    paths: Paths, *, label_key: str | None = None, donor_key: str | None = None, layer: str | None = None
+) -> StoredAdata:
+    """Open AnnData files as one: the columns of ``obs`` that are named, and ``var``, are read; X is not.
+
+    Raises
+    ------
+    DataError
+        If a file is absent or no AnnData file that can be read in parts, a column or layer is absent, or the files have
+        no gene in common.
+    """
+    places = [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]
+    if not places:
+        raise DataError("no file is named; name one or several AnnData files")
+    places = [found_side(place) for place in places]
+    index = _split_index(places)
+    if index is not None:
+        places = list(index.paths)
+    files = [open_file(place, ((label_key, "label"), (donor_key, "donor")), layer) for place in places]
+    genes, columns = common_genes(files)
+    table = joined_table(files, genes) if index is None else _side(files, genes, index)
+    logger.info(
+        "opened %s of %s: %d cells × %d genes; expression stays on disk",
+        "X" if layer is None else f"layer {layer!r}",
+        counted(len(places), "file", "files"),
+        table.n_obs,
+        table.n_vars,
+    )
+    has_raw = any(file.has_raw for file in files)
+    rows = None if index is None else index.rows
+    return StoredAdata(table, tuple(file.matrix for file in files), columns, rows, layer, has_raw)
+
+
+def _side(files: Sequence[StoredFile], genes: pd.Index[str], index: SplitIndex) -> AnnData:
+    """Put the cells of one side of a split one after the other, without their expression."""
+    index.check([file.matrix.shape for file in files])
+    table = joined_table(files, genes)
+    index.check_names(table.obs_names[index.rows])
+    table = table[index.rows].copy()
+    table.uns[UNS_KEY] = {"label_key": index.label_key, "classes": np.array(index.classes, dtype=object)}
+    return table
+
+
+def read_side(path: Path) -> AnnData:
+    """Read the cells of an index file into memory: obs, var, X and layers, and the class list of the split.
+
+    Raises
+    ------
+    DataError
+        If the index, or a file that it names, is not usable.
+    """
+    index = read_split_index(path)
+    files = [open_file(place, None, None) for place in index.paths]
+    genes, columns = common_genes(files)
+    table = _side(files, genes, index)
+    labels = table.obs[index.label_key].astype(str)
+    table.obs[index.label_key] = pd.Categorical(labels, categories=list(index.classes))
+    layers = set.intersection(*(set(open_store(file.matrix.path).get("layers", {})) for file in files))
+    for layer in (None, *sorted(layers)):
+        matrices = [file.matrix if layer is None else DiskMatrix(file.matrix.path, f"layers/{layer}") for file in files]
+        X = StoredAdata(table, tuple(matrices), columns, index.rows, layer, has_raw=False).matrix("any", genes).load()
+        if layer is None:
+            table.X = X
+        else:
+            table.layers[layer] = X
+    return table
+
+
+def _split_index(places: Sequence[Path]) -> SplitIndex | None:
+    indices = [place for place in places if is_split_index(place)]
+    if indices and len(places) > 1:
+        raise DataError(f"{str(indices[0])!r} is one side of a split, to be read alone; {len(places)} files are named")
+    return read_split_index(indices[0]) if indices else None
+
+
+def judge_values(opened: StoredAdata, normalize: Normalization) -> ValueKind:
+    """Decide by a sample of each file what its values are, and say so in the log.
+
+    Values that are all 0 or 1 tell nothing; then the file is read on until one does.
+
+    Raises
+    ------
+    DataError
+        If values are negative (unless ``normalize`` is ``"none"``), some files hold counts and others do not, or counts
+        are promised and the values look like logs.
+    """
+    if normalize == "none":
+        return "any"
+    samples = [_sample(matrix, read_on=normalize == "auto") for matrix in opened.matrices]
+    for matrix, values in zip(opened.matrices, samples, strict=True):
+        n_negative = int((values < 0).sum())
+        if n_negative:
+            raw = "its .raw cannot be read in parts; write it as a file of its own (adata.raw.to_adata()), " * (
+                opened.has_raw and opened.layer is None
+            )
+            raise DataError(
+                f"{matrix} holds negative values ({n_negative} among the cells looked at), so it is neither counts nor "
+                f'logs; {raw}give a layer with counts or logs, or set normalize to "none" to take it as it is'
+            )
+    whole = [matrix for matrix, values in zip(opened.matrices, samples, strict=True) if is_whole(values)]
+    telling = [matrix for matrix in whole if samples[opened.matrices.index(matrix)].max(initial=0) > 1]
+    others = [matrix for matrix in opened.matrices if matrix not in whole]
+    if telling and others and normalize == "auto":
+        raise DataError(
+            f"{telling[0]} holds whole numbers, as counts are, and {others[0]} does not; bring all files to one scale, "
+            'or set normalize to "none" to take them as they are'
+        )
+    what = "X" if opened.layer is None else f"layer {opened.layer!r}"
+    is_counts = holds_counts(np.concatenate(samples)[None], what, normalize)
+    if not is_counts:
+        return "expression"
+    return "corrected" if normalize == "counts" else "counts"
+
+
+def _sample(matrix: DiskMatrix, *, read_on: bool) -> npt.NDArray[np.float32]:
+    """Return values of cells from all over a file; ``read_on`` until they tell counts from other values."""
+    starts = np.linspace(0, max(0, matrix.shape[0] - SAMPLE_CELLS), SAMPLE_PLACES).astype(np.int64)
+    rows = np.unique(starts[:, None] + np.arange(SAMPLE_CELLS))
+    values = stored_values(matrix.read(rows[rows < matrix.shape[0]]))
+    if read_on:
+        blocks = StoredMatrix((StoredPart(matrix),), "any").row_blocks()
+        while not _tells(values) and (block := next(blocks, None)) is not None:
+            values = stored_values(matrix.read(np.arange(block.start, block.stop)))
+    return values
+
+
+def _tells(values: npt.NDArray[np.float32]) -> bool:
+    return bool(values.max(initial=0) > 1 or values.min(initial=0) < 0 or not is_whole(values))

@@ -1,0 +1,165 @@
+"""One side of a split as an index: which cells of which files, instead of a copy of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import zipfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from selectormlp.data.cells import IntArray
+from selectormlp.errors import DataError, quoted
+
+logger = logging.getLogger(__name__)
+
+SUFFIX = ".index.npz"
+"""What the name of an index file ends with: ``adata_train.index.npz``."""
+
+FORMAT = "selectormlp split index 1"
+
+
+@dataclass(frozen=True, eq=False)
+class SplitIndex:
+    """Cells of one side of a split.
+
+    Attributes
+    ----------
+    paths
+        The files that hold the cells, absolute; they follow each other.
+    rows
+        Row numbers, counted over all files, increasing.
+    shapes
+        Cells and genes of each file when it was split.
+    label_key, classes
+        The label column, and the ordered class list that all sides share.
+    names_hash
+        Of the names of the cells in ``rows``, see :func:`hash_names`.
+    """
+
+    paths: tuple[Path, ...]
+    rows: IntArray
+    shapes: tuple[tuple[int, int], ...]
+    label_key: str
+    classes: tuple[str, ...]
+    names_hash: str
+
+    def check(self, shapes: Sequence[tuple[int, int]]) -> None:
+        """Refuse files that are not those that were split.
+
+        Raises
+        ------
+        DataError
+            If a file has another number of cells or genes than it had.
+        """
+        for path, then, now in zip(self.paths, self.shapes, shapes, strict=True):
+            if then != now:
+                raise DataError(
+                    f"{str(path)!r} has {now[0]} cells × {now[1]} genes and had {then[0]} × {then[1]} when it was "
+                    "split; split it again"
+                )
+
+    def check_names(self, names: pd.Index[str]) -> None:
+        """Refuse files whose cells have other names, or another order, than when they were split.
+
+        Raises
+        ------
+        DataError
+            If the names at ``rows`` are not those that were there.
+        """
+        if hash_names(names) != self.names_hash:
+            raise DataError(
+                f"the cells of {quoted(self.paths)} are not those that were split (their names, or their order, "
+                "differ); split again"
+            )
+
+
+def hash_names(names: Iterable[str]) -> str:
+    """Hash names in their order.
+
+    Examples
+    --------
+    >>> hash_names(["a", "b"]) == hash_names(["b", "a"])
+    False
+    """
+    digest = hashlib.sha256()
+    for name in names:
+        digest.update(f"{name}\n".encode())
+    return f"sha256:{digest.hexdigest()}"
+
+
+def write_split_index(index: SplitIndex, file: Path) -> None:
+    """Write an index file."""
+    card = {
+        "format": FORMAT,
+        "paths": [str(path.absolute()) for path in index.paths],
+        "shapes": index.shapes,
+        "label_key": index.label_key,
+        "classes": index.classes,
+        "names_hash": index.names_hash,
+    }
+    with file.open("wb") as stream:
+        np.savez_compressed(stream, rows=index.rows, card=np.array(json.dumps(card)))
+
+
+def index_for(file: Path) -> Path:
+    """Return where the index of a side is that would otherwise be a copy at ``file``.
+
+    Examples
+    --------
+    >>> index_for(Path("adata_train.h5ad")).name
+    'adata_train.index.npz'
+    """
+    return file.with_name(file.name.removesuffix(".h5ad") + SUFFIX)
+
+
+def found_side(place: Path) -> Path:
+    """Return the file of a side of a split: itself or, where it is not there, the index that stands for it."""
+    index = index_for(place)
+    if place.exists() or not index.exists():
+        return place
+    logger.info("%s is not there; reading %s", place, index.name)
+    return index
+
+
+def is_split_index(path: Path) -> bool:
+    """Tell whether a file is an index: by its name, or by what it begins with."""
+    if path.name.endswith(SUFFIX):
+        return True
+    return path.is_file() and zipfile.is_zipfile(path)
+
+
+def read_split_index(path: Path) -> SplitIndex:
+    """Read an index file.
+
+    Raises
+    ------
+    DataError
+        If it is absent, truncated, or no index file.
+    """
+    if not path.exists():
+        raise DataError(f"no file {str(path)!r}; run the split step first")
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as parts:
+            card = json.loads(str(parts["card"]))
+            rows: IntArray = parts["rows"].astype(np.int64)
+        if card["format"] != FORMAT:
+            raise DataError(f"{str(path)!r} is of the format {card['format']!r}; expected {FORMAT!r}: split again")
+        return SplitIndex(
+            paths=tuple(map(Path, card["paths"])),
+            rows=rows,
+            shapes=tuple((int(n_cells), int(n_genes)) for n_cells, n_genes in card["shapes"]),
+            label_key=str(card["label_key"]),
+            classes=tuple(map(str, card["classes"])),
+            names_hash=str(card["names_hash"]),
+        )
+    except DataError:
+        raise
+    except Exception as error:  # zipfile, numpy and json raise many kinds; each means the same to the user
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise DataError(f"{str(path)!r} is no whole index of a split ({reason}); split again") from error

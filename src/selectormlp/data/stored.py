@@ -1,0 +1,335 @@
+"""Cells that stay on disk: a matrix read a part at a time, with genes, labels and donors in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Literal, NoReturn, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import scipy.sparse as sp
+
+from selectormlp.data.cells import Cells, IntArray, Matrix, as_matrix, check_fit, gene_positions
+from selectormlp.data.disk import DiskMatrix
+from selectormlp.data.normalize import is_whole, log1p_cp10k, stored_values
+from selectormlp.errors import DataError
+
+BLOCK_BYTES = 2**26
+"""Size of one block if it were dense, 64 MiB; the chunks of moments are as large."""
+
+ValueKind = Literal["counts", "corrected", "expression", "any"]
+"""``counts``: whole numbers; ``corrected``: counts with fractions; both are normalised when read. ``expression``: logs
+or the like, ≥ 0, taken as they are. ``any``: taken as they are, whatever they are."""
+
+
+@dataclass(frozen=True, eq=False)
+class StoredPart:
+    """One file's share of a stored matrix.
+
+    Attributes
+    ----------
+    matrix
+        The matrix on disk.
+    columns
+        Its columns that are taken, in the order of the whole, before cells are normalised; None: all.
+    """
+
+    matrix: DiskMatrix
+    columns: IntArray | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Cells, and genes taken."""
+        return self.matrix.shape[0], self.matrix.shape[1] if self.columns is None else len(self.columns)
+
+
+@dataclass(frozen=True, eq=False)
+class StoredMatrix:
+    """Expression of cells × genes on disk, in one or several files, normalised as it is read.
+
+    Reading goes by rows: ``matrix[rows]`` is in memory. It can be pickled, forked and shared by threads: it carries
+    paths, and each process opens the files for itself. It is no array, and refuses to be turned into one.
+
+    Attributes
+    ----------
+    parts
+        The files, whose rows follow each other; of the same genes.
+    kind
+        What the values are, and so whether they are normalised: counts per 10,000 refer to all genes of the
+        parts, whichever of them are kept by :meth:`take_genes`.
+    rows
+        Rows that are kept, counted over all parts, in the order of this matrix; None: all.
+    columns
+        Genes that are kept, in the order of this matrix; None: all.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import mkdtemp
+    >>> import anndata, scipy.sparse as sp
+    >>> file = Path(mkdtemp()) / "cells.h5ad"
+    >>> anndata.AnnData(sp.csr_matrix(np.eye(4, dtype=np.float32))).write_h5ad(file)
+    >>> matrix = StoredMatrix((StoredPart(DiskMatrix(file, "X")),), "expression")
+    >>> matrix.shape, matrix[np.array([3, 0])].toarray()
+    ((4, 4), array([[0., 0., 0., 1.],
+           [1., 0., 0., 0.]], dtype=float32))
+    """
+
+    parts: tuple[StoredPart, ...]
+    kind: ValueKind
+    rows: IntArray | None = None
+    columns: IntArray | None = None
+
+    def __post_init__(self) -> None:
+        widths = {part.shape[1] for part in self.parts}
+        if len(widths) != 1:
+            raise DataError(f"the parts have {sorted(widths)} genes; expected the same genes in each")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Cells, genes."""
+        n_cells = self._offsets()[-1] if self.rows is None else len(self.rows)
+        return int(n_cells), self.parts[0].shape[1] if self.columns is None else len(self.columns)
+
+    @property
+    def is_counts(self) -> bool:
+        """Whether the files hold counts, which are turned into log1p of counts per 10,000."""
+        return self.kind in ("counts", "corrected")
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether what is read is CSR: where one of the files is."""
+        return any(part.matrix.is_sparse for part in self.parts)
+
+    def _offsets(self) -> IntArray:
+        return np.cumsum([0, *(part.shape[0] for part in self.parts)], dtype=np.int64)
+
+    def __getitem__(self, rows: slice | IntArray | npt.NDArray[np.bool_]) -> Matrix:
+        """Read some cells, in the order given; files are read in the order on disk.
+
+        Parameters
+        ----------
+        rows
+            A slice, row numbers (which may repeat), or a mask.
+
+        Returns
+        -------
+        Expression, shape (n_rows, n_genes), float32, CSR or dense, normalised.
+
+        Raises
+        ------
+        DataError
+            If a file cannot be read, or its values are not what the first look at them said.
+        """
+        wanted = self._source_rows(rows)
+        if not len(wanted):
+            empty = np.zeros((0, self.shape[1]), dtype=np.float32)
+            return sp.csr_array(empty) if self.is_sparse else empty
+        if (np.diff(wanted) > 0).all():
+            return self._read(wanted)
+        unique, places = np.unique(wanted, return_inverse=True)
+        return self._read(unique)[places]
+
+    def _source_rows(self, rows: slice | IntArray | npt.NDArray[np.bool_]) -> IntArray:
+        """Return row numbers counted over all files."""
+        n_cells = self.shape[0]
+        if isinstance(rows, slice):
+            if self.rows is not None:
+                return self.rows[rows]
+            return np.arange(*rows.indices(n_cells), dtype=np.int64)
+        given: npt.NDArray[np.generic] = np.asarray(rows)
+        if given.dtype == np.bool_:
+            if given.shape != (n_cells,):
+                raise IndexError(f"a mask of {len(given)} cells for a matrix of {n_cells}")
+            given = np.flatnonzero(given)
+        found = given.astype(np.int64)
+        if found.size and not (-n_cells <= found.min() and found.max() < n_cells):
+            raise IndexError(f"rows {found.min()} to {found.max()} of a matrix of {n_cells} cells")
+        found = np.where(found < 0, found + n_cells, found)
+        return found if self.rows is None else self.rows[found]
+
+    def _read(self, rows: IntArray) -> Matrix:
+        """Read rows that increase strictly."""
+        offsets = self._offsets()
+        bounds = np.searchsorted(rows, offsets)
+        pieces = [
+            self._read_part(part, rows[first:last] - offset)
+            for part, offset, first, last in zip(self.parts, offsets[:-1], bounds[:-1], bounds[1:], strict=True)
+            if last > first
+        ]
+        if len(pieces) > 1:
+            sparse = any(isinstance(piece, sp.csr_array) for piece in pieces)
+            joined = sp.csr_array(sp.vstack(pieces, format="csr")) if sparse else np.concatenate(pieces)
+        else:
+            joined = pieces[0]
+        return joined if self.columns is None else as_matrix(joined[:, self.columns])
+
+    def _read_part(self, part: StoredPart, rows: IntArray) -> Matrix:
+        X = part.matrix.read(rows)
+        if self.kind != "any":
+            self._check_values(part, X, rows)
+        if part.columns is not None:
+            X = as_matrix(X[:, part.columns])
+        if self.is_counts:
+            X = log1p_cp10k(X)
+        return sp.csr_array(X) if self.is_sparse and not isinstance(X, sp.csr_array) else X
+
+    def _check_values(self, part: StoredPart, X: Matrix, rows: IntArray) -> None:
+        """Refuse what the cells that were looked at first gave no sign of."""
+        where = f"cells {rows[0]} to {rows[-1]} of {part.matrix}"
+        n_negative = int((stored_values(X) < 0).sum())
+        if n_negative:
+            raise DataError(
+                f"{where} hold {n_negative} negative value(s), so they are neither counts nor logs; give a layer "
+                'with counts or logs, or set normalize to "none" to take them as they are'
+            )
+        if self.kind == "counts" and not is_whole(X):
+            raise DataError(
+                f"{where} hold fractions, though the cells that were looked at first hold whole numbers, as counts do; "
+                'set normalize to "counts" if these are corrected counts, or to "none" to take all cells as they are'
+            )
+
+    def take_cells(self, rows: IntArray | npt.NDArray[np.bool_]) -> StoredMatrix:
+        """Keep some cells, in the order given; nothing is read."""
+        return replace(self, rows=self._source_rows(rows))
+
+    def take_genes(self, columns: IntArray) -> StoredMatrix:
+        """Keep some genes, by column, in the order given; nothing is read, and normalised values stay the same."""
+        return replace(self, columns=columns if self.columns is None else self.columns[columns])
+
+    def row_blocks(self, max_bytes: int = BLOCK_BYTES) -> Iterator[slice]:
+        """Cut the rows into blocks to be read one after the other.
+
+        Parameters
+        ----------
+        max_bytes
+            The most that a block takes once it is dense (float32), and that what is read for it takes.
+
+        Yields
+        ------
+        Slices that follow each other. Without :meth:`take_cells` they do not cross files, and end with chunks on
+        disk where a chunk is no larger than a block.
+        """
+        widest = max(max(4 * part.matrix.shape[1], part.matrix.row_bytes) for part in self.parts)
+        step = max(1, max_bytes // widest)
+        if self.rows is not None:
+            starts: list[int] = list(range(0, len(self.rows), step))
+        else:
+            starts = []
+            for part, offset in zip(self.parts, self._offsets(), strict=False):
+                chunk = part.matrix.chunk_rows
+                aligned = step // chunk * chunk or step
+                starts += range(int(offset), int(offset) + part.shape[0], aligned)
+        for start, stop in pairwise([*starts, self.shape[0]]):
+            yield slice(start, stop)
+
+    def load(self) -> Matrix:
+        """Read all, block by block (sparse: twice its size while the blocks are joined)."""
+        blocks = [self[rows] for rows in self.row_blocks()]
+        if len(blocks) == 1:
+            return blocks[0]
+        return sp.csr_array(sp.vstack(blocks, format="csr")) if self.is_sparse else np.concatenate(blocks)
+
+    def __array__(self, *args: object, **kwargs: object) -> NoReturn:
+        raise TypeError("a matrix on disk is no array; read rows of it (matrix[rows]) or all (matrix.load())")
+
+    __iter__ = None  # a loop over rows would read them one at a time
+
+
+@dataclass(frozen=True, eq=False)
+class StoredCells:
+    """Labelled cells whose expression stays on disk; otherwise as :class:`selectormlp.data.cells.Cells`.
+
+    They are not taken for cells in memory anywhere: what can work on them says so, and :meth:`load` reads them.
+
+    Attributes
+    ----------
+    X
+        Expression on disk, n_cells × n_genes.
+    genes, names, labels, classes, donors, is_normalized
+        As there, in memory.
+
+    Raises
+    ------
+    DataError
+        If the shapes disagree or names repeat.
+    """
+
+    X: StoredMatrix
+    genes: pd.Index[str]
+    names: pd.Index[str]
+    labels: IntArray
+    classes: tuple[str, ...]
+    donors: npt.NDArray[np.str_] | None = None
+    is_normalized: bool = False
+
+    def __post_init__(self) -> None:
+        check_fit(self.X.shape, genes=self.genes, names=self.names, labels=self.labels, donors=self.donors)
+
+    @property
+    def n_cells(self) -> int:
+        """Number of cells (rows)."""
+        return self.X.shape[0]
+
+    @property
+    def n_genes(self) -> int:
+        """Number of genes (columns)."""
+        return self.X.shape[1]
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes in the list, with or without cells here."""
+        return len(self.classes)
+
+    def class_counts(self) -> IntArray:
+        """Count the cells of each class, shape (n_classes,)."""
+        return np.bincount(self.labels[self.labels >= 0], minlength=self.n_classes).astype(np.int64)
+
+    def take(self, rows: IntArray | npt.NDArray[np.bool_]) -> StoredCells:
+        """Keep some cells, given by position or by a mask, in the order given; nothing is read."""
+        return replace(
+            self,
+            X=self.X.take_cells(rows),
+            names=self.names[rows],
+            labels=self.labels[rows],
+            donors=None if self.donors is None else self.donors[rows],
+        )
+
+    def take_genes(self, genes: Sequence[str] | pd.Index[str]) -> StoredCells:
+        """Keep some genes, given by name, in the order given; nothing is read.
+
+        Raises
+        ------
+        DataError
+            If a gene is not there.
+        """
+        wanted = pd.Index(genes)
+        if wanted.equals(self.genes):
+            return self
+        return replace(self, X=self.X.take_genes(gene_positions(self.genes, wanted)), genes=wanted)
+
+    def load(self, rows: IntArray | npt.NDArray[np.bool_] | None = None) -> Cells:
+        """Read cells into memory: all, or some, given by position or by a mask, in the order given.
+
+        Raises
+        ------
+        DataError
+            If a file cannot be read.
+        """
+        taken = self if rows is None else self.take(rows)
+        return Cells(
+            X=taken.X.load(),
+            genes=taken.genes,
+            names=taken.names,
+            labels=taken.labels,
+            classes=taken.classes,
+            donors=taken.donors,
+            is_normalized=taken.is_normalized,
+        )
+
+
+AnyCells = TypeVar("AnyCells", Cells, StoredCells)
+"""Cells in memory or on disk: for what works on either and returns the same kind."""

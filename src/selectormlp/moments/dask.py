@@ -1,0 +1,346 @@
+"""Sums over blocks of cells on disk: by threads of this machine or workers of a Dask cluster."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import sys
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, TypeVar
+
+import joblib
+import numpy as np
+
+from selectormlp.data.cells import IntArray
+from selectormlp.data.stored import StoredMatrix
+from selectormlp.errors import SettingsError
+from selectormlp.moments import stream
+from selectormlp.moments.moments import FloatArray, Moments
+from selectormlp.moments.stream import AnyMatrix, moments_of_chunks
+from selectormlp.moments.variable import square_sums_of_chunks
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+logger = logging.getLogger(__name__)
+
+TASKS_A_WORKER = 8
+"""Blocks are dealt into so many tasks a worker: few, so that their sums fit in memory; enough that none waits long."""
+
+RETRIES = 3
+"""How often a task that failed, or whose worker was lost, is tried again."""
+
+CONNECT_S = 20
+"""Seconds to wait for the scheduler of a cluster."""
+
+
+class Addable(Protocol):
+    """What sums over the parts of the data into what it is of the whole."""
+
+    def __add__(self, other: Self, /) -> Self: ...
+
+
+Sum = TypeVar("Sum", bound=Addable)
+Chunk: TypeAlias = tuple[AnyMatrix, IntArray]
+Summarise: TypeAlias = Callable[[Iterable[Chunk]], Sum]
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Who reads the blocks and sums over them.
+
+    Attributes
+    ----------
+    scheduler
+        Address of a Dask cluster's scheduler (``"tcp://host:8786"``), whose workers see the same files under the same
+        names. None: the client that is active, if one is (``dask.distributed.Client``), or else threads.
+    n_threads
+        Threads of this machine; None: one a core. Without Dask installed, one.
+    on_start, on_block
+        Told how many blocks there are in a pass, and each time that some are done; for a progress bar.
+    """
+
+    scheduler: str | None = None
+    n_threads: int | None = None
+    on_start: Callable[[int], object] | None = None
+    on_block: Callable[[int], object] | None = None
+
+
+def stored_moments(
+    X: StoredMatrix,
+    codes: IntArray,
+    *,
+    cell_weights: FloatArray,
+    within: bool = True,
+    total: bool = True,
+    workers: Workers | None = None,
+) -> Moments:
+    """Compute the moments of cells on disk in one pass; as :func:`selectormlp.moments.stream.moments_of`.
+
+    Blocks are the same whoever sums over them, and sums are in float64, so results agree to 1e-12.
+
+    Raises
+    ------
+    DataError
+        If a file cannot be read.
+    SettingsError
+        If the cluster cannot be reached.
+    """
+    summarise = partial(moments_of_chunks, cell_weights=cell_weights, within=within, total=total)
+    return sum_over_blocks(X, codes, summarise, workers or Workers())
+
+
+def stored_variances(
+    X: StoredMatrix, codes: IntArray, *, cell_weights: FloatArray, workers: Workers | None = None
+) -> FloatArray:
+    """Compute the variance of each gene over weighted cells on disk, shape (n_genes,); see ``gene_variances``.
+
+    Raises
+    ------
+    DataError
+        If a file cannot be read.
+    SettingsError
+        If the cluster cannot be reached.
+    """
+    summarise = partial(square_sums_of_chunks, cell_weights=cell_weights)
+    return sum_over_blocks(X, codes, summarise, workers or Workers()).variances
+
+
+def sum_over_blocks(X: StoredMatrix, codes: IntArray, summarise: Summarise[Sum], workers: Workers) -> Sum:
+    """Read the blocks of a matrix, summarise runs of them, and add the summaries up.
+
+    Parameters
+    ----------
+    X
+        Cells on disk.
+    codes
+        Class code of each cell, shape (n_cells,); cells of a negative code are not read.
+    summarise
+        Turns chunks of cells into a sum over them; has to be picklable.
+    workers
+        Who does it.
+    """
+    known = codes >= 0
+    if not known.all():
+        X, codes = X.take_cells(known), codes[known]
+    blocks = list(X.row_blocks(stream.CHUNK_BYTES))
+    if workers.on_start is not None:
+        workers.on_start(len(blocks))
+    client = _active_client(workers.scheduler)
+    if client is not None:
+        with client as connected:
+            return _on_cluster(connected, X, codes, blocks, summarise, workers)
+    n_threads = joblib.cpu_count() if workers.n_threads is None else workers.n_threads
+    if n_threads > 1 and len(blocks) > 1 and importlib.util.find_spec("dask") is not None:
+        return _in_threads(X, codes, blocks, summarise, workers, n_threads)
+    return summarise(_chunks(X, codes, blocks, workers.on_block))
+
+
+def moments_of_dask(
+    X: Any,
+    codes: IntArray,
+    *,
+    cell_weights: FloatArray,
+    within: bool = True,
+    total: bool = True,
+    workers: Workers | None = None,
+) -> Moments:
+    """Compute the moments of a Dask array in one pass; as :func:`selectormlp.moments.stream.moments_of`.
+
+    Parameters
+    ----------
+    X
+        ``dask.array.Array``, shape (n_cells, n_genes), of dense or CSR chunks; cut anew where its chunks are too
+        large, too small or do not hold all genes. Values are taken as they are.
+    codes, cell_weights, within, total
+        As there; cells with a negative code take no part.
+    workers
+        Who does it.
+
+    Raises
+    ------
+    SettingsError
+        If the cluster cannot be reached.
+    DataError
+        If no cell has a class.
+    """
+    import dask
+
+    asked = workers or Workers()
+    step = max(1, stream.CHUNK_BYTES // (X.shape[1] * X.dtype.itemsize))
+    X = X.rechunk({0: step, 1: -1})
+    ends = np.cumsum(X.chunks[0])
+    bounds = zip(ends - np.array(X.chunks[0]), ends, strict=True)
+    summarise = partial(_summarise_one, cell_weights=cell_weights, within=within, total=total)
+    tasks = [
+        dask.delayed(summarise, pure=False)(block, codes[start:stop])
+        for block, (start, stop) in zip(X.to_delayed()[:, 0], bounds, strict=True)
+        if (codes[start:stop] >= 0).any()
+    ]
+    if not tasks:
+        return moments_of_chunks([], cell_weights=cell_weights)
+    client = _active_client(asked.scheduler)
+    if client is not None:
+        with client as connected:
+            whole: Moments = _computed(connected, _added(tasks))
+            return whole
+    found: Moments = dask.compute(_added(tasks), scheduler="threads", num_workers=asked.n_threads)[0]
+    return found
+
+
+def _summarise_one(X: AnyMatrix, codes: IntArray, **settings: Any) -> Moments:
+    return moments_of_chunks([(X, codes)], **settings)
+
+
+def _chunks(
+    X: StoredMatrix, codes: IntArray, blocks: Sequence[slice], on_block: Callable[[int], object] | None
+) -> Iterator[Chunk]:
+    for rows in blocks:
+        yield X[rows], codes[rows]
+        if on_block is not None:
+            on_block(1)
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """Blocks of one task, with the cells that they are of and no others, so that little is sent."""
+
+    X: StoredMatrix
+    codes: IntArray
+    blocks: tuple[slice, ...]
+
+
+def _dealt(X: StoredMatrix, codes: IntArray, blocks: Sequence[slice], n_tasks: int) -> Iterator[_Run]:
+    """Deal blocks into runs of about as many cells."""
+    middles = np.array([(block.start + block.stop) / 2 for block in blocks])
+    run_of_block = (middles * min(n_tasks, len(blocks)) / X.shape[0]).astype(int)
+    for run in np.unique(run_of_block):
+        taken = [blocks[place] for place in np.flatnonzero(run_of_block == run).tolist()]
+        start, stop = taken[0].start, taken[-1].stop
+        moved = tuple(slice(block.start - start, block.stop - start) for block in taken)
+        yield _Run(X.take_cells(np.arange(start, stop)), codes[start:stop], moved)
+
+
+def _in_threads(
+    X: StoredMatrix,
+    codes: IntArray,
+    blocks: Sequence[slice],
+    summarise: Summarise[Sum],
+    workers: Workers,
+    n_threads: int,
+) -> Sum:
+    import dask
+    from threadpoolctl import threadpool_limits
+
+    tasks = [
+        dask.delayed(partial(_summarise_run, run, summarise, workers.on_block), pure=False)()
+        for run in _dealt(X, codes, blocks, TASKS_A_WORKER * n_threads)
+    ]
+    with threadpool_limits(
+        max(1, joblib.cpu_count() // n_threads), user_api="blas"
+    ):  # products in each thread, not threads in each
+        found: Sum = dask.compute(_added(tasks), scheduler="threads", num_workers=n_threads)[0]
+    return found
+
+
+def _summarise_run(run: _Run, summarise: Summarise[Sum], on_block: Callable[[int], object] | None) -> Sum:
+    return summarise(_chunks(run.X, run.codes, run.blocks, on_block))
+
+
+def _summarise_far(run: _Run, summarise: Summarise[Sum], topic: str) -> Sum:
+    """Summarise on a worker of a cluster, which tells the client of each block."""
+    from distributed import get_worker
+
+    worker = get_worker()
+    return _summarise_run(run, summarise, lambda n_blocks: worker.log_event(topic, n_blocks))
+
+
+def _on_cluster(
+    client: Client,
+    X: StoredMatrix,
+    codes: IntArray,
+    blocks: Sequence[slice],
+    summarise: Summarise[Sum],
+    workers: Workers,
+) -> Sum:
+    import dask
+
+    n_workers = sum(client.nthreads().values())
+    topic = f"selectormlp-{uuid.uuid4().hex}"
+    logger.info("summing over %d blocks by a Dask cluster of %d threads", len(blocks), n_workers)
+    tasks = [
+        dask.delayed(partial(_summarise_far, run, summarise, topic), pure=False)()
+        for run in _dealt(X, codes, blocks, TASKS_A_WORKER * max(1, n_workers))
+    ]
+    on_block = workers.on_block
+    if on_block is not None:
+        client.subscribe_topic(topic, lambda event: on_block(event[1]))
+    try:
+        found: Sum = _computed(client, _added(tasks))
+    finally:
+        if on_block is not None:
+            client.unsubscribe_topic(topic)
+    return found
+
+
+def _computed(client: Client, whole: Any) -> Any:
+    """Compute on a cluster; a task whose worker is lost is done again by another."""
+    return client.compute(whole, retries=RETRIES).result()
+
+
+def _added(tasks: list[Any]) -> Any:
+    """Add two and two, so that the order of the sum is the same whoever finishes first."""
+    import dask
+
+    add = dask.delayed(_add, pure=False)
+    while len(tasks) > 1:
+        paired = [add(*tasks[place : place + 2]) for place in range(0, len(tasks) - 1, 2)]
+        tasks = paired + tasks[2 * len(paired) :]
+    return tasks[0]
+
+
+def _add(first: Sum, second: Sum) -> Sum:
+    return first + second
+
+
+def _active_client(scheduler: str | None) -> Any:
+    """Return a context that gives the client of a cluster, or None where there is none.
+
+    Raises
+    ------
+    SettingsError
+        If the scheduler that is named cannot be reached.
+    """
+    if scheduler is not None:
+        return _connected(scheduler)
+    if "distributed" not in sys.modules:
+        return None
+    from distributed import default_client
+
+    try:
+        return _as_it_is(default_client())
+    except ValueError:  # there is none
+        return None
+
+
+@contextmanager
+def _as_it_is(client: Client) -> Iterator[Client]:
+    yield client
+
+
+def _connected(scheduler: str) -> Client:
+    if importlib.util.find_spec("distributed") is None:
+        raise SettingsError("a Dask scheduler is named and Dask is not installed; pip install 'selectormlp[dask]'")
+    from distributed import Client
+
+    try:
+        return Client(scheduler, timeout=CONNECT_S, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise SettingsError(
+            f"no Dask scheduler answers at {scheduler!r} ({error}); start one (dask scheduler) and name its address, "
+            "such as 'tcp://host:8786', or leave it out to use this machine"
+        ) from error

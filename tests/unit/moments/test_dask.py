@@ -1,0 +1,198 @@
+"""Sums over blocks on disk are those of memory, whoever takes them."""
+
+import os
+import signal
+import threading
+import time
+from functools import partial
+from pathlib import Path
+
+import anndata
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from selectormlp.data.disk import DiskMatrix
+from selectormlp.data.stored import StoredMatrix, StoredPart
+from selectormlp.errors import DataError, SettingsError
+from selectormlp.moments import dask as blocks_module
+from selectormlp.moments import stream
+from selectormlp.moments.dask import Workers, moments_of_dask, stored_moments, stored_variances, sum_over_blocks
+from selectormlp.moments.stream import balanced_cell_weights, moments_of, moments_of_chunks
+from selectormlp.moments.variable import gene_variances
+
+N_CELLS, N_GENES, N_CLASSES = 900, 12, 4
+
+rng = np.random.default_rng(0)
+CODES = rng.integers(-1, N_CLASSES, N_CELLS)
+X = np.log1p(rng.poisson(rng.gamma(0.5, 1.0, (N_CLASSES + 1, N_GENES))[CODES])).astype(np.float32)
+WEIGHTS = balanced_cell_weights(np.bincount(CODES[CODES >= 0], minlength=N_CLASSES))
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    file = tmp_path_factory.mktemp("cells") / "cells.h5ad"
+    anndata.AnnData(sp.csr_matrix(X)).write_h5ad(file)
+    return StoredMatrix((StoredPart(DiskMatrix(file, "X")),), "expression")
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch):
+    monkeypatch.setattr(stream, "CHUNK_BYTES", 4 * N_GENES * 40)
+
+
+def assert_same(found, expected, *, rtol=1e-10):
+    np.testing.assert_array_equal(found.counts, expected.counts)
+    for name in ("means", "within", "total"):
+        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=rtol, atol=1e-12)
+
+
+@pytest.fixture
+def one_thread(stored):
+    """The moments, summed one block after the other."""
+    return stored_moments(stored, CODES, cell_weights=WEIGHTS, workers=Workers(n_threads=1))
+
+
+def test_blocks_have_the_moments_of_memory(one_thread):
+    exact = moments_of(X.astype(np.float64), CODES, cell_weights=WEIGHTS)
+    assert_same(one_thread, exact, rtol=1e-4)  # products within a block are in float32
+    known = CODES >= 0
+    assert_same(one_thread, moments_of(X[known], CODES[known], cell_weights=WEIGHTS))  # in blocks of the same cells
+
+
+@pytest.mark.parametrize("n_threads", [2, 5])
+def test_threads_find_what_one_finds(stored, one_thread, n_threads):
+    assert_same(stored_moments(stored, CODES, cell_weights=WEIGHTS, workers=Workers(n_threads=n_threads)), one_thread)
+
+
+def test_cells_of_no_class_are_refused(stored):
+    with pytest.raises(DataError, match="no cell has a class"):
+        stored_moments(stored, np.full(N_CELLS, -1), cell_weights=WEIGHTS)
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_threads_find_the_variances_of_memory(stored, n_threads):
+    found = stored_variances(stored, CODES, cell_weights=WEIGHTS, workers=Workers(n_threads=n_threads))
+    np.testing.assert_allclose(found, gene_variances(X, CODES, WEIGHTS), rtol=1e-10)
+
+
+@pytest.mark.parametrize("kind", [np.array, sp.csr_array], ids=["dense", "csr"])
+def test_dask_arrays_have_the_moments_of_memory(kind):
+    import dask.array as da
+
+    lazy = da.from_array(X, chunks=(137, 5)).rechunk({1: -1}).map_blocks(kind)
+    assert_same(moments_of_dask(lazy, CODES, cell_weights=WEIGHTS), moments_of(X, CODES, cell_weights=WEIGHTS))
+    with pytest.raises(DataError, match="no cell has a class"):
+        moments_of_dask(lazy, np.full(N_CELLS, -1), cell_weights=WEIGHTS)
+
+
+def test_blocks_are_dealt_evenly_each_once(stored):
+    blocks = list(stored.row_blocks(stream.CHUNK_BYTES))
+    runs = list(blocks_module._dealt(stored, CODES, blocks, 6))
+    assert [len(run.codes) for run in runs] == [160, 120, 160, 160, 160, 140]  # of blocks of 40
+    np.testing.assert_array_equal(np.concatenate([run.codes for run in runs]), CODES)
+    read = [run.X[rows].toarray() for run in runs for rows in run.blocks]
+    np.testing.assert_array_equal(np.concatenate(read), X)
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_each_block_is_told_once(stored, n_threads):
+    said, total = [], []
+    workers = Workers(n_threads=n_threads, on_start=total.append, on_block=said.append)
+    stored_moments(stored, CODES, cell_weights=WEIGHTS, workers=workers)
+    assert total == [len(said)]
+    assert set(said) == {1}
+
+
+def test_without_dask_one_thread_does_it(stored, one_thread, monkeypatch):
+    monkeypatch.setattr(blocks_module.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(blocks_module, "_in_threads", None)
+    assert_same(stored_moments(stored, CODES, cell_weights=WEIGHTS), one_thread)
+    with pytest.raises(SettingsError, match=r"Dask is not installed; pip install 'selectormlp\[dask\]'"):
+        stored_moments(stored, CODES, cell_weights=WEIGHTS, workers=Workers("tcp://127.0.0.1:1"))
+
+
+def test_a_scheduler_that_does_not_answer_is_one_error(stored, monkeypatch):
+    monkeypatch.setattr(blocks_module, "CONNECT_S", 0.2)
+    with pytest.raises(SettingsError, match=r"no Dask scheduler answers at 'tcp://127\.0\.0\.1:1'"):
+        stored_moments(stored, CODES, cell_weights=WEIGHTS, workers=Workers("tcp://127.0.0.1:1"))
+    with pytest.raises(SettingsError, match="no Dask scheduler answers at 'nonsense://x'"):
+        stored_moments(stored, CODES, cell_weights=WEIGHTS, workers=Workers("nonsense://x"))
+
+
+# --- a cluster of two processes
+
+
+def slowly(chunks, *, folder, **settings):
+    """Sum as always, leaving a mark a chunk and taking a while, so that a worker can be lost in between."""
+
+    def told():
+        for number, chunk in enumerate(chunks):
+            Path(folder, f"{os.getpid()}-{threading.get_ident()}-{number}").touch()
+            time.sleep(0.05)
+            yield chunk
+
+    return moments_of_chunks(told(), **settings)
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    from distributed import LocalCluster
+
+    src = str(Path(__file__).parents[3] / "src")
+    os.environ["PYTHONPATH"] = os.pathsep.join([src, str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs="CRITICAL"
+    ) as two:
+        yield two
+
+
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
+
+
+def test_a_cluster_finds_what_one_thread_finds(stored, one_thread, cluster):
+    said, total = [], []
+    workers = Workers(cluster.scheduler_address, on_start=total.append, on_block=said.append)
+    assert_same(stored_moments(stored, CODES, cell_weights=WEIGHTS, workers=workers), one_thread)
+    assert 0 < sum(said) <= total[0]  # the last may be told after the end
+
+
+def test_a_lost_worker_changes_nothing(stored, one_thread, cluster, tmp_path):
+    workers = Workers(cluster.scheduler_address)
+    summarise = partial(slowly, folder=tmp_path, cell_weights=WEIGHTS)
+    found = []
+    summing = threading.Thread(target=lambda: found.append(sum_over_blocks(stored, CODES, summarise, workers)))
+    summing.start()
+    deadline = time.monotonic() + 60
+    while len(marks := list(tmp_path.iterdir())) < 4 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    victim = int(marks[-1].name.split("-")[0])
+    assert victim != os.getpid()
+    os.kill(victim, signal.SIGKILL)
+    summing.join(timeout=120)
+    assert_same(found[0], one_thread)
+    assert len({mark.name.split("-")[0] for mark in tmp_path.iterdir()}) >= 2
+
+
+def test_the_client_that_is_active_is_used(stored, one_thread, cluster, said):
+    import dask.array as da
+    from distributed import Client
+
+    with Client(cluster.scheduler_address):
+        assert_same(stored_moments(stored, CODES, cell_weights=WEIGHTS), one_thread)
+        found = moments_of_dask(da.from_array(X, chunks=200), CODES, cell_weights=WEIGHTS)
+    assert_same(found, moments_of(X, CODES, cell_weights=WEIGHTS))
+    assert "by a Dask cluster of 2 threads" in said()
+
+
+def test_an_error_of_a_worker_is_ours(stored, cluster, tmp_path):
+    part = stored.parts[0]
+    gone = DiskMatrix(part.matrix.path, "X")
+    gone.path = tmp_path / "gone.h5ad"
+    with pytest.raises(DataError, match=r"cannot open .*gone\.h5ad"):
+        stored_moments(
+            StoredMatrix((StoredPart(gone),), "expression"),
+            CODES,
+            cell_weights=WEIGHTS,
+            workers=Workers(cluster.scheduler_address),
+        )
