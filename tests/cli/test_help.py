@@ -23,7 +23,8 @@ def wide_terminal(monkeypatch):
 
 def test_the_commands_are_those_promised():
     seed_steps = {"split_data", "train", "feature_selection", "run", "demo"}
-    assert set(COMMANDS) == seed_steps | {"select", "extend", "explain", "evaluate", "compare", "predict", "report"}
+    panels = {"select", "extend", "explain", "evaluate", "compare", "predict", "report"}
+    assert set(COMMANDS) == seed_steps | panels | {"inspect"}
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -44,7 +45,7 @@ def test_help_is_complete(cli, command):
 def test_every_command_takes_a_seed_and_can_be_quiet(command):
     options = {name for parameter in COMMANDS[command].params for name in parameter.opts}
     assert "--quiet" in options
-    assert ("--seed" in options) == (command not in ("explain", "predict"))  # which have nothing random
+    assert ("--seed" in options) == (command not in ("explain", "inspect", "predict"))  # which have nothing random
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"]])

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+import zarr
 
 from selectormlp.data import disk
 from selectormlp.data.cells import Cells
@@ -150,6 +151,24 @@ def test_blocks_end_with_chunks_on_disk(tmp_path):
     stored = StoredMatrix((StoredPart(write(tmp_path / "a.zarr", COUNTS, chunks=(8, 7))),), "any")
     assert [block.stop for block in stored.row_blocks(4 * 7 * 20)] == [16, 32, 48, 60]
     assert [block.stop for block in stored.row_blocks(4 * 7 * 5)][:3] == [5, 10, 15]  # a chunk is too large
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_shards_are_read_and_blocks_end_with_them(tmp_path, sparse):
+    place = tmp_path / "sharded.zarr"
+    group = zarr.create_group(place, zarr_format=3)
+    X = sp.csr_array(COUNTS)
+    if sparse:
+        group = group.create_group("X", attributes={"encoding-type": "csr_matrix", "shape": list(X.shape)})
+        for name in ("data", "indices", "indptr"):
+            values = getattr(X, name)
+            group.create_array(name, data=values, chunks=(8,), shards=(32,))
+    else:
+        group.create_array("X", data=COUNTS, chunks=(4, 7), shards=(12, 7), attributes={"encoding-type": "array"})
+    stored = StoredMatrix((StoredPart(DiskMatrix(place, "X")),), "counts")
+    np.testing.assert_array_equal(dense(stored[np.array([50, 3, 4])]), log1p_cp10k(COUNTS[[50, 3, 4]]))
+    stops = [block.stop for block in stored.row_blocks(4 * 7 * 20)]
+    assert stops == ([20, 40, 60] if sparse else [12, 24, 36, 48, 60])
 
 
 def test_blocks_do_not_cross_files(tmp_path):

@@ -9,7 +9,7 @@ from selectormlp.data.anndata_io import CellsSource
 from selectormlp.data.anndata_lazy import open_cells
 from selectormlp.errors import DataError, SettingsError
 from selectormlp.workflow import stored_panels
-from selectormlp.workflow.stored_panels import hash_stored_cells, sample_rows
+from selectormlp.workflow.stored_panels import sample_rows
 
 KEY = {"label_key": "cell_type"}
 
@@ -35,6 +35,7 @@ def assert_same_panel(found, expected):
     np.testing.assert_allclose(np.array(found.scores, float), np.array(expected.scores, float), rtol=1e-4)
     assert found.nested == expected.nested
     assert found.provenance.cells == expected.provenance.cells
+    assert found.provenance.data_hash == expected.provenance.data_hash
     assert found.provenance.label_key == expected.provenance.label_key
 
 
@@ -110,19 +111,6 @@ def test_samples_cap_classes_and_take_every_small_one(file, monkeypatch):
     assert (np.diff(rows) > 0).all()
     monkeypatch.setattr(stored_panels, "SAMPLE_PER_CLASS", 1000)
     assert len(sample_rows(cells, np.random.default_rng(0))) == 300
-
-
-def test_the_hash_tells_data_apart(adata, file, tmp_path):
-    def hash_of(place):
-        return hash_stored_cells(open_cells(place, CellsSource("cell_type")))
-
-    adata.X = adata.X.power(2)
-    adata.write_h5ad(tmp_path / "other.h5ad")
-    adata[::-1].copy().write_h5ad(tmp_path / "turned.h5ad")
-    hashes = {hash_of(place) for place in (file, tmp_path / "other.h5ad", tmp_path / "turned.h5ad")}
-    assert len(hashes) == 3
-    assert all(found.startswith("sha256-sample:") for found in hashes)
-    assert hash_of(file) in hashes
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import typer
 
 from selectormlp.cli import evaluation, panels
 from selectormlp.cli import report as reports
-from selectormlp.cli.options import Data, ExcludeLabel, LabelKey, Layer, Normalize, Out, Quiet, SeedFlag
+from selectormlp.cli.options import Data, DataFiles, ExcludeLabel, LabelKey, Layer, Normalize, Out, Quiet, SeedFlag
 from selectormlp.errors import SelectorMLPError, nearest
 
 app = typer.Typer(
@@ -206,6 +206,25 @@ def demo(
     check_folders(out, out / "panel")
     source = CellsSource("bulk_labels")
     _run(pbmc68k(), source, out, RunSettings(), seed=seed, progress=progress, report_size=25, name="pbmc68k_reduced")
+
+
+@app.command(epilog="Example: `selectormlp inspect atlas.h5ad --label-key cell_type --donor-key donor`")
+def inspect(
+    data: DataFiles,
+    label_key: Annotated[str | None, typer.Option(help="Column of obs with the cell type.")] = None,
+    donor_key: Annotated[str | None, typer.Option(help="Column of obs with the donor.")] = None,
+    layer: Layer = None,
+    normalize: Normalize = "auto",
+    quiet: Quiet = False,
+) -> None:
+    """Say what files hold, what memory and time working on them will take, and what to do about it."""
+    from selectormlp.cli.terminal import print_inspection, set_up_log
+    from selectormlp.workflow.inspection import inspect_files
+
+    set_up_log(quiet=quiet)
+    print_inspection(
+        inspect_files(data, label_key=label_key, donor_key=donor_key, layer=layer, normalize=normalize)  # type: ignore[arg-type]
+    )
 
 
 app.command(

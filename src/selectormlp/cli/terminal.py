@@ -21,6 +21,7 @@ from selectormlp.errors import counted
 if TYPE_CHECKING:
     from selectormlp.panel.explain import Explanation
     from selectormlp.panel.panel import Panel
+    from selectormlp.workflow.inspection import Inspection
 
 MOST_LINES = 25
 """Genes of a panel that are printed; the files hold all."""
@@ -112,6 +113,44 @@ def print_explanation(explanation: Explanation) -> None:
         pair = f"{found.pairs[0].first} | {found.pairs[0].second}" if found.pairs else ""
         lines.add_row(*map(escape, (found.gene, marks, pair, f"{found.loss:.3g}", found.substitute or "")))
     Console().print(lines)
+
+
+def print_inspection(found: Inspection) -> None:
+    """Print what files hold, what working on them will take, and advice."""
+    console = Console()
+    files = Table(title="Files", title_justify="left")
+    for column in ("file", "cells", "genes", "matrix", "chunks"):
+        files.add_column(column, justify="right" if column in ("cells", "genes") else "left")
+    for part in found.parts:
+        kind = f"{'CSR' if part.layout.is_sparse else 'dense'}, {part.layout.dtype}"
+        chunk = "none" if part.layout.chunk is None else " × ".join(f"{size:,}" for size in part.layout.chunk)
+        files.add_row(escape(part.path.name), f"{part.n_cells:,}", f"{part.n_genes:,}", kind, chunk)
+    console.print(files)
+    lines = [
+        f"{counted(found.n_cells, 'cell', 'cells')} × {counted(found.n_genes, 'gene', 'genes')}, "
+        f"{found.density:.1%} of the values not zero",
+        "raw counts, which are turned to log1p of counts per 10,000" if found.is_counts else "not raw counts",
+    ]
+    if found.classes:
+        names, counts = list(found.classes), list(found.classes.values())
+        ends = f"from {names[0]!r} ({counts[0]:,}) to {names[-1]!r} ({counts[-1]:,})"
+        lines.append(f"{counted(len(names), 'type', 'types')}: {ends}")
+    if found.n_donors is not None:
+        lines.append(counted(found.n_donors, "donor", "donors"))
+    if found.label_columns:
+        columns = ", ".join(f"{name} ({number})" for name, number in found.label_columns.items())
+        lines.append(f"categorical columns and their categories: {columns}")
+    lines += [
+        f"choosing genes from disk: about {found.memory_gb:.1f} GB and {_minutes(found.select_min)}; "
+        f"with the cells in memory: about {found.in_memory_gb:.1f} GB",
+        f"training SelectorMLP on all cells, default settings: about {_minutes(found.train_min)}, without a GPU",
+    ]
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    sys.stdout.write("Advice:\n" + "".join(f"  {line}\n" for line in found.advice))
+
+
+def _minutes(minutes: float) -> str:
+    return "less than a minute" if minutes < 1 else counted(round(minutes), "minute", "minutes")
 
 
 def print_files(files: Iterable[Path]) -> None:

@@ -14,12 +14,10 @@ import pandas as pd
 
 from selectormlp.data.cells import UNKNOWN_CLASS, Cells, IntArray, Matrix, as_matrix, check_unique, gene_positions
 from selectormlp.data.normalize import (
-    LARGEST_PLAUSIBLE_LOG,
     NORMALIZATIONS,
     Normalization,
-    is_whole,
+    holds_counts,
     log1p_cp10k,
-    looks_like_counts,
     stored_values,
 )
 from selectormlp.data.stored import AnyCells
@@ -209,47 +207,6 @@ def check_adata(given: object) -> None:
         is_path = isinstance(given, str | Path)
         remedy = f"read it with anndata.read_h5ad({str(given)!r})" if is_path else "make one with anndata.AnnData(X)"
         raise DataError(f"expected an AnnData object, found {type(given).__name__}; {remedy}")
-
-
-def holds_counts(X: Matrix, where: str, normalize: Normalization) -> bool:
-    """Decide whether values are counts, and say so in the log.
-
-    Raises
-    ------
-    DataError
-        If counts are promised (``normalize``) and the values are not whole and as small as logs.
-    """
-    is_counts = normalize == "counts" or looks_like_counts(X)
-    largest = float(stored_values(X).max(initial=0))
-    if normalize == "counts" and not is_whole(X):
-        _check_fractions(where, largest)
-        logger.warning(
-            "%s holds values up to %.4g that are not whole numbers: taken as corrected counts, as asked, and turned to "
-            "log1p of counts per 10,000",
-            where,
-            largest,
-        )
-    elif is_counts:
-        logger.info("%s holds raw counts: turned to log1p of counts per 10,000", where)
-    elif largest > LARGEST_PLAUSIBLE_LOG:
-        logger.warning(
-            "%s holds values up to %.4g that are not whole numbers: taken as they are, though they do not look "
-            'log-transformed (normalize "counts" would normalise them)',
-            where,
-            largest,
-        )
-    else:
-        logger.info("%s is taken as it is (values up to %.3g, not raw counts)", where, largest)
-    return is_counts
-
-
-def _check_fractions(where: str, largest: float) -> None:
-    """Refuse values that are not whole numbers and as small as logs, where counts were promised."""
-    if largest <= LARGEST_PLAUSIBLE_LOG:
-        raise DataError(
-            f"{where} holds values up to {largest:.4g} that are not whole numbers, so they look log-transformed or "
-            'normalised, and normalize is "counts"; set it to "auto" or "none", or name a layer that holds counts'
-        )
 
 
 def read_labels(adata: AnnData, label_key: str, *, exclude: Sequence[str] = ()) -> tuple[pd.Index[str], pd.Series]:

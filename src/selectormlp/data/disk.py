@@ -26,6 +26,31 @@ FORMATS = {"csr_matrix": True, "array": False}
 """Encodings that can be read by rows, and whether they are sparse."""
 
 
+@dataclass(frozen=True)
+class Layout:
+    """How a matrix lies on disk.
+
+    Attributes
+    ----------
+    is_sparse
+        Whether it is CSR; otherwise dense.
+    dtype
+        Of its values.
+    chunk
+        Values of a chunk (CSR), or its cells and genes (dense); None where it lies in one piece.
+    chunk_bytes
+        What a chunk takes when it is unpacked.
+    n_stored
+        Values that are stored, zeros of a dense matrix included.
+    """
+
+    is_sparse: bool
+    dtype: str
+    chunk: tuple[int, ...] | None
+    chunk_bytes: int
+    n_stored: int
+
+
 @dataclass(frozen=True, eq=False)
 class _Opened:
     """A matrix as one process has opened it."""
@@ -106,6 +131,14 @@ class DiskMatrix:
             opened = _Opened(os.getpid(), source, self._read_indptr(source))
             self._opened = opened  # in one step: threads that come at once open it twice and do no harm
         return opened
+
+    def layout(self) -> Layout:
+        """Say how the matrix lies on disk."""
+        source = open_store(self.path)[self.key]
+        values = source["data"] if self.is_sparse else source
+        chunk = None if values.chunks is None else tuple(map(int, values.chunks))
+        size = int(np.prod(values.shape if chunk is None else chunk)) * values.dtype.itemsize
+        return Layout(self.is_sparse, str(values.dtype), chunk, size, int(np.prod(values.shape)))
 
     def read(self, rows: IntArray) -> Matrix:
         """Read some rows, float32.

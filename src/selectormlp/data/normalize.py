@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Literal, get_args
 
 import numpy as np
@@ -10,6 +11,9 @@ import scipy.sparse as sp
 from sklearn.preprocessing import normalize as scale_rows
 
 from selectormlp.data.cells import Matrix
+from selectormlp.errors import DataError
+
+logger = logging.getLogger(__name__)
 
 Normalization = Literal["auto", "counts", "none"]
 """``auto`` normalises what looks like raw counts; ``counts`` whole numbers, and larger fractions; ``none`` nothing."""
@@ -50,6 +54,47 @@ def is_whole(X: Matrix) -> bool:
     """Tell whether all values are whole numbers."""
     values = stored_values(X)
     return bool(np.array_equal(values, np.rint(values)))
+
+
+def holds_counts(X: Matrix, where: str, normalize: Normalization) -> bool:
+    """Decide whether values are counts, and say so in the log.
+
+    Raises
+    ------
+    DataError
+        If counts are promised (``normalize``) and the values are not whole and as small as logs.
+    """
+    is_counts = normalize == "counts" or looks_like_counts(X)
+    largest = float(stored_values(X).max(initial=0))
+    if normalize == "counts" and not is_whole(X):
+        _check_fractions(where, largest)
+        logger.warning(
+            "%s holds values up to %.4g that are not whole numbers: taken as corrected counts, as asked, and turned to "
+            "log1p of counts per 10,000",
+            where,
+            largest,
+        )
+    elif is_counts:
+        logger.info("%s holds raw counts: turned to log1p of counts per 10,000", where)
+    elif largest > LARGEST_PLAUSIBLE_LOG:
+        logger.warning(
+            "%s holds values up to %.4g that are not whole numbers: taken as they are, though they do not look "
+            'log-transformed (normalize "counts" would normalise them)',
+            where,
+            largest,
+        )
+    else:
+        logger.info("%s is taken as it is (values up to %.3g, not raw counts)", where, largest)
+    return is_counts
+
+
+def _check_fractions(where: str, largest: float) -> None:
+    """Refuse values that are not whole numbers and as small as logs, where counts were promised."""
+    if largest <= LARGEST_PLAUSIBLE_LOG:
+        raise DataError(
+            f"{where} holds values up to {largest:.4g} that are not whole numbers, so they look log-transformed or "
+            'normalised, and normalize is "counts"; set it to "auto" or "none", or name a layer that holds counts'
+        )
 
 
 def log1p_cp10k(X: Matrix) -> Matrix:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-import os
 import sys
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, TypeVar
 
+import joblib
 import numpy as np
 
 from selectormlp.data.cells import IntArray
@@ -134,7 +134,7 @@ def sum_over_blocks(X: StoredMatrix, codes: IntArray, summarise: Summarise[Sum],
     if client is not None:
         with client as connected:
             return _on_cluster(connected, X, codes, blocks, summarise, workers)
-    n_threads = len(os.sched_getaffinity(0)) if workers.n_threads is None else workers.n_threads
+    n_threads = joblib.cpu_count() if workers.n_threads is None else workers.n_threads
     if n_threads > 1 and len(blocks) > 1 and importlib.util.find_spec("dask") is not None:
         return _in_threads(X, codes, blocks, summarise, workers, n_threads)
     return summarise(_chunks(X, codes, blocks, workers.on_block))
@@ -240,8 +240,9 @@ def _in_threads(
         dask.delayed(partial(_summarise_run, run, summarise, workers.on_block), pure=False)()
         for run in _dealt(X, codes, blocks, TASKS_A_WORKER * n_threads)
     ]
-    cores = len(os.sched_getaffinity(0))
-    with threadpool_limits(max(1, cores // n_threads), user_api="blas"):  # products in each thread, not threads in each
+    with threadpool_limits(
+        max(1, joblib.cpu_count() // n_threads), user_api="blas"
+    ):  # products in each thread, not threads in each
         found: Sum = dask.compute(_added(tasks), scheduler="threads", num_workers=n_threads)[0]
     return found
 

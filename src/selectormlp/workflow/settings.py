@@ -63,8 +63,8 @@ class SplitSettings(ClusterSizes):
     def _one_to_copy(self) -> Self:
         if self.adata_paths and self.write == "copy":
             raise ValueError(
-                f'{len(self.adata_paths)} file(s) in adata_paths need write "index", which leaves them in place; or name '
-                "one file as adata_path"
+                f'{len(self.adata_paths)} file(s) in adata_paths need write "index", which leaves them in place; or '
+                "name one file as adata_path"
             )
         return self
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 
 import numpy as np
@@ -33,9 +31,6 @@ trains on."""
 SAMPLE_UNLABELLED = 50_000
 """The most cells that are read there without classes."""
 
-HASHED_SAMPLE = 1000
-"""Cells whose expression goes into the hash of data on disk, spread over all of them."""
-
 
 def select_from_files(paths: Paths, task: PanelTask, n_genes: int, *, scheduler: str | None = None) -> Panel:
     """Choose a panel from files whose expression stays on disk; see :func:`selectormlp.api.select`.
@@ -62,7 +57,7 @@ def select_from_files(paths: Paths, task: PanelTask, n_genes: int, *, scheduler:
             markers = measure_markers(_sample(cells.take_genes(rules.genes), "min_markers_per_type", task.seed))
         ranking, learned = _rank(cells, rules, task, n_genes, workers)
     size = {"n_genes": n_genes, "files": [matrix.path.name for matrix in opened.matrices]}
-    origin = provenance_of(learned, task, ranking, size, data_hash=hash_stored_cells(cells))
+    origin = provenance_of(learned, task, ranking, size, data_hash=hash_cells(cells))
     ids = gene_ids(opened.table, source, cells.genes)
     return panel_of(rules, ranking, markers, n_genes, ids=ids, provenance=origin)
 
@@ -131,16 +126,3 @@ def sample_rows(cells: StoredCells, rng: np.random.Generator) -> IntArray:
     labels = cells.labels[order]
     place_in_class = np.arange(len(order)) - np.searchsorted(labels, labels)
     return np.sort(order[(place_in_class < SAMPLE_PER_CLASS) & (labels >= 0)])
-
-
-def hash_stored_cells(cells: StoredCells) -> str:
-    """Hash the shape, all labels and gene names, and the expression of ``HASHED_SAMPLE`` cells.
-
-    Another pass over an atlas only to hash it would take as long as reading it, so this hash is not that of
-    :func:`selectormlp.data.hashing.hash_cells`, and says so: it begins with ``"sha256-sample:"``.
-    """
-    rows = np.unique(np.linspace(0, cells.n_cells - 1, HASHED_SAMPLE).astype(np.int64))
-    digest = hashlib.sha256(json.dumps([cells.n_cells, cells.n_genes, cells.classes]).encode())
-    digest.update(cells.labels.astype("<i8").tobytes())
-    digest.update(hash_cells(cells.load(rows)).encode())
-    return f"sha256-sample:{digest.hexdigest()}"

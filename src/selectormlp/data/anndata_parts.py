@@ -1,0 +1,208 @@
+"""What is read of an AnnData file whose matrix stays on disk; and tables of several files as one."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from selectormlp.data.anndata_files import check_parts, container_of
+from selectormlp.data.anndata_io import UNS_KEY, check_column
+from selectormlp.data.cells import IntArray, check_unique, gene_positions
+from selectormlp.data.disk import DiskMatrix, open_store
+from selectormlp.errors import DataError, counted, nearest, quoted
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class StoredFile:
+    """What was read of one file, and its matrix on disk.
+
+    Attributes
+    ----------
+    matrix
+        X or a layer.
+    obs
+        The columns that were asked for, indexed by cell name.
+    var
+        All of it, indexed by gene name.
+    carried
+        What ``uns["selectormlp"]`` holds, or None.
+    has_raw
+        Whether there is a ``.raw``.
+    """
+
+    matrix: DiskMatrix
+    obs: pd.DataFrame
+    var: pd.DataFrame
+    carried: object
+    has_raw: bool
+
+
+def open_file(place: Path, wanted: Sequence[tuple[str | None, str]] | None, layer: str | None) -> StoredFile:
+    """Open a file and read what is small.
+
+    Parameters
+    ----------
+    place
+        An h5ad file or a zarr folder.
+    wanted
+        Columns of ``obs`` to read (None among them is passed over), each with what it is for; None for all columns.
+    layer
+        The layer whose matrix is opened; None for X.
+
+    Raises
+    ------
+    DataError
+        If it cannot be opened or read in parts, or a column or layer is absent.
+    """
+    from anndata.io import read_elem
+
+    if container_of(place) == "gzip":
+        raise DataError(
+            f"{str(place)!r} is compressed as a whole, so it cannot be read in parts; unpack it first (gunzip), or "
+            'write it with adata.write_h5ad(path, compression="gzip"), which can'
+        )
+    store = open_store(place)
+    check_parts(place, store)
+    key = _matrix_key(store, place, layer)
+    try:
+        obs = _read_obs(store["obs"], wanted)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # old formats
+            var = read_elem(store["var"])
+            carried = read_elem(store["uns"][UNS_KEY]) if UNS_KEY in store.get("uns", {}) else None
+    except DataError:
+        raise
+    except Exception as error:  # anndata, h5py and zarr raise many kinds; each means the same to the user
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise DataError(
+            f"obs and var of {str(place)!r} cannot be read ({reason}); the file may be truncated or of an old format: "
+            "copy it again, or read it in memory and write it anew with adata.write_h5ad()"
+        ) from error
+    var.index = var.index.astype(str)
+    check_unique(var.index, "gene", "adata.var_names_make_unique()")
+    matrix = DiskMatrix(place, key)
+    if matrix.shape != (len(obs), len(var)):
+        raise DataError(f"{matrix} has the shape {matrix.shape}, for {len(obs)} cells and {len(var)} genes")
+    return StoredFile(matrix, obs, var, carried, has_raw="raw" in store)
+
+
+def _matrix_key(store: Any, place: Path, layer: str | None) -> str:
+    layers = list(store.get("layers", {}))
+    if layer is not None:
+        if layer not in layers:
+            raise DataError(f"no layer {layer!r} in {str(place)!r}; {nearest(layer, layers)}")
+        return f"layers/{layer}"
+    if "X" not in store:
+        raise DataError(f"{str(place)!r} has no X; name a layer instead ({nearest('', layers)})")
+    return "X"
+
+
+def _read_obs(group: Any, wanted: Sequence[tuple[str | None, str]] | None) -> pd.DataFrame:
+    """Read the cell names and the columns that are wanted, and no others: an atlas has many."""
+    from anndata.io import read_elem
+
+    known = [str(name) for name in group.attrs["column-order"]]
+    columns = {}
+    for key, what in [(name, "") for name in known] if wanted is None else wanted:
+        if key is not None:
+            check_column(key, known, what)
+            columns[key] = read_elem(group[key])
+    return pd.DataFrame(columns, index=pd.Index(read_elem(group[group.attrs["_index"]])).astype(str))
+
+
+def common_genes(files: Sequence[StoredFile]) -> tuple[pd.Index[str], tuple[IntArray, ...]]:
+    """Find the genes that all files have, in the order of the first, and where each file has them; say what is lost.
+
+    Raises
+    ------
+    DataError
+        If there are none.
+    """
+    genes = files[0].var.index
+    for file in files[1:]:
+        genes = genes[genes.isin(file.var.index)]
+    if not len(genes):
+        raise DataError(
+            f"no gene is in all {len(files)} files (first: {quoted(files[0].var.index, most=3)} and "
+            f"{quoted(files[-1].var.index, most=3)}); use the same gene names in each"
+        )
+    for file in files:
+        lost = file.var.index[~file.var.index.isin(genes)]
+        if len(lost):
+            logger.warning(
+                "%s of %s are not in all files: left out (%s)",
+                counted(len(lost), "gene", "genes"),
+                file.matrix.path,
+                quoted(lost, most=3),
+            )
+    return genes, tuple(gene_positions(file.var.index, genes) for file in files)
+
+
+def joined_table(files: Sequence[StoredFile], genes: pd.Index[str]) -> AnnData:
+    """Put the cells of the files one after the other, without their expression."""
+    from anndata import AnnData
+
+    obs = files[0].obs
+    if len(files) > 1:
+        names = [file.obs.index for file in files]
+        joined = names[0].append(names[1:])
+        if not joined.is_unique and all(part.is_unique for part in names):
+            logger.info("cell names occur in several files: each is followed by the number of its file (-0, -1, …)")
+            names = [part + f"-{number}" for number, part in enumerate(names)]
+            joined = names[0].append(names[1:])
+        shared = [key for key in obs.columns if all(key in file.obs for file in files)]
+        columns = {key: _joined_column([file.obs[key] for file in files]) for key in shared}
+        obs = pd.DataFrame(columns, index=joined)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # names that repeat are judged by the readers of labels
+        table = AnnData(obs=obs, var=files[0].var.loc[genes])
+    carried = files[0].carried
+    if isinstance(carried, dict) and all(_same_carried(carried, file.carried) for file in files[1:]):
+        table.uns[UNS_KEY] = carried
+    return table
+
+
+def _joined_column(parts: Sequence[pd.Series]) -> npt.NDArray[Any] | pd.Categorical:
+    """Put columns one after the other; categories keep their order, those of later files come last."""
+    if all(isinstance(part.dtype, pd.CategoricalDtype) for part in parts):
+        unordered = [part.cat.as_unordered() for part in parts]
+        if len({part.cat.categories.dtype for part in unordered}) == 1:
+            return pd.api.types.union_categoricals(unordered)
+    return np.concatenate([part.to_numpy(dtype=object) for part in parts])
+
+
+def _same_carried(first: dict[str, object], other: object) -> bool:
+    return (
+        isinstance(other, dict)
+        and first.get("label_key") == other.get("label_key")
+        and np.array_equal(np.asarray(first.get("classes", ())), np.asarray(other.get("classes", ())))
+    )
+
+
+def categorical_columns(place: Path) -> dict[str, int]:
+    """Return the columns of ``obs`` that are categorical, with their numbers of categories.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be opened.
+    """
+    obs = open_store(place)["obs"]
+    found = {}
+    for name in map(str, obs.attrs.get("column-order", ())):
+        if obs[name].attrs.get("encoding-type") == "categorical":
+            found[name] = int(obs[name]["categories"].shape[0])
+    return found
