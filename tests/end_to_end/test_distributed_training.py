@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -137,6 +138,7 @@ def test_a_truncated_file_is_named_and_ends_both(split, tmp_path):
     assert not list(tmp_path.glob("models/*"))
 
 
+@pytest.mark.skipif(shutil.which("pgrep") is None, reason="needs pgrep")
 def test_one_of_two_is_killed_and_the_run_goes_on_later(split, tmp_path):
     settings = settings_file(tmp_path, split, max_epochs=16)
     process = start(settings, "--lazy", "--devices", "2")
