@@ -35,6 +35,10 @@ CONTENDERS: Mapping[str, Mapping[str, Any]] = {
 """What is tried, with its options, in this order: what is quick or more often the best comes first, so that little is
 lost where time ends. docs/design_decisions.md has the figures."""
 
+MOST_FITTED = 50_000
+"""Cells that a method chooses from in the end, unless moments are all that it needs: each network of the budget training
+draws some 170,000 with repeats, and a forest takes minutes on more."""
+
 RAISING = "discriminant"
 """Method that raises classes which are found too rarely."""
 
@@ -61,7 +65,8 @@ class AutoSelector(GeneSelector):
     n_folds
         Parts that the cells are divided into; with donors, whole donors are left out.
     max_cells
-        Trials take at most so many cells, the largest classes being cut first; the final choice takes all.
+        Trials take at most so many cells, the largest classes being cut first. The final choice takes all; of more than
+        50,000 cells, so many, unless class means and covariances are all that the method needs.
     margin
         Standard errors by which the best contender must be better than an earlier one to be preferred to it.
     max_minutes
@@ -200,11 +205,19 @@ class AutoSelector(GeneSelector):
                     best, self.reason_ = self._choose(trials)
                     self.choice_, options = best.method, best.options
         logger.info("%s chooses: %s", self.choice_, self.reason_)
-        self.selector_ = task.selector(self.choice_, options).fit(X, y)
+        self.selector_ = self._fit_choice(X, y, codes, task.selector(self.choice_, options), task.seed)
         self.is_nested_ = find_method(self.choice_).is_nested and getattr(self.selector_, "is_nested_", True)
         self.record_ = self._record(options, n_attempts)
         self._set_order(task.order(self.selector_), np.asarray(self.selector_.scores_, dtype=np.float64))
         return self
+
+    def _fit_choice(self, X: AnyMatrix, y: Any, codes: IntArray, selector: GeneSelector, seed: int) -> GeneSelector:
+        """Fit the selector that chooses, on all cells where that takes little."""
+        if len(codes) > MOST_FITTED and not find_method(self.choice_).learns_from_moments:
+            rows = cap_classes(codes, MOST_FITTED, np.random.default_rng(seed))
+            logger.info("%s chooses from %d of the %d cells", self.choice_, len(rows), len(codes))
+            X, y = X[rows], y[rows]
+        return selector.fit(X, y)
 
     def _prepare(self, X: AnyMatrix, y: Any, codes: IntArray, donors: Any, task: Task) -> Trials:
         """Draw the cells and the folds."""

@@ -9,6 +9,7 @@ from selectormlp.auto.selector import CONTENDERS, AutoSelector
 from selectormlp.auto.trials import Trial, Trials
 from selectormlp.errors import DataError, SettingsError
 from selectormlp.selectors.discriminant import DiscriminantSelector
+from selectormlp.selectors.registry import METHODS
 
 QUICK = ("discriminant", "markers")
 
@@ -54,6 +55,19 @@ def test_the_choice_is_made_from_all_cells():
     np.testing.assert_array_equal(auto.ranking_, DiscriminantSelector(2).fit(X, y).ranking_)
     assert len(auto.trials_[0].shares) == 60
     assert auto.is_nested_
+
+
+@pytest.mark.parametrize(("method", "n_fitted"), [("discriminant", 150), ("markers", 90)])
+def test_of_very_many_cells_slow_methods_take_a_part(monkeypatch, method, n_fitted):
+    monkeypatch.setattr("selectormlp.auto.selector.MOST_FITTED", 90)
+    X, y = cells()
+    auto = AutoSelector(2, contenders=[method], random_state=0)
+    kind = type(METHODS[method].make())
+    seen = []
+    original = kind.fit
+    monkeypatch.setattr(kind, "fit", lambda self, X, y: (seen.append(len(X)), original(self, X, y))[1])
+    auto.fit(X, y)
+    assert seen == [n_fitted]
 
 
 def test_smaller_panels_are_known_where_the_method_that_chose_knows_them(monkeypatch):
