@@ -36,8 +36,8 @@ CONTENDERS: Mapping[str, Mapping[str, Any]] = {
 lost where time ends. docs/design_decisions.md has the figures."""
 
 MOST_FITTED = 50_000
-"""Cells that a method chooses from in the end, unless moments are all that it needs: each network of the budget training
-draws some 170,000 with repeats, and a forest takes minutes on more."""
+"""Cells that a method chooses from in the end, unless moments are all that it needs: each network of the budget
+training draws some 170,000 with repeats, and a forest takes minutes on more."""
 
 RAISING = "discriminant"
 """Method that raises classes which are found too rarely."""

@@ -141,8 +141,8 @@ def print_inspection(found: Inspection) -> None:
         columns = ", ".join(f"{name} ({number})" for name, number in found.label_columns.items())
         lines.append(f"categorical columns and their categories: {columns}")
     lines += [
-        f"choosing genes from disk by the discriminant: about {found.memory_gb:.1f} GB and {_minutes(found.select_min)} "
-        "(auto tries others on a sample before: a minute or two more); "
+        f"choosing genes from disk by the discriminant: about {found.memory_gb:.1f} GB and "
+        f"{_minutes(found.select_min)} (auto tries others on a sample before: a minute or two more); "
         f"with the cells in memory: about {found.in_memory_gb:.1f} GB",
         f"training SelectorMLP on all cells, default settings: about {_minutes(found.train_min)}, without a GPU",
     ]
