@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from selectormlp.data.anndata_io import CellsSource
+from selectormlp.data.split_index import found_side
 from selectormlp.data.stored import AnyCells
 from selectormlp.evaluation.masking import MaskingCurve, masking_curve, masking_sizes
 from selectormlp.evaluation.metrics import scorable_cells
@@ -23,7 +24,7 @@ from selectormlp.selectors.registry import find_method
 from selectormlp.workflow.progress import progress_bar
 from selectormlp.workflow.ranking import Ranking, rank_all_genes
 from selectormlp.workflow.settings import FeatureSelectionSettings
-from selectormlp.workflow.sides import index_if_absent, load_side, open_side, stays_on_disk
+from selectormlp.workflow.sides import load_side, open_side, stays_on_disk
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +85,7 @@ def select_features_from_files(
     wanted = {"classes": model.classes, "genes": model.genes}
     ranking = None
     if settings.method is not None:
-        learned_on = load_side(index_if_absent(settings.train_input), source, **wanted)
+        learned_on = load_side(found_side(settings.train_input), source, **wanted)
         ranking = rank_all_genes(learned_on, settings.method, seed=settings.seed)
     mask = partial(
         select_features,
@@ -96,7 +97,7 @@ def select_features_from_files(
         ranking=ranking,
         progress=progress,
     )
-    place = index_if_absent(settings.adata_input)
+    place = found_side(settings.adata_input)
     if stays_on_disk(place, settings.lazy):
         return mask(open_side(place, source, **wanted))
     return mask(load_side(place, source, **wanted))

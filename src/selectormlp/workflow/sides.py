@@ -38,12 +38,6 @@ def side_file(folder: Path, side: str) -> Path:
     return index if index.exists() else copy
 
 
-def index_if_absent(path: Path) -> Path:
-    """Return the index of a side where a copy of it is named and there is none."""
-    index = path.with_name(path.name.removesuffix(".h5ad") + SUFFIX)
-    return index if index.exists() and not path.exists() else path
-
-
 def stays_on_disk(path: Path, lazy: bool | None) -> bool:
     """Tell whether the expression of a side is to stay on disk: as asked or, by default, where there is an index."""
     return path.name.endswith(SUFFIX) if lazy is None else lazy
