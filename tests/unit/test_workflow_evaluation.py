@@ -134,12 +134,15 @@ def test_a_panel_by_auto_is_chosen_anew_by_the_method_that_it_took(adata, monkey
     assert any("which 'auto' had taken on all of these cells, chose 4 genes anew" in note for note in found.notes)
 
 
-def test_a_record_of_auto_that_makes_no_sense_is_a_reason_and_no_crash(adata):
+@pytest.mark.parametrize(
+    "choice", ["markers", {"method": "markers"}, {"method": ["x"], "options": {}, "reason": ""}, 3]
+)
+def test_a_record_of_auto_that_makes_no_sense_is_none(adata, choice):
     panel = sm.select(adata, label_key="cell_type", n_genes=4, options={"contenders": ["markers"]})
-    for choice in ("markers", {"method": "markers"}, {"method": ["x"], "options": {}}, {"method": "x", "options": {}}):
-        settings = {**panel.provenance.settings, "selector": {"choice": choice}}
-        found = replace(panel, provenance=replace(panel.provenance, settings=settings))
-        assert recipe_of(found, "cell_type") is not None
+    settings = {**panel.provenance.settings, "selector": {"choice": choice}}
+    found = replace(panel, provenance=replace(panel.provenance, settings=settings))
+    assert found.provenance.taken is None
+    assert recipe_of(found, "cell_type").method == "auto"
 
 
 def test_a_panel_learned_on_part_is_tested_on_the_other_cells_only(adata):

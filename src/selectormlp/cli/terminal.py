@@ -88,9 +88,9 @@ def print_split(cells: pd.DataFrame) -> None:
 
 def print_panel(panel: Panel, *, n_known: int = 0) -> None:
     """Print the first genes of a panel, with their scores and reasons; not the ``n_known`` that it had before."""
-    lines = Table(
-        title=f"Panel of {counted(len(panel), 'gene', 'genes')} by {panel.provenance.method}", title_justify="left"
-    )
+    taken = panel.provenance.taken
+    method = panel.provenance.method if taken is None else f"{taken.method} (taken by auto)"
+    lines = Table(title=f"Panel of {counted(len(panel), 'gene', 'genes')} by {method}", title_justify="left")
     for column in ("", "gene", "score", "reason"):
         lines.add_column(column, justify="right" if column in ("", "score") else "left")
     genes = zip(panel.genes, panel.scores, panel.reasons, strict=True)

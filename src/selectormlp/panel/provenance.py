@@ -13,6 +13,23 @@ GIVEN = "given"
 
 
 @dataclass(frozen=True)
+class Taken:
+    """The method that ``auto`` took.
+
+    Attributes
+    ----------
+    method, options
+        Its name, and its parameters that are not at their defaults.
+    reason
+        A sentence that says why.
+    """
+
+    method: str
+    options: dict[str, Any]
+    reason: str
+
+
+@dataclass(frozen=True)
 class Provenance:
     """How, from what and with what a panel was learned.
 
@@ -61,3 +78,21 @@ class Provenance:
                 f"{len(self.cells) - len(set(self.cells))} cell name(s) repeat among the {len(self.cells)} that the "
                 "panel was learned on; name each once"
             )
+
+    @property
+    def taken(self) -> Taken | None:
+        """The method that ``auto`` took; None where none is written down, or not in the form that ``auto`` has.
+
+        Examples
+        --------
+        >>> choice = {"method": "markers", "options": {}, "reason": "it is the only contender"}
+        >>> Provenance("auto", {"selector": {"choice": choice}}).taken.method
+        'markers'
+        """
+        selector = self.settings.get("selector")
+        choice = selector.get("choice") if self.method == "auto" and isinstance(selector, dict) else None
+        parts = (choice.get("method"), choice.get("options"), choice.get("reason")) if isinstance(choice, dict) else ()
+        match parts:
+            case (str(method), dict(options), str(reason)):
+                return Taken(method, options, reason)
+        return None

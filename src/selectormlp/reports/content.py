@@ -209,11 +209,11 @@ PROTOCOLS = {
 
 def _asked(found: Findings) -> tuple[tuple[str, str], ...]:
     origin, evaluation = found.panel.provenance, found.evaluation
-    splits = evaluation.splits
+    splits, taken = evaluation.splits, origin.taken
     donors = f", {splits.n_donors} donors kept apart" if splits.n_donors else ""
     asked = [
         ("Genes", f"{len(found.panel):,}"),
-        ("Chosen by", origin.method),
+        ("Chosen by", origin.method if taken is None else f"{taken.method}, which auto took: {taken.reason}"),
         ("Cell types", f"{evaluation.label_key} ({len(evaluation.classes)} types)"),
         ("Tested", PROTOCOLS[evaluation.protocol]),
         ("Classifier", f"{evaluation.classifier}, refitted on the panel's genes"),

@@ -116,7 +116,8 @@ def recipe_of(panel: Panel, label_key: str | None, aliases: pd.Index[str] | None
     "the method 'given' cannot be run again"
     """
     origin = panel.provenance
-    method, selector = _method_of(panel)
+    taken = origin.taken  # by 'auto'; to try all its contenders in each split would take as many times as long
+    method, selector = (taken.method, taken.options) if taken else (origin.method, origin.settings.get("selector"))
     found = METHODS.get(method)
     if found is None:
         return f"the method {method!r} cannot be run again"
@@ -130,19 +131,9 @@ def recipe_of(panel: Panel, label_key: str | None, aliases: pd.Index[str] | None
         constraints = Constraints(**origin.settings.get("constraints", {}))
     except (TypeError, InputError) as error:
         return f"its constraints cannot be read ({error})"
-    options = {name: value for name, value in selector.items() if name in known}
+    given = selector if isinstance(selector, Mapping) else {}
+    options = {name: value for name, value in given.items() if name in known}
     return Recipe(method, len(panel), options, constraints, origin.seed or 0, aliases)
-
-
-def _method_of(panel: Panel) -> tuple[str, Mapping[str, Any]]:
-    """Return the method and its options; those that ``auto`` chose, since trying all anew in each split takes long."""
-    origin = panel.provenance
-    selector = origin.settings.get("selector")
-    options = selector if isinstance(selector, Mapping) else {}
-    choice = options.get("choice")
-    if origin.method != "auto" or not isinstance(choice, Mapping) or not isinstance(choice.get("options"), Mapping):
-        return origin.method, options
-    return str(choice.get("method")), choice["options"]
 
 
 def require_recipe(panel: Panel, label_key: str | None, aliases: pd.Index[str] | None = None) -> Recipe:
@@ -220,7 +211,7 @@ def judge(panel: Panel, cells: Cells, label_key: str, aliases: pd.Index[str] | N
     recipe = recipe_of(panel, label_key, aliases)
     if isinstance(recipe, Recipe):
         n_genes = counted(recipe.n_genes, "gene", "genes")
-        tried = "" if panel.provenance.method != "auto" else ", which 'auto' had taken on all of these cells,"
+        tried = "" if panel.provenance.taken is None else ", which 'auto' had taken on all of these cells,"
         note = (
             f"The panel was learned on {n_learned}, which leaves too few{whose} to test it on: in each split "
             f"{recipe.method!r}{tried} chose {n_genes} anew from the training cells. The scores are those of the "
