@@ -29,7 +29,7 @@ CONTENDERS: Mapping[str, Mapping[str, Any]] = {
     "discriminant": {},
     "discriminant-bhattacharyya": {},
     "markers": {},
-    "selector_mlp-budget": {},
+    "selector_mlp-budget": {"panel_steps": 1},  # the ranking is wanted, not the network of the panel
     "forest": {"n_estimators": 100},
 }
 """What is tried, with its options, in this order: what is quick or more often the best comes first, so that little is
@@ -251,7 +251,7 @@ class AutoSelector(GeneSelector):
 
     def _best(self, trials: Trials) -> Trial:
         """Return the first contender that the best one does not beat by more than chance."""
-        plain = [trial for trial in trials.done if "class_weights" not in trial.options]
+        plain = [trial for trial in trials.done if not trial.raises]
         best = max(plain, key=lambda trial: trial.balanced_accuracy)
         for trial in plain:
             gain, error = trials.difference(best, trial)
@@ -262,11 +262,7 @@ class AutoSelector(GeneSelector):
     def _choose(self, trials: Trials) -> tuple[Trial, str]:
         """Return the best trial, and why it is."""
         best = self._best(trials)
-        listed = ", ".join(
-            f"{trial.method} {trial.balanced_accuracy:.3f}"
-            for trial in trials.done
-            if "class_weights" not in trial.options
-        )
+        listed = ", ".join(f"{trial.method} {trial.balanced_accuracy:.3f}" for trial in trials.done if not trial.raises)
         reason = f"balanced accuracy in {len(trials.folds)} folds: {listed}"
         if self.min_recall is None:
             return best, reason
@@ -281,7 +277,7 @@ class AutoSelector(GeneSelector):
         )
 
     def _record(self, options: Mapping[str, Any], n_attempts: int) -> dict[str, Any]:
-        plain = [trial for trial in self.trials_ if "class_weights" not in trial.options]
+        plain = [trial for trial in self.trials_ if not trial.raises]
         tried = {trial.method: dict(trial.options) for trial in plain}
         return {
             "contenders": tried or {self.choice_: dict(options)},

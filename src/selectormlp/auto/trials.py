@@ -89,6 +89,11 @@ class Trial:
     recalls: FloatArray = field(repr=False)
 
     @property
+    def raises(self) -> bool:
+        """Whether it was an attempt to raise the worst class, rather than a contender as it is."""
+        return "class_weights" in self.options
+
+    @property
     def balanced_accuracy(self) -> float:
         """Mean over the classes of the share of their cells that are found."""
         return float(np.nanmean(self.recalls))
@@ -160,7 +165,7 @@ class Trials:
         logger.info(
             "tried %s%s: balanced accuracy %.3f, of the worst class %.3f (%.1f s)",
             method,
-            " with other class weights" if options else "",
+            " with other class weights" if trial.raises else "",
             trial.balanced_accuracy,
             trial.least_recall,
             trial.seconds,
