@@ -92,7 +92,7 @@ def select(place: Path, scheduler: str | None) -> dict[str, object]:
     """Choose the panel; the whole, from opening the file on."""
     import selectormlp as sm
 
-    panel = sm.select(place, label_key="cell_type", n_genes=SIZE, dask_scheduler=scheduler)
+    panel = sm.select(place, label_key="cell_type", n_genes=SIZE, method="discriminant", dask_scheduler=scheduler)
     return {"genes": list(panel.genes)}
 
 
