@@ -469,7 +469,7 @@ def test_an_interruption_leaves_with_its_own_code(cli, monkeypatch, failure, cod
     def stop(*_, **__):
         raise failure
 
-    monkeypatch.setattr("selectormlp.workflow.settings.read_settings", stop)
+    monkeypatch.setattr("selectormlp.workflow.settings_files.read_settings", stop)
     outcome = cli("train")
     assert outcome.code in code
     assert "Traceback" not in outcome.err

@@ -31,8 +31,8 @@ EXPLANATION_NAME = "explanation.csv"
 GENE_COLUMNS = ("gene", "genes", "gene_name", "gene_names", "symbol", "gene_symbol", "symbols", "feature", "name")
 """Headers, in any case, under which genes are looked for, in this order."""
 
-FORMULA_STARTS = "=+-@"
-"""A cell that begins so is a formula to spreadsheets (OWASP, "CSV injection")."""
+FORMULA_STARTS = "=+-@\t\r\n＝＋－＠"
+"""A cell that begins so may be a formula to spreadsheets (OWASP, "CSV injection"), the wide forms to some."""
 
 MOST_BYTES = 1 << 30
 """Size of the largest file read: the JSON of a panel learned on a hundred million cells is of this order."""
