@@ -34,7 +34,7 @@ def choose_panel(settings: SelectSettings, out: Path, *, report: bool = False, p
     adata = None if settings.lazy else read_adata(settings.data[0])
     panel = select_by(settings, adata, progress=progress)
     panel.write(out)  # kept whatever becomes of the report
-    kept = settings_of(panel, settings.data, lazy=settings.lazy, dask_scheduler=settings.dask_scheduler)
+    kept = settings_of(panel, settings.data, lazy=settings.lazy)
     write_settings(kept, out / SETTINGS_NAME)
     if report:
         _report(adata, panel, out, settings)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from selectormlp.data.normalize import Normalization
 from selectormlp.errors import PanelError, SettingsError, counted
@@ -16,7 +16,7 @@ from selectormlp.panel.markers import MARKER_AUC
 from selectormlp.panel.panel import Panel
 from selectormlp.selectors.registry import find_method
 from selectormlp.workflow.panels import PanelSource, PanelTask, select_task
-from selectormlp.workflow.ranking import SET_HERE
+from selectormlp.workflow.ranking import SET_HERE, UNTRUSTED
 from selectormlp.workflow.settings_files import (
     Count,
     CountOrNone,
@@ -88,6 +88,14 @@ class SelectSettings(Settings):
     """Address of a Dask cluster to read with."""
     seed: Seed = 0
     """Seed; the same seed gives the same panel."""
+
+    @field_validator("options")
+    @classmethod
+    def _trusted(cls, options: dict[str, Any]) -> dict[str, Any]:
+        for name in UNTRUSTED:
+            if options.get(name) is not None:
+                raise ValueError(f"{name} names a folder of pickles, which can run any code; set it in Python only")
+        return options
 
     def task(self, *, progress: bool = False) -> PanelTask:
         """Return what is to be done.
@@ -169,11 +177,11 @@ def with_defaults(settings: SelectSettings) -> SelectSettings:
     if method.is_network:
         return settings
     known = method.make().get_params(deep=False)
-    options = {name: value for name, value in known.items() if name not in {*SET_HERE, *method.settings}}
+    options = {name: value for name, value in known.items() if name not in {*SET_HERE, *UNTRUSTED, *method.settings}}
     return settings.model_copy(update={"options": {**json.loads(json.dumps(options)), **settings.options}})
 
 
-def settings_of(panel: Panel, data: Sequence[Path], *, lazy: bool, dask_scheduler: str | None = None) -> SelectSettings:
+def settings_of(panel: Panel, data: Sequence[Path], *, lazy: bool) -> SelectSettings:
     """Return the settings by which a panel is chosen again, as its provenance has them.
 
     Parameters
@@ -182,8 +190,8 @@ def settings_of(panel: Panel, data: Sequence[Path], *, lazy: bool, dask_schedule
         As ``select`` made it.
     data
         The files it was learned from.
-    lazy, dask_scheduler
-        How they were read.
+    lazy
+        Whether they were read from disk.
 
     Returns
     -------
@@ -204,7 +212,7 @@ def settings_of(panel: Panel, data: Sequence[Path], *, lazy: bool, dask_schedule
             "choose it again; only panels that 'select' chose do"
         )
     method = find_method(origin.method)
-    known = set(method.make().get_params(deep=False)) - {*SET_HERE, *method.settings}
+    known = set(method.make().get_params(deep=False)) - {*SET_HERE, *UNTRUSTED, *method.settings}
     given = {
         **{name: recorded.get(name) for name in SOURCE if name in recorded},
         **constraints,
@@ -214,7 +222,6 @@ def settings_of(panel: Panel, data: Sequence[Path], *, lazy: bool, dask_schedule
         "method": origin.method,
         "options": {name: value for name, value in selector.items() if name in known},
         "lazy": lazy,
-        "dask_scheduler": dask_scheduler,
         "seed": origin.seed or 0,
     }
     try:

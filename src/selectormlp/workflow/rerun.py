@@ -180,7 +180,8 @@ def _with_data(settings: Repeatable, data: Sequence[Path]) -> Repeatable:
     """Put in where the data lie now, if that is given."""
     places = tuple(path.absolute() for path in data)
     if settings.command == "select":
-        return changed(settings, data=places or None)
+        # a scheduler can run any code here, and the folder may be a stranger's; the panel is the same without
+        return changed(settings.model_copy(update={"dask_scheduler": None}), data=places or None)
     if len(places) > 1:
         raise SettingsError(f"--data names {len(places)} places; one is expected, as the command takes one")
     place = places[0] if places else None
