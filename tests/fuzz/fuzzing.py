@@ -4,6 +4,7 @@
 """
 
 import argparse
+import logging
 import resource
 import shutil
 import signal
@@ -88,6 +89,7 @@ def main():
     given = parser.parse_args()
     from fuzz.readers import readers
 
+    logging.disable(logging.CRITICAL)
     seed = int(time.time()) if given.seed is None else given.seed
     chosen = {name: reader for name, reader in readers().items() if given.only in name}
     held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()

@@ -26,7 +26,21 @@ TEXTS = (
     "selectormlp",
     "null",
 )
-TOKENS = (b"{", b"}", b"[", b"]", b'"', b",", b":", b"\n", b"\0", b"\xff", b"&a *a", b"<<: ", b"!!python/name:os.system ")
+TOKENS = (
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b'"',
+    b",",
+    b":",
+    b"\n",
+    b"\0",
+    b"\xff",
+    b"&a *a",
+    b"<<: ",
+    b"!!python/name:os.system ",
+)
 TOKENS += (b"---\n", b"- ", b"[[", b"1e999", b"9" * 5000, b"\\ud800", b"'", b"\t", b"NaN", b"\xef\xbb\xbf", b"[" * 3000)
 
 
@@ -51,7 +65,9 @@ def surprise(rng):
 
 def mutate_value(value, rng):
     """Change one place in a JSON value: replace it, or drop, double or rename a part."""
-    parts = list(value.items()) if isinstance(value, dict) else list(enumerate(value)) if isinstance(value, list) else []
+    parts = (
+        list(value.items()) if isinstance(value, dict) else list(enumerate(value)) if isinstance(value, list) else []
+    )
     if not parts or rng.random() < 0.15:
         return surprise(rng)
     key, part = parts[rng.integers(len(parts))]

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 import yaml
-from fuzz import mutate
 
+from fuzz import mutate
 from selectormlp.data.anndata_files import read_adata
 from selectormlp.data.anndata_io import CellsSource, cells_from_adata
 from selectormlp.data.anndata_lazy import open_adata, stored_cells
@@ -73,7 +73,9 @@ def settings_example(command, suffix):
 
 
 def _toml(values):
-    return "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items() if value is not None and value != {})
+    return "".join(
+        f"{key} = {json.dumps(value)}\n" for key, value in values.items() if value is not None and value != {}
+    )
 
 
 def a_panel():

@@ -1,15 +1,11 @@
 """A short run of the fuzzer, always the same; `make fuzz` runs it for longer, each time another way."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 pytest.importorskip("resource", reason="limits of time and memory are those of POSIX")
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from fuzz.fuzzing import fuzz, judge  # noqa: E402
-from fuzz.readers import readers  # noqa: E402
+from fuzz.fuzzing import fuzz, judge
+from fuzz.readers import readers
 
 READERS = readers()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import import_module
 
-from selectormlp.errors import SettingsError, nearest
+from selectormlp.errors import SettingsError, nearest, quoted
 from selectormlp.workflow.settings_files import Settings
 
 KINDS: Mapping[str, tuple[str, str]] = {
@@ -32,7 +32,7 @@ def find_kind(command: str) -> type[Settings]:
     'SelectSettings'
     """
     if command not in KINDS:
-        raise SettingsError(f"the command {command!r} has no settings file; {nearest(command, KINDS)}")
+        raise SettingsError(f"the command {quoted([command])} has no settings file; {nearest(command, KINDS)}")
     module, name = KINDS[command]
     kind: type[Settings] = getattr(import_module(f"selectormlp.workflow.{module}"), name)
     return kind
