@@ -5,9 +5,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 BENCH_STAMP := $(VENV)/.bench-installed
 BENCH_ARGS ?=
+MINUTES ?= 5
 export MPLBACKEND := Agg
 
-.PHONY: help install demo test test-slow lint types bench bench-speed bench-accuracy clean
+.PHONY: help install demo test test-slow fuzz lint types audit package bench bench-speed bench-accuracy clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -28,6 +29,9 @@ test: install  ## run the tests (a few minutes)
 test-slow: install  ## run the slower checks too
 	$(BIN)/python -m pytest
 
+fuzz: install  ## feed damaged and hostile files to all readers for MINUTES (5); what goes wrong is kept in fuzz_findings/
+	$(BIN)/python tests/fuzz/fuzzing.py $(MINUTES)
+
 lint: install  ## check style, format and the order of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -35,6 +39,20 @@ lint: install  ## check style, format and the order of imports
 
 types: install  ## check types
 	$(BIN)/mypy
+
+audit:  ## look the pinned packages up among known vulnerabilities (needs the network)
+	$(PYTHON) -m venv .package/audit
+	.package/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
+	.package/audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip
+
+package: install  ## build sdist and wheel, install the wheel into an empty environment, use it from there
+	rm -rf dist .package
+	$(BIN)/python -m build --outdir dist
+	$(PYTHON) -m venv .package/venv
+	.package/venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt dist/*.whl mypy
+	cp tests/packaging/client.py .package
+	cd .package && venv/bin/python client.py && venv/bin/mypy --strict client.py
+	cd .package && venv/bin/selectormlp demo --out demo_results
 
 bench: bench-speed bench-accuracy  ## measure speed, then the accuracy of panels beside other methods
 
@@ -50,4 +68,4 @@ $(BENCH_STAMP): $(STAMP)
 	touch $(BENCH_STAMP)
 
 clean:  ## remove what the targets above have made
-	rm -rf $(VENV) demo_results .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage htmlcov
+	rm -rf $(VENV) demo_results dist .package fuzz_findings .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage htmlcov

@@ -29,7 +29,8 @@ from selectormlp.evaluation.masking import masking_curve, masking_sizes
 from selectormlp.evaluation.refit import count_confusion, make_classifier, refit_predict
 from selectormlp.files import written_whole
 from selectormlp.selectors.classifier import ClassifyingSelector
-from selectormlp.workflow.settings import SplitSettings, TrainSettings, read_settings
+from selectormlp.workflow.settings import SplitSettings, TrainSettings
+from selectormlp.workflow.settings_files import read_settings
 from selectormlp.workflow.train import build_selector
 
 CONFIGS = Path(__file__).parents[1] / "configs"

@@ -46,6 +46,10 @@ class OutputError(InputError):
     """Results cannot be written where they were asked for."""
 
 
+MOST_CHARACTERS = 200
+"""Of a name in a message."""
+
+
 def nearest(name: str, valid: Iterable[str], *, most: int = 3) -> str:
     """Say which valid names come nearest to one that was not found.
 
@@ -100,7 +104,7 @@ def counted(number: int, one: str, many: str) -> str:
 
 
 def quoted(names: Iterable[object], *, most: int = 8) -> str:
-    """Join names for a message, each in quotes, the first ``most`` of them.
+    """Join names for a message, each in quotes, the first ``most`` of them; what is long is cut.
 
     Examples
     --------
@@ -109,6 +113,7 @@ def quoted(names: Iterable[object], *, most: int = 8) -> str:
     >>> quoted("abcdef", most=2)
     "'a', 'b' and 4 more"
     """
-    listed = [repr(str(name)) for name in names]
-    shown = ", ".join(listed[:most])
+    listed = [str(name) for name in names]
+    cut = (name if len(name) <= MOST_CHARACTERS else f"{name[:MOST_CHARACTERS]}…" for name in listed[:most])
+    shown = ", ".join(map(repr, cut))
     return shown if len(listed) <= most else f"{shown} and {len(listed) - most} more"

@@ -435,14 +435,14 @@ def test_results_that_could_not_be_written_are_not_computed(refused, settings_fi
 HELP = "; see 'selectormlp {} --help'"
 USAGE = {
     "no such command": (["splitdata"], ["no such command 'splitdata'", "did you mean 'split_data'?"]),
-    "no such option": (["split_data", "--confg", "x"], ["no such option '--confg'; did you mean '--config'?"]),
+    "no such option": (["split_data", "--confg", "x"], ["no such option '--confg'; did you mean '--config'"]),
     "no such option, far off": (
         ["explain", "--xyz", "x"],
         ["no such option '--xyz'; there are: '--panel', '--label-key'"],
     ),
     "no such option of all": (["--xyz"], ["no such option '--xyz'; there are: '--help'"]),
     "argument too many": (["split_data", "x"], ["unexpected extra argument", HELP.format("split_data")]),
-    "argument missing": (["run"], ["missing argument", HELP.format("run")]),
+    "argument missing": (["run", "--out", "y"], ["missing argument", HELP.format("run")]),
     "option missing": (["run", "x", "--out", "y"], ["missing option '--label-key'", HELP.format("run")]),
     "negative seed": (["split_data", "--seed", "-1"], ["--seed", "-1", "0"]),
     "seed too large": (
@@ -469,7 +469,7 @@ def test_an_interruption_leaves_with_its_own_code(cli, monkeypatch, failure, cod
     def stop(*_, **__):
         raise failure
 
-    monkeypatch.setattr("selectormlp.workflow.settings.read_settings", stop)
+    monkeypatch.setattr("selectormlp.workflow.settings_files.read_settings", stop)
     outcome = cli("train")
     assert outcome.code in code
     assert "Traceback" not in outcome.err

@@ -24,7 +24,7 @@ def wide_terminal(monkeypatch):
 def test_the_commands_are_those_promised():
     seed_steps = {"split_data", "train", "feature_selection", "run", "demo"}
     panels = {"select", "extend", "explain", "evaluate", "compare", "predict", "report"}
-    assert set(COMMANDS) == seed_steps | panels | {"inspect"}
+    assert set(COMMANDS) == seed_steps | panels | {"inspect", "rerun", "schema"}
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -44,8 +44,9 @@ def test_help_is_complete(cli, command):
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_takes_a_seed_and_can_be_quiet(command):
     options = {name for parameter in COMMANDS[command].params for name in parameter.opts}
-    assert "--quiet" in options
-    assert ("--seed" in options) == (command not in ("explain", "inspect", "predict"))  # which have nothing random
+    assert ("--quiet" in options) == (command != "schema")  # which says nothing else
+    no_seed = ("explain", "inspect", "predict", "rerun", "schema")  # nothing random, or as recorded
+    assert ("--seed" in options) == (command not in no_seed)
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"]])

@@ -9,9 +9,8 @@ from selectormlp.workflow.settings import (
     RunSettings,
     SplitSettings,
     TrainSettings,
-    changed,
-    read_settings,
 )
+from selectormlp.workflow.settings_files import changed, read_settings
 
 PUBLISHED_SPLIT = {
     "adata_path": "raw_data/adata.h5ad.gz",

@@ -5,14 +5,19 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from selectormlp.cli import evaluation, panels
 from selectormlp.cli import report as reports
-from selectormlp.cli.options import Data, DataFiles, ExcludeLabel, LabelKey, Layer, Normalize, Out, Quiet, SeedFlag
+from selectormlp.cli import settings as settings_commands
+from selectormlp.cli.options import DataFiles, ExcludeLabel, Layer, Normalize, Out, Quiet, SeedFlag
+from selectormlp.cli.settings import PrintConfig, UsageError, given_flags, print_settings, require
 from selectormlp.errors import SelectorMLPError, nearest
+
+if TYPE_CHECKING:
+    from selectormlp.workflow.settings import RunSettings
 
 app = typer.Typer(
     name="selectormlp",
@@ -22,9 +27,6 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-
-UsageError: Any = typer.BadParameter.__base__
-"""Wrong words on the command line; not every version of typer takes it from the same place."""
 
 
 class ModelType(StrEnum):
@@ -36,25 +38,30 @@ class ModelType(StrEnum):
 
 
 def _config(default: str) -> Any:
-    return typer.Option("--config", help=f"Settings file (JSON). [default: {default}]", show_default=False)
+    return typer.Option(
+        "--config", help=f"Settings file (JSON, YAML or TOML). [default: {default}]", show_default=False
+    )
 
 
 @app.command("split_data", epilog="Example: `selectormlp split_data --config configs/split_data.json`")
 def split_data(
     config: Annotated[Path, _config("configs/split_data.json")] = Path("configs/split_data.json"),
+    print_config: PrintConfig = False,
     seed: SeedFlag = None,
     quiet: Quiet = False,
 ) -> None:
     """Split an AnnData file into training, validation and test files, class by class."""
     from selectormlp.cli.terminal import print_files, print_split, set_up_log
     from selectormlp.workflow.progress import progress_bar
-    from selectormlp.workflow.settings import SplitSettings, read_settings
+    from selectormlp.workflow.settings import SplitSettings
+    from selectormlp.workflow.settings_files import changed, read_settings
     from selectormlp.workflow.split import split_file
 
     progress = set_up_log(quiet=quiet)
-    settings = read_settings(SplitSettings, config)
-    if seed is not None:
-        settings = settings.model_copy(update={"shuffle_seed": seed})
+    settings = changed(read_settings(SplitSettings, config), shuffle_seed=seed)
+    if print_config:
+        print_settings(settings)
+        return
     with progress_bar("splitting", visible=progress):
         report = split_file(settings)
     print_split(report.cells)
@@ -63,6 +70,7 @@ def split_data(
 
 @app.command(epilog="Example: `selectormlp train --config configs/train.json --model_type svm`")
 def train(
+    ctx: typer.Context,
     config: Annotated[Path, _config("configs/train.json")] = Path("configs/train.json"),
     model_type: Annotated[
         ModelType, typer.Option("--model_type", "--model-type", help="Kind of model.")
@@ -81,23 +89,29 @@ def train(
     strategy: Annotated[
         str | None, typer.Option(help="auto, or ddp (each process holds the network).", show_default=False)
     ] = None,
+    print_config: PrintConfig = False,
     seed: SeedFlag = None,
     quiet: Quiet = False,
 ) -> None:
     """Train a model on the training file; the best epoch on the validation file is kept."""
     from selectormlp.cli.terminal import print_files, set_up_log
     from selectormlp.networks.placement import is_writer
-    from selectormlp.workflow.settings import TrainSettings, changed, read_settings
+    from selectormlp.workflow.settings import TrainSettings
+    from selectormlp.workflow.settings_files import changed, read_settings
     from selectormlp.workflow.train import train_from_files
 
     progress = set_up_log(quiet=quiet, errors_only=not is_writer())
     settings = changed(
         read_settings(TrainSettings, config),
+        model_type=model_type.value if "model_type" in given_flags(ctx) else None,
         restart=restart or None,
         data={"lazy": lazy},
         training={"seed": seed, "devices": devices, "num_nodes": num_nodes, "strategy": strategy},
     )
-    report = train_from_files(settings, model_type.value, progress=progress)
+    if print_config:
+        print_settings(settings)
+        return
+    report = train_from_files(settings, settings.model_type, progress=progress)
     if not is_writer():
         return
     print_files([report.model_file, *sorted(report.log_folder.iterdir())])
@@ -129,26 +143,40 @@ def feature_selection(
         bool | None,
         typer.Option("--lazy/--in-memory", help="Leave the cells on disk. [default: where the split is an index]"),
     ] = None,
+    print_config: PrintConfig = False,
     seed: SeedFlag = None,
     quiet: Quiet = False,
 ) -> None:
     """Rank the genes of a trained model and show how accuracy falls as genes are masked."""
     from selectormlp.cli.terminal import print_files, set_up_log
     from selectormlp.workflow.feature_selection import select_features_from_files
-    from selectormlp.workflow.settings import FeatureSelectionSettings, changed, read_settings
+    from selectormlp.workflow.settings import FeatureSelectionSettings
+    from selectormlp.workflow.settings_files import changed, read_settings
 
     progress = set_up_log(quiet=quiet)
     settings = read_settings(FeatureSelectionSettings, config)
     settings = changed(settings, model_path=model_path, method=method, seed=seed, lazy=lazy)
+    if print_config:
+        print_settings(settings)
+        return
     report = select_features_from_files(settings, model_type.value if model_type else None, progress=progress)
     print_files(report.files)
 
 
 @app.command(epilog="Example: `selectormlp run cells.h5ad --label-key cell_type --out results`")
 def run(
-    data: Data,
-    label_key: LabelKey,
+    ctx: typer.Context,
     out: Out,
+    data: Annotated[
+        Path | None,
+        typer.Argument(
+            help="AnnData: h5ad, gzipped h5ad or zarr. Or in the file of --config.", metavar="DATA", show_default=False
+        ),
+    ] = None,
+    label_key: Annotated[
+        str | None,
+        typer.Option(help="Column of obs with the cell type. Or in the file of --config.", show_default=False),
+    ] = None,
     donor_key: Annotated[
         str | None, typer.Option(help="Column of obs with the donor: no donor lies on two sides of the split.")
     ] = None,
@@ -163,8 +191,9 @@ def run(
         ),
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="Settings file (JSON); what it leaves out adapts to the data.")
+        Path | None, typer.Option(help="Settings file (JSON, YAML or TOML); what it leaves out adapts to the data.")
     ] = None,
+    print_config: PrintConfig = False,
     report: Annotated[
         bool, typer.Option("--report", help="Write report.html too, of a panel by the first --method, or discriminant.")
     ] = False,
@@ -174,19 +203,34 @@ def run(
 ) -> None:
     """Split, train SelectorMLP, MLP and SVM, rank and mask their genes, all in one go."""
     from selectormlp.cli.terminal import set_up_log
-    from selectormlp.data.anndata_files import read_adata
-    from selectormlp.data.anndata_io import CellsSource
     from selectormlp.files import check_folders
-    from selectormlp.workflow.settings import RunSettings, read_settings
+    from selectormlp.workflow.settings import RunSettings
+    from selectormlp.workflow.settings_files import changed, read_settings
 
     progress = set_up_log(quiet=quiet)
-    check_folders(out, *([out / "panel"] if report else []))
     settings = RunSettings() if config is None else read_settings(RunSettings, config)
-    if method:
-        settings = settings.model_copy(update={"methods": tuple(method)})
-    source = CellsSource(label_key, donor_key, layer, normalize, tuple(exclude_label or ()))  # type: ignore[arg-type]
-    size = report_size if report else None
-    _run(read_adata(data), source, out, settings, seed=seed, progress=progress, report_size=size, name=data.name)
+    given = given_flags(ctx)
+    cells = {name: value for name, value in (("layer", layer), ("normalize", normalize)) if name in given}
+    if data is not None:
+        settings = settings.model_copy(update={"cells": settings.cells.model_copy(update={"dataset": None})})
+    settings = changed(
+        settings,
+        cells={
+            **cells,
+            "adata_path": data,
+            "label_key": label_key,
+            "donor_key": donor_key,
+            "exclude_labels": tuple(exclude_label or ()) or None,
+        },
+        methods=tuple(method or ()) or None,
+        report_size=report_size if report else None,
+        training={"seed": seed},
+        masking={"seed": seed},
+    )
+    require(ctx, "argument 'DATA'", settings.cells.adata_path or settings.cells.dataset)
+    require(ctx, "option '--label-key'", settings.cells.label_key)
+    check_folders(out, *([out / "panel"] if settings.report_size else []))
+    _run(settings, out, progress=progress, print_config=print_config)
 
 
 @app.command(epilog="Example: `selectormlp demo --out demo_results`")
@@ -197,15 +241,15 @@ def demo(
 ) -> None:
     """Run everything, the report too, on 700 blood cells of 10 types that scanpy ships (`pbmc68k_reduced`)."""
     from selectormlp.cli.terminal import set_up_log
-    from selectormlp.data.anndata_io import CellsSource
-    from selectormlp.data.datasets import pbmc68k
     from selectormlp.files import check_folders
-    from selectormlp.workflow.settings import RunSettings
+    from selectormlp.workflow.settings import CellsSettings, RunSettings
+    from selectormlp.workflow.settings_files import changed
 
     progress = set_up_log(quiet=quiet)
     check_folders(out, out / "panel")
-    source = CellsSource("bulk_labels")
-    _run(pbmc68k(), source, out, RunSettings(), seed=seed, progress=progress, report_size=25, name="pbmc68k_reduced")
+    cells = CellsSettings(dataset="pbmc68k", label_key="bulk_labels")
+    settings = changed(RunSettings(cells=cells, report_size=25), training={"seed": seed}, masking={"seed": seed})
+    _run(settings, out, progress=progress)
 
 
 @app.command(epilog="Example: `selectormlp inspect atlas.h5ad --label-key cell_type --donor-key donor`")
@@ -253,37 +297,18 @@ app.command(
 app.command(epilog="Example: `selectormlp predict new.h5ad --model classifier.safetensors --out predictions`")(
     evaluation.predict
 )
+app.command(epilog="Example: `selectormlp schema train --out schemas`")(settings_commands.schema)
+app.command(epilog="Example: `selectormlp rerun panel --out panel_again`")(settings_commands.rerun)
 
 
-def _run(
-    adata: Any,
-    source: Any,
-    out: Path,
-    settings: Any,
-    *,
-    seed: int | None,
-    progress: bool,
-    report_size: int | None,
-    name: str,
-) -> None:
-    from selectormlp.cli.report import command_line
-    from selectormlp.cli.terminal import print_comparison, print_files
-    from selectormlp.workflow.run import run_all
+def _run(settings: RunSettings, out: Path, *, progress: bool, print_config: bool = False) -> None:
+    from selectormlp.cli import running
+    from selectormlp.workflow.run import plan_run
 
-    if seed is not None:
-        sections = {name: getattr(settings, name).model_copy(update={"seed": seed}) for name in ("training", "masking")}
-        settings = settings.model_copy(update=sections)
-    report = run_all(adata, source, out, settings, progress=progress)
-    print_comparison(report.table)
-    files = list(report.files)
-    if report_size is not None:
-        from selectormlp.workflow.reporting import report_on_run
-
-        page = report_on_run(
-            adata, source, out, report, settings, n_genes=report_size, data_name=name, command=command_line()
-        )
-        files += [out / "panel" / "panel.csv", page]
-    print_files(files)
+    if print_config:
+        print_settings(plan_run(*running.read_cells(settings), settings)[1])
+        return
+    running.run(settings, out, progress=progress)
 
 
 def main() -> None:

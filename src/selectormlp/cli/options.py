@@ -16,6 +16,12 @@ DataFiles = Annotated[
     list[Path],
     typer.Argument(help="AnnData: h5ad, gzipped h5ad or zarr; several with --lazy.", show_default=False),
 ]
+DataFilesIfNeeded = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        help="AnnData: h5ad, gzipped h5ad or zarr; several with --lazy. Or in the file of --config.", show_default=False
+    ),
+]
 Lazy = Annotated[
     bool, typer.Option("--lazy", help="Leave expression on disk: for data larger than memory, in one or many files.")
 ]

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from selectormlp.cli import options as opt
+from selectormlp.cli.settings import PrintConfig, given_flags, print_settings, require
+
+if TYPE_CHECKING:
+    from selectormlp.workflow.panel_settings import SelectSettings
 
 SAME_NAME = (
     "label_key",
@@ -30,9 +34,10 @@ SAME_NAME = (
 
 
 def select(
-    data: opt.DataFiles,
-    size: Annotated[int, typer.Option(min=1, help="Number of genes.", show_default=False)],
+    ctx: typer.Context,
     out: opt.Out,
+    data: opt.DataFilesIfNeeded = None,
+    size: Annotated[int | None, typer.Option(min=1, help="Number of genes.", show_default=False)] = None,
     label_key: opt.LabelKeyIfNeeded = None,
     method: opt.MethodName = "auto",
     layer: opt.Layer = None,
@@ -56,34 +61,68 @@ def select(
     min_recall: opt.MinRecall = None,
     max_minutes: opt.MaxMinutes = None,
     report: Annotated[bool, typer.Option("--report", help="Write report.html to the folder too.")] = False,
+    config: Annotated[
+        Path | None, typer.Option(help="Settings file (JSON, YAML or TOML); flags override it.", show_default=False)
+    ] = None,
+    print_config: PrintConfig = False,
     lazy: opt.Lazy = False,
     dask_scheduler: opt.DaskScheduler = None,
     seed: opt.SeedFlag = None,
     quiet: opt.Quiet = False,
 ) -> None:
-    """Choose a panel of exactly so many genes; panel.csv, panel.json and genes.txt go to the folder."""
-    from selectormlp.api import select as select_genes
+    """Choose a panel of exactly so many genes; panel.csv, .json, genes.txt and settings.json go to the folder."""
+    from selectormlp.cli.running import choose_panel, panel_files
     from selectormlp.errors import SettingsError
     from selectormlp.files import check_files
+    from selectormlp.workflow.panel_settings import check_reading, with_defaults
 
-    check_files(*_files(out, report=report))
-    if report and label_key is None:
+    check_files(*panel_files(out, settings=True, report=report))
+    settings, progress = _select_settings(ctx, locals())
+    if report and settings.label_key is None:
         raise SettingsError("a report needs cell types to test the panel on; name their column with --label-key")
-    lazy = lazy or dask_scheduler is not None
-    if report and lazy:
+    if report and settings.lazy:
         raise SettingsError(
             "a report is made of cells in memory; leave --report out, and make one of a part of the cells with "
             "'selectormlp report'"
         )
-    if len(data) > 1 and not lazy:
-        raise SettingsError(f"{len(data)} files are named; several are read only with --lazy, from disk")
-    if lazy:
-        given = _arguments(locals())
-        _write(select_genes(data, n_genes=size, dask_scheduler=dask_scheduler, **given), out)
+    check_reading(settings)
+    if print_config:
+        print_settings(with_defaults(settings))
         return
-    adata, given = _read({**locals(), "data": data[0]})
-    chosen = select_genes(adata, n_genes=size, **given)
-    _write(chosen, out, page=_report(adata, chosen, out, data[0], given) if report else None)
+    choose_panel(settings, out, report=report, progress=progress)
+
+
+def _select_settings(ctx: typer.Context, flags: dict[str, Any]) -> tuple[SelectSettings, bool]:
+    """Read the settings file, where there is one, and put in what flags say; say whether to draw progress."""
+    from selectormlp.workflow.panel_settings import SelectSettings
+    from selectormlp.workflow.settings_files import changed, read_settings
+
+    settings = SelectSettings() if flags["config"] is None else read_settings(SelectSettings, flags["config"])
+    given = given_flags(ctx)
+    arguments = _arguments(flags)
+    update = {name: arguments[name] for name in SAME_NAME if name in given and name in SelectSettings.model_fields}
+    update |= {new: arguments[new] for old, new in RENAMED.items() if old in given}
+    update |= {"n_genes": flags["size"], "data": tuple(flags["data"] or ()) or None}
+    update["dask_scheduler"] = flags["dask_scheduler"]
+    update["lazy"] = flags["lazy"] or flags["dask_scheduler"] is not None or None
+    options = {name: flags[name] for name in ("min_recall", "max_minutes") if name in given}
+    settings = changed(settings, **update, options={**settings.options, **options})
+    require(ctx, "argument 'DATA...'", settings.data)
+    require(ctx, "option '--size'", settings.n_genes)
+    return settings, arguments["progress"]
+
+
+RENAMED = {
+    "exclude_label": "exclude_labels",
+    "forbid": "forbidden",
+    "forbid_file": "forbidden",
+    "candidates": "candidates",
+    "must_have": "must_have",
+    "must_have_file": "must_have",
+    "costs": "costs",
+    "seed": "seed",
+}
+"""Flags of ``select`` and the settings that they are for."""
 
 
 def extend(
@@ -118,10 +157,11 @@ def extend(
 ) -> None:
     """Add genes to an existing panel, each with its gain; the whole panel goes to the folder."""
     from selectormlp.api import extend as extend_genes
+    from selectormlp.cli.running import panel_files
     from selectormlp.files import check_files
     from selectormlp.panel.storage import read_panel
 
-    check_files(*_files(out))
+    check_files(*panel_files(out))
     existing = read_panel(panel)
     adata, given = _read(locals())
     _write(extend_genes(adata, existing, n_new=add, **given), out, n_known=len(existing))
@@ -176,7 +216,7 @@ def _arguments(flags: dict[str, Any]) -> dict[str, Any]:
         return () if flags.get(name) is None else read_panel(flags[name]).genes
 
     given = {name: flags[name] for name in SAME_NAME if name in flags}
-    given["exclude_labels"] = flags["exclude_label"] or ()
+    given["exclude_labels"] = tuple(flags["exclude_label"] or ())
     given["forbidden"] = (*(flags["forbid"] or ()), *genes_of("forbid_file"))
     given["candidates"] = None if flags["candidates"] is None else genes_of("candidates")
     if "size" in flags or "add" in flags:
@@ -187,27 +227,10 @@ def _arguments(flags: dict[str, Any]) -> dict[str, Any]:
     return given
 
 
-def _report(adata: Any, panel: Any, out: Path, data: Path, given: dict[str, Any]) -> Path:
-    from selectormlp.api_report import report
-    from selectormlp.cli.report import command_line
-
-    names = ("label_key", "donor_key", "layer", "normalize", "exclude_labels", "gene_name_key", "seed")
-    panel.write(out)  # kept whatever becomes of the report
-    same = {name: given[name] for name in names}
-    return report(adata, panel, out, **same, data_name=data.name, command=command_line())
-
-
-def _write(panel: Any, out: Path, *, n_known: int = 0, page: Path | None = None) -> None:
+def _write(panel: Any, out: Path, *, n_known: int = 0) -> None:
+    from selectormlp.cli.running import panel_files
     from selectormlp.cli.terminal import print_files, print_panel
 
     panel.write(out)
     print_panel(panel, n_known=n_known)
-    files = _files(out)
-    print_files(files if page is None else [*files, page])
-
-
-def _files(out: Path, *, report: bool = False) -> list[Path]:
-    """Return the files that go to the folder of a panel."""
-    from selectormlp.panel.storage import CSV_NAME, JSON_NAME, LIST_NAME
-
-    return [out / name for name in (CSV_NAME, JSON_NAME, LIST_NAME, *(["report.html"] if report else []))]
+    print_files(panel_files(out))

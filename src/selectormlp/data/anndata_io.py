@@ -319,7 +319,9 @@ def carried_classes(adata: AnnData, label_key: str) -> tuple[str, ...] | None:
         If a class is in the list twice.
     """
     carried = adata.uns.get(UNS_KEY)
-    if not isinstance(carried, dict) or carried.get("label_key") != label_key:
+    if not isinstance(carried, dict) or not isinstance(carried.get("label_key"), str):
+        return None  # an array would compare place by place
+    if carried["label_key"] != label_key:
         return None
     classes = np.asarray(carried.get("classes", ()))
     if classes.ndim != 1 or not classes.size:

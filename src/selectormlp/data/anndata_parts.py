@@ -76,22 +76,22 @@ def open_file(place: Path, wanted: Sequence[tuple[str | None, str]] | None, laye
         )
     store = open_store(place)
     check_parts(place, store)
-    key = _matrix_key(store, place, layer)
     try:
+        key = _matrix_key(store, place, layer)
         obs = _read_obs(store["obs"], wanted)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # old formats
             var = read_elem(store["var"])
             carried = read_elem(store["uns"][UNS_KEY]) if UNS_KEY in store.get("uns", {}) else None
+        var.index = var.index.astype(str)
     except DataError:
         raise
     except Exception as error:  # anndata, h5py and zarr raise many kinds; each means the same to the user
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise DataError(
-            f"obs and var of {str(place)!r} cannot be read ({reason}); the file may be truncated or of an old format: "
-            "copy it again, or read it in memory and write it anew with adata.write_h5ad()"
+            f"obs, var or layers of {str(place)!r} cannot be read ({reason}); the file may be truncated or of an old "
+            "format: copy it again, or read it in memory and write it anew with adata.write_h5ad()"
         ) from error
-    var.index = var.index.astype(str)
     check_unique(var.index, "gene", "adata.var_names_make_unique()")
     matrix = DiskMatrix(place, key)
     if matrix.shape != (len(obs), len(var)):
@@ -187,7 +187,7 @@ def _joined_column(parts: Sequence[pd.Series]) -> npt.NDArray[Any] | pd.Categori
 def _same_carried(first: dict[str, object], other: object) -> bool:
     return (
         isinstance(other, dict)
-        and first.get("label_key") == other.get("label_key")
+        and repr(first.get("label_key")) == repr(other.get("label_key"))
         and np.array_equal(np.asarray(first.get("classes", ())), np.asarray(other.get("classes", ())))
     )
 

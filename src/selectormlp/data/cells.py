@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -147,9 +147,10 @@ def as_matrix(X: object) -> Matrix:
     Raises
     ------
     DataError
-        If it is not a numeric matrix, has no cells or no genes, or holds NaN or infinite values.
+        If it is not a numeric matrix, is sparse and damaged, has no cells or no genes, or holds NaN or infinite values.
     """
     if sp.issparse(X):
+        _check_sparse(X)
         compressed = X.tocsr()  # type: ignore[attr-defined]
         data = _as_float32(compressed.data)
         csr = sp.csr_array((data, compressed.indices, compressed.indptr), shape=compressed.shape)
@@ -173,6 +174,33 @@ def as_matrix(X: object) -> Matrix:
             "remove or replace them (for example numpy.nan_to_num) and try again"
         )
     return matrix
+
+
+def _check_sparse(X: Any) -> None:
+    """Refuse positions outside the matrix, by which SciPy would read and write memory that is not its own."""
+    if X.format not in ("csr", "csc", "bsr"):
+        return
+    height, width = X.blocksize if X.format == "bsr" else (1, 1)
+    shape = (X.shape[0] // height, X.shape[1] // width)
+    n_lines, n_positions = shape[::-1] if X.format == "csc" else shape
+    starts, positions = X.indptr, X.indices
+    fits = all(np.ndim(part) == 1 and part.dtype.kind in "iu" for part in (starts, positions)) and np.ndim(X.data) > 0
+    n_stored = min(len(positions), len(X.data)) if fits else 0
+    fits = (
+        fits
+        and len(starts) == n_lines + 1
+        and starts[0] == 0
+        and starts[-1] <= n_stored
+        and (np.diff(starts) >= 0).all()
+    )
+    if fits and starts[-1]:
+        used = positions[: starts[-1]]
+        fits = used.min() >= 0 and used.max() < n_positions
+    if not fits:
+        raise DataError(
+            f"the sparse matrix of {X.shape[0]} cells × {X.shape[1]} genes is damaged: its indptr or indices point "
+            "outside it; copy the file again, or make the matrix anew"
+        )
 
 
 def _as_float32(values: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:

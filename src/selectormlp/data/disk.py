@@ -95,7 +95,18 @@ class DiskMatrix:
         self.path = Path(path).absolute()
         self.key = key
         self._opened: _Opened | None = None
-        source = open_store(self.path)[key]
+        try:
+            self._describe(open_store(self.path)[key])
+        except DataError:
+            raise
+        except Exception as error:  # h5py and zarr raise many kinds; each means that parts are missing or others
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            raise DataError(
+                f"{self} is damaged ({reason}); copy the file again, or write it anew with adata.write_h5ad()"
+            ) from error
+
+    def _describe(self, source: Any) -> None:
+        """Read how the matrix is stored, and of which shape it is."""
         encoding = source.attrs.get("encoding-type", "array" if hasattr(source, "dtype") else "an old kind of group")
         if encoding not in FORMATS:
             raise DataError(

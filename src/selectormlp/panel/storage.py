@@ -31,8 +31,8 @@ EXPLANATION_NAME = "explanation.csv"
 GENE_COLUMNS = ("gene", "genes", "gene_name", "gene_names", "symbol", "gene_symbol", "symbols", "feature", "name")
 """Headers, in any case, under which genes are looked for, in this order."""
 
-FORMULA_STARTS = "=+-@"
-"""A cell that begins so is a formula to spreadsheets (OWASP, "CSV injection")."""
+FORMULA_STARTS = "=+-@\t\r\n＝＋－＠"
+"""A cell that begins so may be a formula to spreadsheets (OWASP, "CSV injection"), the wide forms to some."""
 
 MOST_BYTES = 1 << 30
 """Size of the largest file read: the JSON of a panel learned on a hundred million cells is of this order."""
@@ -160,7 +160,7 @@ def read_costs(path: Path | str) -> dict[str, float]:
         header = [cell.casefold() for cell in rows[0]] if rows else []
         if "cost" not in header:
             raise PanelError("no column is headed 'cost'; expected the header gene,cost")
-        genes = _from_rows(rows).genes
+        genes = _from_rows(rows, has_header=True).genes
         costs = [_number(row[header.index("cost")]) if header.index("cost") < len(row) else None for row in rows[1:]]
         missing = [gene for gene, cost in zip(genes, costs, strict=True) if cost is None]
         if missing:
@@ -244,15 +244,16 @@ def _rows_of(text: str) -> list[list[str]]:
     return [[_unshielded(cell.strip()) for cell in row] for row in rows]
 
 
-def _from_rows(rows: Sequence[Sequence[str]]) -> Panel:
-    """Make a panel of a table whose first line may be a header."""
+def _from_rows(rows: Sequence[Sequence[str]], *, has_header: bool | None = None) -> Panel:
+    """Make a panel of a table whose first line may be a header: None looks whether it is."""
     filled = [row for row in rows if any(row)]
     if not filled:
         raise PanelError("the file holds no genes; expected a line a gene")
     header = [cell.casefold() for cell in filled[0]]
     named = [header.index(name) for name in GENE_COLUMNS if name in header]
     column = named[0] if named else 0
-    has_header = bool(named) or not header[0]
+    if has_header is None:
+        has_header = bool(named) or not header[0]
     lines = filled[1:] if has_header else filled
     short = next((line for line in lines if len(line) <= column or not line[column]), None)
     if short is not None:

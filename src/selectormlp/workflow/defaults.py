@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from selectormlp.workflow.settings import AnySettings, RunSettings
+from selectormlp.workflow.settings import RunSettings
+from selectormlp.workflow.settings_files import AnySettings
 
 WANTED_STEPS = 1500
 """Training steps; each moves a weight by at most the learning rate, so that a few hundred leave the ranking near its

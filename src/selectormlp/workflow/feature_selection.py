@@ -25,6 +25,7 @@ from selectormlp.workflow.progress import progress_bar
 from selectormlp.workflow.ranking import Ranking, rank_all_genes
 from selectormlp.workflow.settings import FeatureSelectionSettings
 from selectormlp.workflow.sides import load_side, open_side, stays_on_disk
+from selectormlp.workflow.tables import safe_table
 
 logger = logging.getLogger(__name__)
 
@@ -164,7 +165,7 @@ def _write_curve(
     tables = (results_dir / f"{prefix}_feature_selection_results.csv", results_dir / f"{prefix}_ranked_genes.csv")
     with written_whole(*tables) as (curve_draft, genes_draft):
         table.to_csv(curve_draft)
-        genes.to_csv(genes_draft, index=False)
+        safe_table(genes).to_csv(genes_draft, index=False)
     figures = (
         write_figure(
             tables[0].with_suffix(".png"), lambda: plot_masking_curve(table, title=f"{name}: accuracy with few genes")

@@ -27,6 +27,9 @@ logger = logging.getLogger(__name__)
 SET_HERE = ("n_features_to_select", "must_have", "candidates", "random_state", "progress")
 """Parameters of selectors that follow from the other arguments of :func:`rank_genes`."""
 
+UNTRUSTED = ("memory",)
+"""Parameters that no file may set: from a folder that ``memory`` names, pickles are read, which can run any code."""
+
 NETWORK_SPLIT = SplitSizes(train=5000, validation=1000, test=0)
 """Cells of a class that a network trains on and is validated on, as the published program has them."""
 

@@ -20,7 +20,7 @@ from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.markers import measure_markers
 from selectormlp.panel.panel import Panel
 from selectormlp.selectors.registry import METHODS
-from selectormlp.workflow.ranking import SET_HERE, rank_genes
+from selectormlp.workflow.ranking import SET_HERE, UNTRUSTED, rank_genes
 
 logger = logging.getLogger(__name__)
 
@@ -126,7 +126,7 @@ def recipe_of(panel: Panel, label_key: str | None, aliases: pd.Index[str] | None
         return "it was chosen in several steps, extended or cut"
     if found.needs_labels and origin.label_key != label_key:
         return f"it was chosen for other labels ({origin.label_key!r})"
-    known = set(found.make().get_params(deep=False)) - {*SET_HERE, *found.settings}
+    known = set(found.make().get_params(deep=False)) - {*SET_HERE, *UNTRUSTED, *found.settings}
     try:
         constraints = Constraints(**origin.settings.get("constraints", {}))
     except (TypeError, InputError) as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +27,8 @@ from selectormlp.workflow.feature_selection import select_features
 from selectormlp.workflow.log import TextLog
 from selectormlp.workflow.ranking import rank_all_genes
 from selectormlp.workflow.settings import CheckpointSettings, DataSettings, RunSettings, TrainSettings
+from selectormlp.workflow.settings_files import SETTINGS_NAME, write_settings
+from selectormlp.workflow.tables import write_tables
 from selectormlp.workflow.train import train_model
 
 if TYPE_CHECKING:
@@ -98,8 +100,7 @@ def run_all(
     for method in settings.methods:
         find_method(method)
     with TextLog() as log:
-        cells = drop_unlisted(cells_from_adata(adata, source))
-        settings = adapted_settings(settings, cells.n_cells, cells.n_genes)
+        cells, settings = plan_run(adata, source, settings)
         split = split_cells(
             cells.labels,
             settings.split.sizes,
@@ -112,10 +113,32 @@ def run_all(
         cells = _only_classes(cells, split)
         log.open(ensure_folder(out) / "run_log.txt")
         logger.debug("settings: %s", settings.model_dump_json())
-        files = [_write_split(cells, split, out), _write_settings(settings, source, out)]
+        files = [_write_split(cells, split, out), write_settings(settings, out / SETTINGS_NAME)]
 
         results = _rank_and_mask(cells, split, source, out, settings, progress=progress)
         return _compare(results, out, files)
+
+
+def plan_run(adata: AnnData, source: CellsSource, settings: RunSettings) -> tuple[Cells, RunSettings]:
+    """Read the cells, and decide what the settings leave open.
+
+    Parameters
+    ----------
+    adata, source, settings
+        As :func:`run_all` takes them.
+
+    Raises
+    ------
+    DataError
+        If the object is not usable.
+    """
+    cells = drop_unlisted(cells_from_adata(adata, source))
+    place = settings.cells.adata_path
+    read = settings.cells.model_copy(
+        update={**asdict(source), "adata_path": None if place is None else place.absolute()}
+    )
+    settings = adapted_settings(settings, cells.n_cells, cells.n_genes).model_copy(update={"cells": read})
+    return cells, settings
 
 
 def _rank_and_mask(
@@ -170,19 +193,10 @@ def _write_split(cells: Cells, split: Split, out: Path) -> Path:
         side[rows] = name
     taken = side != ""
     labels = np.array(cells.classes)[cells.labels[taken]]
-    path = out / "split.csv"
-    with written_whole(path) as (draft,):
-        pd.DataFrame({"cell": cells.names[taken], "side": side[taken], "label": labels}).to_csv(draft, index=False)
+    table = pd.DataFrame({"cell": cells.names[taken], "side": side[taken], "label": labels})
+    (path,) = write_tables(out, {"split.csv": table})
     counts = {name: int((side == name).sum()) for name in SIDES}
     logger.info("cells: %s; %d classes, %d genes", counts, cells.n_classes, cells.n_genes)
-    return path
-
-
-def _write_settings(settings: RunSettings, source: CellsSource, out: Path) -> Path:
-    path = out / "settings.json"
-    with written_whole(path) as (draft,):
-        draft.write_text(settings.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    logger.debug("cells are read by %s", source)
     return path
 
 

@@ -2,41 +2,40 @@
 
 from __future__ import annotations
 
-import textwrap
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from selectormlp.data.normalize import Normalization
 from selectormlp.data.split import SplitSizes
-from selectormlp.errors import SettingsError, nearest
 from selectormlp.networks.gates import SelectorType
 from selectormlp.networks.losses import Penalty
-
-Count = Annotated[int, Field(ge=1)]
-CountOrNone = Annotated[int, Field(ge=0)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
+from selectormlp.workflow.settings_files import (
+    Count,
+    CountOrNone,
+    NonNegative,
+    Place,
+    Positive,
+    Seed,
+    Settings,
+)
 
 UNSUPPORTED_DUALS = (("L1", "squared_hinge", True), ("L2", "hinge", False))
 """What liblinear has no solver for."""
-
-
-class Settings(BaseModel):
-    """Base of all settings: unknown keys and wrong types are refused."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, protected_namespaces=())
 
 
 class ClusterSizes(Settings):
     """How many cells of a class each side takes, and how small a class may be."""
 
     train_cluster_size: Count = 5000
+    """The most training cells of one class."""
     val_cluster_size: CountOrNone = 1000
+    """The most validation cells of one class."""
     test_cluster_size: CountOrNone = 1000
+    """The most test cells of one class."""
     min_cluster_size: Count = 500
+    """Classes with fewer cells are left out."""
 
     @property
     def sizes(self) -> SplitSizes:
@@ -47,17 +46,30 @@ class ClusterSizes(Settings):
 class SplitSettings(ClusterSizes):
     """``split_data.json``; where ``adata_paths`` names files, these are split together instead of ``adata_path``."""
 
-    adata_path: Path = Path("raw_data/adata.h5ad.gz")
-    adata_paths: tuple[Path, ...] = ()
+    command: Literal["split_data"] = "split_data"
+    """The command that these settings are for."""
+    adata_path: Place = Path("raw_data/adata.h5ad.gz")
+    """AnnData to split: h5ad, gzipped h5ad or zarr."""
+    adata_paths: tuple[Place, ...] = ()
+    """Several of them, split together and left in place."""
     y_column: str = "Main_cluster_name"
-    save_dir: Path = Path("intermediate_files/split_data")
+    """Column of obs with the cell type."""
+    save_dir: Place = Path("intermediate_files/split_data")
+    """Folder for the three sides."""
     shuffle: bool = True
+    """Whether to draw cells at random; else each side takes them in order."""
     shuffle_seed: Seed = 42
+    """Seed of the draw."""
     donor_column: str | None = None
+    """Column of obs with the donor: no donor lies on two sides."""
     layer: str | None = None
+    """Layer that is looked at instead of X."""
     normalize: Normalization = "auto"
+    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses what is none), or none."""
     exclude_labels: tuple[str, ...] = ()
+    """Labels whose cells are left out."""
     write: Literal["copy", "index"] = "copy"
+    """Whether to copy cells, or to write down which lie where."""
 
     @model_validator(mode="after")
     def _one_to_copy(self) -> Self:
@@ -80,15 +92,24 @@ class DataSettings(Settings):
     ``lazy`` leaves the expression on disk; by default where the split left an index.
     """
 
-    input_dir: Path = Path("intermediate_files/split_data")
+    input_dir: Place = Path("intermediate_files/split_data")
+    """Folder that split_data wrote to."""
     y_column: str = "Main_cluster_name"
+    """Column of obs with the cell type."""
     torch_sparsity_type: Literal["dense", "csr"] = "dense"
+    """How training cells are held in memory."""
     train_cluster_size: Count | None = None
+    """The most training cells of one class; null for all."""
     val_cluster_size: Count | None = None
+    """The most validation cells of one class; null for all."""
     test_cluster_size: CountOrNone | None = None
+    """Not used in training."""
     layer: str | None = None
+    """Layer to read instead of X."""
     normalize: Normalization = "auto"
+    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses what is none), or none."""
     lazy: bool | None = None
+    """Whether to leave cells on disk; null: where the split is an index."""
 
 
 class DataloaderSettings(Settings):
@@ -99,55 +120,90 @@ class DataloaderSettings(Settings):
     """
 
     batch_size: Annotated[int, Field(ge=2)] = 256
+    """Cells of a batch."""
     num_workers: CountOrNone = 4
+    """Helpers that read ahead, for cells on disk."""
     shuffle_train: bool = True
+    """Whether training cells come in a new order in each epoch."""
     shuffle_val: bool = False
+    """Changes no score."""
     block_size: Count = 128
+    """Neighbours that are read together, for cells on disk."""
     buffer_mb: Count = 256
+    """Megabytes of cells that are shuffled in memory, for cells on disk."""
     class_balanced: bool = False
+    """Whether every class is drawn alike, for cells on disk."""
 
 
 class ModelSettings(Settings):
     """``model`` in ``train.json``."""
 
     name: Annotated[str, Field(pattern=r"^[\w.-]+$")] = "SelectorMLP"
+    """Name of the SelectorMLP's file: NAME_best_model."""
     selector_type: SelectorType = "std"
+    """Gene weights as they are (std), from 0 to 1 (clamped), or none."""
     L1_size: Count = 512
+    """Units of the first hidden layer."""
     L2_size: Count = 128
+    """Units of the second."""
     L3_size: Count = 64
+    """Units of the third."""
     leak_angle: NonNegative = 0.2
+    """Slope of the activation below zero."""
     penalty: Penalty | None = "L1"
+    """Penalty on gene weights; null for none."""
     batch_norm: bool | None = None
+    """Whether hidden layers are normalised; training.batch_norm wins."""
 
 
 class TrainingSettings(Settings):
     """``training`` in ``train.json``."""
 
     lr: Positive = 3e-4
+    """Learning rate."""
     weight_decay: NonNegative = 0.3
+    """Decay of the network's weights."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
+    """Share of hidden units that are silent in a step."""
     batch_norm: bool | None = None
+    """Whether hidden layers are normalised; null leaves it to model.batch_norm."""
     noise_std: NonNegative = 0.2
+    """Standard deviation of the noise that is added to the cells."""
     max_epochs: Count = 50
+    """Passes over the training cells."""
     alpha: NonNegative = 0.05
+    """Weight of the penalty on gene weights."""
     class_weight: Literal["balanced"] | None = None
+    """Whether rare classes count more in the loss."""
     patience: Count | None = None
+    """Epochs without a gain after which training ends; null: it goes on to the last."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to train."""
     devices: Count = 1
+    """GPUs of each machine or, on a CPU, processes."""
     num_nodes: Count = 1
+    """Machines."""
     strategy: Literal["auto", "ddp"] = "auto"
+    """How processes share the work; ddp: each holds the network."""
     seed: Seed = 42
+    """Seed of everything random in training."""
 
 
 class SVMSettings(Settings):
     """``svm`` in ``train.json``."""
 
     loss: Literal["squared_hinge", "hinge"] = "squared_hinge"
+    """Loss of scikit-learn's LinearSVC."""
     penalty: Literal["L1", "L2", "l1", "l2"] = "L1"
+    """Its penalty."""
     dual: bool = False
+    """Whether it solves the dual problem."""
     C: Positive = 1.0
+    """Inverse strength of the penalty."""
     class_weight: Literal["balanced"] | None = None
+    """Whether rare classes count more."""
     max_iter: Count = 1000
+    """The most iterations."""
 
     @model_validator(mode="after")
     def _supported(self) -> Self:
@@ -163,24 +219,41 @@ class SVMSettings(Settings):
 class CheckpointSettings(Settings):
     """``checkpoint`` in ``train.json``."""
 
-    dir: Path = Path("trained_models/checkpoints")
+    dir: Place = Path("trained_models/checkpoints")
+    """Folder of checkpoints, one folder a run."""
     restart_run: str = "last"
+    """Run that a restart goes on with: its name, or last."""
     save_top_k: Annotated[int, Field(ge=-1)] = 3
+    """How many of the best epochs are kept; -1 for all."""
     save_last: bool = True
+    """Whether the last epoch is kept."""
 
 
 class TrainSettings(Settings):
     """``train.json``."""
 
+    command: Literal["train"] = "train"
+    """The command that these settings are for."""
+    model_type: Literal["selector_mlp", "mlp", "svm"] = "selector_mlp"
+    """Kind of model."""
     restart: bool = False
-    log_dir: Path = Path("logs")
-    trained_models_dir: Path = Path("trained_models")
+    """Whether to go on with the run that checkpoint.restart_run names."""
+    log_dir: Place = Path("logs")
+    """Folder of logs, one folder a run."""
+    trained_models_dir: Place = Path("trained_models")
+    """Folder of models."""
     data: DataSettings = DataSettings()
+    """What to train on."""
     dataloader: DataloaderSettings = DataloaderSettings()
+    """How it is read."""
     model: ModelSettings = ModelSettings()
+    """The network."""
     training: TrainingSettings = TrainingSettings()
+    """How it is trained."""
     svm: SVMSettings = SVMSettings()
+    """The linear SVM."""
     checkpoint: CheckpointSettings = CheckpointSettings()
+    """What is kept on the way."""
 
     @property
     def batch_norm(self) -> bool:
@@ -193,33 +266,78 @@ class MaskSettings(Settings):
     """How genes are masked."""
 
     group_size: Count = 50
+    """Genes that are masked at a time."""
     random_reps: Count = 5
+    """Random orders that the ranking is compared with."""
     seed: Seed = 42
+    """Seed of these orders."""
 
 
 class FeatureSelectionSettings(MaskSettings):
     """``feature_selection.json``."""
 
-    model_path: Path = Path("trained_models/SelectorMLP_best_model")
-    adata_input: Path = Path("intermediate_files/split_data/adata_test.h5ad")
+    command: Literal["feature_selection"] = "feature_selection"
+    """The command that these settings are for."""
+    model_path: Place = Path("trained_models/SelectorMLP_best_model")
+    """Saved model or checkpoint."""
+    adata_input: Place = Path("intermediate_files/split_data/adata_test.h5ad")
+    """Test cells."""
     y_column: str = "Main_cluster_name"
-    results_dir: Path = Path("feature_selection_results")
+    """Column of obs with the cell type."""
+    results_dir: Place = Path("feature_selection_results")
+    """Folder for tables and figures."""
     exclude_labels: tuple[str, ...] = ()
+    """Labels whose cells are left out."""
     lazy: bool | None = None
+    """Whether to leave cells on disk; null: where the split is an index."""
     method: str | None = None
-    train_input: Path = Path("intermediate_files/split_data/adata_train.h5ad")
+    """Method of select whose order the genes are masked in; null: the model's own ranking."""
+    train_input: Place = Path("intermediate_files/split_data/adata_train.h5ad")
+    """Training cells, from which that method learns."""
+
+
+class CellsSettings(Settings):
+    """``cells`` in the settings of ``run``; each may be given on the command line instead."""
+
+    adata_path: Place | None = None
+    """AnnData: h5ad, gzipped h5ad or zarr."""
+    dataset: Literal["pbmc68k"] | None = None
+    """Data that come with the packages installed, instead of a file."""
+    label_key: str | None = None
+    """Column of obs with the cell type."""
+    donor_key: str | None = None
+    """Column of obs with the donor: no donor lies on two sides."""
+    layer: str | None = None
+    """Layer to read instead of X."""
+    normalize: Normalization = "auto"
+    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses what is none), or none."""
+    exclude_labels: tuple[str, ...] = ()
+    """Labels whose cells are left out."""
 
 
 class RunSettings(Settings):
     """Settings of ``run``; what is not set adapts to the data (:mod:`selectormlp.workflow.defaults`)."""
 
+    command: Literal["run"] = "run"
+    """The command that these settings are for."""
+    cells: CellsSettings = CellsSettings()
+    """What is read."""
     split: ClusterSizes = ClusterSizes()
+    """How cells are split."""
     dataloader: DataloaderSettings = DataloaderSettings()
+    """How they are read."""
     model: ModelSettings = ModelSettings()
+    """The network."""
     training: TrainingSettings = TrainingSettings()
+    """How it is trained."""
     svm: SVMSettings = SVMSettings()
+    """The linear SVM."""
     masking: MaskSettings = MaskSettings()
+    """How genes are masked."""
     methods: tuple[str, ...] = ()
+    """Methods of select in whose order the MLP is masked too."""
+    report_size: Count | None = None
+    """Genes of the panel that the report is of; null for no report."""
 
     @model_validator(mode="after")
     def _in_memory_on_one_device(self) -> Self:
@@ -230,94 +348,3 @@ class RunSettings(Settings):
                 "on cells in memory"
             )
         return self
-
-
-AnySettings = TypeVar("AnySettings", bound=Settings)
-
-
-def read_settings(kind: type[AnySettings], path: Path | str) -> AnySettings:
-    """Read a settings file.
-
-    Parameters
-    ----------
-    kind
-        Which settings it holds.
-    path
-        A JSON file.
-
-    Raises
-    ------
-    SettingsError
-        If it is absent, is not JSON, or holds an unknown key or a value of the wrong type or range; the nearest
-        key is offered.
-    """
-    place = Path(path)
-    try:
-        text = place.read_text(encoding="utf-8-sig")  # some editors begin a file with a byte order mark
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"the settings file {str(place)!r} is not text in UTF-8; save it as such") from error
-    except OSError as error:
-        siblings = [p.name for p in place.parent.glob("*.json")] if place.parent.is_dir() else []
-        raise SettingsError(
-            f"cannot read the settings file {str(place)!r} ({error.strerror}); name one with --config: in "
-            f"{str(place.parent)!r}, {nearest(place.name, siblings)}"
-        ) from error
-    try:
-        return kind.model_validate_json(text)
-    except ValidationError as error:
-        raise SettingsError(f"{str(place)!r}: {describe(error, kind)}") from error
-
-
-def changed(settings: AnySettings, **flags: Any) -> AnySettings:
-    """Return settings with some replaced by what a command line says; a dictionary is for a section.
-
-    Raises
-    ------
-    SettingsError
-        If a value is of the wrong type or range.
-
-    Examples
-    --------
-    >>> changed(TrainSettings(), restart=None, training={"devices": 2, "seed": None}).training.devices
-    2
-    """
-    update: dict[str, Any] = {}
-    for name, value in flags.items():
-        if isinstance(value, dict):
-            update[name] = changed(getattr(settings, name), **value)
-        elif value is not None:
-            update[name] = value
-    try:
-        type(settings).model_validate({**dict(settings), **update})
-    except ValidationError as error:
-        raise SettingsError(describe(error, type(settings))) from error
-    return settings.model_copy(update=update)
-
-
-def describe(error: ValidationError, kind: type[Settings]) -> str:
-    """Say in one line what is wrong with settings, the nearest key included."""
-    problems = []
-    for problem in error.errors():
-        loc = [str(part) for part in problem["loc"]]
-        key = ".".join(loc)
-        if problem["type"] == "json_invalid":
-            problems.append(f"not valid JSON ({problem['ctx']['error']}); expected one object of settings")
-        elif problem["type"] == "extra_forbidden":
-            problems.append(f"unknown setting {key!r}; {nearest(loc[-1], _keys_at(kind, loc[:-1]))}")
-        elif problem["type"] == "value_error":
-            problems.append(f"settings of {key!r}: {problem['ctx']['error']}")
-        else:
-            found = textwrap.shorten(repr(problem["input"]), 80, placeholder=" …")
-            what = f"setting {key!r}" if key else "the whole"
-            problems.append(f"{what} is {found}; {problem['msg'][0].lower()}{problem['msg'][1:]}")
-    return "; ".join(problems)
-
-
-def _keys_at(kind: type[Settings], loc: list[str]) -> list[str]:
-    fields = kind.model_fields
-    for part in loc:
-        inner = fields[part].annotation
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            break
-        fields = inner.model_fields
-    return list(fields)

@@ -13,6 +13,9 @@ from selectormlp.files import written_whole
 from selectormlp.models.panel_classifier import Predictions
 from selectormlp.panel.storage import shielded
 
+RANKING_NAME = "ranked_genes.csv"
+"""The file in the folder of a training run that holds all genes from the best down."""
+
 
 def evaluation_tables(found: Evaluation) -> dict[str, pd.DataFrame]:
     """Return the tables of an evaluation by the names of their files.
@@ -75,14 +78,24 @@ def write_tables(folder: Path | str, tables: Mapping[str, pd.DataFrame]) -> list
     files = [Path(folder) / name for name in tables]
     with written_whole(*files) as drafts:
         for draft, table in zip(drafts, tables.values(), strict=True):
-            safe = table.rename(columns=lambda name: shielded(str(name)))
-            for place in range(safe.shape[1]):
-                if not pd.api.types.is_numeric_dtype(safe.dtypes.iloc[place]):
-                    safe.isetitem(
-                        place, [shielded(value) if isinstance(value, str) else value for value in safe.iloc[:, place]]
-                    )
-            safe.to_csv(draft, index=False, lineterminator="\n")
+            safe_table(table).to_csv(draft, index=False, lineterminator="\n")
     return files
+
+
+def safe_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose text, headers included, no spreadsheet takes for a formula.
+
+    Examples
+    --------
+    >>> safe_table(pd.DataFrame({"gene": ["=1+1", "CD3E"], "score": [-1.0, 2.0]})).to_csv(index=False).split()
+    ['gene,score', "'=1+1,-1.0", 'CD3E,2.0']
+    """
+    safe = table.rename(columns=lambda name: shielded(str(name)))
+    for place in range(safe.shape[1]):
+        if not pd.api.types.is_numeric_dtype(safe.dtypes.iloc[place]):
+            column = [shielded(value) if isinstance(value, str) else value for value in safe.iloc[:, place]]
+            safe.isetitem(place, column)
+    return safe
 
 
 def _summary(found: Evaluation) -> pd.DataFrame:

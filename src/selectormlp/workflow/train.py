@@ -18,7 +18,7 @@ from selectormlp.data.stored import AnyCells, StoredCells
 from selectormlp.data.stored_batches import Reading
 from selectormlp.errors import DataError, SettingsError, quoted
 from selectormlp.evaluation.metrics import accuracy_of, scorable_cells
-from selectormlp.files import ensure_folders, remove_drafts, written_whole
+from selectormlp.files import ensure_folders, remove_drafts
 from selectormlp.models.model import DISPLAY_NAMES, MODEL_TYPES, Model, model_type_of
 from selectormlp.models.storage import ModelCard, model_card, save_model
 from selectormlp.networks.placement import Placement, is_writer
@@ -30,7 +30,9 @@ from selectormlp.workflow.log import TextLog
 from selectormlp.workflow.progress import progress_bar
 from selectormlp.workflow.restart import choose_run
 from selectormlp.workflow.settings import TrainSettings
+from selectormlp.workflow.settings_files import SETTINGS_NAME, write_settings
 from selectormlp.workflow.sides import load_side, open_side, read_sides, side_file, stays_on_disk
+from selectormlp.workflow.tables import RANKING_NAME, write_tables
 
 logger = logging.getLogger(__name__)
 
@@ -294,9 +296,10 @@ def _describe(settings: TrainSettings, train: AnyCells, validation: AnyCells, mo
 
 
 def _write_run(settings: TrainSettings, model: Model, folder: Path) -> None:
-    """Write the resolved settings and, for a network, its description and curves."""
-    with written_whole(folder / "settings.json") as (draft,):
-        draft.write_text(settings.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    """Write the resolved settings, the ranking and, for a network, its description and curves."""
+    data = settings.data.model_copy(update={"input_dir": settings.data.input_dir.absolute()})
+    write_settings(settings.model_copy(update={"model_type": model.model_type, "data": data}), folder / SETTINGS_NAME)
+    write_tables(folder, {RANKING_NAME: model.ranked_genes()})
     selector = model.selector
     if not isinstance(selector, NetworkSelector):
         logger.debug("model: %r", selector)

@@ -1,0 +1,107 @@
+"""Doing what settings say, for commands that are given flags and for those that are repeated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from selectormlp.cli.report import command_line
+from selectormlp.cli.terminal import print_comparison, print_files, print_panel
+
+if TYPE_CHECKING:
+    from selectormlp.panel.panel import Panel
+    from selectormlp.workflow.panel_settings import SelectSettings
+    from selectormlp.workflow.rerun import Agreement, Repeatable
+    from selectormlp.workflow.settings import RunSettings
+
+
+def panel_files(out: Path, *, settings: bool = False, report: bool = False) -> list[Path]:
+    """Return the files that go to the folder of a panel."""
+    from selectormlp.panel.storage import CSV_NAME, JSON_NAME, LIST_NAME
+    from selectormlp.workflow.settings_files import SETTINGS_NAME
+
+    more = [*([SETTINGS_NAME] if settings else []), *(["report.html"] if report else [])]
+    return [out / name for name in (CSV_NAME, JSON_NAME, LIST_NAME, *more)]
+
+
+def choose_panel(settings: SelectSettings, out: Path, *, report: bool = False, progress: bool = False) -> Panel:
+    """Choose a panel, write it and the settings that repeat it, and print it."""
+    from selectormlp.data.anndata_files import read_adata
+    from selectormlp.workflow.panel_settings import check_reading, select_by, settings_of
+    from selectormlp.workflow.settings_files import SETTINGS_NAME, write_settings
+
+    check_reading(settings)
+    adata = None if settings.lazy else read_adata(settings.data[0])
+    panel = select_by(settings, adata, progress=progress)
+    panel.write(out)  # kept whatever becomes of the report
+    kept = settings_of(panel, settings.data, lazy=settings.lazy)
+    write_settings(kept, out / SETTINGS_NAME)
+    if report:
+        _report(adata, panel, out, settings)
+    print_panel(panel)
+    print_files(panel_files(out, settings=True, report=report))
+    return panel
+
+
+def _report(adata: Any, panel: Panel, out: Path, settings: SelectSettings) -> None:
+    from selectormlp.api_report import report
+
+    names = ("label_key", "donor_key", "layer", "normalize", "exclude_labels", "gene_name_key", "seed")
+    same = {name: getattr(settings, name) for name in names}
+    report(adata, panel, out, **same, data_name=settings.data[0].name, command=command_line())
+
+
+def read_cells(settings: RunSettings) -> tuple[Any, Any]:
+    """Read the data that the settings of a run name; return them, and what to take of them."""
+    from selectormlp.data.anndata_files import read_adata
+    from selectormlp.data.anndata_io import CellsSource
+    from selectormlp.data.datasets import pbmc68k
+
+    read = settings.cells
+    named = read.model_dump(exclude={"adata_path", "dataset"})
+    return (pbmc68k() if read.adata_path is None else read_adata(read.adata_path)), CellsSource(**named)
+
+
+def run(settings: RunSettings, out: Path, *, progress: bool) -> None:
+    """Do all that ``run`` does, write it to a folder, and print the closing table."""
+    from selectormlp.workflow.run import run_all
+
+    adata, source = read_cells(settings)
+    report = run_all(adata, source, out, settings, progress=progress)
+    print_comparison(report.table)
+    files = list(report.files)
+    if settings.report_size is not None:
+        from selectormlp.workflow.reporting import report_on_run
+
+        place = settings.cells.adata_path
+        page = report_on_run(
+            adata,
+            source,
+            out,
+            report,
+            settings,
+            n_genes=settings.report_size,
+            data_name="pbmc68k_reduced" if place is None else place.name,
+            command=command_line(),
+        )
+        files += [out / "panel" / "panel.csv", page]
+    print_files(files)
+
+
+def repeat(settings: Repeatable, before: Path, out: Path, *, progress: bool) -> Agreement:
+    """Do again what settings say, and compare the results with those before."""
+    from selectormlp.workflow import rerun
+
+    if settings.command == "select":
+        from selectormlp.panel.storage import JSON_NAME, read_panel
+
+        known = read_panel(before / JSON_NAME)
+        return rerun.compare_panels(known, choose_panel(settings, out, progress=progress))
+    if settings.command == "run":
+        run(settings, out, progress=progress)
+        return rerun.compare_runs(before, out)
+    from selectormlp.workflow.train import train_from_files
+
+    report = train_from_files(rerun.in_folder(settings, out), settings.model_type, progress=progress)
+    print_files([report.model_file, *sorted(report.log_folder.iterdir())])
+    return rerun.compare_trainings(before, report.log_folder)

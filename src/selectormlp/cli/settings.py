@@ -1,0 +1,109 @@
+"""Settings on the command line: files, flags that override them, what will run, schemas, and running again."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from selectormlp.cli import options as opt
+
+if TYPE_CHECKING:
+    from selectormlp.workflow.settings_files import Settings
+
+UsageError: Any = typer.BadParameter.__base__
+"""Wrong words on the command line; not every version of typer takes it from the same place."""
+
+PrintConfig = Annotated[
+    bool, typer.Option("--print-config", help="Print the settings that would be used, as JSON, and do nothing else.")
+]
+
+
+def given_flags(ctx: typer.Context) -> set[str]:
+    """Return the names of the parameters that the command line gives, rather than leaves at their defaults."""
+    sources = {name: ctx.get_parameter_source(name) for name in ctx.params}
+    return {name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"}
+
+
+def require(ctx: typer.Context, what: str, value: object) -> None:
+    """Refuse a command line that lacks what no settings file gives either."""
+    if not value:
+        raise UsageError(f"missing {what}, on the command line or in the file of --config", ctx=ctx)
+
+
+def print_settings(settings: Settings) -> None:
+    """Print settings as a settings file holds them."""
+    from selectormlp.workflow.settings_files import settings_text
+
+    sys.stdout.write(settings_text(settings))
+
+
+def schema(
+    command: Annotated[
+        str | None,
+        typer.Argument(help="split_data, train, feature_selection, run or select. [default: all, with --out]"),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for COMMAND.schema.json, instead of the terminal.", show_default=False)
+    ] = None,
+) -> None:
+    """Print the JSON schema of a command's settings file, by which editors complete and check it."""
+    from selectormlp.cli.terminal import print_files
+    from selectormlp.errors import SettingsError, quoted
+    from selectormlp.files import written_whole
+    from selectormlp.workflow.kinds import KINDS, find_kind
+    from selectormlp.workflow.settings_files import schema_of
+
+    names = list(KINDS) if command is None else [command]
+    texts = {name: json.dumps(schema_of(find_kind(name)), indent=2) + "\n" for name in names}
+    if out is not None:
+        files = [out / f"{name}.schema.json" for name in texts]
+        with written_whole(*files) as drafts:
+            for draft, text in zip(drafts, texts.values(), strict=True):
+                draft.write_text(text, encoding="utf-8")
+        print_files(files)
+        return
+    if command is None:
+        raise SettingsError(
+            f"name the command whose settings are meant ({quoted(KINDS)}), or a folder for all with --out"
+        )
+    sys.stdout.write(texts[command])
+
+
+def rerun(
+    folder: Annotated[
+        Path,
+        typer.Argument(help="Folder that select or run wrote, or log folder of a run of train.", show_default=False),
+    ],
+    out: Annotated[Path | None, typer.Option(help="Folder for the results. [default: FOLDER_rerun]")] = None,
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(help="Where the data lie now; for train, the folder of the split.", show_default=False),
+    ] = None,
+    print_config: PrintConfig = False,
+    quiet: opt.Quiet = False,
+) -> None:
+    """Repeat what a folder of results was made by, and say whether the results are the same (else exit code 1)."""
+    from selectormlp.cli.running import repeat
+    from selectormlp.cli.terminal import set_up_log
+    from selectormlp.errors import SettingsError
+    from selectormlp.files import check_folders
+    from selectormlp.workflow.rerun import recorded_settings
+
+    place = folder.absolute()
+    target = out or place.with_name(f"{place.name}_rerun")
+    if target.resolve() == folder.resolve():
+        raise SettingsError(f"--out is {str(folder)!r} itself, whose results are to be compared with; choose another")
+    check_folders(target)
+    settings = recorded_settings(folder, data or ())
+    if print_config:
+        print_settings(settings)
+        return
+    agreement = repeat(settings, folder, target, progress=set_up_log(quiet=quiet))
+    head = "Repeated" if agreement.same else "Not the same"
+    sys.stdout.write("".join(f"{head}: {line}\n" for line in agreement.lines))
+    if not agreement.same:
+        raise typer.Exit(1)

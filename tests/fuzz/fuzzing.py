@@ -1,0 +1,121 @@
+"""Feeding changed files to every reader: each must be read, or refused in one line, soon and in little memory.
+
+``python tests/fuzz/fuzzing.py 10`` does so for ten minutes; what goes wrong is kept in ``fuzz_findings/``.
+"""
+
+import argparse
+import logging
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+import warnings
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+TIMEOUT_S = 30
+"""A case that takes longer hangs."""
+
+MOST_GB = 4
+"""Memory that the process may claim beyond what it holds at the start."""
+
+
+class Hang(BaseException):
+    """Raised by the alarm; not an ``Exception``, which readers may catch."""
+
+
+@contextmanager
+def alarm(seconds):
+    """Interrupt what takes too long."""
+
+    def ring(*_):
+        raise Hang(f"longer than {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def judge(read, place):
+    """Read a file; return what is wrong with the answer, or None."""
+    from selectormlp.errors import SelectorMLPError
+
+    try:
+        with warnings.catch_warnings(), alarm(TIMEOUT_S):
+            warnings.simplefilter("ignore")
+            read(place)
+    except SelectorMLPError as error:
+        text = str(error)
+        if "\n" in text or len(text) > 5000:
+            return f"the message is {len(text)} characters on {text.count(chr(10)) + 1} lines"
+        return None
+    except (Exception, Hang):
+        return traceback.format_exc(limit=-6)
+    return None
+
+
+def fuzz(name, reader, folder, rng, n_cases):
+    """Try so many changed files; yield what went wrong, with the file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    example = reader.example(folder)
+    content = example.read_bytes()
+    wrong = judge(reader.read, example)
+    if wrong is not None:
+        raise AssertionError(f"{name}: the example itself is not read: {wrong}")
+    for _ in range(n_cases):
+        reader.vary(content, example, rng)
+        wrong = judge(reader.read, example)
+        if wrong is not None:
+            yield wrong, example
+    example.write_bytes(content)
+
+
+def main():
+    """Fuzz all readers in turn until the time is over."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("minutes", type=float)
+    parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--only", default="", help="readers whose name holds this")
+    parser.add_argument("--findings", type=Path, default=Path("fuzz_findings"))
+    given = parser.parse_args()
+    from fuzz.readers import readers
+
+    logging.disable(logging.CRITICAL)
+    seed = int(time.time()) if given.seed is None else given.seed
+    chosen = {name: reader for name, reader in readers().items() if given.only in name}
+    held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (held + MOST_GB * 2**30,) * 2)
+    sys.stdout.write(f"seed {seed}: {len(chosen)} readers for {given.minutes:g} minutes\n")
+    end, n_cases, found, round_number = time.monotonic() + 60 * given.minutes, 0, {}, 0
+    with tempfile.TemporaryDirectory() as scratch:
+        while time.monotonic() < end:
+            for place, (name, reader) in enumerate(chosen.items()):
+                rng = np.random.default_rng([seed, round_number, place])
+                for wrong, file in fuzz(name, reader, Path(scratch) / str(place), rng, 20):
+                    key = (name, wrong.strip().splitlines()[-1][:200])
+                    if key not in found:
+                        given.findings.mkdir(exist_ok=True)
+                        kept = given.findings / f"{len(found)}-{file.name}"
+                        shutil.copy(file, kept)
+                        sys.stdout.write(f"\n{name}: {kept}\n{wrong}\n")
+                    found[key] = found.get(key, 0) + 1
+                n_cases += 20
+                if time.monotonic() >= end:
+                    break
+            round_number += 1
+    sys.stdout.write(f"{n_cases:,} cases, {len(found)} kind(s) of findings\n")
+    sys.exit(1 if found else 0)
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    main()

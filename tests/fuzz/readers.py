@@ -1,0 +1,181 @@
+"""What is fuzzed: each reader of files, with files that it takes and ways to change them."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+import yaml
+
+from fuzz import mutate
+from selectormlp.data.anndata_files import read_adata
+from selectormlp.data.anndata_io import CellsSource, cells_from_adata
+from selectormlp.data.anndata_lazy import open_adata, stored_cells
+from selectormlp.models.model import MODEL_TYPES, Model
+from selectormlp.models.panel_classifier import ClassifierCard, PanelClassifier, load_classifier
+from selectormlp.models.storage import load_model, save_model
+from selectormlp.panel.panel import Panel
+from selectormlp.panel.provenance import Provenance
+from selectormlp.panel.storage import read_costs, read_panel
+from selectormlp.workflow.kinds import KINDS, find_kind
+from selectormlp.workflow.rerun import recorded_settings
+from selectormlp.workflow.settings_files import read_settings, settings_text
+
+GENES = tuple(f"g{i}" for i in range(6))
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A reader of files.
+
+    ``example`` writes a file that it takes into a folder; ``changes`` are ways to change its bytes, ``in_place`` one to
+    change the file itself.
+    """
+
+    read: Callable[[Path], object]
+    example: Callable[[Path], Path]
+    changes: tuple[Callable, ...] = (mutate.mutate_bytes,)
+    in_place: Callable | None = None
+
+    def vary(self, content, place, rng):
+        """Write a changed copy of an example."""
+        if self.in_place is not None:
+            place.write_bytes(content)
+            self.in_place(place, rng)
+            return
+        place.write_bytes(self.changes[rng.integers(len(self.changes))](content, rng))
+
+
+def text_file(name, text):
+    def write(folder):
+        place = folder / name
+        place.write_text(text)
+        return place
+
+    return write
+
+
+def settings_example(command, suffix):
+    settings = find_kind(command)()
+    given = json.loads(settings_text(settings))
+    text = json.dumps(given)
+    if suffix == ".yaml":
+        text = yaml.safe_dump(given)
+    elif suffix == ".toml":
+        sections = {key: value for key, value in given.items() if isinstance(value, dict)}
+        plain = {key: value for key, value in given.items() if key not in sections}
+        text = _toml(plain) + "".join(f"[{name}]\n{_toml(section)}" for name, section in sections.items())
+    return text_file(f"settings{suffix}", text)
+
+
+def _toml(values):
+    return "".join(
+        f"{key} = {json.dumps(value)}\n" for key, value in values.items() if value is not None and value != {}
+    )
+
+
+def a_panel():
+    origin = Provenance(
+        "auto",
+        {"n_genes": 3, "constraints": {"must_have": []}, "selector": {"contenders": {"discriminant": {}}}},
+        seed=0,
+        versions={"python": "3"},
+        label_key="kind",
+        cells=("c1", "c2"),
+    )
+    return Panel(("CD3E", "=1+1", "é"), scores=(1.0, None, 0.1), gene_ids=("a", "b", "c"), provenance=origin)
+
+
+def panel_example(name):
+    def write(folder):
+        return a_panel().write(folder) / name
+
+    return write
+
+
+def classifier_example(folder):
+    card = ClassifierCard(
+        genes=list(GENES),
+        classes=["B", "T"],
+        label_key="kind",
+        normalize="auto",
+        is_counts=True,
+        temperature=1.0,
+        min_confidence=0.5,
+        accuracy=0.9,
+        calibration_error=0.1,
+        n_cells=10,
+        data_hash="x",
+        versions={},
+    )
+    one = np.ones(len(GENES))
+    return PanelClassifier(card, one, one, np.ones((2, len(GENES))), np.zeros(2)).save(folder / "classifier")
+
+
+def model_example(kind):
+    def write(folder):
+        rng = np.random.default_rng(0)
+        X = rng.random((20, len(GENES)), dtype=np.float32)
+        few = {} if kind == "svm" else {"hidden_sizes": (3, 2, 2), "max_epochs": 1, "device": "cpu"}
+        selector = MODEL_TYPES[kind](random_state=0, **few).fit(X, np.repeat(["B", "T"], 10))
+        return save_model(Model(selector, GENES, CellsSource("kind")), folder / kind)
+
+    return write
+
+
+def cells_example(folder):
+    rng = np.random.default_rng(0)
+    obs = pd.DataFrame({"kind": pd.Categorical(np.repeat(["B", "T"], 5)), "donor": list("abcde" * 2)})
+    obs.index = [f"c{i}" for i in range(10)]
+    X = sp.csr_matrix(rng.poisson(2.0, (10, len(GENES))).astype(np.float32))
+    cells = ad.AnnData(X, obs=obs, var=pd.DataFrame(index=list(GENES)))
+    cells.uns["selectormlp"] = {"label_key": "kind", "classes": np.array(["B", "T"], dtype=object)}
+    cells.write_h5ad(folder / "cells.h5ad")
+    return folder / "cells.h5ad"
+
+
+def read_in_memory(place):
+    return cells_from_adata(read_adata(place), CellsSource("kind", "donor"))
+
+
+def read_lazily(place):
+    opened = open_adata([place], label_key="kind", donor_key="donor", layer=None)
+    return stored_cells(opened, CellsSource("kind", "donor"))
+
+
+BOTH = (mutate.mutate_bytes, mutate.mutate_json)
+
+
+def readers():
+    """All readers, by name."""
+    found = {}
+    for command in KINDS:
+        kind = find_kind(command)
+        for suffix in (".json", ".yaml", ".toml"):
+            changes = BOTH if suffix == ".json" else (mutate.mutate_bytes,)
+
+            def read(place, kind=kind):
+                return read_settings(kind, place)
+
+            found[f"settings of {command}, {suffix}"] = Reader(read, settings_example(command, suffix), changes)
+    found["folder to rerun, settings"] = Reader(
+        lambda place: recorded_settings(place.parent), settings_example("train", ".json"), BOTH
+    )
+    found["folder to rerun, panel"] = Reader(
+        lambda place: recorded_settings(place.parent, [Path("x.h5ad")]), panel_example("panel.json"), BOTH
+    )
+    found["panel, JSON"] = Reader(read_panel, panel_example("panel.json"), BOTH)
+    found["panel, CSV"] = Reader(read_panel, panel_example("panel.csv"))
+    found["panel, list"] = Reader(read_panel, panel_example("genes.txt"))
+    found["costs"] = Reader(read_costs, text_file("costs.csv", "gene,cost\nCD3E,2.5\nMS4A1,1\n"))
+    tensors = (mutate.mutate_bytes, mutate.mutate_safetensors)
+    found["classifier"] = Reader(load_classifier, classifier_example, tensors)
+    found["network"] = Reader(load_model, model_example("selector_mlp"), tensors)
+    found["SVM"] = Reader(load_model, model_example("svm"), (mutate.mutate_bytes, mutate.mutate_zip))
+    found["cells in memory"] = Reader(read_in_memory, cells_example, in_place=mutate.mutate_hdf5)
+    found["cells on disk"] = Reader(read_lazily, cells_example, in_place=mutate.mutate_hdf5)
+    return found
