@@ -291,3 +291,8 @@ def test_a_figure_is_shown_in_a_notebook_though_nothing_used_pyplot(found, monke
     assert shown[0][1]["format"] == "png"
     plots.accuracy(found, show=False)
     assert len(shown) == 1
+
+
+def test_a_training_without_validation_cells_has_no_curves():
+    with pytest.raises(SettingsError, match=r"holds no epoch.*validation=\(cells, labels\)"):
+        plots.training(pd.DataFrame())
