@@ -4,14 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 BENCH_STAMP := $(VENV)/.bench-installed
+DOCS_STAMP := $(VENV)/.docs-installed
 BENCH_ARGS ?=
 MINUTES ?= 5
 export MPLBACKEND := Agg
 
-.PHONY: help install demo test test-slow fuzz lint types audit package bench bench-speed bench-accuracy clean
+.PHONY: help install demo test test-slow fuzz lint types audit package bench bench-speed bench-accuracy docs command-reference \
+  clean
 
 help:  ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 install: $(STAMP)  ## install the package and its development tools into .venv
 
@@ -67,5 +69,16 @@ $(BENCH_STAMP): $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	touch $(BENCH_STAMP)
 
+docs: $(DOCS_STAMP)  ## build the documentation, its tutorials executed, into docs/_build/html; warnings are errors
+	$(BIN)/python -m sphinx --builder html --jobs auto --fail-on-warning --keep-going docs docs/_build/html
+
+$(DOCS_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	touch $(DOCS_STAMP)
+
+command-reference: install  ## write docs/commands.md anew, after a change to the commands
+	$(BIN)/python docs/command_reference.py
+
 clean:  ## remove what the targets above have made
-	rm -rf $(VENV) demo_results dist .package fuzz_findings .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage htmlcov
+	rm -rf $(VENV) demo_results dist .package fuzz_findings docs/_build docs/api/generated .mypy_cache .pytest_cache \
+	  .ruff_cache .hypothesis .coverage htmlcov

@@ -1,6 +1,8 @@
 """What figures of panels and evaluations hold: data, limits, names that do not overlap; not pixels."""
 
+import sys
 from itertools import pairwise
+from types import ModuleType
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -273,3 +275,24 @@ def test_means_and_shares_of_each_type(adata):
         assert held.n_cells[code] == len(rows)
     assert held.to_frame().shape == (8, 5)
     assert set(held.arranged().genes) == set(held.genes) == {"gene1", "gene5"}
+
+
+def test_a_figure_is_shown_in_a_notebook_though_nothing_used_pyplot(found, monkeypatch):
+    shown = []
+    screen = ModuleType("IPython.display")
+    screen.Image = lambda data, **how: (data, how)
+    screen.display = shown.append
+    monkeypatch.setitem(sys.modules, "IPython.display", screen)
+    monkeypatch.setitem(sys.modules, "IPython", ModuleType("IPython"))
+    monkeypatch.setitem(sys.modules, "ipykernel", ModuleType("ipykernel"))
+    plots.accuracy(found)
+    assert len(shown) == 1
+    assert shown[0][0].startswith(b"\x89PNG")
+    assert shown[0][1]["format"] == "png"
+    plots.accuracy(found, show=False)
+    assert len(shown) == 1
+
+
+def test_a_training_without_validation_cells_has_no_curves():
+    with pytest.raises(SettingsError, match=r"holds no epoch.*validation=\(cells, labels\)"):
+        plots.training(pd.DataFrame())

@@ -3,7 +3,9 @@
 import csv
 import io
 import re
+import sys
 from html.parser import HTMLParser
+from types import ModuleType
 from urllib.parse import unquote
 
 import numpy as np
@@ -14,7 +16,7 @@ import selectormlp as sm
 from selectormlp.errors import OutputError, SettingsError
 from selectormlp.reports import render, write_report
 from selectormlp.reports.content import summarise_findings
-from selectormlp.reports.figures import themed
+from selectormlp.reports.figures import draw_figures, themed
 from selectormlp.reports.page import report_file
 from selectormlp.reports.tables import csv_of, panel_table, type_table
 from selectormlp.workflow.evaluation import Judging
@@ -214,3 +216,11 @@ def test_figures_take_the_colours_of_the_page():
         '<svg width="96"><g id="one-a" style="fill: var(--ink)"/><use xlink:href="#one-a" style="stroke: var(--rule)"/>'
         "<text>#1b1f24</text></svg>"
     )
+
+
+def test_a_notebook_shows_none_of_the_figures(found, monkeypatch):
+    shown = []
+    monkeypatch.setitem(sys.modules, "ipykernel", ModuleType("ipykernel"))
+    monkeypatch.setattr("selectormlp.plots.figure._display", shown.append)
+    assert draw_figures(found)
+    assert not shown

@@ -144,14 +144,14 @@ def print_inspection(found: Inspection) -> None:
         f"choosing genes from disk by the discriminant: about {found.memory_gb:.1f} GB and "
         f"{_minutes(found.select_min)} (auto tries others on a sample before: a minute or two more); "
         f"with the cells in memory: about {found.in_memory_gb:.1f} GB",
-        f"training SelectorMLP on all cells, default settings: about {_minutes(found.train_min)}, without a GPU",
+        f"training SelectorMLP on all cells, default settings: {_minutes(found.train_min)}, without a GPU",
     ]
     sys.stdout.write("".join(f"{line}\n" for line in lines))
     sys.stdout.write("Advice:\n" + "".join(f"  {line}\n" for line in found.advice))
 
 
 def _minutes(minutes: float) -> str:
-    return "less than a minute" if minutes < 1 else counted(round(minutes), "minute", "minutes")
+    return "less than a minute" if minutes < 1 else "about " + counted(round(minutes), "minute", "minutes")
 
 
 def print_files(files: Iterable[Path]) -> None:

@@ -18,8 +18,11 @@ from selectormlp.panel.markers import Markers
 from selectormlp.panel.provenance import Provenance
 from selectormlp.panel.rules import Rules
 
+MOST_SHOWN = 10
+"""Genes that a panel shows of itself at the prompt."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Panel:
     """A chosen set of genes, in order.
 
@@ -53,6 +56,8 @@ class Panel:
     >>> panel = Panel(("CD3E", "MS4A1", "NKG7"), scores=(3.0, 2.5, 0.5))
     >>> panel.head(2).genes
     ('CD3E', 'MS4A1')
+    >>> panel
+    Panel(3 genes by given: CD3E, MS4A1, NKG7)
     """
 
     genes: tuple[str, ...]
@@ -94,6 +99,11 @@ class Panel:
 
     def __len__(self) -> int:
         return len(self.genes)
+
+    def __repr__(self) -> str:
+        """Return size, method and first genes: the cells that it was learned on would fill the screen."""
+        more = ", …" if len(self) > MOST_SHOWN else ""
+        return f"Panel({len(self)} genes by {self.provenance.method}: {', '.join(self.genes[:MOST_SHOWN])}{more})"
 
     @classmethod
     def from_choice(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -104,14 +106,21 @@ def deliver(axes: Axes, *, made: bool, show: bool | None, save: Path | str | Non
         save_axes(axes, save)
     if show or (show is None and made and _in_notebook()):
         if _in_notebook():
-            from IPython.display import display  # type: ignore[import-not-found,unused-ignore]
-
-            display(axes.get_figure(root=True))
+            _display(axes.get_figure(root=True))
         else:
             import matplotlib.pyplot as plt
 
             plt.show()
     return axes
+
+
+def _display(figure: Any) -> None:
+    """Show a figure in a notebook, which knows how to draw one only after something has used pyplot."""
+    from IPython.display import Image, display
+
+    drawn = BytesIO()
+    figure.savefig(drawn, format="png", dpi=2 * figure.dpi, facecolor="white")
+    display(Image(drawn.getvalue(), format="png", retina=True))
 
 
 def _in_notebook() -> bool:

@@ -211,7 +211,7 @@ def training(
     Parameters
     ----------
     history
-        ``history_`` of a trained network.
+        ``history_`` of a network that was given validation cells; without, no epoch is scored.
     what
         ``"accuracy"`` (with the mean per-class accuracy) or ``"loss"``.
     best_epoch
@@ -226,12 +226,17 @@ def training(
     Raises
     ------
     SettingsError
-        If there is no such curve.
+        If there is no such curve, or no epoch was scored.
     OutputError
         If the file cannot be written.
     """
     if what not in ("accuracy", "loss"):
         raise SettingsError(f"training curves of {what!r}; {nearest(what, ('accuracy', 'loss'))}")
+    if history.empty:
+        raise SettingsError(
+            "the history holds no epoch, for epochs are scored on validation cells; train with fit(X, y, "
+            "validation=(cells, labels))"
+        )
     axes = plot_history(history, what, best_epoch=best_epoch, ax=ax or _plain(show))
     return deliver(axes, made=ax is None, show=show, save=save)
 

@@ -49,35 +49,38 @@ class Figure:
 
 
 def draw_figures(found: Findings) -> dict[str, Figure]:
-    """Draw the figures that findings allow, by name."""
+    """Draw the figures that findings allow, by name; none is shown, in a notebook either."""
     evaluation = found.evaluation
     wanted: dict[str, tuple[str, Callable[[], Axes]]] = {
         "accuracy": (
             "Balanced accuracy over the number of genes. Bands: 95 % intervals over cells; thin bars: over splits.",
-            lambda: plots.accuracy(evaluation),
+            lambda: plots.accuracy(evaluation, show=False),
         ),
         "confusion": (
             "What the cells of each true type (rows) were taken for, with the whole panel.",
-            lambda: plots.confusion(evaluation, title=" "),
+            lambda: plots.confusion(evaluation, title=" ", show=False),
         ),
         "dotplot": (
             "The panel's genes in each type, in the order of the types that have most of them.",
-            lambda: plots.dotplot(found.expression.arranged(), swap_axes=True),
+            lambda: plots.dotplot(found.expression.arranged(), swap_axes=True, show=False),
         ),
     }
     if scored(found):
         wanted["gains"] = (
             "Score of each gene, or what it added when it was chosen; orange: required.",
-            lambda: plots.gains(found.panel),
+            lambda: plots.gains(found.panel, show=False),
         )
     if evaluation.robustness is not None:
         of = evaluation.robustness
-        wanted["robustness"] = ("The panel when the assay is worse than the data.", lambda: plots.robustness(of))
+        wanted["robustness"] = (
+            "The panel when the assay is worse than the data.",
+            lambda: plots.robustness(of, show=False),
+        )
     if evaluation.stability is not None:
         held = evaluation.stability
         wanted["stability"] = (
             f"How often genes were chosen again, the first {min(MOST_BARS, len(held.genes))} of {len(held.genes)}.",
-            lambda: plots.stability(held, n_genes=MOST_BARS),
+            lambda: plots.stability(held, n_genes=MOST_BARS, show=False),
         )
     if found.masked:
         wanted["masked"] = (

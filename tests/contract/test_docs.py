@@ -1,0 +1,46 @@
+"""The documentation names what there is, and its links lead somewhere."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import selectormlp as sm
+from selectormlp import errors
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+
+
+def listed(module):
+    """Names under ``autosummary`` on the page of the reference that are documented as those of a module."""
+    page = (DOCS / "api" / "index.md").read_text(encoding="utf-8")
+    parts = re.split(r"\.\. currentmodule:: (\S+)\n", page)[1:]
+    found = dict(zip(parts[::2], parts[1::2], strict=True))
+    return re.findall(r"^   ([A-Za-z_][\w.]*)$", found[module], flags=re.MULTILINE)
+
+
+def test_the_reference_lists_every_exported_name_once():
+    names = listed("selectormlp")
+    modules = {"errors", "plots", "datasets", "__version__"}
+    assert sorted(name for name in names if "." not in name) == sorted(set(sm.__all__) - modules)
+    assert len(names) == len(set(names))
+
+
+def test_the_reference_lists_every_figure_and_every_error():
+    assert listed("selectormlp.plots") == sorted(sm.plots.__all__)
+    kinds = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, Exception)}
+    assert {name.removeprefix("errors.") for name in listed("selectormlp") if name.startswith("errors.")} == kinds
+
+
+def pages():
+    written = (page for page in sorted(DOCS.rglob("*.md")) if not {"_build", "generated"} & set(page.parts))
+    return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *written]
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_between_files_lead_somewhere(page):
+    for target in LINK.findall(page.read_text(encoding="utf-8")):
+        if not re.match(r"[a-z]+:", target):
+            assert (page.parent / target).exists(), target
