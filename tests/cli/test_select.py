@@ -163,7 +163,7 @@ def test_extend_and_explain(call, data, tmp_path):
 
 
 WRONG = {
-    "target": (("--target-layer", "x"), "target_layer='x' for the method 'discriminant', which predicts no profile"),
+    "target": (("--target-layer", "x"), "target_layer='x' for the method 'auto', which predicts no profile"),
     "method": (("--method", "discriminat"), "no method 'discriminat'; did you mean 'discriminant'"),
     "gene": (("--must-have", "g99"), "1 gene name(s) are not in the data (must_have 'g99')"),
     "label": (("--label-key", "knd"), "did you mean 'kind'"),

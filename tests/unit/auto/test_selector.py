@@ -89,7 +89,7 @@ def test_a_second_run_with_the_record_repeats_the_first():
 
 def test_the_default_contenders_run_on_real_shapes():
     X, y = cells(n_cells=90)
-    auto = AutoSelector(3, random_state=0).fit(X, y)
+    auto = AutoSelector(3, contenders=CONTENDERS, random_state=0).fit(X, y)
     assert [trial.method for trial in auto.trials_] == list(CONTENDERS)
     assert {2, 4} <= set(auto.get_support(indices=True))
 
