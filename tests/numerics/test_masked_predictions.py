@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from selectormlp.evaluation import masking
+from selectormlp.data import batches
 from selectormlp.evaluation.masking import masked_hits, masking_curve, masking_sizes
 from selectormlp.selectors.mlp import MLP
 from selectormlp.selectors.selector_mlp import SelectorMLP
@@ -33,7 +33,7 @@ def cells(*, n_classes, n_cells=150, seed=0):
 @pytest.mark.parametrize("n_classes", [2, 4])
 @pytest.mark.parametrize("name", SELECTORS)
 def test_hits_equal_those_of_zeroed_cells_at_every_size_and_order(name, n_classes, monkeypatch):
-    monkeypatch.setattr(masking, "EVALUATION_BATCH", 64)  # several blocks, the last one short
+    monkeypatch.setattr(batches, "EVALUATION_BATCH", 64)  # several blocks, the last one short
     X, labels = cells(n_classes=n_classes)
     selector = SELECTORS[name].fit(X, labels)
     rng = np.random.default_rng(1)

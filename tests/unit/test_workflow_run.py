@@ -117,7 +117,8 @@ def test_the_settings_kept_say_everything(run):
     kept = RunSettings.model_validate_json((out / "settings.json").read_text(encoding="utf-8"))
     assert kept.training.max_epochs == 8
     assert kept.masking.group_size == 8
-    assert kept == settings()
+    assert kept.cells.label_key == "kind"
+    assert kept.model_copy(update={"cells": settings().cells}) == settings()
 
 
 def test_too_small_a_split_is_refused(tmp_path):

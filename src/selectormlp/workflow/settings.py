@@ -333,7 +333,7 @@ class RunSettings(Settings):
     svm: SVMSettings = SVMSettings()
     """The linear SVM."""
     masking: MaskSettings = MaskSettings()
-    """How genes are masked."""
+    """At which sizes genes are masked, and in how many random orders."""
     methods: tuple[str, ...] = ()
     """Methods of select in whose order the MLP is masked too."""
     report_size: Count | None = None
