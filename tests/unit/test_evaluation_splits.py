@@ -82,3 +82,10 @@ def test_donors_whose_absence_leaves_too_little_are_refused():
         make_folds(labels, n_splits=3, donors=donors, testable=donors == "b")
     with pytest.raises(DataError, match="none of the classes has more than 1 cell to test"):
         make_folds(labels, n_splits=3, testable=np.array([True, False, False, True, False]))
+
+
+def test_more_splits_than_cells_of_a_class_with_many_donors_are_made_fewer():
+    labels, donors = np.array([0, 0, 1, 1, 2]), np.array(list("abcde"))
+    folds = make_folds(labels, n_splits=4, donors=donors)
+    assert folds.scheme == "grouped"
+    assert len(folds) <= 2

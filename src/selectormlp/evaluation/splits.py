@@ -190,8 +190,8 @@ def _parts(
     """Divide cells into parts that are tested in turn."""
     everything = np.zeros((len(labels), 1))
     splitter: Any
+    most = int(np.bincount(labels).max(initial=0))
     if donors is None:
-        most = int(np.bincount(labels).max(initial=0))
         if most < 2:
             raise DataError(
                 "none of the classes has more than 1 cell to test, expected 2 or more; "
@@ -202,10 +202,10 @@ def _parts(
         n_donors = len(np.unique(donors))
         if n_donors == 1:
             return ONE_OUT, [np.arange(len(labels))]
-        if n_donors <= n_splits:
+        if n_donors <= n_splits or most < 2:
             scheme, splitter = ONE_OUT, LeaveOneGroupOut()
         else:
-            scheme, splitter = GROUPED, StratifiedGroupKFold(n_splits, shuffle=True, random_state=seed)
+            scheme, splitter = GROUPED, StratifiedGroupKFold(min(n_splits, most), shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # classes with fewer cells than splits: some parts lack them
         return scheme, [test for _, test in splitter.split(everything, labels, donors)]
