@@ -11,7 +11,7 @@ from selectormlp.data.anndata_io import CellsSource
 from selectormlp.errors import DataError, SettingsError
 from selectormlp.models.storage import load_model
 from selectormlp.workflow.run import run_all
-from selectormlp.workflow.settings import RunSettings
+from selectormlp.workflow.settings import CellsSettings, RunSettings
 
 SETTINGS = {
     "split": {"train_cluster_size": 30, "val_cluster_size": 10, "test_cluster_size": 10, "min_cluster_size": 20},
@@ -117,7 +117,8 @@ def test_the_settings_kept_say_everything(run):
     kept = RunSettings.model_validate_json((out / "settings.json").read_text(encoding="utf-8"))
     assert kept.training.max_epochs == 8
     assert kept.masking.group_size == 8
-    assert kept == settings()
+    assert kept.cells == CellsSettings(label_key="kind")
+    assert kept.model_copy(update={"cells": CellsSettings()}) == settings()
 
 
 def test_too_small_a_split_is_refused(tmp_path):

@@ -94,6 +94,7 @@ def test_a_network_leaves_the_promised_files(settings, tmp_path, model_type):
         "loss_plot.png",
         "training_log.txt",
         "metrics.csv",
+        "ranked_genes.csv",
         "settings.json",
     }
     checkpoints = [p.name for p in (tmp_path / "checkpoints" / report.log_folder.name).iterdir()]
@@ -113,7 +114,11 @@ def test_a_network_leaves_the_promised_files(settings, tmp_path, model_type):
 def test_an_svm_leaves_its_model_and_log(settings, tmp_path):
     report = train_from_files(settings(), "svm")
     assert report.model_file == tmp_path / "models" / "SVM_best_model.skops"
-    assert {p.name for p in report.log_folder.iterdir()} == {"training_log.txt", "settings.json"}
+    assert {p.name for p in report.log_folder.iterdir()} == {
+        "ranked_genes.csv",
+        "training_log.txt",
+        "settings.json",
+    }
     assert not (tmp_path / "checkpoints").exists()
     assert load_model(report.model_file).model_type == "svm"
 

@@ -333,7 +333,7 @@ class RunSettings(Settings):
     svm: SVMSettings = SVMSettings()
     """The linear SVM."""
     masking: MaskSettings = MaskSettings()
-    """How genes are masked."""
+    """How genes are masked, and how often at random."""
     methods: tuple[str, ...] = ()
     """Methods of select in whose order the MLP is masked too."""
     report_size: Count | None = None
