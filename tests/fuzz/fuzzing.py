@@ -1,15 +1,16 @@
 """Feeding changed files to every reader: each must be read, or refused in one line, soon and in little memory.
 
-``python tests/fuzz/fuzzing.py 10`` does so for ten minutes; what goes wrong is kept in ``fuzz_findings/``.
+``python tests/fuzz/fuzzing.py 10`` does so for ten minutes; what goes wrong is kept in ``fuzz_findings/``. Should the
+process itself die, or hang in C code (then its place is printed), the file is the newest in ``fuzz_findings/last/``.
 """
 
 import argparse
+import faulthandler
 import logging
 import resource
 import shutil
 import signal
 import sys
-import tempfile
 import time
 import traceback
 import warnings
@@ -49,6 +50,7 @@ def judge(read, place):
     """Read a file; return what is wrong with the answer, or None."""
     from selectormlp.errors import SelectorMLPError
 
+    faulthandler.dump_traceback_later(4 * TIMEOUT_S, exit=True)
     try:
         with warnings.catch_warnings(), alarm(TIMEOUT_S):
             warnings.simplefilter("ignore")
@@ -60,6 +62,8 @@ def judge(read, place):
         return None
     except (Exception, Hang):
         return traceback.format_exc(limit=-6)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
     return None
 
 
@@ -96,22 +100,23 @@ def main():
     resource.setrlimit(resource.RLIMIT_AS, (held + MOST_GB * 2**30,) * 2)
     sys.stdout.write(f"seed {seed}: {len(chosen)} readers for {given.minutes:g} minutes\n")
     end, n_cases, found, round_number = time.monotonic() + 60 * given.minutes, 0, {}, 0
-    with tempfile.TemporaryDirectory() as scratch:
-        while time.monotonic() < end:
-            for place, (name, reader) in enumerate(chosen.items()):
-                rng = np.random.default_rng([seed, round_number, place])
-                for wrong, file in fuzz(name, reader, Path(scratch) / str(place), rng, 20):
-                    key = (name, wrong.strip().splitlines()[-1][:200])
-                    if key not in found:
-                        given.findings.mkdir(exist_ok=True)
-                        kept = given.findings / f"{len(found)}-{file.name}"
-                        shutil.copy(file, kept)
-                        sys.stdout.write(f"\n{name}: {kept}\n{wrong}\n")
-                    found[key] = found.get(key, 0) + 1
-                n_cases += 20
-                if time.monotonic() >= end:
-                    break
-            round_number += 1
+    last = given.findings / "last"
+    while time.monotonic() < end:
+        for place, (name, reader) in enumerate(chosen.items()):
+            rng = np.random.default_rng([seed, round_number, place])
+            for wrong, file in fuzz(name, reader, last / str(place), rng, 20):
+                key = (name, wrong.strip().splitlines()[-1][:200])
+                if key not in found:
+                    kept = given.findings / f"{len(found)}-{file.name}"
+                    shutil.copy(file, kept)
+                    sys.stdout.write(f"\n{name}: {kept}\n{wrong}\n")
+                    sys.stdout.flush()
+                found[key] = found.get(key, 0) + 1
+            n_cases += 20
+            if time.monotonic() >= end:
+                break
+        round_number += 1
+    shutil.rmtree(last)
     sys.stdout.write(f"{n_cases:,} cases, {len(found)} kind(s) of findings\n")
     sys.exit(1 if found else 0)
 
