@@ -18,8 +18,8 @@ from selectormlp.cli.app import app
 PLACE = Path(__file__).with_name("commands.md")
 HEAD = """# Commands
 
-What `selectormlp COMMAND --help` says, on one page. Wrong input ends with one line on the standard error and exit code
-2. `python -m selectormlp` is the same program.
+What `selectormlp COMMAND --help` says, on one page. Wrong input ends with one line on the standard error and exit
+code 2. `python -m selectormlp` is the same program.
 
 <!-- Written by docs/command_reference.py from the commands: change these, then run `make command-reference`. -->
 """

@@ -8,7 +8,7 @@ from typing import Any
 from docutils import nodes
 from sphinx.ext.napoleon import Config, NumpyDocstring
 
-HOMES = ("selectormlp", "selectormlp.errors", "selectormlp.plots", "selectormlp.datasets")
+HOMES = ("selectormlp", "selectormlp.errors", "selectormlp.plots", "selectormlp.data.datasets")
 """Where names are documented, whichever module they are defined in."""
 
 STYLE = Config(napoleon_google_docstring=False, napoleon_use_ivar=True, napoleon_use_rtype=False)
@@ -28,7 +28,22 @@ class PlainDocstring(NumpyDocstring):
 def _convert(app: Any, what: str, name: str, obj: object, options: Any, lines: list[str]) -> None:
     if str(getattr(obj, "__module__", "")).startswith("sklearn."):
         lines[:] = _in_short(lines)
-    lines[:] = PlainDocstring(lines, STYLE, app, what, name, obj, options).lines()
+    lines[:] = _escaped(PlainDocstring(lines, STYLE, app, what, name, obj, options).lines())
+
+
+def _escaped(lines: list[str]) -> list[str]:
+    """Keep ``|w|`` and names that end in ``_``, which are no substitutions and no links here; examples stay."""
+    in_example, done = False, []
+    for line in lines:
+        in_example = line.lstrip().startswith(">>>") or (in_example and bool(line.strip()))
+        done.append(line if in_example else "".join(map(_escaped_words, re.split(r"(``.*?``)", line))))
+    return done
+
+
+def _escaped_words(text: str) -> str:
+    if text.startswith("``"):
+        return text
+    return re.sub(r"(\w)_(?!\w)", r"\1\\_", re.sub(r"(?<!\\)\|", r"\\|", text))
 
 
 def _in_short(lines: list[str]) -> list[str]:

@@ -30,6 +30,7 @@ def test_the_reference_lists_every_exported_name_once():
 
 def test_the_reference_lists_every_figure_and_every_error():
     assert listed("selectormlp.plots") == sorted(sm.plots.__all__)
+    assert listed("selectormlp.data.datasets") == ["pbmc68k"]
     kinds = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, Exception)}
     assert {name.removeprefix("errors.") for name in listed("selectormlp") if name.startswith("errors.")} == kinds
 

@@ -283,7 +283,6 @@ def test_a_figure_is_shown_in_a_notebook_though_nothing_used_pyplot(found, monke
     screen.Image = lambda data, **how: (data, how)
     screen.display = shown.append
     monkeypatch.setitem(sys.modules, "IPython.display", screen)
-    monkeypatch.setitem(sys.modules, "IPython", ModuleType("IPython"))
     monkeypatch.setitem(sys.modules, "ipykernel", ModuleType("ipykernel"))
     plots.accuracy(found)
     assert len(shown) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -116,11 +117,10 @@ def deliver(axes: Axes, *, made: bool, show: bool | None, save: Path | str | Non
 
 def _display(figure: Any) -> None:
     """Show a figure in a notebook, which knows how to draw one only after something has used pyplot."""
-    from IPython.display import Image, display
-
+    screen: Any = import_module("IPython.display")  # there in every notebook, and no dependency of ours
     drawn = BytesIO()
     figure.savefig(drawn, format="png", dpi=2 * figure.dpi, facecolor="white")
-    display(Image(drawn.getvalue(), format="png", retina=True))
+    screen.display(screen.Image(drawn.getvalue(), format="png", retina=True))
 
 
 def _in_notebook() -> bool:
