@@ -16,7 +16,7 @@ WEIGHTS = balanced_cell_weights(np.bincount(CODES, minlength=4))
 
 def agree(first, second, rtol=1e-10):
     np.testing.assert_array_equal(first.counts, second.counts)
-    for name in ("means", "within", "total"):
+    for name in ("means", "squares", "within", "total"):
         expected = getattr(second, name)
         np.testing.assert_allclose(getattr(first, name), expected, rtol=rtol, atol=rtol * np.abs(expected).max())
 
@@ -26,6 +26,9 @@ def test_covariances_equal_numpy():
     of_classes = [np.cov(X[code == CODES].T, bias=True) for code in range(4)]
     np.testing.assert_allclose(moments.within_covariance(), np.mean(of_classes, axis=0), atol=1e-12)
     np.testing.assert_allclose(moments.total_covariance(), np.cov(X.T, bias=True), atol=1e-12)
+    np.testing.assert_allclose(
+        moments.class_variances(), [X[code == CODES].var(axis=0) for code in range(4)], atol=1e-12
+    )
 
 
 def test_given_importance_weighs_the_classes():

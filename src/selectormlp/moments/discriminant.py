@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, get_args
 
 import numpy as np
 
+from selectormlp.data.cells import IntArray
 from selectormlp.errors import DataError, SettingsError, quoted
 from selectormlp.moments.forward import Residual
 from selectormlp.moments.moments import FloatArray, Moments
@@ -19,6 +20,9 @@ CRITERIA: tuple[str, ...] = get_args(Criterion)
 
 ROUNDING = 1e-12
 """Gains below it are rounding: losses of pairs are of the order of 1, sums over them exact to about 1e-14."""
+
+BLOCK_BYTES = 2**19
+"""Size of a block of pairs × genes, half a megabyte: it is gone over several times and should stay in the cache."""
 
 
 def _inverse(squared: FloatArray) -> FloatArray:
@@ -46,10 +50,12 @@ _LOSSES: dict[str, Callable[[FloatArray], FloatArray]] = {
 class DiscriminantObjective:
     """How far every pair of classes is apart on the chosen genes, each pair counting least once it is apart.
 
-    The squared Mahalanobis distance of classes a and b grows by (r_a − r_b)² / s if a gene is added, with r_c
-    the mean of class c and s the within-class variance of the gene given the genes chosen before. Of that, the
-    share that sampling alone brings, 1/n_a + 1/n_b, is taken off: otherwise, once the classes are apart, genes
-    without any meaning come in through the smallest classes.
+    The squared Mahalanobis distance D² of two classes grows by g² / s if a gene is added, with g the gap between
+    their means and s the variance of the gene, both given the genes chosen before. Correlations between genes are
+    those within all classes together; the variance of a gene is the pair's own, as far as their cells can tell it,
+    since a gene that one class expresses varies there and hardly elsewhere. Of the growth of D², the share that
+    sampling alone brings, 1/n_a + 1/n_b, is taken off: otherwise, once the classes are apart, genes without any
+    meaning come in through the smallest classes.
 
     Parameters
     ----------
@@ -59,6 +65,9 @@ class DiscriminantObjective:
         What is summed over pairs, see ``Criterion``. ``bhattacharyya`` bounds the error of two normal classes.
     ridge
         Added to the variances, in units of the median variance of genes that vary.
+    pooling
+        How many cells the common variance of a gene counts for, when its variance in a class is estimated: 0 gives
+        each class its own, infinity all of them the common one.
     shrinkage, shrink_after
         Once ``shrink_after`` genes are chosen, covariances between genes count less by the share ``shrinkage``, 0
         to 1. The first genes must complement one another; later ones, when the classes are apart, serve best as
@@ -67,16 +76,31 @@ class DiscriminantObjective:
     Raises
     ------
     SettingsError
-        If the criterion is unknown, the ridge negative, or the shrinkage outside 0 to 1.
+        If the criterion is unknown, ridge or pooling negative, or the shrinkage outside 0 to 1.
     DataError
         If the moments hold no within-class scatter, or fewer than two classes.
+
+    Attributes
+    ----------
+    covariance
+        Within classes, shape (n_genes, n_genes), without ridge.
+    ridge
+        What is added to its diagonal.
+    gaps
+        Difference of the means of each pair of classes, shape (n_pairs, n_genes), in units in which the variance
+        of the pair's own is that of the common covariance. Pairs are in the order of ``numpy.triu_indices``.
+    pair_weights
+        What each pair counts, shape (n_pairs,), sum 1.
+    noise
+        Growth of D² by sampling, shape (n_pairs,).
 
     References
     ----------
     Bhattacharyya bound: Fukunaga, "Introduction to Statistical Pattern Recognition", 1990, eq. 3.152, for equal
     covariances. Moving close pairs to the front: Loog, Duin, Haeb-Umbach, IEEE TPAMI 2001, there for linear
-    combinations of features, here for a choice of genes. Shrinking covariances towards a diagonal: Schäfer,
-    Strimmer, Statistical Applications in Genetics and Molecular Biology 2005, there to estimate them better.
+    combinations of features, here for a choice of genes. Between own and common variances: Friedman, Journal of the
+    American Statistical Association 1989, there for whole covariances. Shrinking covariances towards a diagonal:
+    Schäfer, Strimmer, Statistical Applications in Genetics and Molecular Biology 2005, there to estimate them better.
     """
 
     def __init__(
@@ -84,7 +108,8 @@ class DiscriminantObjective:
         moments: Moments,
         *,
         criterion: Criterion = "inverse",
-        ridge: float = 0.1,
+        ridge: float = 0.3,
+        pooling: float = 300.0,
         shrinkage: float = 0.5,
         shrink_after: int = 20,
     ) -> None:
@@ -92,6 +117,8 @@ class DiscriminantObjective:
             raise SettingsError(f"criterion={criterion!r}; expected one of {quoted(CRITERIA)}")
         if not ridge >= 0:
             raise SettingsError(f"ridge={ridge!r}; expected a number ≥ 0")
+        if not pooling >= 0:
+            raise SettingsError(f"pooling={pooling!r}; expected a number of cells ≥ 0")
         if not 0 <= shrinkage <= 1:
             raise SettingsError(f"shrinkage={shrinkage!r}; expected a number from 0 to 1")
         if shrink_after < 0:
@@ -99,13 +126,18 @@ class DiscriminantObjective:
         used = np.flatnonzero(moments.class_weights > 0)
         if len(used) < 2:
             raise DataError(f"{len(used)} class(es) with cells and weight; at least 2 are needed to tell apart")
+        first, second = np.triu_indices(len(used), k=1)
+        counts, shares = moments.counts[used], moments.class_weights[used]
         self.covariance = moments.within_covariance()
-        self.ridge = ridge * _typical_variance(self.covariance.diagonal())
-        self.means = moments.means[used]
-        shares = moments.class_weights[used]
-        self.pair_weights = np.triu(np.outer(shares, shares), k=1)
+        common = self.covariance.diagonal()
+        self.ridge = ridge * _typical_variance(common)
+        self.pair_weights = shares[first] * shares[second]
         self.pair_weights /= self.pair_weights.sum()
-        self.noise = 1.0 / moments.counts[used][:, None] + 1.0 / moments.counts[used]
+        self.noise = 1.0 / counts[first] + 1.0 / counts[second]
+        self.gaps = moments.means[used[first]] - moments.means[used[second]]
+        own = _towards(common, moments.class_variances()[used], counts, pooling)
+        self.gaps *= _units(common + self.ridge, (own[first] + own[second]) / 2 + self.ridge)
+        self._block = max(1, BLOCK_BYTES // (8 * len(common)))
         self._loss = _LOSSES[criterion]
         self._shrinkage, self._shrink_after = shrinkage, shrink_after
         self._chosen: list[int] = []
@@ -113,8 +145,10 @@ class DiscriminantObjective:
 
     def gains(self) -> FloatArray:
         """Return how much each gene would lower the mean loss of the pairs, shape (n_genes,)."""
-        positions = self._residual_means / np.sqrt(np.where(self._residual.free, self._residual.variance, np.inf))
-        gains = self.loss(self._distances) - self.losses_with(positions, self._distances, self.noise)
+        variance = np.where(self._residual.free, self._residual.variance, np.inf)
+        gains = self.loss(self._distances) - self.losses_with(
+            lambda pairs: self._residual_gaps[pairs], variance, self._distances
+        )
         return np.where(gains > ROUNDING, gains, 0.0)
 
     def choose(self, gene: int) -> None:
@@ -133,7 +167,7 @@ class DiscriminantObjective:
         """Start anew from genes that are chosen already."""
         shrinkage = self.shrinkage(len(genes))
         self._residual = Residual(self.covariance, ridge=self.ridge, shrinkage=shrinkage)
-        self._residual_means = self.means.copy()
+        self._residual_gaps = self.gaps.copy()
         self._distances = np.zeros_like(self.noise)
         for gene in genes:
             self._condition(gene)
@@ -142,38 +176,65 @@ class DiscriminantObjective:
         deviation = np.sqrt(self._residual.variance[gene])
         column = self._residual.choose(gene)
         if column is not None:
-            position = self._residual_means[:, gene] / deviation
-            self._distances += np.maximum(np.subtract.outer(position, position) ** 2 - self.noise, 0.0)
-            self._residual_means -= np.outer(position, column)
+            gap = self._residual_gaps[:, gene] / deviation
+            self._distances += np.maximum(gap**2 - self.noise, 0.0)
+            for pairs in self._blocks():
+                self._residual_gaps[pairs] -= np.outer(gap[pairs], column)
+
+    def _blocks(self) -> Iterator[slice]:
+        """Cut the pairs so that a block of pairs × genes stays in the cache."""
+        for start in range(0, len(self.noise), self._block):
+            yield slice(start, start + self._block)
 
     def loss(self, distances: FloatArray) -> float:
-        """Return the mean loss of the pairs at given D², shape (n_classes, n_classes)."""
-        return float((self.pair_weights * self._loss(distances.copy())).sum())
+        """Return the mean loss of the pairs at given D², shape (n_pairs,)."""
+        return float(self.pair_weights @ self._loss(distances.copy()))
 
-    def losses_with(self, positions: FloatArray, distances: FloatArray, taken_off: FloatArray) -> FloatArray:
+    def losses_with(
+        self,
+        gaps: Callable[[slice], FloatArray],
+        variance: FloatArray,
+        distances: FloatArray,
+        taken_off: FloatArray | None = None,
+    ) -> FloatArray:
         """Return the mean loss of the pairs with each gene added, shape (n_genes,).
 
         Parameters
         ----------
-        positions
-            Class means in conditional standard deviations of the gene, shape (n_classes, n_genes).
+        gaps
+            Gives those of a run of pairs, given the panel, shape (n_pairs, n_genes); called block by block.
+        variance
+            Of each gene given the panel, shape (n_genes,).
         distances
-            D² of each pair so far, shape (n_classes, n_classes).
+            D² of each pair so far, shape (n_pairs,).
         taken_off
-            What is taken off the gene's share, which stays ≥ 0, shape (n_classes, n_classes).
+            What is taken off the gene's share, which stays ≥ 0, shape (n_pairs,); None: what sampling brings.
         """
-        losses = np.zeros(positions.shape[1])
-        for a in range(len(positions) - 1):  # class by class: all pairs × genes at once would leave the cache
-            later = slice(a + 1, None)
-            squared = positions[a] - positions[later]
-            squared *= squared
-            squared -= taken_off[a, later, None]
+        losses = np.zeros(len(variance))
+        taken_off = self.noise if taken_off is None else taken_off
+        for pairs in self._blocks():
+            squared = gaps(pairs) ** 2
+            squared /= variance
+            squared -= taken_off[pairs, None]
             np.maximum(squared, 0.0, out=squared)
-            squared += distances[a, later, None]
-            losses += self.pair_weights[a, later] @ self._loss(squared)
+            squared += distances[pairs, None]
+            losses += self.pair_weights[pairs] @ self._loss(squared)
         return losses
 
 
 def _typical_variance(variances: FloatArray) -> float:
     varying = variances[variances > 0]
     return float(np.median(varying)) if len(varying) else 1.0
+
+
+def _towards(common: FloatArray, own: FloatArray, counts: IntArray, pooling: float) -> FloatArray:
+    """Mix variances of classes with the common one, which counts for ``pooling`` cells; shape (n_classes, n_genes)."""
+    if np.isinf(pooling):
+        return np.broadcast_to(common, own.shape)
+    share = (counts / (counts + pooling))[:, None]
+    return share * own + (1.0 - share) * common
+
+
+def _units(common: FloatArray, own: FloatArray) -> FloatArray:
+    """Return the ratio of deviations, common to own; where a gene does not vary in a pair and there is no ridge, 1."""
+    return np.sqrt(common / np.where(own > 0, own, np.where(common > 0, common, 1.0)))

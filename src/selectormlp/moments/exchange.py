@@ -24,7 +24,7 @@ def exchange(
     Parameters
     ----------
     objective
-        Gives covariance, means and loss; its own choices are not looked at.
+        Gives covariance, gaps and loss; its own choices are not looked at.
     genes
         The panel (columns), shape (n_chosen,).
     n_fixed
@@ -58,7 +58,7 @@ class _Conditioned:
     """All genes given a panel, from which any one gene of it can be taken out again in O(n_genes · n_chosen).
 
     With P the inverse of the panel's covariance and B = Σ_{·panel} P the regression on it, leaving out gene i
-    adds B_i B_iᵀ / P_ii to the conditional covariance, and correspondingly to means and distances.
+    adds B_i B_iᵀ / P_ii to the conditional covariance, and correspondingly to gaps and distances.
     """
 
     def __init__(self, objective: DiscriminantObjective, panel: IntArray) -> None:
@@ -70,23 +70,23 @@ class _Conditioned:
         self._precision: FloatArray = scipy.linalg.pinvh(cross[panel])
         self._regression: FloatArray = cross @ self._precision
         self._variance = self._marginal - np.einsum("jk,jk->j", self._regression, cross)
-        chosen_means = objective.means[:, panel]
-        self._means = objective.means - chosen_means @ self._regression.T
-        self._scores = chosen_means @ self._precision  # classes × panel
-        products = self._scores @ chosen_means.T
-        squares = products.diagonal()
-        self._distances = squares[:, None] + squares - products - products.T
+        chosen_gaps = objective.gaps[:, panel]
+        self._gaps = objective.gaps - chosen_gaps @ self._regression.T
+        self._scores = chosen_gaps @ self._precision  # pairs × panel
+        self._distances = np.einsum("pk,pk->p", self._scores, chosen_gaps)
 
     def losses_without(self, place: int) -> FloatArray:
         """Return the loss with each gene in the place of one, shape (n_genes,); infinite for the other chosen."""
         direction = self._regression[:, place] / np.sqrt(self._precision[place, place])
         score = self._scores[:, place] / np.sqrt(self._precision[place, place])
         variance = self._variance + direction**2
-        means = self._means + np.outer(score, direction)
-        distances = self._distances - np.subtract.outer(score, score) ** 2
-        distances -= len(self._panel) * self._objective.noise
+        distances = self._distances - score**2 - len(self._panel) * self._objective.noise
         free = variance > COLLINEAR * self._marginal.max()
-        positions = means / np.sqrt(np.where(free, variance, np.inf))
-        losses = self._objective.losses_with(positions, np.maximum(distances, 0.0), np.maximum(-distances, 0.0))
+        losses = self._objective.losses_with(
+            lambda pairs: self._gaps[pairs] + np.outer(score[pairs], direction),
+            np.where(free, variance, np.inf),
+            np.maximum(distances, 0.0),
+            np.maximum(-distances, 0.0),
+        )
         losses[np.delete(self._panel, place)] = np.inf
         return losses

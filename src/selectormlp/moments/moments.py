@@ -28,6 +28,8 @@ class Moments:
     cell_weights
         Weight of one cell of each class in ``within``, shape (n_classes,): 1 / counts where classes count the
         same. Fixed before the pass, since a scatter that is summed over classes cannot be reweighted after it.
+    squares
+        Σ_{i in c} (x_i − mean_c)² of each class c and gene, shape (n_classes, n_genes), or None; kept with ``within``.
     within
         Σ_c cell_weights_c Σ_{i in c} (x_i − mean_c)(x_i − mean_c)ᵀ, shape (n_genes, n_genes), or None.
     total
@@ -42,6 +44,7 @@ class Moments:
     counts: IntArray
     means: FloatArray
     cell_weights: FloatArray
+    squares: FloatArray | None = None
     within: FloatArray | None = None
     total: FloatArray | None = None
 
@@ -85,6 +88,18 @@ class Moments:
             raise DataError("these moments hold no within-class scatter; compute them with within=True")
         return self.within / float(self.cell_weights @ self.counts)
 
+    def class_variances(self) -> FloatArray:
+        """Return the variance of each gene within each class, shape (n_classes, n_genes).
+
+        Raises
+        ------
+        DataError
+            If the within-class scatter was not asked for.
+        """
+        if self.squares is None:
+            raise DataError("these moments hold no within-class scatter; compute them with within=True")
+        return self.squares / np.maximum(self.counts, 1)[:, None]
+
     def total_covariance(self) -> FloatArray:
         """Return the covariance over all cells, shape (n_genes, n_genes).
 
@@ -121,6 +136,10 @@ def merge_into(first: Moments, second: Moments) -> Moments:
     _check_addable(first, second)
     counts = first.counts + second.counts
     fraction = second.counts / np.maximum(counts, 1)
+    squares = None
+    if first.squares is not None and second.squares is not None:
+        apart = second.means - first.means
+        squares = first.squares + second.squares + (first.counts * fraction)[:, None] * apart**2
     if first.within is not None and second.within is not None:
         np.add(first.within, second.within, out=first.within)  # a new sum would take n_genes² numbers more
         add_outer(first.within, second.means - first.means, first.cell_weights * first.counts * fraction)
@@ -129,7 +148,7 @@ def merge_into(first: Moments, second: Moments) -> Moments:
         harmonic = first.n_cells * second.n_cells / max(1, first.n_cells + second.n_cells)
         add_outer(first.total, (second.mean - first.mean)[None], np.array([harmonic]))
     means = first.means + fraction[:, None] * (second.means - first.means)
-    return replace(first, counts=counts, means=means)
+    return replace(first, counts=counts, means=means, squares=squares)
 
 
 def add_outer(scatter: FloatArray, rows: FloatArray, weights: FloatArray) -> None:

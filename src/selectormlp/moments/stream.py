@@ -159,14 +159,15 @@ def _moments_of_chunk(X: AnyMatrix, codes: IntArray, cell_weights: FloatArray, w
     if not within and not total:
         return moments
     centred = _subtract_class_means(X, codes, means)
-    scatter_total = scatter_within = None
+    squares = scatter_total = scatter_within = None
     if total:  # about the class means first, then the means about the mean: centred once for both scatters
         scatter_total = (centred.T @ centred).astype(np.float64, copy=False)
         add_outer(scatter_total, means - moments.mean, counts.astype(np.float64))
     if within:
+        squares = class_sums(centred**2, codes, len(counts))
         centred *= np.sqrt(cell_weights)[codes].astype(centred.dtype)[:, None]
         scatter_within = (centred.T @ centred).astype(np.float64, copy=False)
-    return Moments(counts, means, cell_weights, within=scatter_within, total=scatter_total)
+    return Moments(counts, means, cell_weights, squares=squares, within=scatter_within, total=scatter_total)
 
 
 def _subtract_class_means(X: AnyMatrix, codes: IntArray, means: FloatArray) -> npt.NDArray[np.floating[Any]]:

@@ -15,6 +15,9 @@ from selectormlp.moments.stream import AnyMatrix, as_float, class_sums, row_chun
 
 GB = 10**9
 
+PAIR_ARRAYS = 4
+"""Arrays of pairs of classes × genes that are held at once when the discriminant objective is made."""
+
 
 def gene_variances(X: AnyMatrix, codes: IntArray, cell_weights: FloatArray) -> FloatArray:
     """Compute the variance of each gene over weighted cells in one pass; sparse chunks stay sparse.
@@ -111,11 +114,11 @@ def most_variable(variances: FloatArray, n_genes: int, *, always: IntArray) -> I
     return np.sort(np.argsort(-ranked, kind="stable")[: max(n_genes, len(always))])
 
 
-def check_memory(n_genes: int, n_covariances: int, limit_gb: float) -> None:
+def check_memory(n_genes: int, n_covariances: int, limit_gb: float, *, n_pairs: int = 0) -> None:
     """Refuse covariances of more genes than fit in memory, before any is computed.
 
     Each takes n_genes² numbers of 8 bytes as it is summed and again as it is used, and one chunk's product
-    and its merging take as much.
+    and its merging take as much. Gaps between pairs of classes are held twice, and twice more while they are made.
 
     Raises
     ------
@@ -123,9 +126,10 @@ def check_memory(n_genes: int, n_covariances: int, limit_gb: float) -> None:
         If more than ``limit_gb`` (10⁹ bytes) would be needed; the message says how many genes would fit.
     """
     arrays = 2 * n_covariances + 2
-    needed = 8 * arrays * n_genes**2 / GB
+    needed = 8 * (arrays * n_genes**2 + PAIR_ARRAYS * n_pairs * n_genes) / GB
     if needed > limit_gb:
-        most = math.isqrt(int(limit_gb * GB / (8 * arrays)))
+        half = PAIR_ARRAYS * n_pairs / (2 * arrays)
+        most = int(math.sqrt(half**2 + limit_gb * GB / (8 * arrays)) - half)
         raise SettingsError(
             f"{n_covariances} covariance(s) of {n_genes} genes need about {needed:.1f} GB of memory, above the "
             f"limit of {limit_gb:g} GB; set max_genes to at most {most}, or raise max_memory_gb"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -137,7 +138,8 @@ class ClosedFormSelector(GeneSelector):
                 len(self.candidates_),
                 n_genes,
             )
-        check_memory(len(self.candidates_), self._within + self._total, self.max_memory_gb)
+        n_pairs = math.comb(len(importance), 2) if self._within else 0
+        check_memory(len(self.candidates_), self._within + self._total, self.max_memory_gb, n_pairs=n_pairs)
         moments = cells.moments(self.candidates_, cell_weights, within=self._within, total=self._total)
         self._select(moments, variances, must_have)
         return self

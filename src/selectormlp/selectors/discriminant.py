@@ -18,8 +18,8 @@ from selectormlp.selectors.closed_form import ClosedFormSelector
 class DiscriminantSelector(ClosedFormSelector):
     """Choose genes one at a time so that every pair of classes comes apart.
 
-    One pass over the cells gives the class means and the within-class covariance; the choice itself needs
-    those only. A pair that is apart already counts little, so rare and similar classes get their genes.
+    One pass over the cells gives the means and variances of the classes and the covariance within them; the choice
+    itself needs those only. A pair that is apart already counts little, so rare and similar classes get their genes.
 
     Parameters
     ----------
@@ -31,6 +31,9 @@ class DiscriminantSelector(ClosedFormSelector):
         ``bhattacharyya``, exp(−D²/8); ``log``, −log(1 + D²). The least is best.
     ridge
         Added to the within-class variances, in units of their median.
+    pooling
+        How many cells the common variance of a gene counts for, when its variance in a class is estimated: 0 gives
+        each class its own, infinity all of them the common one.
     shrinkage, shrink_after
         Once ``shrink_after`` genes are chosen, covariances between genes count less by the share ``shrinkage``, 0
         to 1, so that later genes may be reserves of earlier ones.
@@ -86,7 +89,8 @@ class DiscriminantSelector(ClosedFormSelector):
         n_features_to_select: int | float | None = None,
         *,
         criterion: Criterion = "inverse",
-        ridge: float = 0.1,
+        ridge: float = 0.3,
+        pooling: float = 300.0,
         shrinkage: float = 0.5,
         shrink_after: int = 20,
         class_weights: Mapping[Any, float] | None = None,
@@ -99,6 +103,7 @@ class DiscriminantSelector(ClosedFormSelector):
         self.n_features_to_select = n_features_to_select
         self.criterion = criterion
         self.ridge = ridge
+        self.pooling = pooling
         self.shrinkage = shrinkage
         self.shrink_after = shrink_after
         self.class_weights = class_weights
@@ -138,6 +143,7 @@ class DiscriminantSelector(ClosedFormSelector):
             moments,
             criterion=self.criterion,
             ridge=self.ridge,
+            pooling=self.pooling,
             shrinkage=self.shrinkage,
             shrink_after=self.shrink_after,
         )

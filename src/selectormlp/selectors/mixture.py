@@ -68,7 +68,7 @@ class MixtureSelector(ClosedFormSelector):
         *,
         weight: float = 0.5,
         criterion: Criterion = "inverse",
-        ridge: float = 0.1,
+        ridge: float = 0.3,
         class_weights: Mapping[Any, float] | None = None,
         target: Target = "genes",
         n_components: int = 50,
