@@ -375,6 +375,14 @@ def predict(
         If the file is absent, damaged or none of ours.
     DataError
         If a gene is missing, there are no counts at all, or the values are not of the kind learned from.
+
+    Examples
+    --------
+    >>> from selectormlp.data.datasets import pbmc68k
+    >>> adata = pbmc68k()
+    >>> classifier = fit_classifier(adata, ["CD79A", "NKG7", "CST3", "CD3D"], label_key="bulk_labels")
+    >>> predict(adata, classifier, min_confidence=0.9).to_frame()["label"].value_counts().index[0]
+    'unsure'
     """
     check_adata(adata)
     known = classifier if isinstance(classifier, PanelClassifier) else load_classifier(classifier)

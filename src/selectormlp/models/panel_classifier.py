@@ -252,10 +252,25 @@ def check_confidence(value: float) -> None:
 def load_classifier(path: Path | str) -> PanelClassifier:
     """Read a classifier that :meth:`PanelClassifier.save` wrote; nothing in the file can run code.
 
+    Parameters
+    ----------
+    path
+        The file.
+
     Raises
     ------
     ModelFileError
         If the file is absent, damaged, or none of ours.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import selectormlp as sm
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     trained = sm.fit_classifier(sm.datasets.pbmc68k(), ["CD79A", "NKG7", "CST3"], label_key="bulk_labels")
+    ...     loaded = load_classifier(trained.save(Path(folder) / "blood.safetensors"))
+    >>> loaded.card.genes
+    ['CD79A', 'NKG7', 'CST3']
     """
     place = Path(path)
     if not place.is_file():

@@ -111,6 +111,19 @@ def save_model(model: Model, stem: Path | str) -> Path:
     ------
     OutputError
         If it cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from selectormlp.data.anndata_io import CellsSource
+    >>> from selectormlp.selectors.svm import LinearSVM
+    >>> svm = LinearSVM(random_state=0).fit(np.eye(3).repeat(5, axis=0), np.repeat(["B", "NK", "T"], 5))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = save_model(Model(svm, ("CD79A", "NKG7", "CD3E"), CellsSource("cell_type")), Path(folder) / "svm")
+    ...     loaded = load_model(file)
+    >>> file.name, loaded.genes
+    ('svm.skops', ('CD79A', 'NKG7', 'CD3E'))
     """
     selector = model.selector
     card = model_card(
@@ -181,6 +194,19 @@ def load_model(path: Path | str, *, model_type: str | None = None) -> Model:
     ------
     ModelFileError
         If it is absent, a pickle, damaged, or of another kind.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from selectormlp.data.anndata_io import CellsSource
+    >>> from selectormlp.selectors.svm import LinearSVM
+    >>> svm = LinearSVM(random_state=0).fit(np.eye(3).repeat(5, axis=0), np.repeat(["B", "NK", "T"], 5))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = save_model(Model(svm, ("CD79A", "NKG7", "CD3E"), CellsSource("cell_type")), Path(folder) / "svm")
+    ...     loaded = load_model(file)
+    >>> loaded.model_type, loaded.classes
+    ('svm', ('B', 'NK', 'T'))
     """
     place = find_model_file(path)
     readers: dict[str, Callable[[Path], Model]] = {

@@ -29,6 +29,15 @@ def plot_masking_curve(table: pd.DataFrame, *, title: str = "", ax: Axes | None 
     Returns
     -------
     The axes; y goes from 0 to 1.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> sizes = pd.Index([0, 10, 50])
+    >>> table = pd.DataFrame({"Accuracy (selected features)": [0.1, 0.6, 0.8]}, index=sizes)
+    >>> table["Accuracy (random features)"] = [0.1, 0.2, 0.8]
+    >>> plot_masking_curve(table, title="SelectorMLP").get_xlabel()
+    'genes kept (the others set to 0)'
     """
     axes = ax or new_axes()
     for column in table.columns:
@@ -63,6 +72,15 @@ def plot_comparison(tables: Mapping[str, pd.DataFrame], *, title: str = "", ax: 
     Returns
     -------
     The axes; the number of genes is on a scale that widens the small panels.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> sizes = pd.Index([0, 10, 50])
+    >>> table = pd.DataFrame({"Accuracy (selected features)": [0.1, 0.6, 0.8]}, index=sizes)
+    >>> table["Accuracy (random features)"] = [0.1, 0.2, 0.8]
+    >>> plot_comparison({"SelectorMLP": table}).get_ylabel()
+    'accuracy on test cells'
     """
     axes = ax or new_axes()
     for color, (name, table) in zip(cycle(COLORS), tables.items(), strict=False):
@@ -87,6 +105,12 @@ def plot_ranked_genes(genes: pd.DataFrame, *, n_named: int = 10, title: str = ""
         How many genes to name.
     title, ax
         As in :func:`plot_masking_curve`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> plot_ranked_genes(pd.DataFrame({"gene": ["CD3E", "LYZ"], "weight_abs": [0.9, 0.4]})).get_ylabel()
+    '|weight|'
     """
     axes = ax or new_axes()
     column, label = ("weight_abs", "|weight|") if "weight_abs" in genes else ("score", "score")
@@ -117,6 +141,13 @@ def plot_history(history: pd.DataFrame, what: str, *, best_epoch: int | None = N
         Epoch to mark, or None.
     ax
         As in :func:`plot_masking_curve`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> history = pd.DataFrame({"epoch": [0, 1], "train_loss": [1.0, 0.5], "val_loss": [1.1, 0.7]})
+    >>> plot_history(history, "loss").get_title()
+    'Loss while training'
     """
     axes = ax or new_axes()
     columns = {"loss": {"loss": "-"}, "accuracy": {"accuracy": "-", "mean_per_class_accuracy": "--"}}[what]

@@ -53,6 +53,15 @@ def write_figure(path: Path, draw: Callable[[], Axes]) -> Path:
     ------
     OutputError
         If the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from matplotlib.figure import Figure
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     written = write_figure(Path(folder) / "empty.png", lambda: Figure().subplots())
+    >>> written.name
+    'empty.png'
     """
     return save_axes(draw(), path)
 

@@ -45,6 +45,13 @@ def gains(
     ------
     OutputError
         If the file cannot be written.
+
+    Examples
+    --------
+    >>> import selectormlp as sm
+    >>> panel = sm.select(sm.datasets.pbmc68k(), label_key="bulk_labels", n_genes=5, method="discriminant")
+    >>> gains(panel, show=False).get_xlabel()
+    'score or gain'
     """
     names = panel.genes[:n_genes]
     axes = ax or named_axes(rows=names, width=4.2, right=0.4, show=show)
@@ -88,6 +95,14 @@ def stability(
     ------
     OutputError
         If the file cannot be written.
+
+    Examples
+    --------
+    >>> import selectormlp as sm
+    >>> adata = sm.datasets.pbmc68k()
+    >>> found = sm.stability(adata, label_key="bulk_labels", method="discriminant", n_genes=5, n_repeats=2)
+    >>> stability(found, show=False).get_xlabel()
+    'share of the repetitions'
     """
     names = found.genes[:n_genes]
     axes = ax or named_axes(rows=names, width=4.2, right=1.3, show=show)

@@ -58,6 +58,14 @@ def confusion(
     ------
     OutputError
         If the file cannot be written.
+
+    Examples
+    --------
+    >>> import selectormlp as sm
+    >>> adata = sm.datasets.pbmc68k()
+    >>> found = sm.evaluate(adata, ["CD79A", "NKG7", "CST3"], label_key="bulk_labels", n_splits=2, unsupervised=False)
+    >>> confusion(found, show=False).get_xlabel()
+    'predicted'
     """
     curve = found.curve if isinstance(found, Evaluation) else found
     counts = curve.confusions[place]
@@ -105,6 +113,13 @@ def heatmap(
     ------
     OutputError
         If the file cannot be written.
+
+    Examples
+    --------
+    >>> import selectormlp as sm
+    >>> found = sm.expression(sm.datasets.pbmc68k(), ["CD79A", "NKG7", "CST3"], label_key="bulk_labels")
+    >>> len(heatmap(found, show=False).images)
+    1
     """
     values = expression.scaled if scaled else expression.means
     axes = _type_axes(expression, swap_axes, ax, show)
@@ -139,6 +154,14 @@ def dotplot(
     ------
     OutputError
         If the file cannot be written.
+
+    Examples
+    --------
+    >>> import selectormlp as sm
+    >>> found = sm.expression(sm.datasets.pbmc68k(), ["CD79A", "NKG7", "CST3"], label_key="bulk_labels")
+    >>> axes = dotplot(found.arranged(), swap_axes=True, show=False)
+    >>> len(axes.get_yticklabels())
+    3
     """
     axes = _type_axes(expression, swap_axes, ax, show)
     values, sizes = expression.scaled, expression.fractions

@@ -51,6 +51,14 @@ def overlap(
     Notes
     -----
     The idea is UpSet's (Lex et al., IEEE TVCG 2014).
+
+    Examples
+    --------
+    >>> import selectormlp as sm
+    >>> panels = {"mine": ["CD79A", "NKG7", "CST3"], "theirs": ["CD79A", "CD3D"]}
+    >>> found = sm.compare(sm.datasets.pbmc68k(), panels, label_key="bulk_labels")
+    >>> [int(bar.get_height()) for bar in overlap(found, show=False).patches]
+    [2, 1, 1]
     """
     shown = found.intersections()[:n_sets]
     names = [f"{short(panel.name, 22)} ({len(panel.genes)})" for panel in found.panels]

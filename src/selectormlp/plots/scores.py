@@ -55,6 +55,14 @@ def accuracy(
         If there is no such score.
     OutputError
         If the file cannot be written.
+
+    Examples
+    --------
+    >>> import selectormlp as sm
+    >>> adata = sm.datasets.pbmc68k()
+    >>> found = sm.evaluate(adata, ["CD79A", "NKG7", "CST3"], label_key="bulk_labels", n_splits=2, unsupervised=False)
+    >>> accuracy(found, show=False).get_ylabel()
+    'balanced accuracy'
     """
     _check_metric(metric)
     axes = ax or _plain(show, below=1.0)
@@ -99,6 +107,14 @@ def comparison(
     ------
     SettingsError, OutputError
         As in :func:`accuracy`.
+
+    Examples
+    --------
+    >>> import selectormlp as sm
+    >>> panels = {"mine": ["CD79A", "NKG7", "CST3"], "theirs": ["CD79A", "CD3D"]}
+    >>> found = sm.compare(sm.datasets.pbmc68k(), panels, label_key="bulk_labels")
+    >>> comparison(found, show=False).get_xlabel()
+    'genes'
     """
     _check_metric(metric)
     axes = ax or _plain(show, below=0.65 + 0.2 * -(-len(found.panels) // 2))
@@ -136,6 +152,14 @@ def recalls(
     ------
     OutputError
         If the file cannot be written.
+
+    Examples
+    --------
+    >>> import selectormlp as sm
+    >>> adata = sm.datasets.pbmc68k()
+    >>> found = sm.evaluate(adata, ["CD79A", "NKG7", "CST3"], label_key="bulk_labels", n_splits=2, unsupervised=False)
+    >>> recalls(found, show=False).get_xlabel()
+    'recall'
     """
     recall = found.curve.recalls[-1]
     order = np.flatnonzero(~np.isnan(recall))
@@ -180,6 +204,14 @@ def robustness(
     ------
     OutputError
         If the file cannot be written.
+
+    Examples
+    --------
+    >>> import selectormlp as sm
+    >>> genes = ["CD79A", "NKG7", "CST3"]
+    >>> found = sm.robustness(sm.datasets.pbmc68k(), genes, label_key="bulk_labels", n_draws=1, thinning=[], gains=[])
+    >>> robustness(found, show=False).get_xlabel()
+    'balanced accuracy'
     """
     names = [name_of(one.kind, one.level) for one in found.disturbances]
     axes = ax or named_axes(rows=names, width=4.2, right=2.0, show=show)
@@ -229,6 +261,13 @@ def training(
         If there is no such curve, or no epoch was scored.
     OutputError
         If the file cannot be written.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> history = pd.DataFrame({"epoch": [0, 1], "train_loss": [1.0, 0.5], "val_loss": [1.1, 0.7]})
+    >>> training(history, "loss", show=False).get_xlabel()
+    'epoch'
     """
     if what not in ("accuracy", "loss"):
         raise SettingsError(f"training curves of {what!r}; {nearest(what, ('accuracy', 'loss'))}")

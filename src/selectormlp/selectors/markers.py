@@ -71,6 +71,10 @@ class MarkerSelector(GeneSelector):
         Highest statistic of each gene over the classes, shape (n_features_in_,). The ranking is by turns, not
         by score.
 
+    References
+    ----------
+    The tests as scanpy makes them: Wolf, Angerer, Theis, Genome Biology 2018.
+
     Examples
     --------
     >>> y = np.repeat(["B", "T"], 20)

@@ -47,6 +47,10 @@ class MixtureSelector(ClosedFormSelector):
     ranking_
         Rank of each gene, 1 (best) … n, strict, shape (n_features_in_,).
 
+    See Also
+    --------
+    DiscriminantSelector, ReconstructionSelector : the two objectives, with their sources.
+
     Examples
     --------
     >>> import numpy as np

@@ -13,6 +13,10 @@ class MLP(NetworkSelector):
 
     Parameters are those of :class:`SelectorMLP` but for the selection layer and its penalty.
 
+    See Also
+    --------
+    SelectorMLP : the parameters, and a ranking that the network itself learns.
+
     Examples
     --------
     >>> MLP(hidden_sizes=(64,)).get_params()["hidden_sizes"]

@@ -69,6 +69,11 @@ class SelectorMLP(NetworkSelector):
     The penalty alone can be undone by scaling w down and the next layer up; the ranking is what training at
     this learning rate makes of it, as in the published program.
 
+    References
+    ----------
+    A layer of one weight a feature in front of a network, penalised: Li, Chen, Wasserman, Journal of Computational Biology
+    2016. The penalty: Tibshirani, Journal of the Royal Statistical Society B 1996.
+
     Examples
     --------
     >>> import numpy as np

@@ -41,6 +41,10 @@ class LinearSVM(ClassifyingSelector):
     classes_, trained_classes_
         Class labels, and which of them had training cells.
 
+    References
+    ----------
+    Genes by their coefficients: Guyon, Weston, Barnhill, Vapnik, Machine Learning 2002, there to drop them one by one.
+
     Examples
     --------
     >>> import numpy as np
