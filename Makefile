@@ -9,7 +9,7 @@ BENCH_ARGS ?=
 MINUTES ?= 5
 export MPLBACKEND := Agg
 
-.PHONY: help install demo test test-slow fuzz lint types audit package bench bench-speed bench-accuracy docs command-reference \
+.PHONY: help install demo test test-slow coverage fuzz lint types audit package bench bench-speed bench-accuracy docs command-reference \
   clean
 
 help:  ## list the targets
@@ -30,6 +30,9 @@ test: install  ## run the tests (a few minutes)
 
 test-slow: install  ## run the slower checks too
 	$(BIN)/python -m pytest
+
+coverage: install  ## run the tests and count the lines and branches that they reach
+	$(BIN)/python -m pytest -m "not slow" -q --cov --cov-report=term:skip-covered
 
 fuzz: install  ## feed damaged and hostile files to all readers for MINUTES (5); what goes wrong is kept in fuzz_findings/
 	$(BIN)/python tests/fuzz/fuzzing.py $(MINUTES)

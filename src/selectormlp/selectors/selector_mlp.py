@@ -71,8 +71,8 @@ class SelectorMLP(NetworkSelector):
 
     References
     ----------
-    A layer of one weight a feature in front of a network, penalised: Li, Chen, Wasserman, Journal of Computational Biology
-    2016. The penalty: Tibshirani, Journal of the Royal Statistical Society B 1996.
+    A layer of one weight a feature in front of a network, penalised: Li, Chen, Wasserman, Journal of Computational
+    Biology 2016. The penalty: Tibshirani, Journal of the Royal Statistical Society B 1996.
 
     Examples
     --------
