@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from selectormlp.api_report import expression, report
     from selectormlp.auto.selector import AutoSelector
     from selectormlp.data import datasets
+    from selectormlp.data.anndata_sample import read_sample
     from selectormlp.evaluation.compare import Comparison
     from selectormlp.evaluation.expression import Expression
     from selectormlp.evaluation.result import Evaluation
@@ -82,6 +83,7 @@ __all__ = [  # noqa: RUF022  # by alphabet, as dir() lists them
     "plots",
     "predict",
     "read_panel",
+    "read_sample",
     "report",
     "robustness",
     "save_model",
@@ -125,6 +127,7 @@ _HOMES = {
     "load_model": "models.storage",
     "predict": "api_evaluation",
     "read_panel": "panel.storage",
+    "read_sample": "data.anndata_sample",
     "report": "api_report",
     "robustness": "api_evaluation",
     "save_model": "models.storage",

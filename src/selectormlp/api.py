@@ -20,7 +20,7 @@ from selectormlp.workflow.panels import (
     extend_task,
     select_task,
 )
-from selectormlp.workflow.stored_panels import select_from_files
+from selectormlp.workflow.stored_panels import extend_from_files, select_from_files
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -154,13 +154,12 @@ def select(
     task = PanelTask(source, constraints, method, _options(options, min_recall, max_minutes), seed, progress)
     if are_paths(adata):
         return select_from_files(adata, task, n_genes, scheduler=dask_scheduler)
-    if dask_scheduler is not None:
-        raise SettingsError("a Dask scheduler reads cells on disk, and these are in memory; give the path of a file")
+    _refuse_scheduler(dask_scheduler)
     return select_task(adata, task, n_genes)
 
 
 def extend(
-    adata: AnnData,
+    adata: AnnData | Paths,
     panel: PanelLike,
     *,
     label_key: str | None,
@@ -187,13 +186,15 @@ def extend(
     target_layer: str | None = None,
     seed: int = 0,
     progress: bool = False,
+    dask_scheduler: str | None = None,
 ) -> Panel:
     """Add exactly ``n_new`` genes to an existing panel, each with its gain.
 
     Parameters
     ----------
     adata
-        Cells × genes. Written to as by :func:`select`, for the extended panel.
+        Cells × genes, or paths of files that stay on disk, as in :func:`select`. An object is written to as there, for
+        the extended panel.
     panel
         The existing panel: a :class:`Panel`, a file that holds one, or a list of genes. Its genes stay, in their order
         and at no cost; those that the data lack stay too if ``ignore_unknown`` says so, and are refused otherwise.
@@ -203,7 +204,7 @@ def extend(
         How many genes to add; must-have genes that the panel lacks count among them.
     must_have, forbidden, candidates, costs, budget, min_mean, max_mean, min_markers_per_type, ignore_unknown
         What the new genes must obey, as in :func:`select`; a budget is for the new genes alone.
-    gene_name_key, gene_id_key, min_recall, max_minutes, options, target_layer, seed, progress
+    gene_name_key, gene_id_key, min_recall, max_minutes, options, target_layer, seed, progress, dask_scheduler
         As in :func:`select`.
 
     Returns
@@ -242,7 +243,11 @@ def extend(
         label_key, donor_key, layer, normalize, tuple(exclude_labels), gene_name_key, gene_id_key, target_layer
     )
     task = PanelTask(source, constraints, method, _options(options, min_recall, max_minutes), seed, progress)
-    return extend_task(adata, as_panel(panel), task, n_new)
+    known = as_panel(panel)
+    if are_paths(adata):
+        return extend_from_files(adata, known, task, n_new, scheduler=dask_scheduler)
+    _refuse_scheduler(dask_scheduler)
+    return extend_task(adata, known, task, n_new)
 
 
 def explain(
@@ -301,6 +306,11 @@ def explain(
     )
     source = PanelSource(label_key, None, layer, normalize, tuple(exclude_labels), gene_name_key)
     return explain_task(adata, as_panel(panel), source, constraints)
+
+
+def _refuse_scheduler(dask_scheduler: str | None) -> None:
+    if dask_scheduler is not None:
+        raise SettingsError("a Dask scheduler reads cells on disk, and these are in memory; give the path of a file")
 
 
 def _options(given: Mapping[str, Any] | None, min_recall: float | None, max_minutes: float | None) -> Mapping[str, Any]:

@@ -52,6 +52,21 @@ def test_evaluate_scores_a_typed_panel_and_names_what_it_could_not_use(cli, data
     assert not list((tmp_path / "ev").glob("*.part*"))
 
 
+@pytest.mark.parametrize("command", ["evaluate", "compare", "explain"])
+def test_some_cells_of_each_type_are_read_from_several_files(cli, adata, data, tmp_path, command):
+    adata[::2].copy().write_h5ad(tmp_path / "a.h5ad")
+    adata[1::2].copy().write_h5ad(tmp_path / "b.h5ad")
+    flags = ["--label-key", "cell_type", "--panel", "theirs.txt", "--out", "few"]
+    outcome = cli(command, "a.h5ad", "b.h5ad", *flags, "--cells-per-type", 20)
+    assert outcome.code == 0, outcome.err
+    n_types = adata.obs["cell_type"].nunique()
+    assert f"read {20 * n_types} of {adata.n_obs} cells: at most 20 of a type" in outcome.err
+    assert any((tmp_path / "few").iterdir())
+    outcome = cli(command, "a.h5ad", "b.h5ad", *flags)
+    assert outcome.code == 2
+    assert "2 files are named; several are read only with --cells-per-type" in outcome.err
+
+
 def test_evaluate_writes_all_that_is_asked_for_and_predict_uses_the_model(cli, data, tmp_path, adata, make_adata):
     sm.select(adata, label_key="cell_type", n_genes=4, method="discriminant").write(tmp_path / "panel")
     adata.obs["=coarse"] = np.where(adata.obs["cell_type"].isin(["type A", "type B"]), "x", "y")

@@ -33,6 +33,17 @@ def test_a_report_of_a_list_names_what_it_lacks(cli, data, tmp_path):
     assert outcome.err.count("cannot be used") == 1
 
 
+def test_a_panel_chosen_from_disk_is_reported_on_and_extended(cli, data, tmp_path):
+    flags = ["--label-key", "cell_type", "--method", "discriminant", "--lazy"]
+    outcome = cli("select", data, *flags, "--size", 4, "--out", "panel", "--report")
+    assert outcome.code == 0, outcome.err
+    assert "chose 4 genes anew" in (tmp_path / "panel" / "report.html").read_text()
+    outcome = cli("extend", data, *flags, "--panel", "panel/panel.json", "--add", 2, "--out", "larger")
+    assert outcome.code == 0, outcome.err
+    assert len((tmp_path / "larger" / "genes.txt").read_text().split()) == 6
+    assert "expression stays on disk" in outcome.err
+
+
 def test_select_writes_the_report_of_its_panel(cli, data, tmp_path):
     outcome = cli("select", data, "--label-key", "cell_type", "--size", 4, "--out", "panel", "--report", "--seed", 3)
     assert outcome.code == 0, outcome.err

@@ -7,7 +7,7 @@ import pytest
 import selectormlp as sm
 from selectormlp.data.anndata_io import CellsSource
 from selectormlp.data.anndata_lazy import open_cells
-from selectormlp.errors import DataError, SettingsError
+from selectormlp.errors import DataError, PanelError, SettingsError
 from selectormlp.workflow import stored_panels
 from selectormlp.workflow.stored_panels import sample_rows
 
@@ -75,6 +75,21 @@ def test_several_files_give_the_panel_of_all_cells(adata, tmp_path):
         adata[250:].copy().write_zarr(tmp_path / "b.zarr")
     files = [tmp_path / "a.h5ad", tmp_path / "b.zarr"]
     assert_same_panel(sm.select(files, **KEY, n_genes=8), sm.select(adata, **KEY, n_genes=8))
+
+
+@pytest.mark.parametrize("method", ["discriminant", "markers"])
+def test_a_panel_is_extended_from_disk_as_in_memory(adata, file, method):
+    known = sm.select(adata, **KEY, n_genes=4)
+    given = {**KEY, "n_new": 5, "method": method, "forbidden": ["gene1*"], "min_markers_per_type": 1}
+    found = sm.extend(file, known, **given)
+    assert_same_panel(found, sm.extend(adata, known, **given))
+    assert found.genes[:4] == known.genes
+    assert found.provenance.settings["files"] == ["cells.h5ad"]
+
+
+def test_a_panel_with_genes_that_the_files_lack_is_not_extended(file):
+    with pytest.raises(PanelError, match="not in the data: 'gene600'"):
+        sm.extend(file, ["gene0", "gene600"], **KEY, n_new=2)
 
 
 def test_cells_of_no_class_and_no_labels_at_all(adata, file, tmp_path):
@@ -161,7 +176,6 @@ def test_the_command_reads_from_disk(adata, file, cli, tmp_path):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--lazy", "--report"], "a report is made of cells in memory"),
         (["other.h5ad"], "2 files are named; several are read only with --lazy"),
         (["--dask-scheduler", "nonsense://x"], "no Dask scheduler answers at 'nonsense://x'"),
     ],

@@ -34,7 +34,7 @@ SAME_NAME = ("label_key", "donor_key", "layer", "normalize", "gene_name_key")
 
 
 def evaluate(
-    data: opt.Data,
+    data: opt.SampledFiles,
     label_key: opt.LabelKey,
     panel: opt.PanelFile,
     out: opt.Out,
@@ -47,6 +47,7 @@ def evaluate(
     at: SizesFlag = None,
     classifier: ClassifierName = "logistic",
     splits: SplitsFlag = 5,
+    cells_per_type: opt.CellsPerType = None,
     level_distance: Annotated[
         float, typer.Option(help="How near to the score of all genes the curve counts as level.")
     ] = 0.02,
@@ -111,7 +112,7 @@ def evaluate(
 
 
 def compare(
-    data: opt.Data,
+    data: opt.SampledFiles,
     label_key: opt.LabelKey,
     out: opt.Out,
     panel: Annotated[
@@ -133,6 +134,7 @@ def compare(
     at: SizesFlag = None,
     classifier: ClassifierName = "logistic",
     splits: SplitsFlag = 5,
+    cells_per_type: opt.CellsPerType = None,
     seed: opt.SeedFlag = None,
     quiet: opt.Quiet = False,
 ) -> None:
@@ -198,14 +200,14 @@ def predict(
 
 def _read(flags: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     """Set up the log, read the data, and turn the flags that all share into arguments of the façade."""
+    from selectormlp.cli.running import read_some
     from selectormlp.cli.terminal import set_up_log
-    from selectormlp.data.anndata_files import read_adata
 
     set_up_log(quiet=flags["quiet"])
     given = {name: flags[name] for name in SAME_NAME}
     given["exclude_labels"] = flags["exclude_label"] or ()
     given["seed"] = flags["seed"] or 0
-    return read_adata(flags["data"]), given
+    return read_some(flags), given
 
 
 def print_evaluation(found: Evaluation) -> None:

@@ -16,6 +16,10 @@ DataFiles = Annotated[
     list[Path],
     typer.Argument(help="AnnData: h5ad, gzipped h5ad or zarr; several with --lazy.", show_default=False),
 ]
+SampledFiles = Annotated[
+    list[Path],
+    typer.Argument(help="AnnData: h5ad, gzipped h5ad or zarr; several with --cells-per-type.", show_default=False),
+]
 DataFilesIfNeeded = Annotated[
     list[Path] | None,
     typer.Argument(
@@ -30,6 +34,14 @@ DaskScheduler = Annotated[
     typer.Option(
         "--dask-scheduler",
         help="Address of a Dask cluster to read with (tcp://host:8786); takes --lazy as given.",
+        show_default=False,
+    ),
+]
+CellsPerType = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Read only so many cells of each type: for data larger than memory, in one or many files.",
         show_default=False,
     ),
 ]

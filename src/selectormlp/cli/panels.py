@@ -80,11 +80,6 @@ def select(
     settings, progress = _select_settings(ctx, locals())
     if report and settings.label_key is None:
         raise SettingsError("a report needs cell types to test the panel on; name their column with --label-key")
-    if report and settings.lazy:
-        raise SettingsError(
-            "a report is made of cells in memory; leave --report out, and make one of a part of the cells with "
-            "'selectormlp report'"
-        )
     check_reading(settings)
     if print_config:
         print_settings(with_defaults(settings))
@@ -126,7 +121,7 @@ RENAMED = {
 
 
 def extend(
-    data: opt.Data,
+    data: opt.DataFiles,
     panel: opt.PanelFile,
     add: Annotated[int, typer.Option(min=1, help="Number of genes to add.", show_default=False)],
     out: opt.Out,
@@ -152,23 +147,26 @@ def extend(
     target_layer: opt.TargetLayer = None,
     min_recall: opt.MinRecall = None,
     max_minutes: opt.MaxMinutes = None,
+    lazy: opt.Lazy = False,
+    dask_scheduler: opt.DaskScheduler = None,
     seed: opt.SeedFlag = None,
     quiet: opt.Quiet = False,
 ) -> None:
     """Add genes to an existing panel, each with its gain; the whole panel goes to the folder."""
     from selectormlp.api import extend as extend_genes
-    from selectormlp.cli.running import panel_files
+    from selectormlp.cli.running import panel_files, read_or_leave
     from selectormlp.files import check_files
     from selectormlp.panel.storage import read_panel
 
     check_files(*panel_files(out))
     existing = read_panel(panel)
-    adata, given = _read(locals())
-    _write(extend_genes(adata, existing, n_new=add, **given), out, n_known=len(existing))
+    given = _arguments(locals())
+    adata = read_or_leave(data, lazy=lazy or dask_scheduler is not None)
+    _write(extend_genes(adata, existing, n_new=add, **given, dask_scheduler=dask_scheduler), out, n_known=len(existing))
 
 
 def explain(
-    data: opt.Data,
+    data: opt.SampledFiles,
     panel: opt.PanelFile,
     label_key: opt.LabelKey,
     out: opt.Out,
@@ -180,29 +178,24 @@ def explain(
     candidates: opt.Candidates = None,
     ignore_unknown: opt.IgnoreUnknown = False,
     gene_name_key: opt.GeneNameKey = None,
+    cells_per_type: opt.CellsPerType = None,
     quiet: opt.Quiet = False,
 ) -> None:
     """Say of each gene what it marks and separates, what is lost without it, and what would replace it."""
     from selectormlp.api import explain as explain_genes
+    from selectormlp.cli.running import read_some
     from selectormlp.cli.terminal import print_explanation, print_files
     from selectormlp.files import check_folders
     from selectormlp.panel.storage import read_panel, write_explanation
 
     check_folders(out)
     existing = read_panel(panel)
-    adata, given = _read(locals())
+    given = _arguments(flags := locals())
+    adata = read_some(flags)
     explanation = explain_genes(adata, existing, **given)
     file = write_explanation(explanation, out)
     print_explanation(explanation)
     print_files([file])
-
-
-def _read(flags: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """Set up the log, read the files that flags name, and turn the rest into arguments of the façade."""
-    from selectormlp.data.anndata_files import read_adata
-
-    given = _arguments(flags)
-    return read_adata(flags["data"]), given
 
 
 def _arguments(flags: dict[str, Any]) -> dict[str, Any]:

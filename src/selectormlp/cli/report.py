@@ -17,7 +17,7 @@ SAME_NAME = ("label_key", "donor_key", "layer", "normalize", "gene_name_key")
 
 
 def report(
-    data: opt.Data,
+    data: opt.SampledFiles,
     label_key: opt.LabelKey,
     panel: opt.PanelFile,
     out: Annotated[Path, typer.Option(help="File that ends in .html, or folder for report.html.", show_default=False)],
@@ -30,6 +30,7 @@ def report(
     at: SizesFlag = None,
     classifier: ClassifierName = "logistic",
     splits: SplitsFlag = 3,
+    cells_per_type: opt.CellsPerType = None,
     robustness: Annotated[bool, typer.Option(help="Thin the counts, let probes fail.")] = True,
     stability: Annotated[
         int, typer.Option("--stability", min=0, help="Choose so often anew from part of the cells; 0: not.")
@@ -40,8 +41,8 @@ def report(
 ) -> None:
     """Write one HTML file that shows a panel, why each gene is in it, and what it is worth."""
     from selectormlp.api_report import report as write_report
+    from selectormlp.cli.running import read_some
     from selectormlp.cli.terminal import print_files, set_up_log
-    from selectormlp.data.anndata_files import read_adata
     from selectormlp.panel.storage import read_panel
     from selectormlp.reports import check_place
 
@@ -50,7 +51,7 @@ def report(
     known = read_panel(panel)
     flags = locals()
     file = write_report(
-        read_adata(data),
+        read_some(flags),
         known,
         out,
         **{name: flags[name] for name in SAME_NAME},
@@ -62,7 +63,7 @@ def report(
         robustness=robustness,
         n_stability=stability,
         title=title,
-        data_name=data.name,
+        data_name=", ".join(place.name for place in data),
         command=command_line(),
         seed=seed or 0,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,53 @@ def panel_files(out: Path, *, settings: bool = False, report: bool = False) -> l
     return [out / name for name in (CSV_NAME, JSON_NAME, LIST_NAME, *more)]
 
 
+def read_or_leave(data: Sequence[Path], *, lazy: bool) -> Any:
+    """Read a file, or leave one or several on disk.
+
+    Raises
+    ------
+    SettingsError
+        If there are several and they are not to stay there.
+    """
+    from selectormlp.data.anndata_files import read_adata
+    from selectormlp.errors import SettingsError
+
+    if lazy:
+        return list(data)
+    if len(data) > 1:
+        raise SettingsError(f"{len(data)} files are named; several are read only with --lazy, from disk")
+    return read_adata(data[0])
+
+
+def read_some(flags: Mapping[str, Any]) -> Any:
+    """Read the files that a command is given: one of them whole, or some cells of each type of one or several.
+
+    Raises
+    ------
+    SettingsError
+        If there are several and no number of cells a type.
+    """
+    from selectormlp.data.anndata_files import read_adata
+    from selectormlp.data.anndata_sample import read_sample
+    from selectormlp.errors import SettingsError
+
+    data, cells_per_type = flags["data"], flags["cells_per_type"]
+    if cells_per_type is not None:
+        return read_sample(
+            data,
+            label_key=flags["label_key"],
+            cells_per_type=cells_per_type,
+            layer=flags["layer"],
+            exclude_labels=flags["exclude_label"] or (),
+            seed=flags.get("seed") or 0,
+        )
+    if len(data) > 1:
+        raise SettingsError(
+            f"{len(data)} files are named; several are read only with --cells-per-type, so many cells of each type"
+        )
+    return read_adata(data[0])
+
+
 def choose_panel(settings: SelectSettings, out: Path, *, report: bool = False, progress: bool = False) -> Panel:
     """Choose a panel, write it and the settings that repeat it, and print it."""
     from selectormlp.data.anndata_files import read_adata
@@ -37,10 +85,18 @@ def choose_panel(settings: SelectSettings, out: Path, *, report: bool = False, p
     kept = settings_of(panel, settings.data, lazy=settings.lazy)
     write_settings(kept, out / SETTINGS_NAME)
     if report:
-        _report(adata, panel, out, settings)
+        _report(adata if adata is not None else _sample(settings), panel, out, settings)
     print_panel(panel)
     print_files(panel_files(out, settings=True, report=report))
     return panel
+
+
+def _sample(settings: SelectSettings) -> Any:
+    """Read some cells of each type, to report on a panel that was chosen from disk."""
+    from selectormlp.data.anndata_sample import read_sample
+
+    named = {name: getattr(settings, name) for name in ("label_key", "layer", "exclude_labels")}
+    return read_sample(settings.data, **named, seed=settings.seed or 0)
 
 
 def _report(adata: Any, panel: Panel, out: Path, settings: SelectSettings) -> None:

@@ -175,9 +175,14 @@ def stored_unlabelled_cells(
 
 
 def open_adata(
-    paths: Paths, *, label_key: str | None = None, donor_key: str | None = None, layer: str | None = None
+    paths: Paths,
+    *,
+    label_key: str | None = None,
+    donor_key: str | None = None,
+    layer: str | None = None,
+    all_columns: bool = False,
 ) -> StoredAdata:
-    """Open AnnData files as one: the columns of ``obs`` that are named, and ``var``, are read; X is not.
+    """Open AnnData files as one: the columns of ``obs`` that are named, or all, and ``var`` are read; X is not.
 
     Raises
     ------
@@ -192,7 +197,8 @@ def open_adata(
     index = _split_index(places)
     if index is not None:
         places = list(index.paths)
-    files = [open_file(place, ((label_key, "label"), (donor_key, "donor")), layer) for place in places]
+    wanted = None if all_columns else ((label_key, "label"), (donor_key, "donor"))
+    files = [open_file(place, wanted, layer) for place in places]
     genes, columns = common_genes(files)
     table = joined_table(files, genes) if index is None else _side(files, genes, index)
     logger.info(

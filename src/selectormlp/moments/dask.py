@@ -307,6 +307,18 @@ def _add(first: Sum, second: Sum) -> Sum:
     return first + second
 
 
+def check_scheduler(address: str | None) -> None:
+    """Refuse the address of a cluster that does not answer, before any work is done; None is none.
+
+    Raises
+    ------
+    SettingsError
+        If it cannot be reached.
+    """
+    if address is not None:
+        _connected(address).close()
+
+
 def _active_client(scheduler: str | None) -> Any:
     """Return a context that gives the client of a cluster, or None where there is none.
 

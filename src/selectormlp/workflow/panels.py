@@ -210,11 +210,40 @@ def extend_task(adata: AnnData, panel: Panel, task: PanelTask, n_new: int) -> Pa
     """Add genes to a panel and write it into the object; see :func:`selectormlp.api.extend`."""
     check_whole("n_new", n_new, least=1)
     cells, ids = _read(adata, task.source)
-    rules = _resolve(adata, cells, task.source, task.constraints)
-    _check_measured(panel, rules, task.constraints)
+    rules = rules_beside(panel, _resolve(adata, cells, task.source, task.constraints), task.constraints, n_new)
+    ranking, markers = _rank(adata, cells, rules, task, rules.n_existing + n_new)
+    size = {"n_new": n_new, "extended": list(panel.genes)}
+    origin = provenance_of(cells, task, ranking, size, data_hash=hash_cells(cells))
+    extended = extended_panel(panel, rules, ranking, markers, n_new, ids=ids, provenance=origin)
+    _write_results(adata, extended, rules, ranking)
+    return extended
+
+
+def rules_beside(panel: Panel, rules: Rules, constraints: Constraints, n_new: int) -> Rules:
+    """Return the rules for adding genes to a panel that stays.
+
+    Raises
+    ------
+    SettingsError
+        If they clash, or genes of the panel are not in the data and not to be passed over.
+    """
+    _check_measured(panel, rules, constraints)
     rules = _with_panel(rules, panel).restricted()
     refuse(rules.clashes(rules.n_existing + n_new))
-    ranking, markers = _rank(adata, cells, rules, task, rules.n_existing + n_new)
+    return rules
+
+
+def extended_panel(
+    panel: Panel,
+    rules: Rules,
+    ranking: Ranking,
+    markers: Markers | None,
+    n_new: int,
+    *,
+    ids: pd.Series | None,
+    provenance: Provenance,
+) -> Panel:
+    """Add genes to a panel from a ranking under rules; as :func:`panel_of`."""
     extended = extend_panel(
         panel,
         ranking.order,
@@ -224,13 +253,9 @@ def extend_task(adata: AnnData, panel: Panel, task: PanelTask, n_new: int) -> Pa
         gene_ids=None if ids is None else ids[rules.genes].tolist(),
         thresholds=ranking.thresholds,
         markers=markers,
-        provenance=provenance_of(
-            cells, task, ranking, {"n_new": n_new, "extended": list(panel.genes)}, data_hash=hash_cells(cells)
-        ),
+        provenance=provenance,
     )
-    extended = replace(extended, nested=extended.nested and ranking.nested)
-    _write_results(adata, extended, rules, ranking)
-    return extended
+    return replace(extended, nested=extended.nested and ranking.nested)
 
 
 def explain_task(adata: AnnData, panel: Panel, source: PanelSource, constraints: Constraints) -> Explanation:

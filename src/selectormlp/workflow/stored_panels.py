@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -10,16 +12,26 @@ import numpy.typing as npt
 
 from selectormlp.data.anndata_io import drop_unlisted
 from selectormlp.data.anndata_lazy import Paths, StoredAdata, open_adata, stored_cells, stored_unlabelled_cells
+from selectormlp.data.anndata_sample import capped_rows
 from selectormlp.data.cells import Cells, IntArray
 from selectormlp.data.hashing import hash_cells
 from selectormlp.data.stored import StoredCells
 from selectormlp.errors import SettingsError
-from selectormlp.moments.dask import Workers, stored_moments
-from selectormlp.panel.markers import measure_markers
+from selectormlp.moments.dask import Workers, check_scheduler, stored_moments
+from selectormlp.panel.markers import Markers, measure_markers
 from selectormlp.panel.panel import Panel
 from selectormlp.panel.rules import Rules
 from selectormlp.selectors.registry import find_method
-from selectormlp.workflow.panels import PanelTask, check_whole, gene_ids, panel_of, provenance_of, resolve_rules
+from selectormlp.workflow.panels import (
+    PanelTask,
+    check_whole,
+    extended_panel,
+    gene_ids,
+    panel_of,
+    provenance_of,
+    resolve_rules,
+    rules_beside,
+)
 from selectormlp.workflow.progress import pass_bar
 from selectormlp.workflow.ranking import Ranking, rank_genes, rank_stored_genes
 
@@ -42,25 +54,65 @@ def select_from_files(paths: Paths, task: PanelTask, n_genes: int, *, scheduler:
         As for cells in memory; and if a file cannot be read by rows, or the cluster cannot be reached.
     """
     check_whole("n_genes", n_genes, least=1)
+    with _opened(paths, task, scheduler) as (opened, cells, workers):
+        rules = _rules(opened, cells, task, workers, n_genes).restricted()
+        markers = _markers(cells, rules, task)
+        ranking, learned = _rank(cells, rules, task, n_genes, workers)
+    size = {"n_genes": n_genes, "files": _file_names(opened)}
+    origin = provenance_of(learned, task, ranking, size, data_hash=hash_cells(cells))
+    ids = gene_ids(opened.table, task.source, cells.genes)
+    return panel_of(rules, ranking, markers, n_genes, ids=ids, provenance=origin)
+
+
+def extend_from_files(
+    paths: Paths, panel: Panel, task: PanelTask, n_new: int, *, scheduler: str | None = None
+) -> Panel:
+    """Add genes to a panel from files whose expression stays on disk; see :func:`selectormlp.api.extend`.
+
+    Raises
+    ------
+    SettingsError, DataError
+        As for cells in memory; and if a file cannot be read by rows, or the cluster cannot be reached.
+    """
+    check_whole("n_new", n_new, least=1)
+    with _opened(paths, task, scheduler) as (opened, cells, workers):
+        rules = rules_beside(panel, _rules(opened, cells, task, workers), task.constraints, n_new)
+        markers = _markers(cells, rules, task)
+        ranking, learned = _rank(cells, rules, task, rules.n_existing + n_new, workers)
+    size = {"n_new": n_new, "extended": list(panel.genes), "files": _file_names(opened)}
+    origin = provenance_of(learned, task, ranking, size, data_hash=hash_cells(cells))
+    ids = gene_ids(opened.table, task.source, cells.genes)
+    return extended_panel(panel, rules, ranking, markers, n_new, ids=ids, provenance=origin)
+
+
+@contextmanager
+def _opened(paths: Paths, task: PanelTask, scheduler: str | None) -> Iterator[tuple[StoredAdata, StoredCells, Workers]]:
     source = task.source
     if source.target_layer is not None:
         raise SettingsError("target_layer cannot be read from disk; read the file in memory, or leave it out")
+    check_scheduler(scheduler)
     opened = open_adata(paths, label_key=source.label_key, donor_key=source.donor_key, layer=source.layer)
-    cells = _cells(opened, task)
     with pass_bar("reading cells", visible=task.progress) as (on_start, on_block):
-        workers = Workers(scheduler, on_start=on_start, on_block=on_block)
-        means = _mean_expression(cells, workers) if task.constraints.bounds_means else None
-        rules = resolve_rules(
-            opened.table, cells.genes, source, task.constraints, n_genes=n_genes, mean_expression=means
-        ).restricted()
-        markers = None
-        if rules.min_markers_per_type:
-            markers = measure_markers(_sample(cells.take_genes(rules.genes), "min_markers_per_type", task.seed))
-        ranking, learned = _rank(cells, rules, task, n_genes, workers)
-    size = {"n_genes": n_genes, "files": [matrix.path.name for matrix in opened.matrices]}
-    origin = provenance_of(learned, task, ranking, size, data_hash=hash_cells(cells))
-    ids = gene_ids(opened.table, source, cells.genes)
-    return panel_of(rules, ranking, markers, n_genes, ids=ids, provenance=origin)
+        yield opened, _cells(opened, task), Workers(scheduler, on_start=on_start, on_block=on_block)
+
+
+def _rules(
+    opened: StoredAdata, cells: StoredCells, task: PanelTask, workers: Workers, n_genes: int | None = None
+) -> Rules:
+    means = _mean_expression(cells, workers) if task.constraints.bounds_means else None
+    return resolve_rules(
+        opened.table, cells.genes, task.source, task.constraints, n_genes=n_genes, mean_expression=means
+    )
+
+
+def _markers(cells: StoredCells, rules: Rules, task: PanelTask) -> Markers | None:
+    if not rules.min_markers_per_type:
+        return None
+    return measure_markers(_sample(cells.take_genes(rules.genes), "min_markers_per_type", task.seed))
+
+
+def _file_names(opened: StoredAdata) -> list[str]:
+    return [matrix.path.name for matrix in opened.matrices]
 
 
 def _cells(opened: StoredAdata, task: PanelTask) -> StoredCells:
@@ -132,8 +184,4 @@ def sample_rows(cells: StoredCells, rng: np.random.Generator) -> IntArray:
     if not cells.n_classes:
         n_drawn = min(cells.n_cells, SAMPLE_UNLABELLED)
         return np.sort(rng.choice(cells.n_cells, n_drawn, replace=False))
-    order = rng.permutation(cells.n_cells)
-    order = order[np.argsort(cells.labels[order], kind="stable")]
-    labels = cells.labels[order]
-    place_in_class = np.arange(len(order)) - np.searchsorted(labels, labels)
-    return np.sort(order[(place_in_class < SAMPLE_PER_CLASS) & (labels >= 0)])
+    return capped_rows(cells.labels, SAMPLE_PER_CLASS, rng)
