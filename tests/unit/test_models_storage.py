@@ -2,6 +2,7 @@ import json
 import logging
 import os
 import pickle
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -307,6 +308,21 @@ def test_untrusted_objects_are_refused_without_running_them(models, tmp_path):
     with pytest.raises(ModelFileError, match=r"objects of types that are not trusted \(.*system"):
         load_model(place)
     assert not sprung.exists()
+
+
+def test_a_type_with_an_endless_name_is_named_in_short(models, tmp_path):
+    place = save_model(models["svm"], tmp_path / "model")
+    with zipfile.ZipFile(place) as stored:
+        schema = json.loads(stored.read("schema.json"))
+        others = {name: stored.read(name) for name in stored.namelist() if name != "schema.json"}
+    schema["__class__"] = 9000 * "x"
+    with zipfile.ZipFile(place, "w") as changed:
+        changed.writestr("schema.json", json.dumps(schema))
+        for name, content in others.items():
+            changed.writestr(name, content)
+    with pytest.raises(ModelFileError) as caught:
+        load_model(place)
+    assert len(str(caught.value)) < 1000
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from selectormlp.data.anndata_io import CellsSource
 from selectormlp.data.normalize import Normalization
-from selectormlp.errors import ModelFileError, nearest
+from selectormlp.errors import ModelFileError, nearest, quoted
 from selectormlp.files import written_whole
 from selectormlp.models.model import MODEL_TYPES, Model, model_type_of
 from selectormlp.networks.mlp import SelectorNetwork
@@ -294,7 +294,7 @@ def _load_svm(place: Path) -> Model:
     untrusted = skops.io.get_untrusted_types(file=place)
     if untrusted:
         raise ModelFileError(
-            f"{str(place)!r} holds objects of types that are not trusted ({', '.join(untrusted[:3])}); expected a "
+            f"{str(place)!r} holds objects of types that are not trusted ({quoted(untrusted, most=3)}); expected a "
             "linear SVM saved by this program: train it again"
         )
     stored = skops.io.load(place, trusted=[])
