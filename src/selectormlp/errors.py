@@ -17,9 +17,27 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+MOST_MESSAGE = 3000
+"""Characters of a message; the middle of a longer one is left out."""
+
 
 class SelectorMLPError(Exception):
-    """Root of every error that this package raises on purpose."""
+    r"""Root of every error that this package raises on purpose.
+
+    Its message is one line of bounded length, whatever the names are that a file brings into it.
+
+    Examples
+    --------
+    >>> str(SelectorMLPError("no gene 'a\nb'"))
+    "no gene 'a b'"
+    """
+
+    def __str__(self) -> str:
+        text = " ".join(super().__str__().splitlines())
+        if len(text) <= MOST_MESSAGE:
+            return text
+        end = MOST_MESSAGE // 4  # what to do stands there
+        return f"{text[: MOST_MESSAGE - end]} … {text[-end:]}"
 
 
 class InputError(SelectorMLPError, ValueError):

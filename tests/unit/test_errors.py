@@ -16,6 +16,14 @@ def test_the_tree_drawn_at_the_top_of_the_file_is_the_tree():
         assert issubclass(kind, ValueError) == issubclass(kind, InputError)
 
 
+def test_whatever_a_file_brings_in_a_message_is_a_line_that_can_be_read():
+    message = str(InputError(f"found 'a\nb\r{9000 * 'x'}', expected a name; choose another"))
+    assert len(message.splitlines()) == 1
+    assert len(message) < 3100
+    assert message.startswith("found 'a b ")
+    assert message.endswith("expected a name; choose another")
+
+
 @pytest.mark.parametrize(
     ("name", "valid", "sentence"),
     [
