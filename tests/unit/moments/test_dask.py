@@ -122,6 +122,8 @@ def test_a_scheduler_that_does_not_answer_is_one_error(stored, monkeypatch):
 
 # --- a cluster of two processes
 
+CLUSTER = pytest.mark.cluster
+
 
 def slowly(chunks, *, folder, **settings):
     """Sum as always, leaving a mark a chunk and taking a while, so that a worker can be lost in between."""
@@ -150,6 +152,7 @@ def cluster():
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
 
 
+@CLUSTER
 def test_a_cluster_finds_what_one_thread_finds(stored, one_thread, cluster):
     said, total = [], []
     workers = Workers(cluster.scheduler_address, on_start=total.append, on_block=said.append)
@@ -157,6 +160,7 @@ def test_a_cluster_finds_what_one_thread_finds(stored, one_thread, cluster):
     assert 0 < sum(said) <= total[0]  # the last may be told after the end
 
 
+@CLUSTER
 def test_a_lost_worker_changes_nothing(stored, one_thread, cluster, tmp_path):
     workers = Workers(cluster.scheduler_address)
     summarise = partial(slowly, folder=tmp_path, cell_weights=WEIGHTS)
@@ -174,6 +178,7 @@ def test_a_lost_worker_changes_nothing(stored, one_thread, cluster, tmp_path):
     assert len({mark.name.split("-")[0] for mark in tmp_path.iterdir()}) >= 2
 
 
+@CLUSTER
 def test_the_client_that_is_active_is_used(stored, one_thread, cluster, said):
     import dask.array as da
     from distributed import Client
@@ -185,6 +190,7 @@ def test_the_client_that_is_active_is_used(stored, one_thread, cluster, said):
     assert "by a Dask cluster of" in said()  # of one thread, until a worker that was lost is back
 
 
+@CLUSTER
 def test_an_error_of_a_worker_is_ours(stored, cluster, tmp_path):
     part = stored.parts[0]
     gone = DiskMatrix(part.matrix.path, "X")
