@@ -69,7 +69,8 @@ def test_unknown_names_are_refused_with_the_nearest():
     with pytest.raises(
         SettingsError,
         match=r"2 gene name\(s\) are not in the data \(must_have 'CD3F', forbidden 'MSA41'\); "
-        r"'CD3F': did you mean 'CD3E'.*; 'MSA41': did you mean 'MS4A1'.*; correct them, or ask for unknown names to be ignored$",
+        r"'CD3F': did you mean 'CD3E'.*; 'MSA41': did you mean 'MS4A1'.*; correct them, "
+        "or ask for unknown names to be ignored$",
     ):
         Constraints(must_have=("CD3F",), forbidden=("MSA41",)).resolve(GENES)
     with pytest.raises(SettingsError, match=r"\(candidates 'X', costs 'Y'\)"):
