@@ -7,6 +7,7 @@ from sklearn.base import clone
 
 from selectormlp.errors import DataError, SettingsError
 from selectormlp.moments.discriminant import DiscriminantObjective
+from selectormlp.moments.forward import forward_select
 from selectormlp.moments.stream import moments_of
 from selectormlp.selectors.discriminant import DiscriminantSelector
 from selectormlp.selectors.mixture import MixtureSelector
@@ -84,10 +85,33 @@ def test_labels_are_needed_where_classes_are_told_apart():
         DiscriminantSelector(3).fit(X)
 
 
+def test_genes_to_consider_are_as_many_as_was_said_at_the_start():
+    assert len(DiscriminantSelector(3, max_genes=5).fit(X, CODES).candidates_) == 5
+
+
 def test_defaults_are_those_of_the_objective():
     parameters = inspect.signature(DiscriminantObjective.__init__).parameters
     expected = {name: given.default for name, given in parameters.items() if name not in ("self", "moments")}
     assert {name: getattr(DiscriminantSelector(), name) for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"criterion": "log"},
+        {"ridge": 5.0},
+        {"pooling": 0.0},
+        {"shrinkage": 0.9, "shrink_after": 1},
+        {"shrinkage": 0.5, "shrink_after": 1},
+    ],
+    ids=str,
+)
+def test_settings_are_handed_to_the_objective(settings):
+    moments = moments_of(X * CODES[:, None], CODES)
+    expected = forward_select(DiscriminantObjective(moments, **settings), 3)
+    found = DiscriminantSelector(3, **settings).fit_moments(moments)
+    np.testing.assert_array_equal(found.scores_, expected.gains)
+    assert found.scores_.tolist() != DiscriminantSelector(3).fit_moments(moments).scores_.tolist()
 
 
 def test_class_weights_decide_which_pairs_count():
