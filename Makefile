@@ -5,12 +5,14 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 BENCH_STAMP := $(VENV)/.bench-installed
 DOCS_STAMP := $(VENV)/.docs-installed
+MUTATION_STAMP := $(VENV)/.mutation-installed
 BENCH_ARGS ?=
 MINUTES ?= 5
+JOBS ?= 1
 export MPLBACKEND := Agg
 
-.PHONY: help install demo test test-slow coverage fuzz lint types audit package bench bench-speed bench-accuracy docs command-reference \
-  clean
+.PHONY: help install demo test test-slow coverage fuzz mutation lint types audit package bench bench-speed bench-accuracy docs \
+  command-reference clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -36,6 +38,15 @@ coverage: install  ## run the tests and count the lines and branches that they r
 
 fuzz: install  ## feed damaged and hostile files to all readers for MINUTES (5); what goes wrong is kept in fuzz_findings/
 	$(BIN)/python tests/fuzz/fuzzing.py $(MINUTES)
+
+mutation: $(MUTATION_STAMP)  ## change the code of moments, splits and constraints, JOBS (1) at a time; do tests notice?
+	rm -rf mutants
+	OMP_NUM_THREADS=1 $(BIN)/python -m mutmut run --max-children $(JOBS)
+	$(BIN)/python tests/mutation/figures.py
+
+$(MUTATION_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[mutation]'
+	touch $(MUTATION_STAMP)
 
 lint: install  ## check style, format and the order of imports
 	$(BIN)/ruff check .
@@ -83,5 +94,5 @@ command-reference: install  ## write docs/commands.md anew, after a change to th
 	$(BIN)/python docs/command_reference.py
 
 clean:  ## remove what the targets above have made
-	rm -rf $(VENV) demo_results dist .package fuzz_findings docs/_build docs/api/generated .mypy_cache .pytest_cache \
+	rm -rf $(VENV) demo_results dist .package fuzz_findings mutants docs/_build docs/api/generated .mypy_cache .pytest_cache \
 	  .ruff_cache .hypothesis .coverage htmlcov

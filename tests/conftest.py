@@ -10,6 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+from hypothesis import Phase, settings
+
+# Of `make mutation`: the same examples each time, and no search for a smaller one, since one that fails is enough.
+settings.register_profile("mutation", derandomize=True, database=None, phases=[Phase.explicit, Phase.generate])
 
 
 @pytest.fixture(scope="session")

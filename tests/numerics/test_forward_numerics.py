@@ -1,5 +1,7 @@
 """Forward selection and exchange against brute force: every set recomputed from its definition."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -103,29 +105,74 @@ def test_updates_equal_recomputation():
         np.testing.assert_allclose(residual.variance, (full - explained).diagonal(), atol=1e-8)
 
 
+@cache
 def set_loss(genes, criterion, shrinkage):
     credited = np.maximum(squared_distances(genes, shrinkage) - len(genes) * SAMPLING, 0)
     return LOSS[criterion](credited).mean()
 
 
+class Ticks:
+    """A clock that is a second further at each look."""
+
+    def __init__(self):
+        self.n_looks = 0
+
+    def monotonic(self):
+        self.n_looks += 1
+        return float(self.n_looks)
+
+
+def best_and_poor(objective, place):
+    """A panel that no swap improves, and the same but for the gene in one place."""
+    best = exchange(objective, np.array([0, 1, 2, 3]), n_fixed=place)
+    poor = best.copy()
+    poor[place] = np.setdiff1d(np.arange(9), best)[0]
+    return best, poor
+
+
+def test_exchange_keeps_its_time(monkeypatch):
+    objective = DiscriminantObjective(MOMENTS)
+    best, poor = best_and_poor(objective, 0)
+    monkeypatch.setattr("selectormlp.moments.exchange.time", Ticks())
+    np.testing.assert_array_equal(exchange(objective, poor, max_refine_s=1.0), poor)
+    np.testing.assert_array_equal(exchange(objective, poor, max_refine_s=2.0), best)
+
+
+@pytest.mark.parametrize("n_fixed", [0, 1])
+def test_exchange_tries_each_place_once_where_there_is_nothing_more_to_gain(n_fixed, monkeypatch):
+    objective = DiscriminantObjective(MOMENTS)
+    best, poor = best_and_poor(objective, n_fixed)
+    for start in (best, poor):  # the newcomer's place need not be tried again
+        clock = Ticks()
+        monkeypatch.setattr("selectormlp.moments.exchange.time", clock)
+        np.testing.assert_array_equal(exchange(objective, start, n_fixed=n_fixed, max_refine_s=100.0), best)
+        assert clock.n_looks == 1 + 4 - n_fixed  # at the start, then before each place is tried
+
+
+def exchanged(start, loss, n_fixed):
+    """Each gene in turn gives way to the best in its place, until a round changes nothing."""
+    panel, before = list(start), None
+    while panel != before:
+        before = panel.copy()
+        for place in range(n_fixed, len(panel)):
+            others = panel[:place] + panel[place + 1 :]
+            losses = [np.inf if gene in others else loss([*others, gene]) for gene in range(9)]
+            if min(losses) < losses[panel[place]] - 1e-9:
+                panel[place] = int(np.argmin(losses))
+    return panel
+
+
 @pytest.mark.parametrize("criterion", CRITERIA)
 @pytest.mark.parametrize("shrinkage", [0.0, 0.5])
-def test_exchange_ends_where_no_single_swap_helps(criterion, shrinkage):
-    start = np.array([0, 1, 2, 3])
+def test_exchange_equals_trying_every_swap(criterion, shrinkage):
     objective = DiscriminantObjective(MOMENTS, criterion=criterion, shrinkage=shrinkage, shrink_after=4)
-    panel = exchange(objective, start)
-    assert len(set(panel.tolist())) == 4
-    reached = set_loss(panel, criterion, shrinkage)
-    assert reached < set_loss(start, criterion, shrinkage) - 1e-6
-    for place in range(4):
-        for gene in set(range(9)) - set(panel.tolist()):
-            swapped = panel.copy()
-            swapped[place] = gene
-            assert set_loss(swapped, criterion, shrinkage) >= reached - 1e-8
-
-
-def test_exchange_keeps_fixed_genes_and_time():
-    objective = DiscriminantObjective(MOMENTS)
-    start = np.array([0, 1, 2, 3])
-    np.testing.assert_array_equal(exchange(objective, start, n_fixed=2)[:2], [0, 1])
-    np.testing.assert_array_equal(exchange(objective, start, max_refine_s=0.0), start)
+    changed = 0
+    for seed in range(10):
+        start = np.random.default_rng(seed).permutation(9)[:4]
+        for fixed in ({}, {"n_fixed": 2}):
+            expected = exchanged(
+                start, lambda genes: set_loss(tuple(sorted(genes)), criterion, shrinkage), fixed.get("n_fixed", 0)
+            )
+            assert exchange(objective, start, **fixed).tolist() == expected
+            changed += expected != start.tolist()
+    assert changed > 10

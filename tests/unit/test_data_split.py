@@ -1,4 +1,5 @@
 from itertools import product
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -91,6 +92,7 @@ def test_the_callers_random_state_stays():
     [
         ([0] * 9, 1, r"1 of 1 class\(es\) have at least 1 cells \(the largest has 9\); at least 2"),
         ([0] * 9 + [1] * 8, 9, r"1 of 2 class\(es\) have at least 9 cells"),
+        ([0] * 9 + [2], 2, r"1 of 2 class\(es\) have at least 2 cells"),
         ([0] * 9 + [1] * 8, 10, r"0 of 2 .*lower min_cluster_size or use another label column"),
         ([-1, -1], 1, r"0 of 0 class\(es\) .*\(the largest has 0\)"),
     ],
@@ -140,9 +142,10 @@ def test_donors_are_assigned_as_well_as_by_trying_everything(seed):
     assert shortfall(per_donor, wanted, found) <= best + 1e-3 * max(best, 1)  # the solver's gap is 1e-3
 
 
-def test_a_side_that_wants_nothing_gets_no_donor():
+@pytest.mark.parametrize("few", [[10, 10], [1, 0]])
+def test_a_side_that_wants_nothing_gets_no_donor(few):
     per_donor = np.full((4, 2), 10)
-    wanted = np.array([[20, 20], [0, 0], [10, 10]])
+    wanted = np.array([[20, 20], [0, 0], few])
     found = assign_donors(per_donor, wanted, rng=np.random.default_rng(0))
     assert sorted(set(found.tolist())) == [0, 2]
     assert shortfall(per_donor, wanted, found) == 0
@@ -186,6 +189,13 @@ def test_fewer_donors_than_sides_are_refused():
     with pytest.raises(DataError, match=r"2 donor\(s\) for 3 sides \(train, validation, test\); each side needs"):
         split(labels, SplitSizes(5, 5, 5), donors=donors)
     assert len(split(labels, SplitSizes(5, 0, 5), donors=donors).test) == 10
+
+
+def test_a_fault_of_the_solver_is_one_error(monkeypatch):
+    fault = SimpleNamespace(x=None, message="out of memory")
+    monkeypatch.setattr("selectormlp.data.split.milp", lambda **_: fault)
+    with pytest.raises(DataError, match=r"no assignment of 3 donors to sides was found \(out of memory\)"):
+        assign_donors(np.ones((3, 1), dtype=int), np.ones((3, 1), dtype=int), rng=np.random.default_rng(0))
 
 
 def test_donors_of_classes_too_small_for_any_side_are_refused_in_words():

@@ -36,7 +36,7 @@ def test_a_gene_named_like_a_pattern_is_found_by_its_name():
 def test_a_pattern_that_fits_nothing_is_logged(caplog):
     with caplog.at_level(logging.WARNING):
         Constraints(forbidden=("mt-*",)).resolve(GENES)
-    assert "no gene fits the forbidden pattern(s) 'mt-*'" in caplog.text
+    assert caplog.messages == ["no gene fits the forbidden pattern(s) 'mt-*' (case matters)"]
 
 
 def test_must_have_keeps_the_order_given_and_each_gene_once():
@@ -53,9 +53,10 @@ def test_bounds_on_mean_expression_include_their_ends():
     assert names(rules) == ["RPL3", "RPS6", "MS4A1"]
 
 
-def test_bounds_need_means():
-    with pytest.raises(SettingsError, match="need the mean of each of the 8 genes; given: none"):
-        Constraints(min_mean=1).resolve(GENES)
+@pytest.mark.parametrize(("means", "found"), [(None, "none"), (np.ones(3), "3 means")])
+def test_bounds_need_means(means, found):
+    with pytest.raises(SettingsError, match=f"need the mean of each of the 8 genes; given: {found}$"):
+        Constraints(min_mean=1).resolve(GENES, mean_expression=means)
 
 
 def test_genes_without_a_cost_cost_one():
@@ -65,8 +66,15 @@ def test_genes_without_a_cost_cost_one():
 
 
 def test_unknown_names_are_refused_with_the_nearest():
-    with pytest.raises(SettingsError, match=r"2 gene name.*must_have 'CD3F', forbidden 'MSA41'.*mean 'CD3E'.*'MS4A1'"):
+    with pytest.raises(
+        SettingsError,
+        match=r"2 gene name\(s\) are not in the data \(must_have 'CD3F', forbidden 'MSA41'\); "
+        r"'CD3F': did you mean 'CD3E'.*; 'MSA41': did you mean 'MS4A1'.*; correct them, "
+        "or ask for unknown names to be ignored$",
+    ):
         Constraints(must_have=("CD3F",), forbidden=("MSA41",)).resolve(GENES)
+    with pytest.raises(SettingsError, match=r"\(candidates 'X', costs 'Y'\)"):
+        Constraints(candidates=("X", "CD3E"), costs={"Y": 2}, budget=9).resolve(GENES)
 
 
 def test_unknown_names_are_ignored_on_request_and_listed(caplog):
@@ -74,7 +82,10 @@ def test_unknown_names_are_ignored_on_request_and_listed(caplog):
         rules = Constraints(must_have=("CD3F", "CD3E"), candidates=("CD3E", "X"), ignore_unknown=True).resolve(GENES)
     assert rules.ignored == ("CD3F", "X")
     assert rules.must_have.tolist() == [0]
-    assert "must_have: 1 name(s) not in the data are ignored: 'CD3F'" in caplog.text
+    assert caplog.messages == [
+        "must_have: 1 name(s) not in the data are ignored: 'CD3F'",
+        "candidates: 1 name(s) not in the data are ignored: 'X'",
+    ]
 
 
 def test_aliases_find_genes_after_their_own_names():
@@ -139,6 +150,7 @@ def test_all_clashes_are_said_at_once():
         ({"min_mean": float("nan")}, "min_mean is nan"),
         ({"min_markers_per_type": -1}, "min_markers_per_type is -1"),
         ({"min_marker_auc": 0.4}, "min_marker_auc is 0.4"),
+        ({"min_marker_auc": 1.1}, "min_marker_auc is 1.1"),
     ],
 )
 def test_values_out_of_range_are_refused(constraints, message):
@@ -146,11 +158,33 @@ def test_values_out_of_range_are_refused(constraints, message):
         Constraints(**constraints)
 
 
-def test_lists_are_kept_as_tuples():
-    given = ["CD3E"]
-    constraints = Constraints(must_have=given)
-    given.append("NKG7")
+@pytest.mark.parametrize(
+    "constraints",
+    [
+        {"costs": {"CD3E": 0}, "budget": 0},
+        {"min_mean": 2, "max_mean": 2},
+        {"min_marker_auc": 0.5},
+        {"min_marker_auc": 1},
+    ],
+    ids=str,
+)
+def test_ends_of_the_ranges_are_taken(constraints):
+    kept = Constraints(**constraints)
+    assert {name: getattr(kept, name) for name in constraints} == constraints
+
+
+def test_markers_wanted_of_each_type_are_handed_on():
+    rules = Constraints(min_markers_per_type=2, min_marker_auc=0.8).resolve(GENES)
+    assert (rules.min_markers_per_type, rules.min_marker_auc) == (2, 0.8)
+
+
+def test_what_was_given_may_change_afterwards():
+    genes, costs = ["CD3E"], {"CD3E": 2.0}
+    constraints = Constraints(must_have=genes, costs=costs, budget=9)
+    genes.append("NKG7")
+    costs["NKG7"] = 3.0
     assert constraints.must_have == ("CD3E",)
+    assert constraints.costs == {"CD3E": 2.0}
 
 
 def test_restricted_rules_refer_to_the_allowed_genes():

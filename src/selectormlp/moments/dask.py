@@ -177,7 +177,7 @@ def moments_of_dask(
     bounds = zip(ends - np.array(X.chunks[0]), ends, strict=True)
     summarise = partial(_summarise_one, cell_weights=cell_weights, within=within, total=total)
     tasks = [
-        dask.delayed(summarise, pure=False)(block, codes[start:stop])
+        dask.delayed(summarise)(block, codes[start:stop])
         for block, (start, stop) in zip(X.to_delayed()[:, 0], bounds, strict=True)
         if (codes[start:stop] >= 0).any()
     ]
@@ -237,7 +237,7 @@ def _in_threads(
     from threadpoolctl import threadpool_limits
 
     tasks = [
-        dask.delayed(partial(_summarise_run, run, summarise, workers.on_block), pure=False)()
+        dask.delayed(partial(_summarise_run, run, summarise, workers.on_block))()
         for run in _dealt(X, codes, blocks, TASKS_A_WORKER * n_threads)
     ]
     with threadpool_limits(
@@ -273,7 +273,7 @@ def _on_cluster(
     topic = f"selectormlp-{uuid.uuid4().hex}"
     logger.info("summing over %d blocks by a Dask cluster of %d threads", len(blocks), n_workers)
     tasks = [
-        dask.delayed(partial(_summarise_far, run, summarise, topic), pure=False)()
+        dask.delayed(partial(_summarise_far, run, summarise, topic))()
         for run in _dealt(X, codes, blocks, TASKS_A_WORKER * max(1, n_workers))
     ]
     on_block = workers.on_block
@@ -296,7 +296,7 @@ def _added(tasks: list[Any]) -> Any:
     """Add two and two, so that the order of the sum is the same whoever finishes first."""
     import dask
 
-    add = dask.delayed(_add, pure=False)
+    add = dask.delayed(_add)
     while len(tasks) > 1:
         paired = [add(*tasks[place : place + 2]) for place in range(0, len(tasks) - 1, 2)]
         tasks = paired + tasks[2 * len(paired) :]

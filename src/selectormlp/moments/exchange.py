@@ -47,7 +47,7 @@ def exchange(
         if losses[best] < losses[panel[place]] - ROUNDING:
             panel[place] = best
             state = _Conditioned(objective, panel)
-            since_swap = 0
+            since_swap = 1  # no gene is better than the newcomer in its place
         else:
             since_swap += 1
         place = place + 1 if place + 1 < len(panel) else n_fixed

@@ -161,12 +161,12 @@ def _moments_of_chunk(X: AnyMatrix, codes: IntArray, cell_weights: FloatArray, w
     centred = _subtract_class_means(X, codes, means)
     squares = scatter_total = scatter_within = None
     if total:  # about the class means first, then the means about the mean: centred once for both scatters
-        scatter_total = (centred.T @ centred).astype(np.float64, copy=False)
+        scatter_total = np.asarray(centred.T @ centred, dtype=np.float64)
         add_outer(scatter_total, means - moments.mean, counts.astype(np.float64))
     if within:
         squares = class_sums(centred**2, codes, len(counts))
         centred *= np.sqrt(cell_weights)[codes].astype(centred.dtype)[:, None]
-        scatter_within = (centred.T @ centred).astype(np.float64, copy=False)
+        scatter_within = np.asarray(centred.T @ centred, dtype=np.float64)
     return Moments(counts, means, cell_weights, squares=squares, within=scatter_within, total=scatter_total)
 
 

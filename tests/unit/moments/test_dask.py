@@ -2,8 +2,10 @@
 
 import os
 import signal
+import sys
 import threading
 import time
+import uuid
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import anndata
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from selectormlp.data.disk import DiskMatrix
 from selectormlp.data.stored import StoredMatrix, StoredPart
@@ -93,6 +96,103 @@ def test_blocks_are_dealt_evenly_each_once(stored):
     np.testing.assert_array_equal(np.concatenate([run.codes for run in runs]), CODES)
     read = [run.X[rows].toarray() for run in runs for rows in run.blocks]
     np.testing.assert_array_equal(np.concatenate(read), X)
+    assert [len(run.blocks) for run in blocks_module._dealt(stored, CODES, blocks, 100)] == [1] * len(blocks)
+
+
+ALL_AT_ONCE, TWO_BLOCKS, SMALL_BLOCKS = (4 * N_GENES * n_cells for n_cells in (N_CELLS, N_CELLS // 2, 40))
+
+
+@pytest.mark.parametrize(
+    ("n_cores", "n_threads", "chunk_bytes", "expected"),
+    [
+        (3, None, SMALL_BLOCKS, 3),
+        (1, None, SMALL_BLOCKS, 1),
+        (1, 2, TWO_BLOCKS, 2),
+        (3, 1, SMALL_BLOCKS, 1),
+        (3, 3, ALL_AT_ONCE, 1),
+    ],
+)
+def test_blocks_are_read_by_the_threads_that_are_wanted(stored, n_cores, n_threads, chunk_bytes, expected, monkeypatch):
+    monkeypatch.setattr(blocks_module.joblib, "cpu_count", lambda: n_cores)
+    monkeypatch.setattr(stream, "CHUNK_BYTES", chunk_bytes)
+    met, seen = threading.Barrier(expected), set()
+
+    def summarise(chunks):
+        if threading.get_ident() not in seen:
+            seen.add(threading.get_ident())
+            met.wait(timeout=5)
+        return moments_of_chunks(chunks, cell_weights=WEIGHTS)
+
+    sum_over_blocks(stored, CODES, summarise, Workers(n_threads=n_threads))
+    assert len(seen) == expected
+    assert (threading.get_ident() in seen) == (expected == 1)
+
+
+@pytest.mark.parametrize(("n_cores", "n_threads", "expected"), [(6, 3, 2), (1, 2, 1)])
+def test_threads_share_the_cores(stored, n_cores, n_threads, expected, monkeypatch):
+    monkeypatch.setattr(blocks_module.joblib, "cpu_count", lambda: n_cores)
+    seen = set()
+
+    def summarise(chunks):
+        seen.update(library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas")
+        return moments_of_chunks(chunks, cell_weights=WEIGHTS)
+
+    with threadpool_limits(4, user_api="blas"):
+        sum_over_blocks(stored, CODES, summarise, Workers(n_threads=n_threads))
+    assert seen == {expected}
+
+
+def marked(chunks, *, folder, **settings):
+    """Sum as always, leaving a mark a task."""
+    Path(folder, uuid.uuid4().hex).touch()
+    return moments_of_chunks(chunks, **settings)
+
+
+def test_each_thread_is_dealt_several_tasks(stored, tmp_path, monkeypatch):
+    monkeypatch.setattr(blocks_module, "TASKS_A_WORKER", 3)
+    summarise = partial(marked, folder=tmp_path, cell_weights=WEIGHTS)
+    sum_over_blocks(stored, CODES, summarise, Workers(n_threads=2))
+    assert len(list(tmp_path.iterdir())) == 6
+
+
+@pytest.mark.parametrize(("chunk_bytes", "n_rows"), [(SMALL_BLOCKS, 40), (1, 1)])
+def test_dask_arrays_are_cut_anew_and_blocks_of_no_class_left_out(chunk_bytes, n_rows, monkeypatch):
+    import dask.array as da
+
+    shapes, threads = [], set()
+
+    def summarise(block, codes, **settings):
+        shapes.append(block.shape)
+        threads.add(threading.get_ident())
+        return moments_of_chunks([(block, codes)], **settings)
+
+    monkeypatch.setattr(stream, "CHUNK_BYTES", chunk_bytes)
+    monkeypatch.setattr(blocks_module, "_summarise_one", summarise)
+    lazy, codes = da.from_array(X[:90], chunks=(33, 5)), CODES[:90].copy()
+    codes[:40] = -1
+    codes[40:] = np.maximum(codes[40:], 0)
+    moments_of_dask(lazy, codes, cell_weights=WEIGHTS, workers=Workers(n_threads=1))
+    assert {rows for rows, _ in shapes} == {n_rows, 50 % n_rows or n_rows}
+    assert sum(rows for rows, _ in shapes) == 50
+    assert {n_genes for _, n_genes in shapes} == {N_GENES}
+    assert len(threads) == 1
+
+
+def test_only_the_scatter_asked_for_is_summed(stored):
+    import dask.array as da
+
+    for kept in ({"within": False}, {"total": False}):
+        for found in (
+            stored_moments(stored, CODES, cell_weights=WEIGHTS, **kept),
+            moments_of_dask(da.from_array(X), CODES, cell_weights=WEIGHTS, **kept),
+        ):
+            assert (found.within is None, found.total is None) == ("within" in kept, "total" in kept)
+
+
+def test_dask_is_not_loaded_to_see_whether_a_cluster_is_in_use(stored, one_thread, monkeypatch):
+    monkeypatch.delitem(sys.modules, "distributed", raising=False)
+    assert_same(stored_moments(stored, CODES, cell_weights=WEIGHTS), one_thread)
+    assert "distributed" not in sys.modules
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])
@@ -108,28 +208,105 @@ def test_without_dask_one_thread_does_it(stored, one_thread, monkeypatch):
     monkeypatch.setattr(blocks_module.importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(blocks_module, "_in_threads", None)
     assert_same(stored_moments(stored, CODES, cell_weights=WEIGHTS), one_thread)
-    with pytest.raises(SettingsError, match=r"Dask is not installed; pip install 'selectormlp\[dask\]'"):
+    with pytest.raises(
+        SettingsError, match=r"^a Dask scheduler is named and Dask is not installed; pip install 'selectormlp\[dask\]'$"
+    ):
         stored_moments(stored, CODES, cell_weights=WEIGHTS, workers=Workers("tcp://127.0.0.1:1"))
 
 
 def test_a_scheduler_that_does_not_answer_is_one_error(stored, monkeypatch):
     monkeypatch.setattr(blocks_module, "CONNECT_S", 0.2)
-    with pytest.raises(SettingsError, match=r"no Dask scheduler answers at 'tcp://127\.0\.0\.1:1'"):
+    start = time.monotonic()
+    with pytest.raises(
+        SettingsError,
+        match=r"^no Dask scheduler answers at 'tcp://127\.0\.0\.1:1' \(.*\); start one \(dask scheduler\) and name its "
+        r"address, such as 'tcp://host:8786', or leave it out to use this machine$",
+    ):
         stored_moments(stored, CODES, cell_weights=WEIGHTS, workers=Workers("tcp://127.0.0.1:1"))
+    assert time.monotonic() - start < 20  # Dask itself would wait for 30
     with pytest.raises(SettingsError, match="no Dask scheduler answers at 'nonsense://x'"):
         stored_moments(stored, CODES, cell_weights=WEIGHTS, workers=Workers("nonsense://x"))
 
 
+# --- a cluster in this process
+
+
+@pytest.fixture(scope="module")
+def nearby():
+    from distributed import LocalCluster
+
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None, silence_logs="CRITICAL"
+    ) as two:
+        yield two
+
+
+@pytest.mark.parametrize("tell", [True, False])
+def test_a_cluster_finds_the_same_and_tells_of_blocks(stored, one_thread, nearby, tmp_path, said, tell):
+    told, total = [], []
+    summarise = partial(slowly, folder=tmp_path, pause_s=0.01, cell_weights=WEIGHTS)
+    workers = Workers(nearby.scheduler_address, on_start=total.append, on_block=told.append if tell else None)
+    assert_same(sum_over_blocks(stored, CODES, summarise, workers), one_thread)
+    assert f"summing over {total[0]} blocks by a Dask cluster of 2 threads" in said().splitlines()
+    assert 0 < sum(told) <= total[0] if tell else not told
+    assert set(told) <= {1}
+
+
+def test_a_client_in_use_is_used_and_stays(stored, one_thread, nearby, said):
+    import dask.array as da
+    from distributed import Client
+
+    with Client(nearby.scheduler_address) as client:
+        assert_same(stored_moments(stored, CODES, cell_weights=WEIGHTS), one_thread)
+        assert "by a Dask cluster of 2 threads" in said()
+        found = moments_of_dask(da.from_array(X, chunks=200), CODES, cell_weights=WEIGHTS)
+        assert client.status == "running"
+    assert_same(found, moments_of(X, CODES, cell_weights=WEIGHTS))
+
+
+def test_a_dask_array_is_summed_by_the_scheduler_that_is_named(nearby, monkeypatch):
+    import dask.array as da
+
+    monkeypatch.setattr("dask.compute", None)  # which takes the threads of this machine
+    found = moments_of_dask(
+        da.from_array(X, chunks=200), CODES, cell_weights=WEIGHTS, workers=Workers(nearby.scheduler_address)
+    )
+    assert_same(found, moments_of(X, CODES, cell_weights=WEIGHTS))
+
+
+def test_each_thread_of_a_cluster_is_dealt_several_tasks(stored, nearby, tmp_path, monkeypatch):
+    monkeypatch.setattr(blocks_module, "TASKS_A_WORKER", 3)
+    summarise = partial(marked, folder=tmp_path, cell_weights=WEIGHTS)
+    sum_over_blocks(stored, CODES, summarise, Workers(nearby.scheduler_address))
+    assert len(list(tmp_path.iterdir())) == 6
+
+
+def broken_once(chunks, *, folder, **settings):
+    """Fail at first, then sum as always."""
+    mark = Path(folder, "broken")
+    if not mark.exists():
+        mark.touch()
+        raise OSError("the drive was away")
+    return moments_of_chunks(chunks, **settings)
+
+
+def test_a_task_that_failed_is_tried_again(stored, one_thread, nearby, tmp_path):
+    summarise = partial(broken_once, folder=tmp_path, cell_weights=WEIGHTS)
+    assert_same(sum_over_blocks(stored, CODES, summarise, Workers(nearby.scheduler_address)), one_thread)
+
+
 # --- a cluster of two processes
 
+CLUSTER = pytest.mark.cluster
 
-def slowly(chunks, *, folder, **settings):
+
+def slowly(chunks, *, folder, pause_s=0.05, **settings):
     """Sum as always, leaving a mark a chunk and taking a while, so that a worker can be lost in between."""
 
     def told():
         for number, chunk in enumerate(chunks):
             Path(folder, f"{os.getpid()}-{threading.get_ident()}-{number}").touch()
-            time.sleep(0.05)
+            time.sleep(pause_s)
             yield chunk
 
     return moments_of_chunks(told(), **settings)
@@ -150,6 +327,7 @@ def cluster():
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
 
 
+@CLUSTER
 def test_a_cluster_finds_what_one_thread_finds(stored, one_thread, cluster):
     said, total = [], []
     workers = Workers(cluster.scheduler_address, on_start=total.append, on_block=said.append)
@@ -157,6 +335,7 @@ def test_a_cluster_finds_what_one_thread_finds(stored, one_thread, cluster):
     assert 0 < sum(said) <= total[0]  # the last may be told after the end
 
 
+@CLUSTER
 def test_a_lost_worker_changes_nothing(stored, one_thread, cluster, tmp_path):
     workers = Workers(cluster.scheduler_address)
     summarise = partial(slowly, folder=tmp_path, cell_weights=WEIGHTS)
@@ -174,6 +353,7 @@ def test_a_lost_worker_changes_nothing(stored, one_thread, cluster, tmp_path):
     assert len({mark.name.split("-")[0] for mark in tmp_path.iterdir()}) >= 2
 
 
+@CLUSTER
 def test_the_client_that_is_active_is_used(stored, one_thread, cluster, said):
     import dask.array as da
     from distributed import Client
@@ -185,6 +365,7 @@ def test_the_client_that_is_active_is_used(stored, one_thread, cluster, said):
     assert "by a Dask cluster of" in said()  # of one thread, until a worker that was lost is back
 
 
+@CLUSTER
 def test_an_error_of_a_worker_is_ours(stored, cluster, tmp_path):
     part = stored.parts[0]
     gone = DiskMatrix(part.matrix.path, "X")

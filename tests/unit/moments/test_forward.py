@@ -29,6 +29,26 @@ def test_stops_where_nothing_is_gained_and_still_ranks_all():
     assert result.n_chosen == 2
 
 
+class OneOnly(Additive):
+    """An objective that is met by any one gene."""
+
+    def choose(self, gene):
+        self.worth[:] = 0.0
+
+
+def test_genes_of_no_gain_at_the_end_are_ranked_by_their_gain_alone():
+    result = forward_select(OneOnly([1, 4, 2, 3]), 4)
+    np.testing.assert_array_equal(result.order, [1, 3, 2, 0])
+    np.testing.assert_array_equal(result.gains, [0, 4, 0, 0])
+    assert result.n_chosen == 1
+
+
+def test_where_no_gene_gains_anything_all_are_columns_still():
+    result = forward_select(Additive([0, 0, 0]), 2)
+    np.testing.assert_array_equal(np.arange(3.0)[result.order], [0, 1, 2])
+    assert result.n_chosen == 0
+
+
 def test_collinear_and_constant_genes_are_not_free():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(50, 3))
@@ -38,8 +58,15 @@ def test_collinear_and_constant_genes_are_not_free():
     residual.choose(0)
     residual.choose(1)
     np.testing.assert_array_equal(residual.free, [False, False, True, False, False])
-    assert residual.choose(3) is None
-    assert residual.choose(0) is None
+    for gene in (0, 3, 4):
+        assert residual.choose(gene) is None
+    np.testing.assert_array_equal(residual.free, [False, False, True, False, False])
+
+
+def test_the_unit_of_expression_does_not_decide_which_genes_are_free():
+    covariance = np.cov(np.random.default_rng(0).normal(size=(50, 3)).T)
+    assert Residual(1e-20 * covariance).free.all()
+    assert not Residual(np.zeros((3, 3))).free.any()
 
 
 def test_factor_outgrows_its_first_columns():

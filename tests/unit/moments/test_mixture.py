@@ -23,6 +23,15 @@ def test_ends_of_the_weight_are_the_two_objectives():
         np.testing.assert_array_equal(mixed.order, forward_select(alone, 5).order)
 
 
+@pytest.mark.parametrize(("weight", "idle"), [(0.0, 1), (1.0, 0)])
+def test_an_objective_of_no_weight_is_not_computed(weight, idle):
+    parts = list(objectives())
+    parts[idle] = None
+    mixed = MixtureObjective(*parts, weight=weight)
+    mixed.choose(0)
+    assert mixed.gains().any()
+
+
 def test_gain_is_the_weighted_mean_at_every_step():
     first, second = objectives()
     mixed = MixtureObjective(*objectives(), weight=0.25)

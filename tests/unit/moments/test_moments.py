@@ -20,10 +20,15 @@ def test_sizes_mean_and_shares():
 def test_only_the_scatter_asked_for_is_kept():
     moments = moments_of(X, CODES, total=False)
     assert moments.total is None
-    with pytest.raises(DataError, match="no total scatter"):
+    with pytest.raises(DataError, match=r"^these moments hold no total scatter; compute them with total=True$"):
         moments.total_covariance()
-    with pytest.raises(DataError, match="no within-class scatter"):
-        moments_of(X, CODES, within=False).within_covariance()
+    moments = moments_of(X, CODES, within=False)
+    assert moments.within is None
+    for absent in (moments.within_covariance, moments.class_variances):
+        with pytest.raises(
+            DataError, match=r"^these moments hold no within-class scatter; compute them with within=True$"
+        ):
+            absent()
 
 
 def test_adding_alters_neither_part():
@@ -37,12 +42,41 @@ def test_adding_alters_neither_part():
     assert whole.n_cells == 4
 
 
+@pytest.mark.parametrize("kept", [(True, False), (False, True), (False, False)])
+def test_parts_add_up_in_what_they_hold(kept):
+    within, total = kept
+    part = moments_of(X, CODES, within=within, total=total)
+    whole = part + part
+    np.testing.assert_array_equal(whole.counts, [4, 4])
+    np.testing.assert_array_equal(whole.means, part.means)
+    for held, scatters in ((within, ("within", "squares")), (total, ("total",))):
+        for name in scatters:
+            if held:
+                np.testing.assert_allclose(getattr(whole, name), 2 * getattr(part, name))
+            else:
+                assert getattr(whole, name) is None
+
+
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        (moments_of(X[:, :1], CODES), "2 classes × 2 genes and of 2 × 1"),
-        (moments_of(X, CODES, cell_weights=np.ones(2)), "weigh the cells of a class differently"),
-        (moments_of(X, CODES, total=False), "holds a scatter that the other lacks"),
+        (
+            moments_of(X[:, :1], CODES),
+            "^moments of 2 classes × 2 genes and of 2 × 1 do not add up; use the same classes and genes, in the same "
+            "order, for every part$",
+        ),
+        (
+            moments_of(X, CODES, cell_weights=np.ones(2)),
+            "^the parts weigh the cells of a class differently, so their within-class scatters do not add up; "
+            "count the classes over all parts first and give every part the same cell_weights$",
+        ),
+        *(
+            (
+                moments_of(X, CODES, **{scatter: False}),
+                "^one part holds a scatter that the other lacks; compute both with the same within= and total=$",
+            )
+            for scatter in ("within", "total")
+        ),
     ],
 )
 def test_parts_that_do_not_fit_are_refused(other: Moments, message: str):

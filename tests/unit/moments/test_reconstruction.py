@@ -31,6 +31,18 @@ def test_all_genes_explain_everything(target):
     assert not objective.gains().any()
 
 
+@pytest.mark.parametrize("n_components", [1, 3, 7, 60, 100])  # fewer than a tenth of the genes are found by Lanczos
+def test_components_are_the_leading_ones_each_time(n_components):
+    rng = np.random.default_rng(1)
+    moments = moments_of(rng.normal(size=(200, 60)) @ rng.normal(size=(60, 60)))
+    covariance = moments.total_covariance()
+    values, vectors = (leading[..., -n_components:] for leading in np.linalg.eigh(covariance))
+    explained = ((vectors * values) ** 2).sum(axis=1) / covariance.diagonal()
+    found = [ReconstructionObjective(moments, target="components", n_components=n_components) for _ in range(2)]
+    np.testing.assert_allclose(found[0].gains(), explained / values.sum(), atol=1e-6)
+    np.testing.assert_array_equal(found[0].gains(), found[1].gains())
+
+
 @pytest.mark.parametrize("target", TARGETS)
 def test_constant_and_doubled_genes_gain_nothing(target):
     data = np.column_stack([X, X[:, 1], np.ones(80)])

@@ -4,12 +4,13 @@ import scipy.sparse as sp
 
 from selectormlp.errors import DataError
 from selectormlp.moments import stream
-from selectormlp.moments.stream import balanced_cell_weights, class_sums, moments_of, moments_of_chunks
+from selectormlp.moments.stream import as_float, balanced_cell_weights, class_sums, moments_of, moments_of_chunks
 
 
 def test_class_weights_are_shares_whatever_the_counts():
     counts = np.array([1, 10, 0])
-    np.testing.assert_allclose(balanced_cell_weights(counts, np.array([2.0, 1.0, 5.0])) * counts, [2, 1, 0])
+    np.testing.assert_allclose(balanced_cell_weights(counts), [1, 0.1, 0])
+    np.testing.assert_allclose(balanced_cell_weights(counts, np.array([2.0, 1.0, 5.0])), [2, 0.1, 0])
 
 
 def test_class_sums_are_float64_for_sparse_and_dense():
@@ -32,8 +33,24 @@ def test_cells_without_a_class_take_no_part():
 def test_no_labelled_cell_is_refused():
     with pytest.raises(DataError, match="no cell has a class"):
         moments_of(np.ones((2, 2)), np.array([-1, -1]), n_classes=1)
-    with pytest.raises(DataError, match="no cell has a class"):
+    with pytest.raises(DataError, match=r"^no cell has a class; at least one labelled cell is needed$"):
         moments_of_chunks([], cell_weights=np.ones(2))
+
+
+def test_a_chunk_without_a_labelled_cell_changes_nothing():
+    X, codes = np.random.default_rng(0).normal(size=(6, 3)), np.array([0, 1, 0, 1, -1, -1])
+    cuts, weights = (slice(4, 6), slice(0, 2), slice(2, 4)), np.ones(2)
+    found = moments_of_chunks([(X[cut], codes[cut]) for cut in cuts], cell_weights=weights)
+    np.testing.assert_allclose(found.total, moments_of(X[:4], codes[:4], cell_weights=weights).total)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_floats_are_worked_on_as_they_are_and_summed_in_float64(dtype):
+    X = np.random.default_rng(0).normal(size=(30, 4)).astype(dtype)
+    assert as_float(X) is X
+    moments = moments_of(X)
+    assert (moments.n_classes, moments.counts.dtype) == (1, np.int64)
+    assert {moments.means.dtype, moments.squares.dtype, moments.within.dtype, moments.total.dtype} == {np.dtype(float)}
 
 
 def test_input_is_not_altered_and_read_only_input_will_do():
@@ -48,3 +65,5 @@ def test_rows_are_cut_by_bytes(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(stream, "CHUNK_BYTES", 3 * 5 * 8)
     cuts = list(stream.row_chunks(np.zeros((7, 5))))
     assert [len(range(7)[cut]) for cut in cuts] == [3, 3, 1]
+    monkeypatch.setattr(stream, "CHUNK_BYTES", 1)
+    assert len(list(stream.row_chunks(np.zeros((7, 5))))) == 7

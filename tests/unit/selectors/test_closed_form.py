@@ -1,9 +1,13 @@
+import inspect
 import logging
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
 from selectormlp.errors import DataError, SettingsError
+from selectormlp.moments.discriminant import DiscriminantObjective
+from selectormlp.moments.forward import forward_select
 from selectormlp.moments.stream import moments_of
 from selectormlp.selectors.discriminant import DiscriminantSelector
 from selectormlp.selectors.mixture import MixtureSelector
@@ -76,6 +80,40 @@ def test_one_class_is_refused():
         DiscriminantSelector(3).fit(X, np.zeros(90, dtype=int))
 
 
+def test_labels_are_needed_where_classes_are_told_apart():
+    with pytest.raises(ValueError, match="requires y to be passed"):
+        DiscriminantSelector(3).fit(X)
+
+
+def test_genes_to_consider_are_as_many_as_was_said_at_the_start():
+    assert len(DiscriminantSelector(3, max_genes=5).fit(X, CODES).candidates_) == 5
+
+
+def test_defaults_are_those_of_the_objective():
+    parameters = inspect.signature(DiscriminantObjective.__init__).parameters
+    expected = {name: given.default for name, given in parameters.items() if name not in ("self", "moments")}
+    assert {name: getattr(DiscriminantSelector(), name) for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"criterion": "log"},
+        {"ridge": 5.0},
+        {"pooling": 0.0},
+        {"shrinkage": 0.9, "shrink_after": 1},
+        {"shrinkage": 0.5, "shrink_after": 1},
+    ],
+    ids=str,
+)
+def test_settings_are_handed_to_the_objective(settings):
+    moments = moments_of(X * CODES[:, None], CODES)
+    expected = forward_select(DiscriminantObjective(moments, **settings), 3)
+    found = DiscriminantSelector(3, **settings).fit_moments(moments)
+    np.testing.assert_array_equal(found.scores_, expected.gains)
+    assert found.scores_.tolist() != DiscriminantSelector(3).fit_moments(moments).scores_.tolist()
+
+
 def test_class_weights_decide_which_pairs_count():
     first = DiscriminantSelector(1, class_weights={0: 1e-6}).fit(X, CODES).get_support(indices=True)
     assert first[0] in (1, 2)
@@ -89,6 +127,9 @@ def test_refined_panel_comes_first_and_must_have_stay():
     plain = DiscriminantSelector(4, must_have=[5]).fit(data, CODES)
     refined = DiscriminantSelector(4, must_have=[5], refine=True).fit(data, CODES)
     assert set(plain.get_support(indices=True)) != set(refined.get_support(indices=True))
+    assert (plain.is_nested_, refined.is_nested_) == (True, False)
+    in_no_time = clone(refined).set_params(max_refine_s=0.0).fit(data, CODES)
+    np.testing.assert_array_equal(in_no_time.ranking_, plain.ranking_)
     assert refined.ranking_[5] == 1
     np.testing.assert_array_equal(np.sort(refined.ranking_), np.arange(1, 13))
 
