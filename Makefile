@@ -9,6 +9,7 @@ MUTATION_STAMP := $(VENV)/.mutation-installed
 BENCH_ARGS ?=
 MINUTES ?= 5
 JOBS ?= 1
+SHARED := --numprocesses auto --dist loadfile
 export MPLBACKEND := Agg
 
 .PHONY: help install demo test test-slow coverage fuzz mutation lint types audit package bench bench-speed bench-accuracy docs \
@@ -28,13 +29,13 @@ demo: install  ## rank the genes of 700 blood cells; figures, tables, models and
 	$(BIN)/selectormlp demo --out demo_results
 
 test: install  ## run the tests (a few minutes)
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" $(SHARED)
 
 test-slow: install  ## run the slower checks too
 	$(BIN)/python -m pytest
 
 coverage: install  ## run the tests and count the lines and branches that they reach
-	$(BIN)/python -m pytest -m "not slow" -q --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -m "not slow" -q $(SHARED) --cov --cov-report=term:skip-covered
 
 fuzz: install  ## feed damaged and hostile files to all readers for MINUTES (5); what goes wrong is kept in fuzz_findings/
 	$(BIN)/python tests/fuzz/fuzzing.py $(MINUTES)

@@ -126,7 +126,7 @@ def test_provenance_says_how_and_from_what():
     assert set(found.cells) == set(adata.obs_names[adata.obs["cell_type"] != "NK"])
     assert found.settings["donor_key"] == "donor"
     assert found.settings["constraints"]["budget"] == 9.0
-    assert found.settings["selector"]["ridge"] == 0.1
+    assert found.settings["selector"]["ridge"] == 0.3
     assert found.data_hash.startswith("sha256:")
     assert found.versions["selectormlp"]
 
@@ -465,7 +465,7 @@ def test_what_is_no_anndata_object_is_refused(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     call = CALLS[name]
     in_memory = r"^expected an AnnData object, found str; read it with anndata.read_h5ad\('c.h5"
-    with pytest.raises(DataError, match="^no file 'c.h5ad'" if name.startswith("select") else in_memory):
+    with pytest.raises(DataError, match="^no file 'c.h5ad'" if name.startswith(("select", "extend")) else in_memory):
         call("c.h5ad")
     with pytest.raises(DataError, match="expected an AnnData object, found DataFrame; make one with"):
         call(pd.DataFrame())
