@@ -155,7 +155,7 @@ def test_each_thread_is_dealt_several_tasks(stored, tmp_path, monkeypatch):
     assert len(list(tmp_path.iterdir())) == 6
 
 
-@pytest.mark.parametrize(("chunk_bytes", "n_rows"), [(SMALL_BLOCKS, 40), (1, 1)])
+@pytest.mark.parametrize(("chunk_bytes", "n_rows"), [(SMALL_BLOCKS + 20, 40), (1, 1)])
 def test_dask_arrays_are_cut_anew_and_blocks_of_no_class_left_out(chunk_bytes, n_rows, monkeypatch):
     import dask.array as da
 
