@@ -236,7 +236,7 @@ def nearby():
     from distributed import LocalCluster
 
     with LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None, silence_logs="CRITICAL"
+        n_workers=2, threads_per_worker=1, processes=False, dashboard_address=":0", silence_logs="CRITICAL"
     ) as two:
         yield two
 
@@ -319,7 +319,7 @@ def cluster():
     src = str(Path(__file__).parents[3] / "src")
     os.environ["PYTHONPATH"] = os.pathsep.join([src, str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
     with LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs="CRITICAL"
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs="CRITICAL"
     ) as two:
         yield two
 
