@@ -114,7 +114,7 @@ def test_a_class_of_no_weight_does_not_count():
 
 def test_the_unit_of_expression_does_not_matter_without_a_ridge():
     codes = np.repeat([0, 1, 2], 20)
-    values = np.tile([-1.0, 1.0], 30) * (codes != 0) + 3.0 * (codes == 1)  # does not vary in the first class
+    values = np.tile([-1.0, 1.0], 30) * (codes == 2) + 3.0 * (codes == 1)  # varies in the last class only
     gains = [
         DiscriminantObjective(moments_of(unit * values[:, None], codes), ridge=0.0, pooling=0.0).gains()
         for unit in (1.0, 1e-3)
