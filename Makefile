@@ -42,7 +42,7 @@ fuzz: install  ## feed damaged and hostile files to all readers for MINUTES (5);
 
 mutation: $(MUTATION_STAMP)  ## change the code of moments, splits and constraints, JOBS (1) at a time; do tests notice?
 	rm -rf mutants
-	OMP_NUM_THREADS=1 $(BIN)/python -m mutmut run --max-children $(JOBS)
+	OMP_NUM_THREADS=1 $(BIN)/mutmut run --max-children $(JOBS)
 	$(BIN)/python tests/mutation/figures.py
 
 $(MUTATION_STAMP): $(STAMP)

@@ -20,7 +20,14 @@ from selectormlp.data.stored import StoredMatrix, StoredPart
 from selectormlp.errors import DataError, SettingsError
 from selectormlp.moments import dask as blocks_module
 from selectormlp.moments import stream
-from selectormlp.moments.dask import Workers, moments_of_dask, stored_moments, stored_variances, sum_over_blocks
+from selectormlp.moments.dask import (
+    Workers,
+    check_scheduler,
+    moments_of_dask,
+    stored_moments,
+    stored_variances,
+    sum_over_blocks,
+)
 from selectormlp.moments.stream import balanced_cell_weights, moments_of, moments_of_chunks
 from selectormlp.moments.variable import gene_variances
 
@@ -224,6 +231,9 @@ def test_a_scheduler_that_does_not_answer_is_one_error(stored, monkeypatch):
     ):
         stored_moments(stored, CODES, cell_weights=WEIGHTS, workers=Workers("tcp://127.0.0.1:1"))
     assert time.monotonic() - start < 20  # Dask itself would wait for 30
+    with pytest.raises(SettingsError, match="no Dask scheduler answers at 'tcp://127"):
+        check_scheduler("tcp://127.0.0.1:1")
+    check_scheduler(None)
     with pytest.raises(SettingsError, match="no Dask scheduler answers at 'nonsense://x'"):
         stored_moments(stored, CODES, cell_weights=WEIGHTS, workers=Workers("nonsense://x"))
 

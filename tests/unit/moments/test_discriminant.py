@@ -112,6 +112,16 @@ def test_a_class_of_no_weight_does_not_count():
     assert gains.argmax() in (0, 1)
 
 
+def test_the_unit_of_expression_does_not_matter_without_a_ridge():
+    codes = np.repeat([0, 1, 2], 20)
+    values = np.tile([-1.0, 1.0], 30) * (codes == 2) + 3.0 * (codes == 1)  # varies in the last class only
+    gains = [
+        DiscriminantObjective(moments_of(unit * values[:, None], codes), ridge=0.0, pooling=0.0).gains()
+        for unit in (1.0, 1e-3)
+    ]
+    np.testing.assert_allclose(gains[1], gains[0])
+
+
 def test_classes_without_any_spread_are_told_apart():
     objective = DiscriminantObjective(moments_of(np.eye(3)[CODES], CODES))
     assert (objective.gains() > 0).all()
