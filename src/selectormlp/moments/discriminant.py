@@ -9,7 +9,7 @@ import numpy as np
 
 from selectormlp.data.cells import IntArray
 from selectormlp.errors import DataError, SettingsError, quoted
-from selectormlp.moments.forward import Residual
+from selectormlp.moments.forward import COLLINEAR, Residual
 from selectormlp.moments.moments import FloatArray, Moments
 
 Criterion = Literal["inverse", "bhattacharyya", "log"]
@@ -236,5 +236,5 @@ def _towards(common: FloatArray, own: FloatArray, counts: IntArray, pooling: flo
 
 
 def _units(common: FloatArray, own: FloatArray) -> FloatArray:
-    """Return the ratio of deviations, common to own; where a gene does not vary in a pair and there is no ridge, 1."""
-    return np.sqrt(common / np.where(own > 0, own, np.where(common > 0, common, 1.0)))
+    """Return the ratio of deviations, common to own; 1 where a gene varies in a pair by no more than rounding."""
+    return np.sqrt(common / np.where(own > COLLINEAR * common, own, np.where(common > 0, common, 1.0)))
