@@ -4,6 +4,7 @@ SelectorMLPError
 └── InputError (also a ValueError): something handed to us is not usable
     ├── DataError        an AnnData file, matrix or label column
     ├── SettingsError    a settings file, a flag or a parameter
+    │   └── UnknownGenesError    genes that it names are not in the data
     ├── ModelFileError   a saved model or checkpoint
     ├── PanelError       a panel, or a file that should hold one
     └── OutputError      a place that results should be written to
@@ -50,6 +51,25 @@ class DataError(InputError):
 
 class SettingsError(InputError):
     """A settings file, a flag or a parameter is not usable."""
+
+
+class UnknownGenesError(SettingsError):
+    """Genes that constraints name are not in the data.
+
+    Attributes
+    ----------
+    names
+        The genes.
+
+    Examples
+    --------
+    >>> UnknownGenesError("no gene 'CD3Q'", ("CD3Q",)).names
+    ('CD3Q',)
+    """
+
+    def __init__(self, message: str, names: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.names = names
 
 
 class ModelFileError(InputError):

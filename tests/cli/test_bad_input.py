@@ -136,7 +136,7 @@ BAD_FILES = {
         ["'cells.h5ad' is not a readable AnnData"],
     ),
     "0 bytes": (file_of(b""), {}, ["'cells.h5ad' is empty (0 bytes)", "download it again"]),
-    "text": (file_of(b"gene,cell1\nA,1\n"), {}, ["'cells.h5ad' is not an AnnData file", "expected h5ad"]),
+    "text": (file_of(b"gene,cell1\nA,1\n"), {}, ["'cells.h5ad' is not an AnnData file", "expected h5ad", "scanpy"]),
     "random bytes": (
         file_of(np.random.default_rng(0).bytes(5000)),
         {},
@@ -144,6 +144,7 @@ BAD_FILES = {
     ),
     "other HDF5": (other_hdf5, {}, ["is not an AnnData file", "obs and var", "'matrix'", "write_h5ad"]),
     "folder": (folder, {}, ["'cells.h5ad' is a folder but not a zarr store", "expected"]),
+    "the folder itself": (corrupt(nothing), {"adata_path": "."}, ["'.' is a folder", "a file in it: 'cells.h5ad'"]),
     "label column absent": (
         corrupt(nothing),
         {"y_column": "celltype"},
@@ -440,7 +441,7 @@ USAGE = {
         ["explain", "--xyz", "x"],
         ["no such option '--xyz'; there are: '--panel', '--label-key'"],
     ),
-    "no such option of all": (["--xyz"], ["no such option '--xyz'; there are: '--help'"]),
+    "no such option of all": (["--xyz"], ["no such option '--xyz'; there are: '--version', '--help'"]),
     "argument too many": (["split_data", "x"], ["unexpected extra argument", HELP.format("split_data")]),
     "argument missing": (["run", "--out", "y"], ["missing argument", HELP.format("run")]),
     "option missing": (["run", "x", "--out", "y"], ["missing option '--label-key'", HELP.format("run")]),

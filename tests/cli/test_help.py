@@ -5,6 +5,7 @@ import re
 import pytest
 import typer.main
 
+import selectormlp
 from selectormlp.cli.app import app
 
 COMMANDS = typer.main.get_command(app).commands
@@ -47,6 +48,11 @@ def test_every_command_takes_a_seed_and_can_be_quiet(command):
     assert ("--quiet" in options) == (command != "schema")  # which says nothing else
     no_seed = ("explain", "inspect", "predict", "rerun", "schema")  # nothing random, or as recorded
     assert ("--seed" in options) == (command not in no_seed)
+
+
+def test_version_is_that_of_the_package(cli):
+    outcome = cli("--version")
+    assert (outcome.code, outcome.out.strip()) == (0, f"selectormlp {selectormlp.__version__}")
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"]])

@@ -1,6 +1,7 @@
 """`selectormlp select`, `extend` and `explain`; methods in `feature_selection` and `run`."""
 
 import json
+import logging
 import os
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 import scipy.sparse as sp
 
 from selectormlp.cli.app import main
-from selectormlp.cli.terminal import print_panel
+from selectormlp.cli.terminal import print_panel, set_up_log
 from selectormlp.panel.panel import Panel
 from selectormlp.panel.storage import read_panel
 
@@ -27,7 +28,8 @@ def data(tmp_path_factory):
     rate = np.ones((90, 20))
     for kind in range(3):
         rate[np.ix_(types == kind, [2 * kind, 2 * kind + 1])] = 12.0
-    obs = pd.DataFrame({"kind": np.array(["T", "B", "NK"])[types]}, index=[f"c{i}" for i in range(90)])
+    names = [f"c{i}" for i in range(90)]
+    obs = pd.DataFrame({"kind": np.array(["T", "B", "NK"])[types], "barcode": names}, index=names)
     var = pd.DataFrame({"symbol": [f"S{i}" for i in range(20)]}, index=[f"g{i}" for i in range(20)])
     path = tmp_path_factory.mktemp("data") / "cells.h5ad"
     ad.AnnData(sp.csr_matrix(rng.poisson(rate).astype(np.float32)), obs=obs, var=var).write_h5ad(path)
@@ -108,6 +110,27 @@ def test_flags_and_files_of_constraints(call, data, tmp_path):
     assert panel.provenance.seed == 7
 
 
+def test_a_type_of_few_cells_is_warned_of_once(call, data, tmp_path):
+    adata = ad.read_h5ad(data)
+    adata.obs["kind"] = ["rare", *adata.obs["kind"][1:]]
+    adata.write_h5ad(tmp_path / "rare.h5ad")
+    given = ("--label-key", "kind", "--size", 3, "--method", "discriminant", "--quiet", "--out")
+    for more in ((), ("--lazy",)):
+        code, _, err = call("select", tmp_path / "rare.h5ad", *given, tmp_path / "panel", *more)
+        assert code == 0
+        assert err.startswith("1 type has fewer than 5 cells ('rare': 1)")
+        assert err.count("\n") == 1
+    code, _, err = call("select", data, *given, tmp_path / "panel")
+    assert (code, err) == (0, "")
+
+
+def test_what_is_said_twice_is_printed_once(capsys):
+    set_up_log(quiet=False)
+    for line in ("reading", "reading", "choosing", "reading"):
+        logging.getLogger("selectormlp").info(line)
+    assert capsys.readouterr().err.split() == ["reading", "choosing"]
+
+
 def test_select_without_labels(call, data, tmp_path):
     code, _, _ = call("select", data, "--size", 2, "--method", "reconstruction", "--out", tmp_path)
     assert code == 0
@@ -166,6 +189,9 @@ WRONG = {
     "target": (("--target-layer", "x"), "target_layer='x' for the method 'auto', which predicts no profile"),
     "method": (("--method", "discriminat"), "no method 'discriminat'; did you mean 'discriminant'"),
     "gene": (("--must-have", "g99"), "1 gene name(s) are not in the data (must_have 'g99')"),
+    "genes with a comma": (("--must-have", "g1,g99"), "1 gene name(s) are not in the data (must_have 'g99')"),
+    "gene by its other name": (("--must-have", "S3"), "var has a column 'symbol' with such names: give it as"),
+    "label of every cell": (("--label-key", "barcode"), "90 different values in 'barcode' ('c0', 'c1', 'c10' and 87"),
     "label": (("--label-key", "knd"), "did you mean 'kind'"),
     "clash": (("--must-have", "g1", "--forbid", "g*"), "these constraints cannot all be kept"),
     "no file": (("--candidates", "absent.txt"), "no file 'absent.txt'"),
@@ -189,6 +215,16 @@ def test_errors_are_one_line_and_leave_nothing(call, data, tmp_path, flags, mess
     assert message in err
     assert out == ""
     assert not (tmp_path / "out").exists()
+
+
+def test_extend_leaves_the_folder_of_another_panel_alone(call, data, tmp_path):
+    given = ("--label-key", "kind", "--method", "discriminant", "--out", tmp_path / "panel")
+    assert call("select", data, *given, "--size", 3)[0] == 0
+    before = (tmp_path / "panel" / "panel.json").read_bytes()
+    code, _, err = call("extend", data, *given, "--panel", tmp_path / "panel" / "panel.json", "--add", 1)
+    assert code == 2
+    assert "holds 'settings.json', which repeats the panel that is there; name another folder" in err
+    assert (tmp_path / "panel" / "panel.json").read_bytes() == before
 
 
 def test_extend_and_explain_refuse_in_one_line(call, data, tmp_path):

@@ -147,6 +147,8 @@ def test_strangers_files_are_refused(tmp_path, content):
         sm.load_classifier(path)
     with pytest.raises(ModelFileError, match="no classifier"):
         sm.load_classifier(tmp_path / "other.safetensors")
+    with pytest.raises(ModelFileError, match=r"no classifier .*clf'; did you mean .*clf.safetensors'"):
+        sm.load_classifier(tmp_path / "clf")
 
 
 def test_cells_without_counts_in_the_panel_are_unsure_and_counted(adata, classifier, said):

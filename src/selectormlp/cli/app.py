@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from enum import StrEnum
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -21,12 +22,26 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="selectormlp",
-    help="Choose the genes that tell cell types apart.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"selectormlp {version('selectormlp')}")
+        raise typer.Exit
+
+
+@app.callback()
+def selectormlp(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Choose the genes that tell cell types apart."""
 
 
 class ModelType(StrEnum):

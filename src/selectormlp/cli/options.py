@@ -84,12 +84,15 @@ MethodDonorKey = Annotated[
     ),
 ]
 MustHave = Annotated[
-    list[str] | None, typer.Option(help="Gene that the panel must hold; may be repeated.", show_default=False)
+    list[str] | None,
+    typer.Option(help="Genes that the panel must hold, with commas between them or repeated.", show_default=False),
 ]
 MustHaveFile = Annotated[Path | None, typer.Option(help="File of genes that the panel must hold.", show_default=False)]
 Forbid = Annotated[
     list[str] | None,
-    typer.Option(help="Gene, or pattern such as 'MT-*', to keep out; may be repeated.", show_default=False),
+    typer.Option(
+        help="Genes, or patterns such as 'MT-*', to keep out, with commas between them or repeated.", show_default=False
+    ),
 ]
 ForbidFile = Annotated[Path | None, typer.Option(help="File of genes or patterns to keep out.", show_default=False)]
 Candidates = Annotated[Path | None, typer.Option(help="File of the only genes to choose from.", show_default=False)]

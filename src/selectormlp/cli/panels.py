@@ -155,10 +155,16 @@ def extend(
     """Add genes to an existing panel, each with its gain; the whole panel goes to the folder."""
     from selectormlp.api import extend as extend_genes
     from selectormlp.cli.running import panel_files, read_or_leave
+    from selectormlp.errors import OutputError
     from selectormlp.files import check_files
     from selectormlp.panel.storage import read_panel
+    from selectormlp.workflow.settings_files import SETTINGS_NAME
 
     check_files(*panel_files(out))
+    if (out / SETTINGS_NAME).exists():
+        raise OutputError(
+            f"{str(out)!r} holds {SETTINGS_NAME!r}, which repeats the panel that is there; name another folder"
+        )
     existing = read_panel(panel)
     given = _arguments(locals())
     adata = read_or_leave(data, lazy=lazy or dask_scheduler is not None)
@@ -210,14 +216,19 @@ def _arguments(flags: dict[str, Any]) -> dict[str, Any]:
 
     given = {name: flags[name] for name in SAME_NAME if name in flags}
     given["exclude_labels"] = tuple(flags["exclude_label"] or ())
-    given["forbidden"] = (*(flags["forbid"] or ()), *genes_of("forbid_file"))
+    given["forbidden"] = (*_names(flags["forbid"]), *genes_of("forbid_file"))
     given["candidates"] = None if flags["candidates"] is None else genes_of("candidates")
     if "size" in flags or "add" in flags:
-        given["must_have"] = (*(flags["must_have"] or ()), *genes_of("must_have_file"))
+        given["must_have"] = (*_names(flags["must_have"]), *genes_of("must_have_file"))
         given["costs"] = None if flags["costs"] is None else read_costs(flags["costs"])
         given["seed"] = flags["seed"] or 0
         given["progress"] = progress
     return given
+
+
+def _names(given: list[str] | None) -> list[str]:
+    """Take names apart that were given with commas between them."""
+    return [name.strip() for text in given or () for name in text.split(",") if name.strip()]
 
 
 def _write(panel: Any, out: Path, *, n_known: int = 0) -> None:

@@ -45,12 +45,27 @@ def set_up_log(*, quiet: bool, errors_only: bool = False) -> bool:
     else:
         handler = logging.StreamHandler()
         handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.addFilter(_Once())
     handler.setLevel(logging.ERROR if errors_only else logging.WARNING if quiet else logging.INFO)
     root = logging.getLogger("selectormlp")
     root.handlers[:] = [handler]
     root.setLevel(logging.DEBUG)
     root.propagate = False
     return on_terminal and not quiet and not errors_only
+
+
+class _Once(logging.Filter):
+    """Lets a line pass the first time only: what is read or learned several times says the same each time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        line = record.getMessage()
+        first = line not in self._said
+        self._said.add(line)
+        return first
 
 
 def print_comparison(table: pd.DataFrame) -> None:

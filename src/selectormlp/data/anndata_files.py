@@ -66,7 +66,9 @@ def container_of(place: Path) -> Container:
         raise DataError(f"no file {str(place)!r}; in {str(place.parent)!r}, {near}")
     if place.is_dir():
         if not any((place / name).exists() for name in ("zarr.json", ".zgroup", ".zattrs")):
-            raise DataError(f"{str(place)!r} is a folder but not a zarr store; expected an h5ad or zarr file")
+            held = quoted(sorted(p.name for p in place.glob("*.h5ad*")))
+            remedy = f"name a file in it: {held}" if held else "expected an h5ad or zarr file"
+            raise DataError(f"{str(place)!r} is a folder but not a zarr store; {remedy}")
         return "zarr"
     with place.open("rb") as stream:
         start = stream.read(len(HDF5_MAGIC))
@@ -78,7 +80,8 @@ def container_of(place: Path) -> Container:
         return "gzip"
     raise DataError(
         f"{str(place)!r} is not an AnnData file (its first bytes are {start!r}); expected h5ad, gzipped h5ad "
-        "or a zarr folder"
+        "or a zarr folder; scanpy reads other formats (such as scanpy.read_csv), and adata.write_h5ad() "
+        "writes this one"
     )
 
 

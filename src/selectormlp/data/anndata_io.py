@@ -21,7 +21,7 @@ from selectormlp.data.normalize import (
     stored_values,
 )
 from selectormlp.data.stored import AnyCells
-from selectormlp.errors import DataError, SettingsError, nearest, quoted
+from selectormlp.errors import DataError, SettingsError, counted, nearest, quoted
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -29,6 +29,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 UNS_KEY = "selectormlp"
+
+FEW_CELLS = 5
+"""A type with fewer cells is warned of."""
+
+MOST_NAMED = 8
+"""Types that a warning names."""
+
+FEW_LABELS = 50
+"""Different labels that are taken for types whatever the number of cells; more must have two cells each on average."""
 
 
 @dataclass(frozen=True)
@@ -228,7 +237,8 @@ def read_labels(adata: AnnData, label_key: str, *, exclude: Sequence[str] = ()) 
     Raises
     ------
     DataError
-        If the column or an excluded label is absent, cell names repeat, or no cell has a label.
+        If the column or an excluded label is absent, cell names repeat, no cell has a label, or most cells have one of
+        their own.
     """
     labels = obs_column(adata, label_key, "label")
     if not adata.n_obs:
@@ -258,6 +268,11 @@ def read_labels(adata: AnnData, label_key: str, *, exclude: Sequence[str] = ()) 
         categories = [name for name in categories if name not in set(exclude)]
         if text.empty:
             raise DataError("every label is to be left out; exclude fewer labels")
+    if len(categories) > max(FEW_LABELS, len(text) / 2):
+        raise DataError(
+            f"the {len(text):,} labelled cells have {len(categories):,} different values in {label_key!r} "
+            f"({quoted(categories, most=3)}), too many for cell types; name a column of obs that holds cell types"
+        )
     return adata.obs_names, text.astype(pd.CategoricalDtype(categories))
 
 
@@ -344,6 +359,20 @@ def drop_unlisted(cells: AnyCells) -> AnyCells:
         UNS_KEY,
     )
     return cells.take(listed)
+
+
+def warn_of_rare_types(cells: AnyCells) -> None:
+    """Say which types have so few cells that their genes are little more than chance."""
+    rare = {name: n for name, n in zip(cells.classes, cells.class_counts().tolist(), strict=True) if 0 < n < FEW_CELLS}
+    if rare:
+        logger.warning(
+            "%s fewer than %d cells (%s), from which little can be learned; to leave such types out: exclude_labels "
+            "(--exclude-label)",
+            counted(len(rare), "type has", "types have"),
+            FEW_CELLS,
+            ", ".join(f"{name!r}: {n}" for name, n in list(rare.items())[:MOST_NAMED])
+            + (" …" * (len(rare) > MOST_NAMED)),
+        )
 
 
 def subset_with_classes(

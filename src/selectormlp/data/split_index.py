@@ -115,7 +115,7 @@ def index_for(file: Path) -> Path:
     >>> index_for(Path("adata_train.h5ad")).name
     'adata_train.index.npz'
     """
-    return file.with_name(file.name.removesuffix(".h5ad") + SUFFIX)
+    return file.parent / (file.name.removesuffix(".h5ad") + SUFFIX)
 
 
 def found_side(place: Path) -> Path:

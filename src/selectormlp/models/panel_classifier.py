@@ -274,7 +274,13 @@ def load_classifier(path: Path | str) -> PanelClassifier:
     """
     place = Path(path)
     if not place.is_file():
-        raise ModelFileError(f"no classifier {str(place)!r}; 'selectormlp evaluate … --model FILE{SUFFIX}' writes one")
+        named = place.with_name(place.name + SUFFIX)
+        remedy = (
+            f"did you mean {str(named)!r}?"
+            if named.is_file()
+            else f"'selectormlp evaluate … --model FILE{SUFFIX}' writes one"
+        )
+        raise ModelFileError(f"no classifier {str(place)!r}; {remedy}")
     try:
         with safe_open(place, framework="numpy") as stored:
             metadata = stored.metadata() or {}

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from selectormlp.errors import SettingsError, nearest, quoted
+from selectormlp.errors import SettingsError, UnknownGenesError, nearest, quoted
 from selectormlp.panel.markers import MARKER_AUC, BoolArray
 from selectormlp.panel.names import GeneNames, is_pattern, one_each
 from selectormlp.panel.rules import Rules, refuse
@@ -183,9 +183,10 @@ class Constraints:
         if listed and not self.ignore_unknown:
             near = "; ".join(f"{name!r}: {nearest(name, names.positions)}" for name in listed[:MOST_SUGGESTIONS])
             found_in = ", ".join(f"{what} {quoted(missing)}" for what, missing in unknown.items() if missing)
-            raise SettingsError(
+            raise UnknownGenesError(
                 f"{len(listed)} gene name(s) are not in the data ({found_in}); {near}; correct them, or ask for "
-                "unknown names to be ignored"
+                "unknown names to be ignored (ignore_unknown, --ignore-unknown)",
+                tuple(listed),
             )
         for what, missing in unknown.items():
             if missing:

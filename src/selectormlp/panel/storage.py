@@ -155,8 +155,9 @@ def read_costs(path: Path | str) -> dict[str, float]:
     {'CD3E': 2.5, 'MS4A1': 1.0}
     """
     place = Path(path)
+    text = _text_of(place)
     try:
-        rows = [row for row in _rows_of(_text_of(place)) if any(row)]
+        rows = [row for row in _rows_of(text) if any(row)]
         header = [cell.casefold() for cell in rows[0]] if rows else []
         if "cost" not in header:
             raise PanelError("no column is headed 'cost'; expected the header gene,cost")

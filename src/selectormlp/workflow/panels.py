@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from selectormlp.data.anndata_io import CellsSource, cells_from_adata, drop_unlisted
+from selectormlp.data.anndata_io import CellsSource, cells_from_adata, drop_unlisted, warn_of_rare_types
 from selectormlp.data.cells import Cells, Matrix
 from selectormlp.data.hashing import hash_cells
 from selectormlp.data.normalize import Normalization
 from selectormlp.data.panel_io import gene_column, unlabelled_cells, write_gene_results
 from selectormlp.data.stored import StoredCells
-from selectormlp.errors import PanelError, SettingsError, nearest, quoted
+from selectormlp.errors import PanelError, SettingsError, UnknownGenesError, nearest, quoted
 from selectormlp.moments.stream import balanced_cell_weights, moments_of
 from selectormlp.moments.variable import check_memory, gene_variances, most_variable
 from selectormlp.panel.choose import choose
@@ -122,7 +122,9 @@ class PanelTask:
                 ("leaving labels out", bool(self.source.exclude_labels)),
             ):
                 if needed:
-                    raise SettingsError(f"{what} needs labels; name a column of obs with cell types as label_key")
+                    raise SettingsError(
+                        f"{what} needs labels; name a column of obs with cell types as label_key (--label-key)"
+                    )
         check_whole("seed", self.seed, least=0, most=MOST_SEED)
 
 
@@ -306,6 +308,7 @@ def _read(adata: AnnData, source: PanelSource) -> tuple[Cells, pd.Series | None]
         cells = unlabelled_cells(adata, layer=source.layer, normalize=source.normalize, donor_key=source.donor_key)
     else:
         cells = drop_unlisted(cells_from_adata(adata, source.labelled(source.label_key)))
+        warn_of_rare_types(cells)
     return cells, gene_ids(adata, source, cells.genes)
 
 
@@ -331,14 +334,24 @@ def resolve_rules(
     n_genes: int | None,
     mean_expression: npt.NDArray[np.float64] | None,
 ) -> Rules:
-    """Find the genes that constraints name, by either of their names."""
+    """Find the genes that constraints name, by either of their names.
+
+    Raises
+    ------
+    SettingsError
+        If some are not there or constraints clash; a column of ``var`` that knows the names is offered.
+    """
     key = source.gene_name_key
-    return constraints.resolve(
-        genes,
-        n_genes=n_genes,
-        aliases=None if key is None else gene_column(adata, key, genes),
-        mean_expression=mean_expression,
-    )
+    aliases = None if key is None else gene_column(adata, key, genes)
+    try:
+        return constraints.resolve(genes, n_genes=n_genes, aliases=aliases, mean_expression=mean_expression)
+    except UnknownGenesError as error:
+        column = next((name for name in adata.var if adata.var[name].astype(object).isin(error.names).any()), None)
+        if column is None:
+            raise
+        raise SettingsError(
+            f"{error}; var has a column {column!r} with such names: give it as gene_name_key (--gene-name-key)"
+        ) from error
 
 
 def _with_panel(rules: Rules, panel: Panel) -> Rules:

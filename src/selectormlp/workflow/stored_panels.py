@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from selectormlp.data.anndata_io import drop_unlisted
+from selectormlp.data.anndata_io import drop_unlisted, warn_of_rare_types
 from selectormlp.data.anndata_lazy import Paths, StoredAdata, open_adata, stored_cells, stored_unlabelled_cells
 from selectormlp.data.anndata_sample import capped_rows
 from selectormlp.data.cells import Cells, IntArray
@@ -119,7 +119,9 @@ def _cells(opened: StoredAdata, task: PanelTask) -> StoredCells:
     source = task.source
     if source.label_key is None:
         return stored_unlabelled_cells(opened, normalize=source.normalize, donor_key=source.donor_key)
-    return drop_unlisted(stored_cells(opened, source.labelled(source.label_key)))
+    cells = drop_unlisted(stored_cells(opened, source.labelled(source.label_key)))
+    warn_of_rare_types(cells)
+    return cells
 
 
 def _mean_expression(cells: StoredCells, workers: Workers) -> npt.NDArray[np.float64]:
