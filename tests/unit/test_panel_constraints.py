@@ -70,7 +70,7 @@ def test_unknown_names_are_refused_with_the_nearest():
         SettingsError,
         match=r"2 gene name\(s\) are not in the data \(must_have 'CD3F', forbidden 'MSA41'\); "
         r"'CD3F': did you mean 'CD3E'.*; 'MSA41': did you mean 'MS4A1'.*; correct them, "
-        "or ask for unknown names to be ignored$",
+        r"or ask for unknown names to be ignored \(ignore_unknown, --ignore-unknown\)$",
     ):
         Constraints(must_have=("CD3F",), forbidden=("MSA41",)).resolve(GENES)
     with pytest.raises(SettingsError, match=r"\(candidates 'X', costs 'Y'\)"):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import joblib
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from selectormlp.data.anndata_io import CellsSource
 from selectormlp.data.anndata_lazy import Paths, StoredAdata, open_adata, stored_cells, stored_unlabelled_cells
@@ -30,6 +31,9 @@ PROBED_BLOCKS = 3
 IMPORTS_GB, BYTES_A_NAME, CHUNKS_A_THREAD = 0.35, 300, 4
 """Memory that imports take; that the name and labels of a cell take, with the tables that find it; and dense chunks
 that a thread holds at once: measured by ``benchmarks/out_of_core.py`` and rounded up."""
+
+EPOCH_TO_PRODUCTS = 2.0
+"""What an epoch takes, in units of its products alone: measured by ``benchmarks/training_speed.py``."""
 
 SMALL_CHUNK, LARGE_CHUNK = 2**15, 2**27
 """Chunks of less than 32 KiB cost more to find than to read; of more than 128 MiB, two threads' do not fit beside the
@@ -164,7 +168,7 @@ def inspect_files(
         memory_gb=memory_gb,
         in_memory_gb=in_memory_gb,
         select_min=select_s / 60,
-        train_min=_train_s(cells, read_s, product_s) / 60,
+        train_min=_train_s(cells, read_s, product_s / n_threads) / 60,
         advice=tuple(_advice(parts, cells, counts, in_memory_gb, density)),
     )
 
@@ -176,7 +180,7 @@ def _cells(opened: StoredAdata, label_key: str | None, donor_key: str | None, no
 
 
 def _probe(cells: StoredCells) -> tuple[float, float, float]:
-    """Return the density, and the seconds a cell takes to be read and to be added to a covariance."""
+    """Return the density, and the seconds a cell takes to be read and, by one thread, to be added to a covariance."""
     blocks = list(cells.X.row_blocks(stream.CHUNK_BYTES))
     chosen = [blocks[place] for place in np.unique(np.linspace(0, len(blocks) - 1, PROBED_BLOCKS).astype(int))]
     n_read = n_filled = 0
@@ -190,10 +194,11 @@ def _probe(cells: StoredCells) -> tuple[float, float, float]:
     width, _ = _considered(cells.n_genes)
     block = np.ones((stream.CHUNK_BYTES // (4 * width) or 1, width), dtype=np.float32)
     product_s = []
-    for _ in range(PROBED_BLOCKS):
-        start = time.perf_counter()
-        block.T @ block
-        product_s.append((time.perf_counter() - start) / len(block))
+    with threadpool_limits(1):
+        for _ in range(PROBED_BLOCKS):
+            start = time.perf_counter()
+            block.T @ block
+            product_s.append((time.perf_counter() - start) / len(block))
     return n_filled / n_read / cells.n_genes, min(read_s), min(product_s)
 
 
@@ -211,13 +216,13 @@ def _memory_gb(cells: StoredCells, n_considered: int, n_threads: int) -> float:
 
 
 def _train_s(cells: StoredCells, read_s: float, product_s: float) -> float:
-    """Estimate training: thrice the products of the network's layers, forward and twice backward, and reading."""
+    """Estimate training: reading, the products of the network's layers, forward and twice backward, and the rest."""
     model, training = ModelSettings(), TrainingSettings()
     sizes = (cells.n_genes, model.L1_size, model.L2_size, model.L3_size, max(2, cells.n_classes))
     weights = sum(first * second for first, second in pairwise(sizes))
     width, _ = _considered(cells.n_genes)
     multiplication_s = 2 * product_s / width**2  # a symmetric product takes half of them
-    return training.max_epochs * cells.n_cells * (read_s + 3 * weights * multiplication_s)
+    return training.max_epochs * cells.n_cells * (read_s + 3 * EPOCH_TO_PRODUCTS * weights * multiplication_s)
 
 
 def _advice(
