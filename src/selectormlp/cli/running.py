@@ -33,13 +33,11 @@ def read_or_leave(data: Sequence[Path], *, lazy: bool) -> Any:
     SettingsError
         If there are several and they are not to stay there.
     """
-    from selectormlp.data.anndata_files import read_adata
-    from selectormlp.errors import SettingsError
+    from selectormlp.data.anndata_files import check_one_file, read_adata
 
     if lazy:
         return list(data)
-    if len(data) > 1:
-        raise SettingsError(f"{len(data)} files are named; several are read only with --lazy, from disk")
+    check_one_file(data, "--lazy, from disk")
     return read_adata(data[0])
 
 
@@ -51,9 +49,8 @@ def read_some(flags: Mapping[str, Any]) -> Any:
     SettingsError
         If there are several and no number of cells a type.
     """
-    from selectormlp.data.anndata_files import read_adata
+    from selectormlp.data.anndata_files import check_one_file, read_adata
     from selectormlp.data.anndata_sample import read_sample
-    from selectormlp.errors import SettingsError
 
     data, cells_per_type = flags["data"], flags["cells_per_type"]
     if cells_per_type is not None:
@@ -65,10 +62,7 @@ def read_some(flags: Mapping[str, Any]) -> Any:
             exclude_labels=flags["exclude_label"] or (),
             seed=flags.get("seed") or 0,
         )
-    if len(data) > 1:
-        raise SettingsError(
-            f"{len(data)} files are named; several are read only with --cells-per-type, so many cells of each type"
-        )
+    check_one_file(data, "--cells-per-type, so many cells of each type")
     return read_adata(data[0])
 
 

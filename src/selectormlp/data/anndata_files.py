@@ -6,12 +6,12 @@ import gzip
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from selectormlp.data.split_index import found_side, is_split_index
-from selectormlp.errors import DataError, nearest, quoted
+from selectormlp.errors import DataError, SettingsError, nearest, quoted
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -50,6 +50,18 @@ def read_adata(path: Path | str) -> AnnData:
             f"{str(place)!r} is not a readable AnnData file ({reason}); it may be truncated: copy it again, or "
             "write it anew with adata.write_h5ad()"
         ) from error
+
+
+def check_one_file(paths: Sequence[Path], how: str) -> None:
+    """Refuse several files that would be read whole; ``how`` says how several are read.
+
+    Raises
+    ------
+    SettingsError
+        If there are several.
+    """
+    if len(paths) > 1:
+        raise SettingsError(f"{len(paths)} files are named; several are read only with {how}")
 
 
 def container_of(place: Path) -> Container:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
 
+from selectormlp.data.anndata_files import check_one_file
 from selectormlp.data.normalize import Normalization
 from selectormlp.errors import PanelError, SettingsError, counted
 from selectormlp.panel.constraints import Constraints
@@ -156,8 +157,8 @@ def check_reading(settings: SelectSettings) -> None:
     """
     if not settings.data:
         raise SettingsError("no data are named; name an AnnData file on the command line, or under data")
-    if len(settings.data) > 1 and not settings.lazy:
-        raise SettingsError(f"{len(settings.data)} files are named; several are read only with --lazy, from disk")
+    if not settings.lazy:
+        check_one_file(settings.data, "--lazy, from disk")
 
 
 def with_defaults(settings: SelectSettings) -> SelectSettings:
