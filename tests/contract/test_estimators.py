@@ -2,6 +2,7 @@
 
 import pickle
 
+import anndata as ad
 import joblib
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from selectormlp.errors import DataError
 from selectormlp.selectors.budget import BudgetSelectorMLP
 from selectormlp.selectors.mlp import MLP
 from selectormlp.selectors.selector_mlp import SelectorMLP
@@ -41,6 +43,13 @@ def blobs(seed=0, *, n_cells=90, n_genes=8):
     X = rng.normal(size=(n_cells, n_genes)).astype(np.float32)
     X[np.arange(n_cells), codes] += 4
     return X, np.array(["B", "NK", "T"])[codes]
+
+
+@pytest.mark.parametrize("selector", SELECTORS, ids=lambda s: type(s).__name__)
+def test_an_adata_object_is_refused_with_what_to_give(selector):
+    X, y = blobs()
+    with pytest.raises(DataError, match=r"X is an AnnData object; expected a matrix.*give adata\.X"):
+        clone(selector).fit(ad.AnnData(X), y)
 
 
 @pytest.mark.parametrize("selector", SELECTORS, ids=lambda s: type(s).__name__)

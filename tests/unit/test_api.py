@@ -1,6 +1,7 @@
 """The façade: what it writes, what it leaves alone, what it takes, and what it refuses."""
 
 import json
+import re
 
 import anndata as ad
 import numpy as np
@@ -470,3 +471,23 @@ def test_what_is_no_anndata_object_is_refused(name, tmp_path, monkeypatch):
     with pytest.raises(DataError, match="expected an AnnData object, found DataFrame; make one with"):
         call(pd.DataFrame())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_the_functions_return_shows_itself_in_a_line():
+    adata, genes = make_adata(), ["0-gene", "4-gene"]
+    given = {"label_key": "cell_type", "seed": 0}
+    score = r"[01]\.\d{3}"
+    shown = {
+        rf"Evaluation\(2 genes by 'cell_type', logistic: balanced accuracy {score} "
+        rf"\(random genes {score}, all genes {score}\)\)": sm.evaluate(adata, genes, **given),
+        rf"Comparison\(by 'cell_type', logistic: balanced accuracy mine {score}, theirs {score}\)": sm.compare(
+            adata, {"mine": genes, "theirs": ["20-gene"]}, **given
+        ),
+        r"Stability\(3 genes by discriminant, \d+ panels: Jaccard index .*[01]\.\d\d\)": sm.stability(
+            adata, method="discriminant", n_genes=3, **given
+        ),
+        r"Explanation\(2 genes, criterion [\d.]+\)": sm.explain(adata, genes, label_key="cell_type"),
+        r"Expression\(2 genes in 3 types, 120 cells\)": sm.expression(adata, genes, label_key="cell_type"),
+    }
+    for pattern, found in shown.items():
+        assert re.fullmatch(pattern, repr(found)), repr(found)

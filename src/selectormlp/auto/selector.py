@@ -9,7 +9,6 @@ from typing import Any, Self
 
 import numpy as np
 from joblib import Memory
-from sklearn.utils.validation import validate_data
 
 from selectormlp.auto.trials import Task, Trial, Trials, cap_classes
 from selectormlp.data.cells import IntArray
@@ -18,7 +17,6 @@ from selectormlp.evaluation.refit import make_classifier
 from selectormlp.evaluation.splits import make_folds
 from selectormlp.moments.stream import AnyMatrix
 from selectormlp.selectors.base import GeneSelector, seed_from
-from selectormlp.selectors.closed_form import DTYPES
 from selectormlp.selectors.columns import checked_columns
 from selectormlp.selectors.labels import encode_labels
 from selectormlp.selectors.registry import find_method
@@ -179,7 +177,7 @@ class AutoSelector(GeneSelector):
         ValueError
             If X or y is not usable (as scikit-learn says it).
         """
-        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=DTYPES)
+        X, y = self._checked(X, y)
         self.classes_, codes = encode_labels(y)
         if len(self.classes_) < 2:
             raise DataError("all cells are of one class; at least 2 classes are needed to tell apart")

@@ -112,6 +112,11 @@ class Comparison:
     notes: tuple[str, ...]
     seed: int
 
+    def __repr__(self) -> str:
+        """Return the scores of the whole panels."""
+        scores = ", ".join(f"{one.name} {one.curve.balanced_accuracy.value[-1]:.3f}" for one in self.panels)
+        return f"Comparison(by {self.label_key!r}, {self.classifier}: balanced accuracy {scores})"
+
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the panels."""

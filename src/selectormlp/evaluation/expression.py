@@ -39,6 +39,10 @@ class Expression:
     means: FloatArray
     fractions: FloatArray
 
+    def __repr__(self) -> str:
+        """Return what it is of."""
+        return f"Expression({len(self.genes)} genes in {len(self.classes)} types, {self.n_cells.sum():,} cells)"
+
     @property
     def scaled(self) -> FloatArray:
         """Means of each gene from 0 (its lowest type) to 1 (its highest); 0 where it is the same in all."""

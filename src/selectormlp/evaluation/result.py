@@ -118,6 +118,17 @@ class Evaluation:
     versions: dict[str, str]
     data_hash: str
 
+    def __repr__(self) -> str:
+        """Return the scores of the whole panel between floor and ceiling."""
+        panel, random, ceiling = (
+            float(curve.balanced_accuracy.value[-1]) for curve in (self.curve, self.random, self.ceiling)
+        )
+        warning = ", OPTIMISTIC" if self.optimistic else ""
+        return (
+            f"Evaluation({len(self.genes)} genes by {self.label_key!r}, {self.classifier}: balanced accuracy "
+            f"{panel:.3f} (random genes {random:.3f}, all genes {ceiling:.3f}){warning})"
+        )
+
     def to_frame(self) -> pd.DataFrame:
         """Return the three curves, a line a size and score; see :meth:`Curve.to_frame`."""
         return pd.concat([curve.to_frame() for curve in (self.curve, self.random, self.ceiling)], ignore_index=True)

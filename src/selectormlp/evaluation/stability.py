@@ -107,6 +107,11 @@ class Stability:
     groups: tuple[Interchangeable, ...]
     notes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        """Return how alike the panels are."""
+        alike = ", ".join(f"{one.source} {one.jaccard:.2f}" for one in self.overlaps)
+        return f"Stability({self.n_genes} genes by {self.method}, {len(self.panels)} panels: Jaccard index {alike})"
+
     def to_frame(self) -> pd.DataFrame:
         """Return a line a gene: gene, in_panel, frequency, one column a kind of repetition, group (0: none)."""
         group_of = {gene: place for place, group in enumerate(self.groups, start=1) for gene in group.genes}

@@ -75,6 +75,10 @@ class Explanation:
     genes: tuple[GeneExplanation, ...]
     criterion: float
 
+    def __repr__(self) -> str:
+        """Return size and criterion; ``to_frame`` has the rest."""
+        return f"Explanation({len(self.genes)} genes, criterion {self.criterion:.3g})"
+
     def to_frame(self) -> pd.DataFrame:
         """Return a line a gene: gene, marks and pairs as text, loss, substitute, substitute_loss."""
         return pd.DataFrame(

@@ -10,10 +10,13 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator
 from sklearn.feature_selection import SelectorMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from selectormlp.data.cells import IntArray
-from selectormlp.errors import SettingsError
+from selectormlp.errors import DataError, SettingsError
+
+DTYPES = [np.float64, np.float32]
+"""Types of values that are taken as they are; others become the first."""
 
 
 def order_by_score(scores: npt.NDArray[np.floating[Any]]) -> IntArray:
@@ -64,6 +67,23 @@ class GeneSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
     @abstractmethod
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn which genes matter from cells × genes and their labels."""
+
+    def _checked(self, X: Any, y: Any = "no_validation", **options: Any) -> Any:
+        """Return cells × genes, dense or CSR, and the labels where they are given, checked as scikit-learn does.
+
+        Raises
+        ------
+        DataError
+            If X is an AnnData object, which scikit-learn would take a minute to refuse.
+        ValueError
+            From scikit-learn, whose options ``options`` are.
+        """
+        if hasattr(X, "obs_names"):
+            raise DataError(
+                "X is an AnnData object; expected a matrix of cells × genes: give adata.X, and labels as a column of "
+                "adata.obs; or call selectormlp.select(adata, label_key=…, n_genes=…)"
+            )
+        return validate_data(self, X, y, accept_sparse="csr", **{"dtype": DTYPES, **options})
 
     def _set_scores(self, scores: npt.NDArray[np.floating[Any]]) -> None:
         self._set_order(order_by_score(scores), scores)

@@ -12,7 +12,7 @@ import numpy as np
 import rich
 import torch
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from selectormlp.data.cells import IntArray, Matrix
 from selectormlp.errors import SettingsError
@@ -23,7 +23,6 @@ from selectormlp.networks.targets import CellRows, Targets
 from selectormlp.networks.threads import threads_worth
 from selectormlp.selectors.base import GeneSelector, seed_from
 from selectormlp.selectors.binarize import FloatArray, Threshold, binarized, gene_thresholds
-from selectormlp.selectors.closed_form import DTYPES
 from selectormlp.selectors.columns import checked_columns
 
 logger = logging.getLogger(__name__)
@@ -80,7 +79,7 @@ class BinarizingSelector(GeneSelector):
         Shape (n_cells, n_features_to_select_), float32; CSR for sparse X unless a threshold is below 0.
         """
         check_is_fitted(self, "ranking_")
-        X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=DTYPES)
+        X = self._checked(X, reset=False)
         panel = self.get_support(indices=True)
         return binarized(X[:, panel], self.thresholds_[panel])
 

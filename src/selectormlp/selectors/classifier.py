@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from selectormlp.data.cells import IntArray, Matrix, as_matrix
 from selectormlp.errors import DataError, quoted
@@ -69,7 +69,7 @@ class ClassifyingSelector(ClassifierMixin, GeneSelector):  # type: ignore[misc] 
         Logits of a network, signed distances of an SVM (−∞ for a class that it was not trained on).
         """
         check_is_fitted(self)
-        checked = validate_data(self, X, reset=False, accept_sparse="csr", dtype=np.float32)
+        checked = self._checked(X, reset=False, dtype=np.float32)
         return self._class_scores(as_matrix(checked))
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
@@ -85,7 +85,7 @@ class ClassifyingSelector(ClassifierMixin, GeneSelector):  # type: ignore[misc] 
 
     def _checked_training_data(self, X: Any, y: Any, classes: Sequence[Any] | None) -> tuple[Matrix, IntArray]:
         """Check cells and labels, set ``classes_`` and ``trained_classes_``, and code the labels."""
-        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float32)
+        X, y = self._checked(X, y, dtype=np.float32)
         check_classification_targets(y)
         self.classes_ = np.unique(y) if classes is None else np.asarray(classes)
         codes = encode(y, self.classes_)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
-from sklearn.utils.validation import validate_data
 
 from selectormlp.data.cells import UNKNOWN_CLASS, IntArray
 from selectormlp.data.stored import StoredCells, StoredMatrix
@@ -25,9 +24,6 @@ from selectormlp.selectors.columns import checked_columns
 from selectormlp.selectors.labels import class_importance, encode_labels
 
 logger = logging.getLogger(__name__)
-
-DTYPES = [np.float64, np.float32]
-"""Expression is taken in these as it is; anything else becomes the first."""
 
 
 class ClosedFormSelector(GeneSelector):
@@ -115,11 +111,11 @@ class ClosedFormSelector(GeneSelector):
         return self._fit_passes(_StoredPasses(cells.X, codes, workers or Workers()), importance)
 
     def _fit_unlabelled(self, X: Any) -> Self:
-        X = validate_data(self, X, accept_sparse="csr", dtype=DTYPES)
+        X = self._checked(X)
         return self._fit_passes(_MatrixPasses(X, np.zeros(X.shape[0], dtype=np.int64)), np.ones(1))
 
     def _fit_labelled(self, X: Any, y: Any) -> Self:
-        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=DTYPES)
+        X, y = self._checked(X, y)
         self.classes_, codes = encode_labels(y)
         return self._fit_passes(_MatrixPasses(X, codes), class_importance(self.classes_, self.class_weights))
 

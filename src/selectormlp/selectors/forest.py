@@ -6,10 +6,8 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.utils.validation import validate_data
 
 from selectormlp.selectors.base import GeneSelector
-from selectormlp.selectors.closed_form import DTYPES
 from selectormlp.selectors.labels import encode_labels
 
 
@@ -67,7 +65,7 @@ class ForestSelector(GeneSelector):
         ValueError
             If X, y or a parameter of the forest is not usable (as scikit-learn says it).
         """
-        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=DTYPES)
+        X, y = self._checked(X, y)
         self.classes_, codes = encode_labels(y)
         forest = RandomForestClassifier(
             n_estimators=self.n_estimators,

@@ -6,13 +6,11 @@ import warnings
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
-from sklearn.utils.validation import validate_data
 
 from selectormlp.data.cells import IntArray
 from selectormlp.errors import DataError, SettingsError, quoted
 from selectormlp.moments.moments import FloatArray
 from selectormlp.selectors.base import GeneSelector
-from selectormlp.selectors.closed_form import DTYPES
 from selectormlp.selectors.labels import encode_labels
 from selectormlp.selectors.scanpy_input import as_anndata
 
@@ -101,7 +99,7 @@ class MarkerSelector(GeneSelector):
         ValueError
             If X or y is not usable (as scikit-learn says it).
         """
-        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=DTYPES)
+        X, y = self._checked(X, y)
         if self.method not in METHODS:
             raise SettingsError(f"method={self.method!r}; expected one of {quoted(METHODS)}")
         self.classes_, codes = encode_labels(y)

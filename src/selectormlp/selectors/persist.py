@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
 from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.validation import check_array, validate_data
+from sklearn.utils.validation import check_array
 
 from selectormlp.data.cells import as_matrix
 from selectormlp.errors import DataError, SettingsError, quoted
 from selectormlp.networks.devices import Device
 from selectormlp.networks.targets import PROFILE_LOSSES, CellRows, LabelTargets, ProfileLoss, ProfileTargets
+from selectormlp.selectors.base import DTYPES
 from selectormlp.selectors.binarize import Threshold
 from selectormlp.selectors.binarizing import BinarizingSelector
-from selectormlp.selectors.closed_form import DTYPES
 from selectormlp.selectors.labels import check_class_weight, encode_labels
 
 
@@ -162,7 +162,7 @@ class PersistSelector(BinarizingSelector):
             If X or y is not usable (as scikit-learn says it).
         """
         check_class_weight(self.class_weight)
-        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=DTYPES)
+        X, y = self._checked(X, y)
         self.classes_, codes = encode_labels(y)
         if len(self.classes_) < 2:
             raise DataError(f"all cells are of 1 class ({quoted(self.classes_)}); two or more are needed")
@@ -279,7 +279,7 @@ class UnsupervisedPersistSelector(BinarizingSelector):
             If X or the target is not usable (as scikit-learn says it).
         """
         del y
-        X = validate_data(self, X, accept_sparse="csr", dtype=DTYPES)
+        X = self._checked(X)
         if self.loss not in PROFILE_LOSSES:
             raise SettingsError(f"loss={self.loss!r}; expected one of {quoted(PROFILE_LOSSES)}")
         if not self.zero_weight >= 0:

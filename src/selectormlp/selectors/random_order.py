@@ -6,10 +6,8 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import validate_data
 
 from selectormlp.selectors.base import GeneSelector
-from selectormlp.selectors.closed_form import DTYPES
 
 
 class RandomSelector(GeneSelector):
@@ -44,7 +42,7 @@ class RandomSelector(GeneSelector):
             If X is not usable (as scikit-learn says it).
         """
         del y
-        validate_data(self, X, accept_sparse="csr", dtype=DTYPES)
+        self._checked(X)
         scores: np.ndarray[Any, np.dtype[np.float64]] = check_random_state(self.random_state).random_sample(
             self.n_features_in_
         )

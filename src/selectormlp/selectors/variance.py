@@ -6,11 +6,9 @@ import warnings
 from typing import Any, Self
 
 import numpy as np
-from sklearn.utils.validation import validate_data
 
 from selectormlp.errors import DataError
 from selectormlp.selectors.base import GeneSelector
-from selectormlp.selectors.closed_form import DTYPES
 from selectormlp.selectors.scanpy_input import as_anndata
 
 
@@ -55,7 +53,7 @@ class VarianceSelector(GeneSelector):
             If X is not usable (as scikit-learn says it), negative values included.
         """
         del y
-        X = validate_data(self, X, accept_sparse="csr", dtype=DTYPES, ensure_non_negative=True)
+        X = self._checked(X, ensure_non_negative=True)
         import scanpy as sc
 
         with warnings.catch_warnings():  # scanpy divides by zero for constant genes, and warns
