@@ -1,3 +1,9 @@
+import errno
+import os
+import signal
+import subprocess
+import sys
+
 import anndata
 import numpy as np
 import pandas as pd
@@ -7,6 +13,7 @@ from selectormlp.data.anndata_files import read_adata
 from selectormlp.data.anndata_io import CellsSource, cells_from_adata
 from selectormlp.data.anndata_lazy import open_cells
 from selectormlp.errors import DataError, OutputError
+from selectormlp.files import is_draft
 from selectormlp.workflow.settings import SplitSettings
 from selectormlp.workflow.split import split_file
 
@@ -248,3 +255,63 @@ def test_what_cannot_be_split_into_indices_is_refused(adata, tmp_path):
     with pytest.raises(DataError, match="holds negative values"):
         split_file(SplitSettings(**{**settings_of(tmp_path), "save_dir": tmp_path / "again"}, write="index"))
     assert not (tmp_path / "again").exists()
+
+
+def contents(folder):
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+@pytest.mark.parametrize("write", ["copy", "index"])
+def test_a_full_disk_leaves_the_split_that_was_there(adata, tmp_path, monkeypatch, write):
+    adata.write_h5ad(tmp_path / "cells.h5ad")
+    split_file(SplitSettings(**settings_of(tmp_path), write=write))
+    before = contents(tmp_path / "split")
+    written = []
+
+    def fill_the_disk(side, draft):
+        draft.write_bytes(b"half")
+        written.append(draft)
+        if len(written) > 1:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    for name in ("write_adata", "write_split_index"):
+        monkeypatch.setattr(f"selectormlp.workflow.split.{name}", fill_the_disk)
+    with pytest.raises(OutputError, match="No space left on device"):
+        split_file(SplitSettings(**settings_of(tmp_path), write=write, shuffle_seed=7))
+    assert len(written) == 2
+    assert contents(tmp_path / "split") == before
+
+
+KILLED = """
+import os, pathlib, signal, sys
+import numpy as np
+from selectormlp.workflow import split
+from selectormlp.workflow.settings import SplitSettings
+written = []
+def write(index, draft):
+    pathlib.Path(draft).write_bytes(b"half")
+    written.append(draft)
+    if len(written) == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+split.write_split_index = split.write_adata = write
+split.split_file(SplitSettings.model_validate_json(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize("write", ["copy", "index"])
+def test_a_split_that_is_killed_leaves_the_one_that_was_there(adata, tmp_path, write):
+    adata.write_h5ad(tmp_path / "cells.h5ad")
+    report = split_file(SplitSettings(**settings_of(tmp_path), write=write))
+    before = contents(tmp_path / "split")
+    settings = SplitSettings(**settings_of(tmp_path), write=write, shuffle_seed=7)
+    ended = subprocess.run([sys.executable, "-c", KILLED, settings.model_dump_json()], check=False)
+    assert ended.returncode == -signal.SIGKILL
+    after = contents(tmp_path / "split")
+    drafts = set(after) - set(before)
+    assert len(drafts) == 2
+    assert all(is_draft(tmp_path / "split" / name) for name in drafts)
+    assert {name: after[name] for name in before} == before
+    assert [part.n_obs for part in map(read_adata, report.files)] == [120, 40, 40]
+    split_file(settings)
+    assert set(contents(tmp_path / "split")) == set(before)
+    assert contents(tmp_path / "split") != before

@@ -18,7 +18,7 @@ from selectormlp.data.disk import DiskMatrix
 from selectormlp.data.split import split_cells
 from selectormlp.data.split_index import SplitIndex, hash_names, index_for, write_split_index
 from selectormlp.errors import DataError
-from selectormlp.files import written_whole
+from selectormlp.files import remove_drafts, written_whole
 from selectormlp.workflow.settings import SplitSettings
 
 if TYPE_CHECKING:
@@ -108,6 +108,8 @@ class _Source:
         copies = tuple(settings.save_dir / f"adata_{side}.h5ad" for side in SIDE_NAMES)
         indices = tuple(map(index_for, copies))
         files, others = (indices, copies) if self.matrices else (copies, indices)
+        for copy in copies:
+            remove_drafts(copy.parent, copy.stem)  # of a split that was killed; they may be large
         with written_whole(*files) as drafts:
             for draft, side in zip(drafts, sides, strict=True):
                 if self.matrices:
