@@ -16,19 +16,6 @@ if TYPE_CHECKING:
     from selectormlp.evaluation.result import Evaluation, Splits
     from selectormlp.models.panel_classifier import Predictions
 
-DonorKey = Annotated[
-    str | None, typer.Option(help="Column of obs with the donor: no donor is on both sides of a split.")
-]
-ClassifierName = Annotated[
-    str, typer.Option("--classifier", help="What is refitted on the panel: logistic, knn, forest or network.")
-]
-SplitsFlag = Annotated[
-    int, typer.Option("--splits", min=2, help="Splits; with as many donors or fewer, each donor is left out once.")
-]
-SizesFlag = Annotated[
-    list[int] | None,
-    typer.Option("--at", min=1, help="Number of genes to measure at too; may be repeated.", show_default=False),
-]
 SAME_NAME = ("label_key", "donor_key", "layer", "normalize", "gene_name_key")
 """Flags that the façade takes as they are."""
 
@@ -38,15 +25,15 @@ def evaluate(
     label_key: opt.LabelKey,
     panel: opt.PanelFile,
     out: opt.Out,
-    donor_key: DonorKey = None,
+    donor_key: opt.DonorKey = None,
     coarse_key: Annotated[str | None, typer.Option(help="Column of obs with a coarse label above the other.")] = None,
     layer: opt.Layer = None,
     normalize: opt.Normalize = "auto",
     exclude_label: opt.ExcludeLabel = None,
     gene_name_key: opt.GeneNameKey = None,
-    at: SizesFlag = None,
-    classifier: ClassifierName = "logistic",
-    splits: SplitsFlag = 5,
+    at: opt.SizesFlag = None,
+    classifier: opt.ClassifierName = "logistic",
+    splits: opt.SplitsFlag = 5,
     cells_per_type: opt.CellsPerType = None,
     level_distance: Annotated[
         float, typer.Option(help="How near to the score of all genes the curve counts as level.")
@@ -126,14 +113,14 @@ def compare(
     size: Annotated[
         int | None, typer.Option(min=1, help="Genes for the methods. [default: as the largest panel]")
     ] = None,
-    donor_key: DonorKey = None,
+    donor_key: opt.DonorKey = None,
     layer: opt.Layer = None,
     normalize: opt.Normalize = "auto",
     exclude_label: opt.ExcludeLabel = None,
     gene_name_key: opt.GeneNameKey = None,
-    at: SizesFlag = None,
-    classifier: ClassifierName = "logistic",
-    splits: SplitsFlag = 5,
+    at: opt.SizesFlag = None,
+    classifier: opt.ClassifierName = "logistic",
+    splits: opt.SplitsFlag = 5,
     cells_per_type: opt.CellsPerType = None,
     seed: opt.SeedFlag = None,
     quiet: opt.Quiet = False,

@@ -83,6 +83,19 @@ MethodDonorKey = Annotated[
         "donors of their own; other methods only write it down.",
     ),
 ]
+DonorKey = Annotated[
+    str | None, typer.Option(help="Column of obs with the donor: no donor is on both sides of a split.")
+]
+ClassifierName = Annotated[
+    str, typer.Option("--classifier", help="What is refitted on the panel: logistic, knn, forest or network.")
+]
+SplitsFlag = Annotated[
+    int, typer.Option("--splits", min=2, help="Splits; with as many donors or fewer, each donor is left out once.")
+]
+SizesFlag = Annotated[
+    list[int] | None,
+    typer.Option("--at", min=1, help="Number of genes to measure at too; may be repeated.", show_default=False),
+]
 MustHave = Annotated[
     list[str] | None,
     typer.Option(help="Genes that the panel must hold, with commas between them or repeated.", show_default=False),

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from selectormlp.cli import options as opt
-from selectormlp.cli.evaluation import ClassifierName, DonorKey, SizesFlag, SplitsFlag
 
 SAME_NAME = ("label_key", "donor_key", "layer", "normalize", "gene_name_key")
 """Flags that the façade takes as they are."""
@@ -21,15 +18,15 @@ def report(
     label_key: opt.LabelKey,
     panel: opt.PanelFile,
     out: Annotated[Path, typer.Option(help="File that ends in .html, or folder for report.html.", show_default=False)],
-    donor_key: DonorKey = None,
+    donor_key: opt.DonorKey = None,
     coarse_key: Annotated[str | None, typer.Option(help="Column of obs with a coarse label above the other.")] = None,
     layer: opt.Layer = None,
     normalize: opt.Normalize = "auto",
     exclude_label: opt.ExcludeLabel = None,
     gene_name_key: opt.GeneNameKey = None,
-    at: SizesFlag = None,
-    classifier: ClassifierName = "logistic",
-    splits: SplitsFlag = 3,
+    at: opt.SizesFlag = None,
+    classifier: opt.ClassifierName = "logistic",
+    splits: opt.SplitsFlag = 3,
     cells_per_type: opt.CellsPerType = None,
     robustness: Annotated[bool, typer.Option(help="Thin the counts, let probes fail.")] = True,
     stability: Annotated[
@@ -42,7 +39,7 @@ def report(
     """Write one HTML file that shows a panel, why each gene is in it, and what it is worth."""
     from selectormlp.api_report import report as write_report
     from selectormlp.cli.running import read_some
-    from selectormlp.cli.terminal import print_files, set_up_log
+    from selectormlp.cli.terminal import command_line, print_files, set_up_log
     from selectormlp.panel.storage import read_panel
     from selectormlp.reports import check_place
 
@@ -68,8 +65,3 @@ def report(
         seed=seed or 0,
     )
     print_files([file])
-
-
-def command_line() -> str:
-    """Return the command that is running, as a shell takes it."""
-    return shlex.join(["selectormlp", *sys.argv[1:]])

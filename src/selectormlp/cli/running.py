@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from selectormlp.cli.report import command_line
-from selectormlp.cli.terminal import print_comparison, print_files, print_panel
+from selectormlp.cli.terminal import command_line, print_comparison, print_files, print_panel
 
 if TYPE_CHECKING:
     from selectormlp.panel.panel import Panel

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import sys
 from collections.abc import Iterable
 from itertools import islice
@@ -52,6 +53,11 @@ def set_up_log(*, quiet: bool, errors_only: bool = False) -> bool:
     root.setLevel(logging.DEBUG)
     root.propagate = False
     return on_terminal and not quiet and not errors_only
+
+
+def command_line() -> str:
+    """Return the command that is running, as a shell takes it."""
+    return shlex.join(["selectormlp", *sys.argv[1:]])
 
 
 class _Once(logging.Filter):

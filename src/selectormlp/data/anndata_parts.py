@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from selectormlp.data.anndata_files import check_parts, container_of
+from selectormlp.data.anndata_container import check_parts, container_of
 from selectormlp.data.anndata_io import UNS_KEY, check_column
 from selectormlp.data.cells import IntArray, check_unique, gene_positions
 from selectormlp.data.disk import DiskMatrix, open_store

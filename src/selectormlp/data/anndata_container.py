@@ -1,0 +1,64 @@
+"""What AnnData files are kept in: h5ad, gzipped h5ad and zarr, told apart by content."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+from selectormlp.errors import DataError, nearest, quoted
+
+GZIP_MAGIC = b"\x1f\x8b"
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+
+Container = Literal["h5ad", "gzip", "zarr"]
+"""What AnnData files are kept in: an HDF5 file, a gzipped one, or a folder of chunks."""
+
+
+def container_of(place: Path) -> Container:
+    """Tell what an AnnData file is kept in, by its first bytes.
+
+    Raises
+    ------
+    DataError
+        If it is absent, empty, or neither an HDF5 file, a gzipped file nor a zarr folder.
+    """
+    if not place.exists():
+        siblings = sorted(p.name for p in place.parent.iterdir()) if place.parent.is_dir() else []
+        near = nearest(place.name, siblings) if siblings else "the folder does not exist or is empty"
+        raise DataError(f"no file {str(place)!r}; in {str(place.parent)!r}, {near}")
+    if place.is_dir():
+        if not any((place / name).exists() for name in ("zarr.json", ".zgroup", ".zattrs")):
+            held = quoted(sorted(p.name for p in place.glob("*.h5ad*")))
+            remedy = f"name a file in it: {held}" if held else "expected an h5ad or zarr file"
+            raise DataError(f"{str(place)!r} is a folder but not a zarr store; {remedy}")
+        return "zarr"
+    with place.open("rb") as stream:
+        start = stream.read(len(HDF5_MAGIC))
+    if not start:
+        raise DataError(f"{str(place)!r} is empty (0 bytes); copy or download it again")
+    if start == HDF5_MAGIC:
+        return "h5ad"
+    if start[:2] == GZIP_MAGIC:
+        return "gzip"
+    raise DataError(
+        f"{str(place)!r} is not an AnnData file (its first bytes are {start!r}); expected h5ad, gzipped h5ad "
+        "or a zarr folder; scanpy reads other formats (such as scanpy.read_csv), and adata.write_h5ad() "
+        "writes this one"
+    )
+
+
+def check_parts(named: Path, parts: Iterable[str]) -> None:
+    """Refuse what other programs keep in the same containers.
+
+    Raises
+    ------
+    DataError
+        If the parts that every AnnData file has are not among those given.
+    """
+    found = list(parts)
+    if not {"obs", "var"} <= set(found):
+        raise DataError(
+            f"{str(named)!r} is not an AnnData file (expected obs and var among its parts; found: "
+            f"{quoted(found, most=4) or 'none'}); read it with scanpy and write it with adata.write_h5ad()"
+        )
