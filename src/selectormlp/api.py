@@ -11,15 +11,8 @@ from selectormlp.errors import SettingsError
 from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.explain import Explanation
 from selectormlp.panel.panel import Panel
-from selectormlp.workflow.panels import (
-    PanelLike,
-    PanelSource,
-    PanelTask,
-    as_panel,
-    explain_task,
-    extend_task,
-    select_task,
-)
+from selectormlp.workflow.panel_task import PanelLike, PanelSource, PanelTask, as_panel
+from selectormlp.workflow.panels import explain_task, extend_task, select_task
 from selectormlp.workflow.stored_panels import extend_from_files, select_from_files
 
 if TYPE_CHECKING:

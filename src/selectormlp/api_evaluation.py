@@ -16,7 +16,7 @@ from selectormlp.evaluation.stability import Stability
 from selectormlp.models.panel_classifier import PanelClassifier, Predictions, load_classifier
 from selectormlp.workflow.comparison import compare_task, named_panels
 from selectormlp.workflow.evaluation import Extras, Judging, evaluate_task, robustness_task
-from selectormlp.workflow.panels import PanelLike, PanelSource, as_panel
+from selectormlp.workflow.panel_task import PanelLike, PanelSource, as_panel
 from selectormlp.workflow.prediction import fit_classifier_task, predict_task
 from selectormlp.workflow.reselection import require_recipe
 from selectormlp.workflow.stability import Repetition, source_of, stability_task

@@ -20,7 +20,7 @@ from selectormlp.reports.figures import draw_figures, themed
 from selectormlp.reports.page import report_file
 from selectormlp.reports.tables import csv_of, panel_table, type_table
 from selectormlp.workflow.evaluation import Judging
-from selectormlp.workflow.panels import PanelSource
+from selectormlp.workflow.panel_task import PanelSource
 from selectormlp.workflow.reporting import Reporting, find_out
 
 EVIL_GENE, EVIL_TYPE, FORMULA = "<script>alert(1)</script>", "<script>alert(2)</script>", '=HYPERLINK("http://x")'

@@ -13,7 +13,7 @@ from selectormlp.errors import DataError, PanelError, SettingsError
 from selectormlp.panel.panel import Panel
 from selectormlp.panel.provenance import Provenance
 from selectormlp.workflow.evaluation import unused_donors
-from selectormlp.workflow.panels import PanelSource
+from selectormlp.workflow.panel_task import PanelSource
 from selectormlp.workflow.reselection import recipe_of
 
 GOOD = ["gene0", "gene1", "gene2", "gene3"]

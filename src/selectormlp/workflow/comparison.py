@@ -29,7 +29,7 @@ from selectormlp.workflow.evaluation import (
     split_notes,
 )
 from selectormlp.workflow.panel_genes import match_genes
-from selectormlp.workflow.panels import PanelLike, as_panel
+from selectormlp.workflow.panel_task import PanelLike, as_panel
 from selectormlp.workflow.reselection import Recipe, Verdict, judge
 
 if TYPE_CHECKING:

@@ -37,7 +37,7 @@ from selectormlp.evaluation.unsupervised import measure_unsupervised
 from selectormlp.panel.panel import Panel
 from selectormlp.versions import package_versions
 from selectormlp.workflow.panel_genes import match_genes
-from selectormlp.workflow.panels import MOST_SEED, PanelSource
+from selectormlp.workflow.panel_task import MOST_SEED, PanelSource
 from selectormlp.workflow.reselection import Verdict, judge
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.markers import MARKER_AUC
 from selectormlp.panel.panel import Panel
 from selectormlp.selectors.registry import find_method
-from selectormlp.workflow.panels import PanelSource, PanelTask, select_task
+from selectormlp.workflow.panel_task import PanelSource, PanelTask
+from selectormlp.workflow.panels import select_task
 from selectormlp.workflow.ranking import SET_HERE, UNTRUSTED
 from selectormlp.workflow.settings_files import (
     Count,

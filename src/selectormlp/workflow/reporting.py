@@ -27,7 +27,8 @@ from selectormlp.workflow.evaluation import (
     read_for_judging,
 )
 from selectormlp.workflow.panel_genes import match_genes
-from selectormlp.workflow.panels import PanelSource, PanelTask, explain_task, select_task
+from selectormlp.workflow.panel_task import PanelSource, PanelTask
+from selectormlp.workflow.panels import explain_task, select_task
 from selectormlp.workflow.reselection import recipe_of
 from selectormlp.workflow.settings import RunSettings
 from selectormlp.workflow.stability import Repetition, repeat

@@ -18,7 +18,7 @@ from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.panel import Panel
 from selectormlp.selectors.registry import find_method
 from selectormlp.workflow.evaluation import check_whole
-from selectormlp.workflow.panels import MOST_SEED, PanelSource
+from selectormlp.workflow.panel_task import MOST_SEED, PanelSource
 from selectormlp.workflow.reselection import Recipe, require_recipe
 
 if TYPE_CHECKING:

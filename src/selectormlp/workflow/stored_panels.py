@@ -22,16 +22,8 @@ from selectormlp.panel.markers import Markers, measure_markers
 from selectormlp.panel.panel import Panel
 from selectormlp.panel.rules import Rules
 from selectormlp.selectors.registry import find_method
-from selectormlp.workflow.panels import (
-    PanelTask,
-    check_whole,
-    extended_panel,
-    gene_ids,
-    panel_of,
-    provenance_of,
-    resolve_rules,
-    rules_beside,
-)
+from selectormlp.workflow.panel_task import PanelTask, check_whole
+from selectormlp.workflow.panels import extended_panel, gene_ids, panel_of, provenance_of, resolve_rules, rules_beside
 from selectormlp.workflow.progress import pass_bar
 from selectormlp.workflow.ranking import Ranking, rank_genes, rank_stored_genes
 
