@@ -15,7 +15,8 @@ from selectormlp.evaluation.robustness import Plan, Robustness
 from selectormlp.evaluation.stability import Stability
 from selectormlp.models.panel_classifier import PanelClassifier, Predictions, load_classifier
 from selectormlp.workflow.comparison import compare_task, named_panels
-from selectormlp.workflow.evaluation import Extras, Judging, evaluate_task, robustness_task
+from selectormlp.workflow.evaluation import Extras, evaluate_task, robustness_task
+from selectormlp.workflow.judging import Judging
 from selectormlp.workflow.panel_task import PanelLike, PanelSource, as_panel
 from selectormlp.workflow.prediction import fit_classifier_task, predict_task
 from selectormlp.workflow.reselection import require_recipe

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from selectormlp.data.normalize import Normalization
 from selectormlp.evaluation.expression import Expression
-from selectormlp.workflow.evaluation import Judging, expression_task
+from selectormlp.workflow.evaluation import expression_task
+from selectormlp.workflow.judging import Judging
 from selectormlp.workflow.panel_task import PanelLike, PanelSource, as_panel
 from selectormlp.workflow.reporting import N_SPLITS, Reporting, report_task
 

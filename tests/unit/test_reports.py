@@ -19,7 +19,7 @@ from selectormlp.reports.content import summarise_findings
 from selectormlp.reports.figures import draw_figures, themed
 from selectormlp.reports.page import report_file
 from selectormlp.reports.tables import csv_of, panel_table, type_table
-from selectormlp.workflow.evaluation import Judging
+from selectormlp.workflow.judging import Judging
 from selectormlp.workflow.panel_task import PanelSource
 from selectormlp.workflow.reporting import Reporting, find_out
 

@@ -12,7 +12,7 @@ import selectormlp as sm
 from selectormlp.errors import DataError, PanelError, SettingsError
 from selectormlp.panel.panel import Panel
 from selectormlp.panel.provenance import Provenance
-from selectormlp.workflow.evaluation import unused_donors
+from selectormlp.workflow.judging import unused_donors
 from selectormlp.workflow.panel_task import PanelSource
 from selectormlp.workflow.reselection import recipe_of
 

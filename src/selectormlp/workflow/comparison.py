@@ -17,9 +17,8 @@ from selectormlp.evaluation.result import UnusableGene
 from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.panel import Panel
 from selectormlp.selectors.registry import find_method
-from selectormlp.workflow.evaluation import (
+from selectormlp.workflow.judging import (
     Judging,
-    check_whole,
     describe_splits,
     fold_cells,
     measure,
@@ -29,7 +28,7 @@ from selectormlp.workflow.evaluation import (
     split_notes,
 )
 from selectormlp.workflow.panel_genes import match_genes
-from selectormlp.workflow.panel_task import PanelLike, as_panel
+from selectormlp.workflow.panel_task import PanelLike, as_panel, check_whole
 from selectormlp.workflow.reselection import Recipe, Verdict, judge
 
 if TYPE_CHECKING:
@@ -123,11 +122,11 @@ def _check(panels: Mapping[str, Panel], methods: Sequence[str], n_genes: int | N
     if not panels and not methods:
         raise SettingsError("there is nothing to compare; give panels, methods, or both")
     if n_genes is not None:
-        check_whole("n_genes", n_genes, 1)
+        check_whole("n_genes", n_genes, least=1)
     elif not panels:
         raise SettingsError("methods alone need a size for their panels; give n_genes (--size)")
     for size in sizes:
-        check_whole("a size", size, 1)
+        check_whole("a size", size, least=1)
     for method in methods:
         find_method(method)
     if len(set(methods)) < len(methods):

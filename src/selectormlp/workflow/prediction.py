@@ -27,7 +27,7 @@ from selectormlp.models.panel_classifier import (
 )
 from selectormlp.panel.panel import Panel
 from selectormlp.versions import package_versions
-from selectormlp.workflow.evaluation import MOST_TRAIN, Judging, fold_cells, read_for_judging
+from selectormlp.workflow.judging import MOST_TRAIN, Judging, fold_cells, read_for_judging
 from selectormlp.workflow.panel_genes import match_genes
 
 if TYPE_CHECKING:

@@ -19,15 +19,10 @@ from selectormlp.evaluation.stability import Stability
 from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.panel import Panel
 from selectormlp.reports import Findings, check_place, write_report
-from selectormlp.workflow.evaluation import (
-    Extras,
-    Judging,
-    check_whole,
-    evaluate_task,
-    read_for_judging,
-)
+from selectormlp.workflow.evaluation import Extras, evaluate_task
+from selectormlp.workflow.judging import Judging, read_for_judging
 from selectormlp.workflow.panel_genes import match_genes
-from selectormlp.workflow.panel_task import PanelSource, PanelTask
+from selectormlp.workflow.panel_task import PanelSource, PanelTask, check_whole
 from selectormlp.workflow.panels import explain_task, select_task
 from selectormlp.workflow.reselection import recipe_of
 from selectormlp.workflow.settings import RunSettings
@@ -93,7 +88,7 @@ class Reporting:
 
     def __post_init__(self) -> None:
         if self.n_stability:
-            check_whole("n_stability", self.n_stability, 2)
+            check_whole("n_stability", self.n_stability, least=2)
 
 
 def report_task(adata: AnnData, panel: Panel, task: Reporting, place: Path | str) -> Path:

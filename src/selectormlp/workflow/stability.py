@@ -17,8 +17,7 @@ from selectormlp.evaluation.stability import Stability, summarise_stability
 from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.panel import Panel
 from selectormlp.selectors.registry import find_method
-from selectormlp.workflow.evaluation import check_whole
-from selectormlp.workflow.panel_task import MOST_SEED, PanelSource
+from selectormlp.workflow.panel_task import MOST_SEED, PanelSource, check_whole
 from selectormlp.workflow.reselection import Recipe, require_recipe
 
 if TYPE_CHECKING:
@@ -50,8 +49,8 @@ class Repetition:
         for name in self.over:
             if name not in SOURCES:
                 raise SettingsError(f"over holds {name!r}; {nearest(str(name), SOURCES)}")
-        check_whole("n_repeats", self.n_repeats, 2)
-        check_whole("seed", self.seed, 0, MOST_SEED)
+        check_whole("n_repeats", self.n_repeats, least=2)
+        check_whole("seed", self.seed, least=0, most=MOST_SEED)
         for what in ("fraction", "min_correlation", "confidence"):
             if not 0 < getattr(self, what) < 1:
                 raise SettingsError(f"{what} is {getattr(self, what)!r}; expected a number above 0 and below 1")
@@ -77,7 +76,7 @@ def stability_task(
     else:
         if n_genes is None:
             raise SettingsError("a method needs a size for its panels; give n_genes")
-        check_whole("n_genes", n_genes, 1)
+        check_whole("n_genes", n_genes, least=1)
         recipe = Recipe(str(method), n_genes, options, Constraints(), repetition.seed)
     return repeat(cells, recipe, repetition)
 
