@@ -61,14 +61,15 @@ def mean_by_size(scores: pd.DataFrame, column: str = "balanced_accuracy") -> pd.
 
 
 def complete_methods(scores: pd.DataFrame) -> list[str]:
-    """List the methods that have a panel of every size on every data set that any method has; references included.
+    """List the methods that have every panel (data set, split, size) that any method has; references included.
 
     ``all-genes`` is not among them: it has no sizes.
     """
     panels = scores[scores["method"] != "all-genes"]
-    wanted = set(panels[["data", "size"]].itertuples(index=False, name=None))
-    found = panels.groupby("method")[["data", "size"]].apply(lambda part: set(part.itertuples(index=False, name=None)))
-    return [method for method, pairs in found.items() if pairs == wanted]
+    unit = ["data", "seed", "size"]
+    wanted = set(panels[unit].itertuples(index=False, name=None))
+    found = panels.groupby("method")[unit].apply(lambda part: set(part.itertuples(index=False, name=None)))
+    return [method for method, panels_there in found.items() if panels_there == wanted]
 
 
 def ranked(scores: pd.DataFrame, methods: Sequence[str]) -> list[str]:
