@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
@@ -24,7 +23,6 @@ from selectormlp.selectors.columns import checked_columns
 from selectormlp.selectors.discriminant import DiscriminantSelector
 from selectormlp.selectors.network import NetworkClassifier
 
-logger = logging.getLogger(__name__)
 
 FORWARD_GENES = 100
 """Genes that the screening chooses one at a time; the others follow by what they would add."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
@@ -35,7 +34,6 @@ from selectormlp.workflow.ranking import Ranking, rank_genes
 if TYPE_CHECKING:
     from anndata import AnnData
 
-logger = logging.getLogger(__name__)
 
 SUBSTITUTE_GENES, MEMORY_GB = 5000, 8.0
 """Genes among which substitutes are looked for, and memory for their covariance, as the selectors have them."""
