@@ -23,7 +23,6 @@ from selectormlp.selectors.columns import checked_columns
 from selectormlp.selectors.discriminant import DiscriminantSelector
 from selectormlp.selectors.network import NetworkClassifier
 
-
 FORWARD_GENES = 100
 """Genes that the screening chooses one at a time; the others follow by what they would add."""
 

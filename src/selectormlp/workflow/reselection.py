@@ -21,7 +21,6 @@ from selectormlp.panel.panel import Panel
 from selectormlp.selectors.registry import METHODS
 from selectormlp.workflow.ranking import SET_HERE, UNTRUSTED, rank_genes
 
-
 LEAST_TESTED = 100
 """Cells that a panel was not learned on, from which they are enough to test it: accuracy is then good to ± 0.1."""
 
