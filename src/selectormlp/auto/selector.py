@@ -71,7 +71,8 @@ class AutoSelector(GeneSelector):
         Once so much time has passed, nothing further is tried. None: all is.
     min_recall
         Share of its cells that should be found of every class, 0 to 1, as an aim: classes of which less is found are
-        made to count more, and the panel is taken that raises the least share most, up to this one.
+        made to count more, and the panel is taken that finds most of them, if it finds more of the worst one and the
+        gain is above its standard error.
     max_attempts
         How often classes are made to count more for that.
     must_have
@@ -264,15 +265,27 @@ class AutoSelector(GeneSelector):
         reason = f"balanced accuracy in {len(trials.folds)} folds: {listed}"
         if self.min_recall is None:
             return best, reason
-        aim = self.min_recall
-        raised = max(trials.done, key=lambda trial: (min(trial.least_recall, aim), trial.balanced_accuracy))
-        if best.least_recall >= aim or raised.least_recall <= best.least_recall:
-            raised = best
+        aim, raised = self.min_recall, self._raised(trials, best, self.min_recall)
         return raised, (
             f"{reason}; of the worst class {aim:g} was to be found: {best.least_recall:.3f} became "
             f"{raised.least_recall:.3f}, while the mean went from {best.balanced_accuracy:.3f} to "
             f"{raised.balanced_accuracy:.3f}"
         )
+
+    @staticmethod
+    def _raised(trials: Trials, best: Trial, aim: float) -> Trial:
+        """Return the trial that finds most of the classes that fall short, if by more than chance; else the best one.
+
+        The worst class alone would say little: it is the least of many figures, each of few cells.
+        """
+        short = best.recalls < aim
+        raised, most = best, 0.0
+        for trial in trials.done:
+            if short.any() and trial.least_recall > best.least_recall:
+                gain, error = trials.difference(trial, best, short)
+                if gain > max(error, most):
+                    raised, most = trial, gain
+        return raised
 
     def _record(self, options: Mapping[str, Any], n_attempts: int) -> dict[str, Any]:
         plain = [trial for trial in self.trials_ if not trial.raises]

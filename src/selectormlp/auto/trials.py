@@ -172,16 +172,24 @@ class Trials:
         )
         self.done.append(trial)
 
-    def difference(self, trial: Trial, other: Trial) -> tuple[float, float]:
-        """Return by how much a trial's balanced accuracy is above another's, and the standard error of that."""
+    def difference(self, trial: Trial, other: Trial, among: npt.NDArray[np.bool_] | None = None) -> tuple[float, float]:
+        """Return by how much a trial's balanced accuracy is above another's, and the standard error of that.
+
+        Parameters
+        ----------
+        trial, other
+            Two of ``done``.
+        among
+            The classes that count, shape (n_classes,); by default all.
+        """
         gains = trial.shares - other.shares
         means = self._class_means(gains)
         tested = self.codes[self.folds.test_rows]
         counts = np.bincount(tested, minlength=len(means))
         spread = np.bincount(tested, (gains - means[tested]) ** 2, minlength=len(means))
-        present = counts > 0
+        present = counts > 0 if among is None else among & (counts > 0)
         variance = (spread[present] / counts[present] / np.maximum(counts[present] - 1, 1)).sum() / present.sum() ** 2
-        return float(np.nanmean(means)), float(np.sqrt(variance))
+        return float(means[present].mean()), float(np.sqrt(variance))
 
     def _shares_right(self, method: str, options: Mapping[str, Any], train: IntArray, test: IntArray) -> FloatArray:
         """Choose a panel from some cells; return the share of classifiers that are right about each of the others."""

@@ -32,9 +32,11 @@ def with_accuracies(monkeypatch, accuracies, *, error=0.01):
         self.done.append(Trial(method, options, 0.0, np.zeros(1), np.array([least, 2 * mean - least])))
 
     monkeypatch.setattr(Trials, "run", run)
-    monkeypatch.setattr(
-        Trials, "difference", lambda self, a, b: (a.balanced_accuracy - b.balanced_accuracy, error if a != b else 0.0)
-    )
+
+    def difference(self, a, b, among=slice(None)):
+        return (a.recalls - b.recalls)[among].mean(), error if a != b else 0.0
+
+    monkeypatch.setattr(Trials, "difference", difference)
 
 
 @pytest.mark.parametrize(
@@ -130,6 +132,17 @@ def test_an_aim_that_nothing_raises_leaves_the_best(monkeypatch):
     auto = AutoSelector(2, contenders=QUICK, min_recall=0.9, max_attempts=2, random_state=0).fit(X, y)
     assert auto.selector_.class_weights is None
     assert "0.300 became 0.300" in auto.reason_
+
+
+@pytest.mark.parametrize(("error", "weights"), [(0.2, {"B": 9.0, "T": 1.0}), (0.3, None)])
+def test_the_worst_class_is_raised_if_by_more_than_chance(monkeypatch, error, weights):
+    found = {"discriminant": (0.8, 0.3), "markers": (0.7, 0.2), "raised2": (0.79, 0.45), "raised3": (0.78, 0.55)}
+    with_accuracies(monkeypatch, found, error=error)
+    X, y = cells()
+    y = np.where(y == "NK", "T", y)
+    auto = AutoSelector(2, contenders=QUICK, min_recall=0.5, random_state=0).fit(X, y)
+    assert auto.selector_.class_weights == weights
+    assert f"0.300 became {'0.300' if weights is None else '0.550'}" in auto.reason_
 
 
 def test_must_have_genes_come_first():
