@@ -274,15 +274,16 @@ class AutoSelector(GeneSelector):
 
     @staticmethod
     def _raised(trials: Trials, best: Trial, aim: float) -> Trial:
-        """Return the trial that finds most of the classes that fall short, if by more than chance; else the best one.
+        """Return the trial that finds more of the classes that fall short, if by more than chance; else the best one.
 
-        The worst class alone would say little: it is the least of many figures, each of few cells.
+        The worst class alone would say little: it is the least of many figures, each of few cells. A class counts where
+        it falls short with either panel in the other folds, so that chance which made it short is not taken for a gain.
         """
-        short = best.recalls < aim
         raised, most = best, 0.0
         for trial in trials.done:
-            if short.any() and trial.least_recall > best.least_recall:
-                gain, error = trials.difference(trial, best, short)
+            if trial.least_recall > best.least_recall:
+                short = np.minimum(trials.recalls_elsewhere(best), trials.recalls_elsewhere(trial)) < aim
+                gain, error = trials.difference(trial, best, short) if short.any() else (0.0, 0.0)
                 if gain > max(error, most):
                     raised, most = trial, gain
         return raised

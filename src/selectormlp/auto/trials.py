@@ -149,6 +149,8 @@ class Trials:
     ) -> None:
         self.X, self.labels, self.codes, self.folds, self.task = X, labels, codes, folds, task
         self.classifiers = classifiers
+        self.n_classes = int(codes.max()) + 1
+        self._tested = codes[folds.test_rows]
         self._fit = memory.cache(_fit)
         self.done: list[Trial] = []
 
@@ -160,7 +162,7 @@ class Trials:
         except (InputError, ValueError) as error:  # scikit-learn's and scanpy's own refusals are ValueErrors
             logger.info("%s cannot be tried: %s", method, " ".join(str(error).split())[:200])
             return
-        recalls = self._class_means(shares)
+        recalls = _class_means(shares, self._tested, self.n_classes)
         trial = Trial(method, options, time.perf_counter() - start, shares, recalls)
         logger.info(
             "tried %s%s: balanced accuracy %.3f, of the worst class %.3f (%.1f s)",
@@ -180,16 +182,34 @@ class Trials:
         trial, other
             Two of ``done``.
         among
-            The classes that count, shape (n_classes,); by default all.
+            The tested cells that count, shape (n_tested,); by default all. Classes without any are left out.
         """
-        gains = trial.shares - other.shares
-        means = self._class_means(gains)
-        tested = self.codes[self.folds.test_rows]
-        counts = np.bincount(tested, minlength=len(means))
-        spread = np.bincount(tested, (gains - means[tested]) ** 2, minlength=len(means))
-        present = counts > 0 if among is None else among & (counts > 0)
+        counted = slice(None) if among is None else among
+        gains, tested = (trial.shares - other.shares)[counted], self._tested[counted]
+        means = _class_means(gains, tested, self.n_classes)
+        counts = np.bincount(tested, minlength=self.n_classes)
+        spread = np.bincount(tested, (gains - means[tested]) ** 2, minlength=self.n_classes)
+        present = counts > 0
         variance = (spread[present] / counts[present] / np.maximum(counts[present] - 1, 1)).sum() / present.sum() ** 2
         return float(means[present].mean()), float(np.sqrt(variance))
+
+    def recalls_elsewhere(self, trial: Trial) -> FloatArray:
+        """Return for each tested cell the share that is found of its class in the other folds, shape (n_tested,).
+
+        What is decided by this share about a cell does not depend on whether the cell itself was found. NaN where the
+        other folds have none of the class.
+        """
+        fold = self.folds.split_of_test
+        place = fold * self.n_classes + self._tested
+        n_places = len(self.folds) * self.n_classes
+        sums, counts = (
+            found.sum(axis=0) - found
+            for found in (
+                np.bincount(place, values, minlength=n_places).reshape(-1, self.n_classes)
+                for values in (trial.shares, np.ones(len(place)))
+            )
+        )
+        return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)[fold, self._tested]
 
     def _shares_right(self, method: str, options: Mapping[str, Any], train: IntArray, test: IntArray) -> FloatArray:
         """Choose a panel from some cells; return the share of classifiers that are right about each of the others."""
@@ -206,13 +226,12 @@ class Trials:
         shares: FloatArray = np.mean(right, axis=0)
         return shares
 
-    def _class_means(self, values: FloatArray) -> FloatArray:
-        """Average values of the tested cells over each class, NaN where there is none, shape (n_classes,)."""
-        tested = self.codes[self.folds.test_rows]
-        n_classes = int(self.codes.max()) + 1
-        counts = np.bincount(tested, minlength=n_classes)
-        sums = np.bincount(tested, values, minlength=n_classes)
-        return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+
+def _class_means(values: FloatArray, codes: IntArray, n_classes: int) -> FloatArray:
+    """Average values of cells over each class, NaN where there is none, shape (n_classes,)."""
+    counts = np.bincount(codes, minlength=n_classes)
+    sums = np.bincount(codes, values, minlength=n_classes)
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
 
 def _fit(selector: GeneSelector, X: AnyMatrix, y: npt.NDArray[Any]) -> GeneSelector:

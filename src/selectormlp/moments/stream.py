@@ -16,6 +16,9 @@ from selectormlp.moments.moments import FloatArray, Moments, add_outer, merge_in
 AnyMatrix: TypeAlias = "npt.NDArray[Any] | sp.csr_array | sp.csr_matrix"
 """Cells × genes, dense or CSR; float32 and float64 are worked on as they are, other numbers as float64."""
 
+ROWS_AT_ONCE = 512
+"""Rows of a dense matrix that are turned to float64 together: 8 MB of 2,000 genes."""
+
 CHUNK_BYTES = 2**26
 """Size of one dense chunk, 64 MiB: 8,000 cells of 2,000 genes, enough that the matrix product outweighs the merging."""
 
@@ -137,12 +140,21 @@ def as_float(X: AnyMatrix) -> AnyMatrix:
     return X if X.dtype in (np.float32, np.float64) else X.astype(np.float64)
 
 
-def class_sums(X: AnyMatrix, codes: IntArray, n_classes: int) -> FloatArray:
-    """Sum the cells of each class in float64, shape (n_classes, n_genes)."""
-    n_cells = len(codes)
-    indicator = sp.csr_array((np.ones(n_cells), (codes, np.arange(n_cells))), shape=(n_classes, n_cells))
-    sums = indicator @ X
-    return np.asarray(sums.toarray() if sp.issparse(sums) else sums, dtype=np.float64)
+def class_sums(X: AnyMatrix, codes: IntArray, n_classes: int, *, squared: bool = False) -> FloatArray:
+    """Sum the cells of each class, or their squares, in float64, shape (n_classes, n_genes).
+
+    A dense matrix is taken a few rows at a time: the float64 of all of it would take up to three times its memory.
+    """
+    sums = np.zeros((n_classes, X.shape[1]))
+    step = max(1, len(codes)) if sp.issparse(X) else ROWS_AT_ONCE
+    for start in range(0, len(codes), step):
+        part, classes = X[start : start + step], codes[start : start + step]
+        if squared:
+            part = part.multiply(part).tocsr() if hasattr(part, "multiply") else part**2
+        indicator = sp.csr_array((np.ones(len(classes)), (classes, np.arange(len(classes)))), (n_classes, len(classes)))
+        found = indicator @ part
+        sums += found.toarray() if sp.issparse(found) else found
+    return sums
 
 
 def row_chunks(X: AnyMatrix) -> Iterator[slice]:
@@ -164,7 +176,7 @@ def _moments_of_chunk(X: AnyMatrix, codes: IntArray, cell_weights: FloatArray, w
         scatter_total = np.asarray(centred.T @ centred, dtype=np.float64)
         add_outer(scatter_total, means - moments.mean, counts.astype(np.float64))
     if within:
-        squares = class_sums(centred**2, codes, len(counts))
+        squares = class_sums(centred, codes, len(counts), squared=True)
         centred *= np.sqrt(cell_weights)[codes].astype(centred.dtype)[:, None]
         scatter_within = np.asarray(centred.T @ centred, dtype=np.float64)
     return Moments(counts, means, cell_weights, squares=squares, within=scatter_within, total=scatter_total)

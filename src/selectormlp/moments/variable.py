@@ -89,10 +89,9 @@ def square_sums_of_chunks(chunks: Iterable[tuple[AnyMatrix, IntArray]], *, cell_
         if not known.all():
             chunk = chunk[known]
         classes = codes[known]
-        squares = chunk.multiply(chunk).tocsr() if hasattr(chunk, "multiply") else chunk**2
         part = SquareSums(
             cell_weights @ class_sums(chunk, classes, len(cell_weights)),
-            cell_weights @ class_sums(squares, classes, len(cell_weights)),
+            cell_weights @ class_sums(chunk, classes, len(cell_weights), squared=True),
             float(cell_weights[classes].sum()),
         )
         sums = part if sums is None else sums + part

@@ -37,6 +37,7 @@ def with_accuracies(monkeypatch, accuracies, *, error=0.01):
         return (a.recalls - b.recalls)[among].mean(), error if a != b else 0.0
 
     monkeypatch.setattr(Trials, "difference", difference)
+    monkeypatch.setattr(Trials, "recalls_elsewhere", lambda self, trial: trial.recalls)
 
 
 @pytest.mark.parametrize(

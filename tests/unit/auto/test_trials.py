@@ -73,24 +73,35 @@ def test_must_have_genes_come_first_also_for_methods_that_do_not_know_them():
         assert sorted(order) == list(range(12))
 
 
-@pytest.mark.parametrize("among", [None, np.array([True, False, True])])
+@pytest.mark.parametrize("among", [None, "two classes"])
 def test_the_error_of_a_difference_is_that_of_repeated_draws(among):
     """Over many drawn pairs of trials, the differences spread as the error says."""
     X, codes = cells(n_cells=90)
     tried = trials(X, codes)
     tested = tried.codes[tried.folds.test_rows]
     rng = np.random.default_rng(0)
+    counted = None if among is None else tested != 1
     tried.run("discriminant", {})
     one = tried.done[0]
     gains, errors = [], []
     for _ in range(400):
         shares = [(rng.random(len(tested)) < chance).astype(float) for chance in (0.8, 0.7)]
         both = [type(one)("m", {}, 0.0, share, np.zeros(3)) for share in shares]
-        gain, error = tried.difference(*both, among)
+        gain, error = tried.difference(*both, counted)
         gains.append(gain)
         errors.append(error)
     assert np.mean(gains) == pytest.approx(0.1, abs=0.015)
     assert np.std(gains) == pytest.approx(np.mean(errors), rel=0.12)
+
+
+def test_recalls_elsewhere_are_those_of_the_other_folds():
+    X, codes = cells(n_cells=90)
+    tried = trials(X, codes)
+    tried.run("markers", {})
+    found, trial = tried.recalls_elsewhere(tried.done[0]), tried.done[0]
+    tested, fold = tried.codes[tried.folds.test_rows], tried.folds.split_of_test
+    expected = [trial.shares[(fold != own) & (tested == code)].mean() for own, code in zip(fold, tested, strict=True)]
+    np.testing.assert_allclose(found, expected)
 
 
 def test_a_method_that_cannot_work_is_left_out_and_said(caplog):

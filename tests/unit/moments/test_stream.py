@@ -4,7 +4,14 @@ import scipy.sparse as sp
 
 from selectormlp.errors import DataError
 from selectormlp.moments import stream
-from selectormlp.moments.stream import as_float, balanced_cell_weights, class_sums, moments_of, moments_of_chunks
+from selectormlp.moments.stream import (
+    ROWS_AT_ONCE,
+    as_float,
+    balanced_cell_weights,
+    class_sums,
+    moments_of,
+    moments_of_chunks,
+)
 
 
 def test_class_weights_are_shares_whatever_the_counts():
@@ -19,6 +26,16 @@ def test_class_sums_are_float64_for_sparse_and_dense():
         sums = class_sums(matrix, np.array([1, 0, 1]), 3)
         np.testing.assert_array_equal(sums, [[3, 4], [6, 8], [0, 0]])
         assert sums.dtype == np.float64
+        np.testing.assert_array_equal(
+            class_sums(matrix, np.array([1, 0, 1]), 3, squared=True), [[9, 16], [26, 40], [0, 0]]
+        )
+
+
+def test_class_sums_of_many_rows_are_those_of_all():
+    X = np.random.default_rng(0).normal(size=(2 * ROWS_AT_ONCE + 3, 4))
+    codes = np.arange(len(X)) % 3
+    np.testing.assert_allclose(class_sums(X, codes, 3), [X[codes == code].sum(axis=0) for code in range(3)])
+    assert class_sums(X[:0], codes[:0], 3).tolist() == [[0.0] * 4] * 3
 
 
 def test_cells_without_a_class_take_no_part():
