@@ -273,14 +273,7 @@ def load_classifier(path: Path | str) -> PanelClassifier:
     ['CD79A', 'NKG7', 'CST3']
     """
     place = Path(path)
-    if not place.is_file():
-        named = place.with_name(place.name + SUFFIX)
-        remedy = (
-            f"did you mean {str(named)!r}?"
-            if named.is_file()
-            else f"'selectormlp evaluate … --model FILE{SUFFIX}' writes one"
-        )
-        raise ModelFileError(f"no classifier {str(place)!r}; {remedy}")
+    _check_existing(place)
     try:
         with safe_open(place, framework="numpy") as stored:
             metadata = stored.metadata() or {}
@@ -314,6 +307,26 @@ def load_classifier(path: Path | str) -> PanelClassifier:
             f"{str(place)!r} is not a readable model ({reason}); expected a file that 'selectormlp evaluate "
             "--model' wrote"
         ) from error
+    _check_arrays(place, arrays, shapes)
+    if metadata.get(CHECKSUM_KEY) != checksum_of(text, arrays):
+        raise ModelFileError(
+            f"{str(place)!r} does not agree with its checksum, so its card or numbers were altered after it was "
+            "written; copy or write it again"
+        )
+    return PanelClassifier(card, **arrays)
+
+
+def _check_existing(place: Path) -> None:
+    if place.is_file():
+        return
+    named = place.parent / f"{place.name}{SUFFIX}"
+    writes = f"'selectormlp evaluate … --model FILE{SUFFIX}' writes one"
+    raise ModelFileError(
+        f"no classifier {str(place)!r}; {f'did you mean {str(named)!r}?' if named.is_file() else writes}"
+    )
+
+
+def _check_arrays(place: Path, arrays: dict[str, FloatArray], shapes: dict[str, tuple[int, ...]]) -> None:
     for name, values in arrays.items():
         if values.shape != shapes[name] or values.dtype != np.float64 or not np.isfinite(values).all():
             raise ModelFileError(
@@ -322,9 +335,3 @@ def load_classifier(path: Path | str) -> PanelClassifier:
             )
     if (arrays["scale"] <= 0).any():
         raise ModelFileError(f"{str(place)!r}: scales that are not above 0; write it again")
-    if metadata.get(CHECKSUM_KEY) != checksum_of(text, arrays):
-        raise ModelFileError(
-            f"{str(place)!r} does not agree with its checksum, so its card or numbers were altered after it was "
-            "written; copy or write it again"
-        )
-    return PanelClassifier(card, **arrays)
