@@ -30,13 +30,13 @@ def draw_by_size(means: pd.DataFrame, shown: Sequence[str], ceiling: float | Non
     means
         Methods × sizes.
     shown
-        Methods in colour, the first with a thick line; the others are thin and grey, without names.
+        Methods in colour, the first with a thick line; the others are thin and grey.
     ceiling
         Accuracy on all genes, or None.
     """
     axes = new_axes(7.6, 4.8)
     style = styles(shown)
-    for name in means.index.difference(shown):
+    for name in means.index.difference(list(style)):
         axes.plot(means.columns, means.loc[name], color="#c8c8c8", linewidth=0.8, zorder=1)
     for name, (color, marker) in style.items():
         width = 2.4 if name == shown[0] else 1.3
@@ -49,7 +49,7 @@ def draw_by_size(means: pd.DataFrame, shown: Sequence[str], ceiling: float | Non
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:.0f}"))
     finish(axes, title="", xlabel="genes in the panel", ylabel="balanced accuracy, mean over data sets")
-    _name_lines(axes, {name: float(means.loc[name].iloc[-1]) for name in style}, means.columns[-1], style)
+    _name_lines(axes, means.iloc[:, -1].to_dict(), means.columns[-1], style)
     return axes
 
 
@@ -80,7 +80,7 @@ def _name_lines(
             textcoords="offset points",
             va="center",
             size=8,
-            color=style[name][0],
+            color=style.get(name, (GREY, ""))[0],
             annotation_clip=False,
         )
 
