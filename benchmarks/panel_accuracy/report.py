@@ -71,19 +71,21 @@ def ceiling(scores: pd.DataFrame) -> float | None:
 def differences_section(scores: pd.DataFrame, chosen: str, order: Sequence[str]) -> str:
     """Tabulate paired differences of the chosen method to every other, over all sizes and at each."""
     sizes = sorted(scores.loc[scores["method"] == chosen, "size"].unique())
+    panels = scores[scores["method"] == chosen]
     rows = []
     for other in order:
-        try:
+        common = set(panels.merge(scores[scores["method"] == other], on=["data", "seed", "size"])["size"])
+        if common:
             total = paired_difference(scores, chosen, other)
-            by_size = [str(paired_difference(scores, chosen, other, sizes=[size])) for size in sizes]
-        except ValueError:  # nothing in common, at all or at a size
-            continue
-        rows.append([other, str(total), f"{total.n_data} ({total.n_families})", *by_size])
+            by_size = [
+                paired_difference(scores, chosen, other, sizes=[size]) if size in common else "–" for size in sizes
+            ]
+            rows.append([other, total, f"{total.n_data} ({total.n_families})", *by_size])
     header = ["other method", "all sizes", "data sets (families)", *(f"k = {size}" for size in sizes)]
     return (
         f"### {chosen} minus other methods\n\nMean paired difference of balanced accuracy, with a 95 % bootstrap "
         f"interval over data sets (families of them that share cells) and seeds, on what both "
-        f"methods have.\n\n{table(header, rows)}"
+        f"methods have; a dash where they have no size in common.\n\n{table(header, rows)}"
     )
 
 
@@ -101,7 +103,7 @@ def data_section(scores: pd.DataFrame, chosen: str, peers: Sequence[str]) -> str
     header = ["data set", chosen, "best peer there", "which", "difference"]
     return (
         f"### Each data set: mean over sizes\n\nThe best peer of a data set is picked by its score on the test "
-        f"cells, which favours it; both over the splits that it has.\n\n{table(header, rows)}"
+        f"cells, which favours it; both over the splits and sizes that it has.\n\n{table(header, rows)}"
     )
 
 
@@ -169,6 +171,11 @@ def write_report(path: Path, chosen: str | None, sizes: Sequence[int] | None, fo
         raise SystemExit(f"{path} holds no finished selection")
     kinds = dict(scores[["method", "kind"]].itertuples(index=False, name=None))
     complete = ranked(scores, complete_methods(scores))
+    if not complete:
+        raise SystemExit(
+            f"{path}: no method has every panel (data set, seed, size) that another has, so that there are no means to "
+            "compare; let the run finish, or name --sizes that a method has throughout"
+        )
     ours, peers = ([name for name in complete if kinds[name] == kind] for kind in ("ours", "peer"))
     chosen = chosen or next(iter(ours or complete), None)
     if chosen not in kinds:

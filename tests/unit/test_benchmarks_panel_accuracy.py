@@ -267,6 +267,26 @@ def test_the_report_says_what_failed(tmp_path):
     assert (tmp_path / "accuracy_by_seconds.png").stat().st_size > 5_000
 
 
+def test_a_method_without_a_size_is_compared_at_the_others(tmp_path):
+    path = tmp_path / "results.csv"
+    open_results(path, retry=False)
+    for data in "ab":
+        for method, kind, sizes in (("discriminant", "ours", (10, 25)), ("stg", "peer", (10,))):
+            append_job(path, [row(data, method, size=size, kind=kind, version="1.0") for size in sizes])
+    text = write_report(path, None, None, tmp_path, ".")
+    (line,) = (line for line in text.splitlines() if line.startswith("| stg | +0.000"))
+    assert line == "| stg | +0.000 | 2 (2) | +0.000 | – |"
+
+
+def test_a_report_wants_a_method_that_has_all_panels(tmp_path):
+    path = tmp_path / "results.csv"
+    open_results(path, retry=False)
+    append_job(path, [row("a", "discriminant", size=10, kind="ours")])
+    append_job(path, [row("b", "stg", size=10, kind="peer")])
+    with pytest.raises(SystemExit, match="let the run finish"):
+        write_report(path, None, None, tmp_path, ".")
+
+
 @pytest.mark.slow
 def test_a_selection_runs_in_a_process_that_is_ended_at_the_limit():
     method, learning = parse_method("random"), prepared().learning
