@@ -17,26 +17,12 @@ import numpy as np
 import pandas as pd
 
 from panel_accuracy.datasets import CACHE, choose
-from panel_accuracy.protocol import Prepared, prepare
-from panel_accuracy.statistics import bootstrap_means
+from panel_accuracy.protocol import Prepared, prepare, refit_on_panel
+from panel_accuracy.statistics import mean_difference
 from selectormlp.auto.selector import AutoSelector
-from selectormlp.evaluation.refit import CLASSIFIERS, count_confusion, make_classifier, refit_predict
-from selectormlp.selectors.base import GeneSelector
 from selectormlp.selectors.discriminant import DiscriminantSelector
 
 FIGURES = ["worst class", "classes that fell short", "all classes"]
-
-
-def recalls(prepared: Prepared, selector: GeneSelector, seed: int) -> np.ndarray:
-    """Refit each classifier on a panel; return the recall of each class, shape (n_classifiers, n_classes)."""
-    learning, columns = prepared.learning, selector.get_support(indices=True)
-    found = []
-    for name in CLASSIFIERS:
-        predicted = refit_predict(
-            make_classifier(name, seed), learning.X[:, columns], learning.y, prepared.X_test[:, columns]
-        )
-        found.append(count_confusion(prepared.y_test, predicted, learning.n_classes).recalls)
-    return np.array(found)
 
 
 def compare(prepared: Prepared, n_genes: int, aim: float, seed: int) -> pd.DataFrame:
@@ -47,7 +33,8 @@ def compare(prepared: Prepared, n_genes: int, aim: float, seed: int) -> pd.DataF
     short = aimed.trials_[0].recalls < aim
     figures = {}
     for name, selector in {"without": plain, "with": aimed}.items():
-        found = recalls(prepared, selector, seed)
+        confusions = refit_on_panel(prepared, selector.get_support(indices=True), seed)
+        found = np.array([confusion.recalls for confusion in confusions.values()])
         figures[name] = [found.min(axis=1).mean(), found[:, short].mean() if short.any() else np.nan, found.mean()]
     return pd.DataFrame(figures, index=pd.Index(FIGURES, name="figure"))
 
@@ -72,10 +59,8 @@ def main() -> None:
     results = pd.concat(tables)
     results["difference"] = results["with"] - results["without"]
     for figure in FIGURES:
-        units = results.loc[figure].dropna(subset="difference")
-        low, high = np.quantile(bootstrap_means(units), [0.025, 0.975])
-        mean = units.groupby("data")["difference"].mean().mean()
-        print(f"{figure}: {mean:+.3f} ({low:+.3f} to {high:+.3f}), {units['data'].nunique()} data sets")
+        difference = mean_difference(results.loc[figure].dropna(subset="difference"))
+        print(f"{figure}: {difference}, {difference.n_data} data sets")
 
 
 if __name__ == "__main__":

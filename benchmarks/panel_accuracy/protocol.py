@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from selectormlp.data.cells import Cells, IntArray
 from selectormlp.data.split import SplitSizes, split_cells
-from selectormlp.evaluation.refit import CLASSIFIERS, count_confusion, make_classifier, refit_predict
+from selectormlp.evaluation.refit import CLASSIFIERS, Confusion, count_confusion, make_classifier, refit_predict
 from selectormlp.selectors.base import order_by_score
 
 SIZES = (10, 25, 50, 100, 200)
@@ -119,8 +119,8 @@ def usable_sizes(sizes: Sequence[int], n_genes: int) -> list[int]:
     return sorted(size for size in set(sizes) if size <= n_genes / 2)
 
 
-def score_panel(prepared: Prepared, panel: IntArray, seed: int) -> list[Score]:
-    """Refit each classifier on the learning cells and the panel's genes, and score it on the test cells.
+def refit_on_panel(prepared: Prepared, panel: IntArray, seed: int) -> dict[str, Confusion]:
+    """Refit each classifier on the learning cells and the panel's genes, and let it classify the test cells.
 
     Parameters
     ----------
@@ -130,13 +130,24 @@ def score_panel(prepared: Prepared, panel: IntArray, seed: int) -> list[Score]:
         Columns, shape (n_panel_genes,).
     seed
         Of the classifiers.
+
+    Returns
+    -------
+    What each took for what, by name.
     """
     learning, columns = prepared.learning, np.sort(panel)
-    scores = []
+    found = {}
     for name in CLASSIFIERS:
         predicted = refit_predict(
             make_classifier(name, seed), learning.X[:, columns], learning.y, prepared.X_test[:, columns]
         )
-        confusion = count_confusion(prepared.y_test, predicted, learning.n_classes)
-        scores.append(Score(name, confusion.balanced_accuracy, confusion.macro_f1, float(np.nanmin(confusion.recalls))))
-    return scores
+        found[name] = count_confusion(prepared.y_test, predicted, learning.n_classes)
+    return found
+
+
+def score_panel(prepared: Prepared, panel: IntArray, seed: int) -> list[Score]:
+    """Score a panel by each classifier; parameters as :func:`refit_on_panel` takes them."""
+    return [
+        Score(name, confusion.balanced_accuracy, confusion.macro_f1, float(np.nanmin(confusion.recalls)))
+        for name, confusion in refit_on_panel(prepared, panel, seed).items()
+    ]

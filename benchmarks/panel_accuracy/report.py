@@ -71,15 +71,11 @@ def ceiling(scores: pd.DataFrame) -> float | None:
 def differences_section(scores: pd.DataFrame, chosen: str, order: Sequence[str]) -> str:
     """Tabulate paired differences of the chosen method to every other, over all sizes and at each."""
     sizes = sorted(scores.loc[scores["method"] == chosen, "size"].unique())
-    panels = scores[scores["method"] == chosen]
     rows = []
     for other in order:
-        common = set(panels.merge(scores[scores["method"] == other], on=["data", "seed", "size"])["size"])
-        if common:
-            total = paired_difference(scores, chosen, other)
-            by_size = [
-                paired_difference(scores, chosen, other, sizes=[size]) if size in common else "–" for size in sizes
-            ]
+        total = paired_difference(scores, chosen, other)
+        if total is not None:
+            by_size = [paired_difference(scores, chosen, other, sizes=[size]) or "–" for size in sizes]
             rows.append([other, total, f"{total.n_data} ({total.n_families})", *by_size])
     header = ["other method", "all sizes", "data sets (families)", *(f"k = {size}" for size in sizes)]
     return (

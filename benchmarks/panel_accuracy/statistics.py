@@ -80,8 +80,8 @@ def ranked(scores: pd.DataFrame, methods: Sequence[str]) -> list[str]:
 
 def paired_difference(
     scores: pd.DataFrame, method: str, other: str, *, sizes: Sequence[int] | None = None
-) -> Difference:
-    """Compare two methods on the data sets, seeds and sizes that both have.
+) -> Difference | None:
+    """Compare two methods on the data sets, seeds and sizes that both have; None where that is nothing.
 
     Parameters
     ----------
@@ -91,20 +91,24 @@ def paired_difference(
         The difference is the balanced accuracy of the first minus that of the second.
     sizes
         Only panels of these sizes; by default all.
-
-    Raises
-    ------
-    ValueError
-        If the two have no panel in common.
     """
     key = ["family", "data", "seed", "size"]
     first, second = (scores[scores["method"] == name].set_index(key)["balanced_accuracy"] for name in (method, other))
     pairs = (first - second).dropna()
     if sizes is not None:
         pairs = pairs[pairs.index.get_level_values("size").isin(sizes)]
-    if pairs.empty:
-        raise ValueError(f"no data set, seed and size has both {method!r} and {other!r}")
     units = pairs.groupby(["family", "data", "seed"]).mean().rename("difference").reset_index()
+    return None if units.empty else mean_difference(units)
+
+
+def mean_difference(units: pd.DataFrame) -> Difference:
+    """Average paired differences over seeds, then over data sets, with the interval.
+
+    Parameters
+    ----------
+    units
+        Columns ``family``, ``data``, ``seed``, ``difference``; one row a data set and seed.
+    """
     low, high = np.quantile(bootstrap_means(units), [0.025, 0.975])
     mean = units.groupby("data")["difference"].mean().mean()
     return Difference(float(mean), float(low), float(high), units["data"].nunique(), units["family"].nunique())
@@ -119,7 +123,7 @@ def bootstrap_means(units: pd.DataFrame, *, n_draws: int = N_DRAWS, seed: int = 
     Parameters
     ----------
     units
-        Columns ``family``, ``data``, ``seed``, ``difference``; one row a data set and seed.
+        As :func:`mean_difference` takes them.
     n_draws
         Number of samples.
     seed
