@@ -25,7 +25,9 @@ from selectormlp.panel.markers import Markers, measure_markers
 from selectormlp.panel.panel import Panel, extend_panel
 from selectormlp.panel.provenance import Provenance
 from selectormlp.panel.rules import Rules, refuse
+from selectormlp.panel.separation import settings_of
 from selectormlp.panel.storage import panel_to_json
+from selectormlp.selectors.labels import class_importance
 from selectormlp.selectors.registry import find_method
 from selectormlp.versions import package_versions
 from selectormlp.workflow.panel_task import PanelSource, PanelTask, check_whole
@@ -143,15 +145,15 @@ def explain_task(adata: AnnData, panel: Panel, source: PanelSource, constraints:
     _check_measured(panel, rules, constraints)
     rules = _with_panel(rules, panel).restricted()
     few = cells.take_genes(rules.genes)
-    weights = balanced_cell_weights(few.class_counts())
+    settings = settings_of(panel.provenance)
+    known = {label: weight for label, weight in settings.class_weights.items() if label in few.classes}
+    weights = balanced_cell_weights(few.class_counts(), class_importance(np.array(few.classes), known))
     if few.n_genes > SUBSTITUTE_GENES:
         variances = gene_variances(few.X, few.labels, weights)
         few = few.take_genes(few.genes[most_variable(variances, SUBSTITUTE_GENES, always=rules.must_have)])
     check_memory(few.n_genes, 1, MEMORY_GB)
     moments = moments_of(few.X, few.labels, cell_weights=weights, total=False)
-    return explain_panel(
-        rules.genes[rules.must_have].tolist(), few, means=moments.means, covariance=moments.within_covariance()
-    )
+    return explain_panel(rules.genes[rules.must_have].tolist(), few, moments=moments, settings=settings)
 
 
 def _check_measured(panel: Panel, rules: Rules, constraints: Constraints) -> None:

@@ -113,7 +113,7 @@ def find_out(adata: AnnData, panel: Panel, task: Reporting) -> Findings:
     extras = Extras(sizes, task.coarse_key, unsupervised=False, robustness=PLAN if task.robustness else False)
     evaluation = evaluate_task(adata, panel, judging, extras)
     logger.info("explaining the genes")
-    usable = Panel(evaluation.genes)
+    usable = Panel(evaluation.genes, provenance=panel.provenance)
     explanation = explain_task(adata, usable, replace(source, gene_name_key=None), Constraints(ignore_unknown=True))
     notes: list[str] = []
     if task.n_stability:
