@@ -55,6 +55,8 @@ class Reporting:
         How panels are measured.
     sizes
         Numbers of genes to measure at; None for :data:`SIZES`.
+    more_sizes
+        Further ones.
     coarse_key
         Column of a coarse label above the other, or None.
     robustness
@@ -81,6 +83,7 @@ class Reporting:
     data_name: str = ""
     command: str = ""
     masked: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    more_sizes: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.n_stability:
@@ -106,7 +109,8 @@ def find_out(adata: AnnData, panel: Panel, task: Reporting) -> Findings:
     cells, aliases = read_for_judging(adata, source)
     columns, _ = match_genes(panel, cells.genes, aliases, warn=False)
     sizes = task.sizes or tuple(size for size in SIZES if size < len(columns))
-    extras = Extras(sizes, task.coarse_key, unsupervised=False, robustness=PLAN if task.robustness else False)
+    robustness = PLAN if task.robustness else False
+    extras = Extras(sizes, task.coarse_key, unsupervised=False, robustness=robustness, more_sizes=task.more_sizes)
     evaluation = evaluate_task(adata, panel, judging, extras)
     logger.info("explaining the genes")
     usable = Panel(evaluation.genes, provenance=panel.provenance)

@@ -119,7 +119,9 @@ def cells_from_adata(
     rows = names.get_indexer(labels.index)
     if len(rows) < len(names):
         X = X[rows]
+    totals = None
     if expression.is_counts:
+        totals = np.asarray(X.sum(axis=1, dtype=np.float64)).ravel()
         X = log1p_cp10k(X)
     return Cells(
         X=X,
@@ -129,6 +131,7 @@ def cells_from_adata(
         classes=tuple(classes),
         donors=None if source.donor_key is None else read_donors(adata, source.donor_key)[rows],
         is_normalized=expression.is_counts,
+        totals=totals,
     )
 
 

@@ -49,10 +49,10 @@ class GeneExplanation:
     loss
         Growth of the criterion without the gene, ≥ 0.
     substitute
-        The gene outside the panel that best replaces it: with it there, least of the loss is left. It is expressed;
-        None where no such gene restores half of the loss.
+        The gene outside the panel that best replaces it: the one that makes it most superfluous, not one that would add
+        to any panel. It is expressed; None where no such gene restores half of the loss.
     substitute_loss
-        What is left of the loss with the substitute there, ≥ 0 and at most half of ``loss``; None without one.
+        What is left of the loss with the substitute in its place, ≥ 0 and at most half of ``loss``; None without one.
     """
 
     gene: str
@@ -189,7 +189,7 @@ def explain_panel(
 
 
 def expressed_genes(cells: Cells) -> BoolArray:
-    """Say which genes are expressed, shape (n_genes,): above 0 in a tenth of the cells of some type, and in ten of them.
+    """Say which genes are expressed, shape (n_genes,): above 0 in a tenth of the cells of some type, and in ten.
 
     Of a type of fewer than twenty cells half are enough, if the gene is above 0 in ten cells of any type. Where values
     below 0 occur, 0 does not mean absent, and every gene counts as expressed.

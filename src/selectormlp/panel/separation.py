@@ -18,7 +18,7 @@ from selectormlp.panel.markers import FloatArray
 from selectormlp.panel.provenance import Provenance
 
 LEAST_RESTORED = 0.5
-"""Share of a gene's loss from which another gene is said to replace it."""
+"""Share of a gene's loss that another gene must restore in its place to be named (see benchmarks/substitutes.py)."""
 
 NAMES = {"discriminant-bhattacharyya": "bhattacharyya"}
 """Criterion of methods that are named after theirs."""
@@ -88,7 +88,7 @@ class Separation:
         Position of the outside gene that best replaces each gene, -1 where none restores half of its loss,
         shape (n_panel,).
     substitute_losses
-        What is left of a gene's loss with that gene there, ≥ 0, NaN where there is none, shape (n_panel,).
+        What is left of a gene's loss with that gene in its place, ≥ 0, NaN where there is none, shape (n_panel,).
     """
 
     criterion: float
@@ -122,9 +122,10 @@ def measure_separation(
     Notes
     -----
     D² grows gene by gene in the order of the panel, each share less what sampling brings, as in the choice; the
-    covariances are shrunk as they are at the panel's size. A gene j replaces a gene i as far as it makes it
-    superfluous: what is left of the loss of i is the growth of the criterion when i is taken out of the panel that
-    holds j too. A gene that would merely add to the whole panel restores nothing so.
+    covariances are shrunk as they are at the panel's size. The gene j that replaces a gene i is the one that makes it
+    most superfluous: the criterion grows least when i is taken out of a panel that holds j too, so that a gene that
+    would merely add to the whole panel is none. What it restores is counted pair by pair, in each at most what i is
+    worth there.
 
     With K the inverse covariance of the panel and A = gaps · K, an outside gene j has variance s_j and gaps R_j given
     the panel; given the panel without i these are s_j + B_ij² / K_ii and R_j + A_i B_ij / K_ii, B being the regression
@@ -154,10 +155,13 @@ def measure_separation(
         pair_losses[place] = objective.pair_losses(without) - whole
         loss = max(float(pair_losses[place].sum()), 0.0)
         if len(outside) and loss > 0:
-            remaining = np.maximum(conditioned.losses_with(place, without) - with_each, 0.0)
-            best = int(np.argmin(remaining))
-            if remaining[best] <= (1 - LEAST_RESTORED) * loss:
-                substitutes[place], left[place] = outside[best], remaining[best]
+            needed_with = conditioned.losses_with(place, without) - with_each
+            best = int(np.argmin(needed_with))
+            instead = objective.pair_losses(conditioned.distances_with(place, best, without))
+            restored = np.minimum(objective.pair_losses(without) - instead, np.maximum(pair_losses[place], 0.0))
+            remaining = max(loss - float(restored.sum()), 0.0)
+            if remaining <= (1 - LEAST_RESTORED) * loss:
+                substitutes[place], left[place] = outside[best], remaining
     return Separation(criterion, np.maximum(pair_losses.sum(axis=1), 0.0), pair_losses, substitutes, left)
 
 
@@ -189,6 +193,14 @@ class _Conditioned:
     def distances_without(self, place: int) -> FloatArray:
         """Return D² of each pair on the panel without one gene, shape (n_pairs,)."""
         return self._distances(np.delete(np.arange(len(self._within)), place))
+
+    def distances_with(self, place: int, other: int, distances: FloatArray) -> FloatArray:
+        """Return D² of each pair with an outside gene in the place of one, given D² without that, shape (n_pairs,)."""
+        deviation = np.sqrt(self._precision[place, place])
+        slope = self._slopes[place, other] / deviation
+        gaps = self._residual_gaps[:, other] + self._scores[:, place] / deviation * slope
+        share: FloatArray = np.maximum(gaps**2 / (self._variance[other] + slope**2) - self._objective.noise, 0.0)
+        return distances + share
 
     def losses_with(self, place: int | None = None, distances: FloatArray | None = None) -> FloatArray:
         """Return the criterion with each outside gene added, to the panel or to it without a gene, (n_outside,)."""
