@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from selectormlp.data.anndata_io import check_adata
+from selectormlp.data.expression import check_adata
 from selectormlp.data.normalize import Normalization
 from selectormlp.evaluation.compare import Comparison
 from selectormlp.evaluation.result import Evaluation
