@@ -40,6 +40,8 @@ class Limit:
         What each gene adds to the sum, shape (n_genes,); in the unit of the bounds.
     low, high
         Bounds, both included.
+    reason
+        Why a gene is in a panel that the lower bound brought in.
 
     Examples
     --------
@@ -52,6 +54,7 @@ class Limit:
     amounts: FloatArray
     low: float = -math.inf
     high: float = math.inf
+    reason: str = ""
 
     @property
     def floor(self) -> float:
