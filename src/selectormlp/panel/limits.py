@@ -267,9 +267,11 @@ class Completion:
         left = np.delete(panel, place)
         sums = self._amounts[:, left].sum(axis=1, keepdims=True) + self._amounts
         kept = ((sums >= self._floor[:, None]) & (sums <= self._ceiling[:, None])).all(axis=0)
-        may = self._allowed & kept
+        may: BoolArray = self._allowed & kept
         may[left] = False
-        return may if panel[place] not in self._required else np.arange(len(may)) == panel[place]
+        if panel[place] in self._required:
+            may = np.arange(len(may)) == panel[place]
+        return may
 
     def why_not(self, gene: int) -> str:
         """Name the limits that keep a gene out, or ``""`` if it may come next."""
