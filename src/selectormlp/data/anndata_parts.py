@@ -18,7 +18,7 @@ from selectormlp.data.anndata_io import UNS_KEY
 from selectormlp.data.cells import IntArray, check_unique, gene_positions
 from selectormlp.data.disk import DiskMatrix, open_store
 from selectormlp.data.labels import check_column, check_key
-from selectormlp.errors import DataError, counted, nearest, quoted
+from selectormlp.errors import DataError, InputError, counted, nearest, quoted
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -82,13 +82,13 @@ def open_file(place: Path, wanted: Sequence[tuple[str | None, str]] | None, laye
     check_parts(place, store)
     try:
         key = _matrix_key(store, place, layer)
-        obs = _read_obs(store["obs"], wanted)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # old formats
+            obs = _read_obs(store["obs"], wanted)
             var = read_elem(store["var"])
             carried = read_elem(store["uns"][UNS_KEY]) if UNS_KEY in store.get("uns", {}) else None
         var.index = var.index.astype(str)
-    except DataError:
+    except InputError:
         raise
     except Exception as error:  # anndata, h5py and zarr raise many kinds; each means the same to the user
         reason = " ".join(str(error).split())[:200] or type(error).__name__

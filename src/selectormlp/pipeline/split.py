@@ -20,7 +20,7 @@ from selectormlp.data.split import split_cells
 from selectormlp.data.split_index import SplitIndex, hash_names, index_for, write_split_index
 from selectormlp.errors import DataError
 from selectormlp.files import remove_drafts, written_whole
-from selectormlp.workflow.settings import SplitSettings
+from selectormlp.pipeline.settings import SplitSettings
 
 if TYPE_CHECKING:
     from anndata import AnnData

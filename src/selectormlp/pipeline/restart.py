@@ -9,7 +9,7 @@ from pathlib import Path
 from selectormlp.errors import SettingsError, nearest
 from selectormlp.files import is_draft
 from selectormlp.models.storage import CHECKPOINT_SUFFIX, ModelCard, checkpoint_card
-from selectormlp.workflow.settings import TrainSettings
+from selectormlp.pipeline.settings import TrainSettings
 
 logger = logging.getLogger(__name__)
 

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from selectormlp.assessment.tables import RANKING_NAME, write_tables
+from selectormlp.config.files import SETTINGS_NAME, write_settings
 from selectormlp.data.anndata_io import CellsSource
 from selectormlp.data.cells import Cells
 from selectormlp.data.hashing import hash_cells
@@ -23,16 +25,14 @@ from selectormlp.models.model import DISPLAY_NAMES, MODEL_TYPES, Model, model_ty
 from selectormlp.models.storage import ModelCard, model_card, save_model
 from selectormlp.networks.placement import Placement, is_writer
 from selectormlp.networks.training import Run
+from selectormlp.pipeline.log import TextLog
+from selectormlp.pipeline.restart import choose_run
+from selectormlp.pipeline.settings import TrainSettings
+from selectormlp.pipeline.sides import load_side, open_side, read_sides, side_file, stays_on_disk
 from selectormlp.plots import plot_history, write_figure
+from selectormlp.progress import progress_bar
 from selectormlp.selectors.classifier import ClassifyingSelector
 from selectormlp.selectors.network import NetworkSelector
-from selectormlp.workflow.log import TextLog
-from selectormlp.workflow.progress import progress_bar
-from selectormlp.workflow.restart import choose_run
-from selectormlp.workflow.settings import TrainSettings
-from selectormlp.workflow.settings_files import SETTINGS_NAME, write_settings
-from selectormlp.workflow.sides import load_side, open_side, read_sides, side_file, stays_on_disk
-from selectormlp.workflow.tables import RANKING_NAME, write_tables
 
 logger = logging.getLogger(__name__)
 
