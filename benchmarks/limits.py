@@ -124,10 +124,9 @@ def brute_force(n_problems: int) -> None:
     print(f"{n_problems} problems, {impossible} without any panel (by trying all: the same)")
     for name, values in excess.items():
         quantiles = np.quantile(values, [0.5, 0.9, 1.0])
-        print(
-            f"{name}: best found in {np.mean(np.array(values) < 1e-9):.0%}; loss above the best: median {quantiles[0]:.2%}, "
-            f"90 % {quantiles[1]:.2%}, worst {quantiles[2]:.2%}"
-        )
+        share = np.mean(np.array(values) < 1e-9)
+        print(f"{name}: best found in {share:.0%}; loss above the best: ", end="")
+        print(f"median {quantiles[0]:.2%}, 90 % {quantiles[1]:.2%}, worst {quantiles[2]:.2%}")
 
 
 def main() -> None:
@@ -156,9 +155,8 @@ def main() -> None:
     for (share, way), found in frame[frame["way"] != "free"].groupby(["share", "way"]):
         by_data = found.groupby("data")["loss"].mean()
         half = stats.t.ppf(0.975, len(by_data) - 1) * by_data.sem()
-        print(
-            f"{share:.0%} {way:>9}: loss {by_data.mean():.4f} ± {half:.4f}; largest use of a limit {found['largest_use'].max():.6f}"
-        )
+        print(f"{share:.0%} {way:>9}: loss {by_data.mean():.4f} ± {half:.4f}; ", end="")
+        print(f"largest use of a limit {found['largest_use'].max():.6f}")
 
 
 if __name__ == "__main__":
