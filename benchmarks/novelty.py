@@ -45,7 +45,8 @@ def main() -> None:
             alarms.append(float(known.novel.mean()))
             print(
                 f"{name}, without {left_out} ({n_cells} cells): {flagged[-1]:.2f} flagged ({unsure[-1]:.2f} by "
-                f"confidence alone), mostly taken for {taken_for[0][taken_for[1].argmax()]}; known cells {alarms[-1]:.3f}",
+                f"confidence alone), mostly taken for {taken_for[0][taken_for[1].argmax()]}; known cells "
+                f"{alarms[-1]:.3f}",
                 flush=True,
             )
         print(

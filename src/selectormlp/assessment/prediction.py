@@ -12,10 +12,10 @@ import scipy.sparse as sp
 
 from selectormlp.assessment.genes import find_panel_genes, match_genes
 from selectormlp.assessment.judging import MOST_TRAIN, Judging, fold_cells, read_for_judging
-from selectormlp.data.anndata_io import choose_expression
 from selectormlp.data.cells import Cells, Matrix, as_matrix, check_unique
+from selectormlp.data.expression import choose_expression
 from selectormlp.data.hashing import hash_cells
-from selectormlp.data.normalize import TARGET_SUM, Normalization, log1p_cp10k, stored_values
+from selectormlp.data.normalize import TARGET_SUM, Normalization, stored_values
 from selectormlp.data.panel_io import gene_column
 from selectormlp.errors import DataError, SettingsError, counted, nearest, quoted
 from selectormlp.evaluation.calibration import honest_calibration, robust_temperature
@@ -126,26 +126,27 @@ def predict_task(
     wanted = _layer_to_read(adata, classifier, layer)
     where = "X" if wanted is None else f"layer {wanted!r}"
     trained_on = "" if card.layer is None else f" in layer {card.layer!r}"
-    expression = choose_expression(adata, layer=wanted, normalize=normalize or card.normalize)
+    expression = choose_expression(
+        adata, layer=wanted, normalize=normalize or card.normalize, expects_counts=card.is_counts
+    )
     if not stored_values(expression.X).any():
         raise DataError(
             f"{where} holds no counts at all: all values of its {counted(adata.n_obs, 'cell', 'cells')} are 0; give "
             "expression, or name a layer that holds it"
         )
-    is_counts = expression.is_counts or (card.is_counts and normalize != "none" and _are_few_counts(expression.X))
-    if card.is_counts and not is_counts:
+    if card.is_counts and not expression.is_counts:
         raise DataError(
             f"the classifier learned from counts{trained_on} (normalised by its own genes), and the values of {where} "
             "are not counts; name a layer that holds counts (--layer)"
         )
     X: Matrix = expression.X
-    if is_counts and not card.is_counts:
+    if expression.is_counts and not card.is_counts:
         logger.warning(
             "the classifier learned from values taken as they were, and these are counts: turned to log1p of counts "
             "per 10,000 of all %d genes, which compares only if its values were that too",
             len(expression.genes),
         )
-        X = log1p_cp10k(X)
+        X = expression.normalized()
     aliases = None if gene_name_key is None else gene_column(adata, gene_name_key, expression.genes)
     places, present = find_panel_genes(card.genes, expression.genes, aliases, partial=partial)
     X = as_matrix(X[:, places])
@@ -155,12 +156,6 @@ def predict_task(
     found = classifier.predict(X, names, min_confidence=min_confidence, present=present)
     _say_what_is_unsure(found, classifier)
     return found
-
-
-def _are_few_counts(X: Matrix) -> bool:
-    """Say whether values are 0 and 1 only, as counts of few genes may be."""
-    values = stored_values(X)
-    return bool(((values == 0) | (values == 1)).all())
 
 
 def _say_what_is_unsure(found: Predictions, classifier: PanelClassifier) -> None:
