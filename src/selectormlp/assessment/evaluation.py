@@ -24,7 +24,9 @@ from selectormlp.assessment.judging import (
 from selectormlp.data.anndata_io import read_labels
 from selectormlp.data.cells import Cells, IntArray
 from selectormlp.data.hashing import hash_cells
-from selectormlp.errors import DataError, SettingsError, counted, nearest
+from selectormlp.errors import DataError, InputError, SettingsError, counted, nearest
+from selectormlp.evaluation.cautions import LABELS_NOTE, ambient_notes, apart_notes
+from selectormlp.evaluation.counts import count_scale
 from selectormlp.evaluation.curve import (
     MOST_CEILING_GENES,
     Curve,
@@ -96,9 +98,10 @@ def evaluate_task(adata: AnnData, panel: Panel, judging: Judging, extras: Extras
     random = measure("random", cells, folds, shuffled, sizes, judging)
     everything = variable_orders(cells.X, folds)
     ceiling = measure("all genes", cells, folds, everything, np.array([len(everything[0])]), judging)
+    notes += [*apart_notes([found.curve, ceiling.curve]), *ambient_notes(cells, genes, count_scale(cells)), LABELS_NOTE]
     if cells.n_genes > MOST_CEILING_GENES:
         notes.append(f"All genes: the {MOST_CEILING_GENES:,} of most variance of {cells.n_genes:,}.")
-    return Evaluation(
+    evaluation = Evaluation(
         label_key=str(judging.source.label_key),
         classifier=judging.classifier_name,
         genes=tuple(map(str, cells.genes[genes])),
@@ -115,12 +118,34 @@ def evaluate_task(adata: AnnData, panel: Panel, judging: Judging, extras: Extras
         level_off=_level_off(found, extras, judging.confidence),
         unsupervised=measure_unsupervised(cells, genes, folds, seed=judging.seed) if extras.unsupervised else None,
         hierarchy=_hierarchy(adata, cells, extras.coarse_key, found.curve),
-        robustness=_robustness(cells, genes, folds, judging, extras.plan, verdict) if extras.plan else None,
+        robustness=None,
         stability=None,
         seed=judging.seed,
         versions=package_versions(),
         data_hash=hash_cells(cells),
     )
+    if extras.plan is None:
+        return evaluation
+    return _with_robustness(evaluation, cells, genes, folds, judging, extras.plan, verdict)
+
+
+def _with_robustness(
+    evaluation: Evaluation,
+    cells: Cells,
+    genes: IntArray,
+    folds: Folds,
+    judging: Judging,
+    plan: Plan,
+    verdict: Verdict,
+) -> Evaluation:
+    """Add what is left of the scores under disturbance; where that fails, say so, and keep what was measured before."""
+    try:
+        robustness = _robustness(cells, genes, folds, judging, plan, verdict)
+    except (InputError, ValueError, ArithmeticError) as error:
+        reason = " ".join(str(error).split())[:200]
+        logger.warning("robustness could not be measured (%s); all else was", reason)
+        return replace(evaluation, notes=(*evaluation.notes, f"Robustness could not be measured: {reason}."))
+    return replace(evaluation, robustness=robustness)
 
 
 def expression_task(adata: AnnData, panel: Panel, source: PanelSource) -> Expression:

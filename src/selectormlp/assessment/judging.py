@@ -15,6 +15,7 @@ from selectormlp.data.anndata_io import CellsSource, cells_from_adata, drop_unli
 from selectormlp.data.cells import Cells, IntArray
 from selectormlp.data.panel_io import gene_column
 from selectormlp.errors import DataError, SettingsError, counted, quoted
+from selectormlp.evaluation.cautions import donor_notes
 from selectormlp.evaluation.counts import CountScale, count_scale
 from selectormlp.evaluation.curve import (
     Curve,
@@ -270,6 +271,7 @@ def split_notes(cells: Cells, folds: Folds) -> list[str]:
         )
     if folds.dropped and n_unlearned:
         notes.append(f"In all, {folds.n_untested:,} cells are not tested.")
+    notes += donor_notes(cells, folds)
     if len(folds) == 1:
         notes.append("There is one split only, so no interval over splits (split_low and split_high are empty).")
     if max(len(train) for train in folds.train) >= MOST_TRAIN - cells.n_classes and cells.n_cells > MOST_TRAIN:

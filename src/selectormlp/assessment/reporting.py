@@ -15,7 +15,7 @@ from selectormlp.assessment.evaluation import Extras, evaluate_task
 from selectormlp.assessment.genes import match_genes
 from selectormlp.assessment.judging import Judging, read_for_judging
 from selectormlp.assessment.stability import Repetition, repeat
-from selectormlp.errors import counted
+from selectormlp.errors import InputError, counted
 from selectormlp.evaluation.expression import measure_expression
 from selectormlp.evaluation.redundancy import measure_redundancy
 from selectormlp.evaluation.robustness import Plan
@@ -117,7 +117,7 @@ def find_out(adata: AnnData, panel: Panel, task: Reporting) -> Findings:
     explanation = explain_task(adata, usable, replace(source, gene_name_key=None), Constraints(ignore_unknown=True))
     notes: list[str] = []
     if task.n_stability:
-        found = _stability(adata, panel, task)
+        found = _stability_or_why_not(adata, panel, task)
         notes += [found] if isinstance(found, str) else found.notes
         evaluation = replace(evaluation, stability=None if isinstance(found, str) else found)
     name = task.data_name or "an AnnData object"
@@ -133,6 +133,16 @@ def find_out(adata: AnnData, panel: Panel, task: Reporting) -> Findings:
         masked=task.masked,
         title=task.title or f"Panel of {counted(len(panel), 'gene', 'genes')} for {source.label_key} in {name}",
     )
+
+
+def _stability_or_why_not(adata: AnnData, panel: Panel, task: Reporting) -> Stability | str:
+    """Choose the panel again and again; where that fails, say so, so that what was measured before is not lost."""
+    try:
+        return _stability(adata, panel, task)
+    except (InputError, ValueError, ArithmeticError) as error:
+        reason = " ".join(str(error).split())[:200]
+        logger.warning("stability could not be measured (%s); all else was", reason)
+        return f"Stability could not be measured: {reason}."
 
 
 def _stability(adata: AnnData, panel: Panel, task: Reporting) -> Stability | str:

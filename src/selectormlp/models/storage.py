@@ -25,7 +25,7 @@ from selectormlp.data.anndata_io import CellsSource
 from selectormlp.data.normalize import Normalization
 from selectormlp.errors import ModelFileError, nearest, quoted
 from selectormlp.files import written_whole
-from selectormlp.models.model import MODEL_TYPES, Model, model_type_of
+from selectormlp.models.model import MODEL_TYPES, Model, as_model, model_type_of
 from selectormlp.networks.mlp import SelectorNetwork
 from selectormlp.networks.module import CARD_KEY
 from selectormlp.selectors.classifier import ClassifyingSelector
@@ -93,13 +93,22 @@ def model_card(
     )
 
 
-def save_model(model: Model, stem: Path | str) -> Path:
+def save_model(
+    model: Model | ClassifyingSelector,
+    stem: Path | str,
+    *,
+    genes: Sequence[str] | None = None,
+    label_key: str = "cell_type",
+) -> Path:
     """Save a model under a name, with the suffix of its kind.
 
     Parameters
     ----------
     model
-        Any of the three kinds, fitted.
+        Any of the three kinds, fitted: with its genes (a :class:`Model`), or the selector alone.
+    genes, label_key
+        For a selector alone: gene names in the order of its columns (None: those of the data frame that it was fitted
+        on), and the column of cell types that new data are to be read by.
     stem
         Path without a suffix; ``.safetensors`` (networks) or ``.skops`` (SVM) is added.
 
@@ -111,6 +120,8 @@ def save_model(model: Model, stem: Path | str) -> Path:
     ------
     OutputError
         If it cannot be written.
+    SettingsError
+        If it is no fitted model, or its genes are not known.
 
     Examples
     --------
@@ -125,6 +136,7 @@ def save_model(model: Model, stem: Path | str) -> Path:
     >>> file.name, loaded.genes
     ('svm.skops', ('CD79A', 'NKG7', 'CD3E'))
     """
+    model = model if isinstance(model, Model) else as_model(model, genes, label_key)
     selector = model.selector
     card = model_card(
         selector,

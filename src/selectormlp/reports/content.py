@@ -157,6 +157,13 @@ def _warnings(found: Findings) -> tuple[Warned, ...]:
     evaluation = found.evaluation
     warnings = [Warned("Too good", note) for note in evaluation.notes if note.startswith("OPTIMISTIC")]
     warnings += [Warned("Donors unused", note) for note in evaluation.notes if "donors are not used" in note]
+    marked = (
+        ("Ambient RNA", "Ambient RNA: "),
+        ("Genes everywhere", "Everywhere: "),
+        ("Types that may be one", "Hardly told apart"),
+        ("Types of one donor", "Types of one donor only"),
+    )
+    warnings += [Warned(what, note) for what, start in marked for note in evaluation.notes if note.startswith(start)]
     if evaluation.unusable:
         names = [
             gene.name + (f" (near: {', '.join(gene.suggestions)})" if gene.suggestions else "")
