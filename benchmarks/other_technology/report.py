@@ -27,7 +27,7 @@ def report(rows: pd.DataFrame, reference: str = REFERENCE) -> str:
         differences = {method: difference(found, method, reference) for method in means.index if method != reference}
         means["all sizes"] = means.mean(axis=1)
         means[f"to the {reference}"] = pd.Series(differences)
-        by_pair = panel_scores(found).groupby(["method", "pair"])["balanced_accuracy"].mean().unstack()
+        by_pair = panel_scores(found).pivot_table("balanced_accuracy", "method", "pair")
         parts += [f"\n{measure}: mean balanced accuracy over pairs", means.round(3).to_string()]
         parts += ["by pair, all sizes", by_pair.round(3).to_string()]
     return "\n".join(parts)
@@ -41,14 +41,15 @@ def panel_scores(rows: pd.DataFrame) -> pd.DataFrame:
 
 def by_size(rows: pd.DataFrame) -> pd.DataFrame:
     """Average over draws, then over the pairs that have the size: methods × sizes."""
-    by_pair = panel_scores(rows).groupby(["method", "size", "pair"])["balanced_accuracy"].mean()
-    return by_pair.groupby(["method", "size"]).mean().unstack("size")
+    by_pair = panel_scores(rows).pivot_table("balanced_accuracy", ["method", "pair"], "size")
+    return by_pair.groupby("method").mean()
 
 
 def difference(rows: pd.DataFrame, method: str, reference: str) -> str:
     """Mean paired difference over pairs, with a 95 % interval from resampling pairs, and draws within them."""
     scores = panel_scores(rows).pivot_table("balanced_accuracy", ["pair", "draw"], "method", aggfunc="mean")
-    apart = (scores[method] - scores[reference]).dropna().unstack("draw").to_numpy()
+    apart = (scores[method] - scores[reference]).rename("apart").reset_index()
+    apart = apart.pivot_table("apart", "pair", "draw").to_numpy()
     rng = np.random.default_rng(0)
     n_pairs, n_draws = apart.shape
     taken = rng.integers(n_pairs, size=(N_DRAWS, n_pairs, 1)), rng.integers(n_draws, size=(N_DRAWS, n_pairs, n_draws))
