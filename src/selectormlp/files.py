@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from selectormlp.errors import OutputError
-from selectormlp.locks import writing_in
+from selectormlp.locks import remove_locks, writing_in
 
 DRAFT_MARK = ".part"
 """In the name of a file that is being written, or that a process was writing when it was killed."""
@@ -292,3 +292,4 @@ def _clear(folder: Path) -> None:
     near = (folder, *list(folder.absolute().parents)[:2])
     if not any(any(place.glob(f".*{COMMIT_SUFFIX}")) for place in near):
         remove_drafts(folder)
+        remove_locks(folder)

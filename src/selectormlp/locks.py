@@ -9,13 +9,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
+from typing import Any
 
 from selectormlp.errors import OutputError
 
+fcntl: Any
 try:
     import fcntl
 except ImportError:  # Windows has none
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None
 
 logger = logging.getLogger(__name__)
 
@@ -114,6 +116,18 @@ def is_being_written(folder: Path, name: str) -> bool:
         return _lock(handle, shared=True) is False
     finally:
         os.close(handle)
+
+
+def remove_locks(folder: Path) -> None:
+    """Remove the locks that killed processes have left in a folder."""
+    for file in folder.glob(f".*{LOCK_SUFFIX}"):
+        with suppress(OSError):
+            handle = os.open(file, os.O_RDWR | NOFOLLOW)
+            try:
+                if _lock(handle) and os.path.samestat(os.fstat(handle), file.lstat()):
+                    file.unlink()
+            finally:
+                os.close(handle)
 
 
 def _locked_file(file: Path, name: str) -> int | None:

@@ -173,7 +173,8 @@ def _commit(stage: Stage, name: str) -> None:
     moves = [
         [path.relative_to(stage.folder).as_posix() for path in (draft, place)] for place, draft in stage.drafts.items()
     ]
-    removed = [path.relative_to(stage.folder).as_posix() for path in stage.removed]
+    going = [path for path in stage.removed if path not in stage.drafts]
+    removed = [path.relative_to(stage.folder).as_posix() for path in going]
     list_file = stage.folder / f".{name}{COMMIT_SUFFIX}"
     with written_whole(list_file, at_once=True) as (draft,):
         draft.write_text(json.dumps({"format": FORMAT, "moves": moves, "removed": removed}), encoding="utf-8")
@@ -202,7 +203,8 @@ def _recover(folder: Path, name: str) -> None:
     found = _json(list_file)
     if found is None:
         return
-    moves, removed = found.get("moves"), found.get("removed")
+    moves: Any = found.get("moves")
+    removed: Any = found.get("removed")
     if not _are_moves(folder, moves) or not isinstance(removed, list):
         raise OutputError(f"{str(list_file)!r} is not a list of renames of this program; remove it")
     logger.info("%s: bringing %r into place, which a process that was stopped had written", folder, name)

@@ -13,11 +13,11 @@ from selectormlp.data.stored import StoredMatrix
 from selectormlp.errors import DataError, ModelFileError
 from selectormlp.models.model import Model
 from selectormlp.models.storage import load_model, save_model
+from selectormlp.pipeline.masking import select_features_from_files
+from selectormlp.pipeline.settings import FeatureSelectionSettings
 from selectormlp.selectors.mlp import MLP
 from selectormlp.selectors.selector_mlp import SelectorMLP
 from selectormlp.selectors.svm import LinearSVM
-from selectormlp.workflow.feature_selection import select_features_from_files
-from selectormlp.workflow.settings import FeatureSelectionSettings
 
 GENES = [f"g{i}" for i in range(12)]
 COLUMNS = [
@@ -58,7 +58,7 @@ def _figures_are_not_painted(monkeypatch):
         path.touch()
         return path
 
-    monkeypatch.setattr("selectormlp.workflow.feature_selection.write_figure", write_figure)
+    monkeypatch.setattr("selectormlp.pipeline.masking.write_figure", write_figure)
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def test_the_files_and_columns_are_the_published_ones(select, tmp_path, model_ty
     report = select(model_type)
     names = [f"{model_type}_{what}" for what in ("feature_selection_results", "ranked_genes")]
     expected = {f"{name}{suffix}" for name in names for suffix in (".csv", ".png")}
-    assert {p.name for p in (tmp_path / "results").iterdir()} == expected
+    assert {p.name for p in (tmp_path / "results").iterdir()} == expected | {f".{model_type}.manifest.json"}
     assert {p.name for p in report.files} == expected
     curve = pd.read_csv(tmp_path / "results" / f"{names[0]}.csv", index_col=0)
     assert curve.columns.tolist() == COLUMNS

@@ -11,7 +11,7 @@ from selectormlp.cli import options as opt
 from selectormlp.cli.settings import PrintConfig, given_flags, print_settings, require
 
 if TYPE_CHECKING:
-    from selectormlp.workflow.panel_settings import SelectSettings
+    from selectormlp.selection.settings import SelectSettings
 
 SAME_NAME = (
     "label_key",
@@ -74,7 +74,7 @@ def select(
     from selectormlp.cli.running import choose_panel, panel_files
     from selectormlp.errors import SettingsError
     from selectormlp.files import check_files
-    from selectormlp.workflow.panel_settings import check_reading, with_defaults
+    from selectormlp.selection.settings import check_reading, with_defaults
 
     check_files(*panel_files(out, settings=True, report=report))
     settings, progress = _select_settings(ctx, locals())
@@ -89,8 +89,8 @@ def select(
 
 def _select_settings(ctx: typer.Context, flags: dict[str, Any]) -> tuple[SelectSettings, bool]:
     """Read the settings file, where there is one, and put in what flags say; say whether to draw progress."""
-    from selectormlp.workflow.panel_settings import SelectSettings
-    from selectormlp.workflow.settings_files import changed, read_settings
+    from selectormlp.config.files import changed, read_settings
+    from selectormlp.selection.settings import SelectSettings
 
     settings = SelectSettings() if flags["config"] is None else read_settings(SelectSettings, flags["config"])
     given = given_flags(ctx)
@@ -155,10 +155,12 @@ def extend(
     """Add genes to an existing panel, each with its gain; the whole panel goes to the folder."""
     from selectormlp.api import extend as extend_genes
     from selectormlp.cli.running import panel_files, read_or_leave
+    from selectormlp.cli.terminal import print_files, print_panel
+    from selectormlp.config.files import SETTINGS_NAME
     from selectormlp.errors import OutputError
     from selectormlp.files import check_files
-    from selectormlp.panel.storage import read_panel
-    from selectormlp.workflow.settings_files import SETTINGS_NAME
+    from selectormlp.panel.storage import PANEL_NAME, read_panel
+    from selectormlp.results import whole_result
 
     check_files(*panel_files(out))
     if (out / SETTINGS_NAME).exists():
@@ -167,8 +169,12 @@ def extend(
         )
     existing = read_panel(panel)
     given = _arguments(locals())
-    adata = read_or_leave(data, lazy=lazy or dask_scheduler is not None)
-    _write(extend_genes(adata, existing, n_new=add, **given, dask_scheduler=dask_scheduler), out, n_known=len(existing))
+    with whole_result(out, PANEL_NAME):
+        adata = read_or_leave(data, lazy=lazy or dask_scheduler is not None)
+        larger = extend_genes(adata, existing, n_new=add, **given, dask_scheduler=dask_scheduler)
+        larger.write(out)
+    print_panel(larger, n_known=len(existing))
+    print_files(panel_files(out))
 
 
 def explain(
@@ -229,12 +235,3 @@ def _arguments(flags: dict[str, Any]) -> dict[str, Any]:
 def _names(given: list[str] | None) -> list[str]:
     """Take names apart that were given with commas between them."""
     return [name.strip() for text in given or () for name in text.split(",") if name.strip()]
-
-
-def _write(panel: Any, out: Path, *, n_known: int = 0) -> None:
-    from selectormlp.cli.running import panel_files
-    from selectormlp.cli.terminal import print_files, print_panel
-
-    panel.write(out)
-    print_panel(panel, n_known=n_known)
-    print_files(panel_files(out))

@@ -15,7 +15,7 @@ import pandas as pd
 
 from selectormlp.data.cells import IntArray
 from selectormlp.errors import DataError, quoted
-from selectormlp.results import RUN_KEY
+from selectormlp.results import RUN_KEY, current_run
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ def hash_names(names: Iterable[str]) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
-def write_split_index(index: SplitIndex, file: Path, run: str | None = None) -> None:
+def write_split_index(index: SplitIndex, file: Path) -> None:
     """Write an index file; it carries the run that it is of."""
     card = {
         "format": FORMAT,
@@ -106,7 +106,7 @@ def write_split_index(index: SplitIndex, file: Path, run: str | None = None) -> 
         "label_key": index.label_key,
         "classes": index.classes,
         "names_hash": index.names_hash,
-        RUN_KEY: run,
+        RUN_KEY: current_run(),
     }
     with file.open("wb") as stream:
         np.savez_compressed(stream, rows=index.rows, card=np.array(json.dumps(card)))

@@ -23,6 +23,9 @@ MONITORED = "val_mean_per_class_accuracy"
 CARD_KEY = "selectormlp"
 """Where a checkpoint holds the model's card (genes, classes, settings) as JSON."""
 
+START_KEY = "selectormlp_start"
+"""Where a checkpoint says when its run began, as JSON."""
+
 
 @dataclass(frozen=True)
 class TrainingSpec:
@@ -122,6 +125,7 @@ class ClassifierModule(L.LightningModule):
         self.network = network
         self.spec = spec
         self.card = card
+        self.start = ""
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.val_score = EpochScore(network.spec.n_classes)
         self.train_score = EpochScore(network.spec.n_classes)
@@ -158,8 +162,9 @@ class ClassifierModule(L.LightningModule):
             self.log_dict({f"{name}_{what}": value for what, value in scores.items()})
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the model's card."""
+        """Add the model's card, and when the run began."""
         checkpoint[CARD_KEY] = self.card
+        checkpoint[START_KEY] = self.start
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return AdamW, fused into one pass over the parameters where the device has that."""

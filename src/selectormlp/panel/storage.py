@@ -90,7 +90,7 @@ def write_panel(panel: Panel, folder: Path | str) -> Path:
     place = Path(folder)
     record = panel_to_json(panel)
     run = hashlib.sha256(record.encode()).hexdigest()[:32]  # the same panel is the same result
-    with whole_result(place, PANEL_NAME, run=run):
+    with whole_result(place, PANEL_NAME, run=run, clear=True):
         texts = {
             CSV_NAME: _csv_text(panel),
             JSON_NAME: record,
@@ -140,22 +140,27 @@ def read_panel(path: Path | str) -> Panel:
     True
     """
     place = Path(path)
+    text = _text_of(place)
+    try:
+        panel = _from_text(text, place.suffix.lower())
+    except PanelError as error:
+        raise PanelError(f"{str(place)!r}: {error}") from error
     if place.name in PANEL_FILES:
         try:
             check_together(place.parent, PANEL_NAME, PANEL_FILES, repeat="'selectormlp select'")
         except InputError as error:
             raise PanelError(str(error)) from error
-    text = _text_of(place)
-    try:
-        if text.lstrip().startswith("{"):
-            return _from_json(text)
-        if place.suffix.lower() == ".json":
-            return _from_json_list(text)
-        if place.suffix.lower() == ".txt" and "\t" not in text:
-            return _from_rows([[line.strip()] for line in text.splitlines()])
-        return _from_rows(_rows_of(text))
-    except PanelError as error:
-        raise PanelError(f"{str(place)!r}: {error}") from error
+    return panel
+
+
+def _from_text(text: str, suffix: str) -> Panel:
+    if text.lstrip().startswith("{"):
+        return _from_json(text)
+    if suffix == ".json":
+        return _from_json_list(text)
+    if suffix == ".txt" and "\t" not in text:
+        return _from_rows([[line.strip()] for line in text.splitlines()])
+    return _from_rows(_rows_of(text))
 
 
 def read_costs(path: Path | str) -> dict[str, float]:

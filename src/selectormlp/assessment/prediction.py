@@ -10,6 +10,8 @@ import pandas as pd
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
+from selectormlp.assessment.genes import match_genes
+from selectormlp.assessment.judging import MOST_TRAIN, Judging, fold_cells, read_for_judging
 from selectormlp.data.anndata_io import CellsSource, cells_from_adata, choose_expression, drop_unlisted
 from selectormlp.data.cells import Cells, IntArray, Matrix, as_matrix, check_unique, gene_positions
 from selectormlp.data.hashing import hash_cells
@@ -27,8 +29,6 @@ from selectormlp.models.panel_classifier import (
 )
 from selectormlp.panel.panel import Panel
 from selectormlp.versions import package_versions
-from selectormlp.workflow.judging import MOST_TRAIN, Judging, fold_cells, read_for_judging
-from selectormlp.workflow.panel_genes import match_genes
 
 if TYPE_CHECKING:
     from anndata import AnnData

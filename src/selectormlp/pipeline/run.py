@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from selectormlp.assessment.tables import write_tables
+from selectormlp.config.files import SETTINGS_NAME, write_settings
 from selectormlp.data.anndata_io import CellsSource, cells_from_adata, drop_unlisted
 from selectormlp.data.cells import Cells
 from selectormlp.data.split import SIDES, Split, split_cells
@@ -20,21 +22,23 @@ from selectormlp.errors import SettingsError
 from selectormlp.evaluation.masking import MaskingCurve
 from selectormlp.files import ensure_folder, written_whole
 from selectormlp.models.model import DISPLAY_NAMES, MODEL_TYPES, Model
+from selectormlp.pipeline.defaults import adapted_settings
+from selectormlp.pipeline.log import TextLog
+from selectormlp.pipeline.masking import select_features
+from selectormlp.pipeline.settings import CheckpointSettings, DataSettings, RunSettings, TrainSettings
+from selectormlp.pipeline.train import train_model
 from selectormlp.plots import plot_comparison, write_figure
+from selectormlp.results import whole_result
+from selectormlp.selection.ranking import rank_all_genes
 from selectormlp.selectors.registry import find_method
-from selectormlp.workflow.defaults import adapted_settings
-from selectormlp.workflow.feature_selection import select_features
-from selectormlp.workflow.log import TextLog
-from selectormlp.workflow.ranking import rank_all_genes
-from selectormlp.workflow.settings import CheckpointSettings, DataSettings, RunSettings, TrainSettings
-from selectormlp.workflow.settings_files import SETTINGS_NAME, write_settings
-from selectormlp.workflow.tables import write_tables
-from selectormlp.workflow.train import train_model
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
 logger = logging.getLogger(__name__)
+
+RUN_NAME = "run"
+"""What the files of a run are called together, as one result of a folder."""
 
 TABLE_SIZES = (10, 25, 50, 100, 200)
 """Panel sizes of the closing table, beside all genes."""
@@ -99,7 +103,7 @@ def run_all(
     """
     for method in settings.methods:
         find_method(method)
-    with TextLog() as log:
+    with whole_result(out, RUN_NAME), TextLog() as log:
         cells, settings = plan_run(adata, source, settings)
         split = split_cells(
             cells.labels,

@@ -21,11 +21,11 @@ from selectormlp.moments.dask import Workers, check_scheduler, stored_moments
 from selectormlp.panel.markers import Markers, measure_markers
 from selectormlp.panel.panel import Panel
 from selectormlp.panel.rules import Rules
+from selectormlp.progress import pass_bar
+from selectormlp.selection.panels import extended_panel, gene_ids, panel_of, provenance_of, resolve_rules, rules_beside
+from selectormlp.selection.ranking import Ranking, rank_genes, rank_stored_genes
+from selectormlp.selection.task import PanelTask, check_whole
 from selectormlp.selectors.registry import find_method
-from selectormlp.workflow.panel_task import PanelTask, check_whole
-from selectormlp.workflow.panels import extended_panel, gene_ids, panel_of, provenance_of, resolve_rules, rules_beside
-from selectormlp.workflow.progress import pass_bar
-from selectormlp.workflow.ranking import Ranking, rank_genes, rank_stored_genes
 
 logger = logging.getLogger(__name__)
 

@@ -24,8 +24,8 @@ from selectormlp.evaluation.intervals import FloatArray, bootstrap_scores
 from selectormlp.evaluation.refit import refitter_of
 from selectormlp.evaluation.result import Splits
 from selectormlp.evaluation.splits import BoolArray, Dropped, Folds, make_folds
-from selectormlp.workflow.panel_task import MOST_SEED, PanelSource, check_whole
-from selectormlp.workflow.reselection import Verdict
+from selectormlp.selection.recipe import Verdict
+from selectormlp.selection.task import MOST_SEED, PanelSource, check_whole
 
 if TYPE_CHECKING:
     from anndata import AnnData

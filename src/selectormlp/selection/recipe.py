@@ -18,8 +18,8 @@ from selectormlp.panel.choose import choose
 from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.markers import measure_markers
 from selectormlp.panel.panel import Panel
+from selectormlp.selection.ranking import SET_HERE, UNTRUSTED, rank_genes
 from selectormlp.selectors.registry import METHODS
-from selectormlp.workflow.ranking import SET_HERE, UNTRUSTED, rank_genes
 
 LEAST_TESTED = 100
 """Cells that a panel was not learned on, from which they are enough to test it: accuracy is then good to ± 0.1."""
@@ -35,7 +35,7 @@ class Recipe:
     Attributes
     ----------
     method, options, seed
-        As :func:`selectormlp.workflow.ranking.rank_genes` takes them.
+        As :func:`selectormlp.selection.ranking.rank_genes` takes them.
     constraints
         What the panel obeys.
     n_genes

@@ -13,9 +13,9 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
+from selectormlp.config.yaml_text import parse_yaml
 from selectormlp.errors import SettingsError, nearest
 from selectormlp.files import written_whole
-from selectormlp.workflow.yaml_text import parse_yaml
 
 SETTINGS_NAME = "settings.json"
 """The file in a folder of results that holds the settings they were made with."""
@@ -140,7 +140,7 @@ def changed(settings: AnySettings, **flags: Any) -> AnySettings:
 
     Examples
     --------
-    >>> from selectormlp.workflow.settings import TrainSettings
+    >>> from selectormlp.pipeline.settings import TrainSettings
     >>> changed(TrainSettings(), restart=None, training={"devices": 2, "seed": None}).training.devices
     2
     """

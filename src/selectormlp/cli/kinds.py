@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import import_module
 
+from selectormlp.config.files import Settings
 from selectormlp.errors import SettingsError, nearest, quoted
-from selectormlp.workflow.settings_files import Settings
 
 KINDS: Mapping[str, tuple[str, str]] = {
-    "split_data": ("settings", "SplitSettings"),
-    "train": ("settings", "TrainSettings"),
-    "feature_selection": ("settings", "FeatureSelectionSettings"),
-    "run": ("settings", "RunSettings"),
-    "select": ("panel_settings", "SelectSettings"),
+    "split_data": ("pipeline.settings", "SplitSettings"),
+    "train": ("pipeline.settings", "TrainSettings"),
+    "feature_selection": ("pipeline.settings", "FeatureSelectionSettings"),
+    "run": ("pipeline.settings", "RunSettings"),
+    "select": ("selection.settings", "SelectSettings"),
 }
 """Module and class of each command's settings; imported when needed, since those of networks load PyTorch."""
 
@@ -34,5 +34,5 @@ def find_kind(command: str) -> type[Settings]:
     if command not in KINDS:
         raise SettingsError(f"the command {quoted([command])} has no settings file; {nearest(command, KINDS)}")
     module, name = KINDS[command]
-    kind: type[Settings] = getattr(import_module(f"selectormlp.workflow.{module}"), name)
+    kind: type[Settings] = getattr(import_module(f"selectormlp.{module}"), name)
     return kind

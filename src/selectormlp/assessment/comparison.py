@@ -10,14 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from selectormlp.data.cells import Cells, IntArray
-from selectormlp.errors import DataError, SettingsError, counted
-from selectormlp.evaluation.compare import ComparedPanel, Comparison, measure_overlap, paired_differences
-from selectormlp.evaluation.result import UnusableGene
-from selectormlp.panel.constraints import Constraints
-from selectormlp.panel.panel import Panel
-from selectormlp.selectors.registry import find_method
-from selectormlp.workflow.judging import (
+from selectormlp.assessment.genes import match_genes
+from selectormlp.assessment.judging import (
     Judging,
     describe_splits,
     fold_cells,
@@ -27,9 +21,15 @@ from selectormlp.workflow.judging import (
     read_for_judging,
     split_notes,
 )
-from selectormlp.workflow.panel_genes import match_genes
-from selectormlp.workflow.panel_task import PanelLike, as_panel, check_whole
-from selectormlp.workflow.reselection import Recipe, Verdict, judge
+from selectormlp.data.cells import Cells, IntArray
+from selectormlp.errors import DataError, SettingsError, counted
+from selectormlp.evaluation.compare import ComparedPanel, Comparison, measure_overlap, paired_differences
+from selectormlp.evaluation.result import UnusableGene
+from selectormlp.panel.constraints import Constraints
+from selectormlp.panel.panel import Panel
+from selectormlp.selection.recipe import Recipe, Verdict, judge
+from selectormlp.selection.task import PanelLike, as_panel, check_whole
+from selectormlp.selectors.registry import find_method
 
 if TYPE_CHECKING:
     from anndata import AnnData

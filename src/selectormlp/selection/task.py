@@ -66,7 +66,7 @@ class PanelTask:
     constraints
         What the panel must obey.
     method, options, seed
-        As :func:`selectormlp.workflow.ranking.rank_genes` takes them.
+        As :func:`selectormlp.selection.ranking.rank_genes` takes them.
     progress
         Whether to draw a progress bar, for methods that have one.
 

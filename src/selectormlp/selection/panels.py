@@ -26,10 +26,10 @@ from selectormlp.panel.panel import Panel, extend_panel
 from selectormlp.panel.provenance import Provenance
 from selectormlp.panel.rules import Rules, refuse
 from selectormlp.panel.storage import panel_to_json
+from selectormlp.selection.ranking import Ranking, rank_genes
+from selectormlp.selection.task import PanelSource, PanelTask, check_whole
 from selectormlp.selectors.registry import find_method
 from selectormlp.versions import package_versions
-from selectormlp.workflow.panel_task import PanelSource, PanelTask, check_whole
-from selectormlp.workflow.ranking import Ranking, rank_genes
 
 if TYPE_CHECKING:
     from anndata import AnnData

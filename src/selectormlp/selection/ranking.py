@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +18,6 @@ from selectormlp.moments.dask import Workers
 from selectormlp.selectors.base import GeneSelector
 from selectormlp.selectors.closed_form import ClosedFormSelector
 from selectormlp.selectors.registry import METHODS, Method, find_method
-
-if TYPE_CHECKING:
-    from selectormlp.workflow.settings import TrainSettings
 
 logger = logging.getLogger(__name__)
 
@@ -115,7 +112,7 @@ def rank_genes(
 
     Notes
     -----
-    Networks take settings that fit the size of the data (:mod:`selectormlp.workflow.defaults`). ``mlp`` takes the
+    Networks take settings that fit the size of the data (:mod:`selectormlp.networks.sizes`). ``mlp`` takes the
     weights of the epoch that is best on validation cells: a sixth of each class, at most 1,000 cells, or, where the
     cells have donors, donors of their own, as near to that as they come. ``selector_mlp`` takes those of the last
     epoch, since the best one may come long before the gene weights have settled: on pbmc68k, refitted logistic
@@ -234,7 +231,9 @@ def _selector(
 ) -> GeneSelector:
     """Make the selector, and set what it takes of size, must-have genes and seed."""
     found = find_method(method)
-    selector = _network(cells, method) if found.is_network else found.make()
+    selector = found.make()
+    if found.is_network:
+        selector.set_params(**selector.defaults_for(cells.n_cells))
     _set_parameters(selector, method, n_genes, must_have, options, seed)
     return selector
 
@@ -249,21 +248,6 @@ def _set_parameters(
             raise SettingsError(f"the method {method!r} has no option {name!r}; {nearest(name, open_to_users)}")
     wanted = {"n_features_to_select": n_genes, "must_have": list(map(int, must_have)), "random_state": seed}
     selector.set_params(**{name: value for name, value in wanted.items() if name in known}, **options)
-
-
-def _network(cells: Cells, method: str) -> GeneSelector:
-    """Make a network's selector with settings that fit the size of the data."""
-    from selectormlp.workflow.train import build_selector  # PyTorch is loaded for networks only
-
-    return build_selector(_network_settings(cells), method)
-
-
-def _network_settings(cells: Cells) -> TrainSettings:
-    from selectormlp.workflow.defaults import adapted_settings
-    from selectormlp.workflow.settings import RunSettings, TrainSettings
-
-    adapted = adapted_settings(RunSettings(), cells.n_cells, cells.n_genes)
-    return TrainSettings(dataloader=adapted.dataloader, training=adapted.training)
 
 
 def _fit(selector: GeneSelector, cells: Cells, method: Method, seed: int, target: Matrix | None) -> None:

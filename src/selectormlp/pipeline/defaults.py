@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
-from selectormlp.workflow.settings import RunSettings
-from selectormlp.workflow.settings_files import AnySettings
-
-WANTED_STEPS = 1500
-"""Training steps; each moves a weight by at most the learning rate, so that a few hundred leave the ranking near its
-random start. On sets of 700 to 8,600 cells, with the learning rate 0.001, 1,500 were enough: 3,000 brought up to 0.09
-at 50 genes on the smallest set, for twice the time."""
+from selectormlp.config.files import AnySettings
+from selectormlp.networks.sizes import LEARNING_RATE, batch_size_for, epochs_for, training_cells
+from selectormlp.pipeline.settings import RunSettings
 
 
 def adapted_settings(settings: RunSettings, n_cells: int, n_genes: int) -> RunSettings:
@@ -38,11 +33,9 @@ def adapted_settings(settings: RunSettings, n_cells: int, n_genes: int) -> RunSe
     >>> large.split.min_cluster_size, large.dataloader.batch_size, large.training.max_epochs
     (500, 256, 20)
     """
-    n_train = max(1, int(n_cells * 0.6))
     batch_size = settings.dataloader.batch_size
     if "batch_size" not in settings.dataloader.model_fields_set:
-        batch_size = min(256, max(32, 2 ** round(math.log2(n_train / 32))))
-    steps = math.ceil(n_train / batch_size)
+        batch_size = batch_size_for(n_cells)
     return settings.model_copy(
         update={
             "split": _with_defaults(
@@ -51,10 +44,8 @@ def adapted_settings(settings: RunSettings, n_cells: int, n_genes: int) -> RunSe
                 min_cluster_size=min(500, max(10, n_cells // 200)),
             ),
             "dataloader": _with_defaults(settings.dataloader, batch_size=batch_size),
-            "training": _with_defaults(
-                settings.training, lr=1e-3, max_epochs=min(300, max(20, math.ceil(WANTED_STEPS / steps)))
-            ),
-            "svm": _with_defaults(settings.svm, max_iter=min(1000, max(100, 2_000_000 // n_train))),
+            "training": _with_defaults(settings.training, lr=LEARNING_RATE, max_epochs=epochs_for(n_cells, batch_size)),
+            "svm": _with_defaults(settings.svm, max_iter=min(1000, max(100, 2_000_000 // training_cells(n_cells)))),
             "masking": _with_defaults(settings.masking, group_size=max(1, n_genes // 40)),
         }
     )

@@ -19,9 +19,8 @@ from selectormlp.data.disk import Layout
 from selectormlp.data.normalize import Normalization
 from selectormlp.data.stored import StoredCells
 from selectormlp.moments import stream
+from selectormlp.selection.stored_panels import SAMPLE_PER_CLASS
 from selectormlp.selectors.discriminant import DiscriminantSelector
-from selectormlp.workflow.settings import ModelSettings, TrainingSettings
-from selectormlp.workflow.stored_panels import SAMPLE_PER_CLASS
 
 GB = 10**9
 
@@ -217,12 +216,14 @@ def _memory_gb(cells: StoredCells, n_considered: int, n_threads: int) -> float:
 
 def _train_s(cells: StoredCells, read_s: float, product_s: float) -> float:
     """Estimate training: reading, the products of the network's layers, forward and twice backward, and the rest."""
-    model, training = ModelSettings(), TrainingSettings()
-    sizes = (cells.n_genes, model.L1_size, model.L2_size, model.L3_size, max(2, cells.n_classes))
+    from selectormlp.selectors.selector_mlp import SelectorMLP  # loads PyTorch
+
+    published = SelectorMLP()
+    sizes = (cells.n_genes, *published.hidden_sizes, max(2, cells.n_classes))
     weights = sum(first * second for first, second in pairwise(sizes))
     width, _ = _considered(cells.n_genes)
     multiplication_s = 2 * product_s / width**2  # a symmetric product takes half of them
-    return training.max_epochs * cells.n_cells * (read_s + 3 * EPOCH_TO_PRODUCTS * weights * multiplication_s)
+    return published.max_epochs * cells.n_cells * (read_s + 3 * EPOCH_TO_PRODUCTS * weights * multiplication_s)
 
 
 def _advice(

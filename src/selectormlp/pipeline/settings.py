@@ -7,11 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from selectormlp.data.normalize import Normalization
-from selectormlp.data.split import SplitSizes
-from selectormlp.networks.gates import SelectorType
-from selectormlp.networks.losses import Penalty
-from selectormlp.workflow.settings_files import (
+from selectormlp.config.files import (
     Count,
     CountOrNone,
     NonNegative,
@@ -20,6 +16,10 @@ from selectormlp.workflow.settings_files import (
     Seed,
     Settings,
 )
+from selectormlp.data.normalize import Normalization
+from selectormlp.data.split import SplitSizes
+from selectormlp.networks.gates import SelectorType
+from selectormlp.networks.losses import Penalty
 
 UNSUPPORTED_DUALS = (("L1", "squared_hinge", True), ("L2", "hinge", False))
 """What liblinear has no solver for."""
@@ -316,7 +316,7 @@ class CellsSettings(Settings):
 
 
 class RunSettings(Settings):
-    """Settings of ``run``; what is not set adapts to the data (:mod:`selectormlp.workflow.defaults`)."""
+    """Settings of ``run``; what is not set adapts to the data (:mod:`selectormlp.pipeline.defaults`)."""
 
     command: Literal["run"] = "run"
     """The command that these settings are for."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from selectormlp.assessment.tables import safe_table
 from selectormlp.data.anndata_io import CellsSource
 from selectormlp.data.split_index import found_side
 from selectormlp.data.stored import AnyCells
@@ -19,14 +20,13 @@ from selectormlp.evaluation.metrics import scorable_cells
 from selectormlp.files import ensure_folder, written_whole
 from selectormlp.models.model import DISPLAY_NAMES, Model
 from selectormlp.models.storage import load_model
+from selectormlp.pipeline.settings import FeatureSelectionSettings
+from selectormlp.pipeline.sides import check_split, load_side, open_side, stays_on_disk
 from selectormlp.plots import plot_masking_curve, plot_ranked_genes, write_figure
+from selectormlp.progress import progress_bar
 from selectormlp.results import whole_result
+from selectormlp.selection.ranking import Ranking, rank_all_genes
 from selectormlp.selectors.registry import find_method
-from selectormlp.workflow.progress import progress_bar
-from selectormlp.workflow.ranking import Ranking, rank_all_genes
-from selectormlp.workflow.settings import FeatureSelectionSettings
-from selectormlp.workflow.sides import check_split, load_side, open_side, stays_on_disk
-from selectormlp.workflow.tables import safe_table
 
 logger = logging.getLogger(__name__)
 

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, cast
 import pandas as pd
 from pydantic_core import from_json
 
+from selectormlp.assessment.tables import RANKING_NAME
+from selectormlp.cli.kinds import find_kind
+from selectormlp.config.files import MOST_BYTES, SETTINGS_NAME, changed, read_settings
 from selectormlp.errors import SettingsError, counted, nearest, quoted
 from selectormlp.panel.panel import Panel
 from selectormlp.panel.storage import JSON_NAME, read_panel
-from selectormlp.workflow.kinds import find_kind
-from selectormlp.workflow.panel_settings import settings_of
-from selectormlp.workflow.settings_files import MOST_BYTES, SETTINGS_NAME, changed, read_settings
-from selectormlp.workflow.tables import RANKING_NAME
+from selectormlp.selection.settings import settings_of
 
 if TYPE_CHECKING:
-    from selectormlp.workflow.panel_settings import SelectSettings
-    from selectormlp.workflow.settings import RunSettings, TrainSettings
+    from selectormlp.pipeline.settings import RunSettings, TrainSettings
+    from selectormlp.selection.settings import SelectSettings
 
     Repeatable = SelectSettings | RunSettings | TrainSettings
 

@@ -9,17 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
 
-from selectormlp.data.anndata_files import check_one_file
-from selectormlp.data.normalize import Normalization
-from selectormlp.errors import PanelError, SettingsError, counted
-from selectormlp.panel.constraints import Constraints
-from selectormlp.panel.markers import MARKER_AUC
-from selectormlp.panel.panel import Panel
-from selectormlp.selectors.registry import find_method
-from selectormlp.workflow.panel_task import PanelSource, PanelTask
-from selectormlp.workflow.panels import select_task
-from selectormlp.workflow.ranking import SET_HERE, UNTRUSTED
-from selectormlp.workflow.settings_files import (
+from selectormlp.config.files import (
     Count,
     CountOrNone,
     Finite,
@@ -29,7 +19,17 @@ from selectormlp.workflow.settings_files import (
     Settings,
     describe,
 )
-from selectormlp.workflow.stored_panels import select_from_files
+from selectormlp.data.anndata_files import check_one_file
+from selectormlp.data.normalize import Normalization
+from selectormlp.errors import PanelError, SettingsError, counted
+from selectormlp.panel.constraints import Constraints
+from selectormlp.panel.markers import MARKER_AUC
+from selectormlp.panel.panel import Panel
+from selectormlp.selection.panels import select_task
+from selectormlp.selection.ranking import SET_HERE, UNTRUSTED
+from selectormlp.selection.stored_panels import select_from_files
+from selectormlp.selection.task import PanelSource, PanelTask
+from selectormlp.selectors.registry import find_method
 
 if TYPE_CHECKING:
     from anndata import AnnData

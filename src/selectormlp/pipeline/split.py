@@ -19,8 +19,8 @@ from selectormlp.data.split import split_cells
 from selectormlp.data.split_index import SPLIT_NAME, SplitIndex, hash_names, index_for, write_split_index
 from selectormlp.errors import DataError
 from selectormlp.files import written_whole
+from selectormlp.pipeline.settings import SplitSettings
 from selectormlp.results import RUN_KEY, current_run, whole_result
-from selectormlp.workflow.settings import SplitSettings
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -63,6 +63,9 @@ def split_file(settings: SplitSettings) -> SplitReport:
     copies, indices = _side_files(settings.save_dir)
     files, others = (indices, copies) if settings.write == "index" else (copies, indices)
     with whole_result(settings.save_dir, SPLIT_NAME, replaces=[other.name for other in others]):
+        for other in others:
+            if other.exists():
+                logger.info("%s, of an earlier split, is removed", other)
         return _split(settings, files)
 
 
@@ -125,7 +128,7 @@ class _Source:
 
     def _write_side(self, draft: Path, label_key: str, side: IntArray, classes: list[str]) -> None:
         if self.matrices:
-            write_split_index(self._index(label_key, side, classes), draft, current_run())
+            write_split_index(self._index(label_key, side, classes), draft)
             return
         part = subset_with_classes(self.adata, self.labels.index, side, label_key=label_key, classes=classes)
         part.uns[RUN_KEY] = current_run()

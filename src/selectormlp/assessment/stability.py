@@ -16,9 +16,9 @@ from selectormlp.errors import SettingsError, nearest
 from selectormlp.evaluation.stability import Stability, summarise_stability
 from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.panel import Panel
+from selectormlp.selection.recipe import Recipe, require_recipe
+from selectormlp.selection.task import MOST_SEED, PanelSource, check_whole
 from selectormlp.selectors.registry import find_method
-from selectormlp.workflow.panel_task import MOST_SEED, PanelSource, check_whole
-from selectormlp.workflow.reselection import Recipe, require_recipe
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from selectormlp.assessment.evaluation import Extras, evaluate_task
+from selectormlp.assessment.genes import match_genes
+from selectormlp.assessment.judging import Judging, read_for_judging
+from selectormlp.assessment.stability import Repetition, repeat
 from selectormlp.errors import counted
 from selectormlp.evaluation.expression import measure_expression
 from selectormlp.evaluation.redundancy import measure_redundancy
@@ -19,20 +23,12 @@ from selectormlp.evaluation.stability import Stability
 from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.panel import Panel
 from selectormlp.reports import Findings, check_place, write_report
-from selectormlp.workflow.evaluation import Extras, evaluate_task
-from selectormlp.workflow.judging import Judging, read_for_judging
-from selectormlp.workflow.panel_genes import match_genes
-from selectormlp.workflow.panel_task import PanelSource, PanelTask, check_whole
-from selectormlp.workflow.panels import explain_task, select_task
-from selectormlp.workflow.reselection import recipe_of
-from selectormlp.workflow.settings import RunSettings
-from selectormlp.workflow.stability import Repetition, repeat
+from selectormlp.selection.panels import explain_task
+from selectormlp.selection.recipe import recipe_of
+from selectormlp.selection.task import check_whole
 
 if TYPE_CHECKING:
     from anndata import AnnData
-
-    from selectormlp.data.anndata_io import CellsSource
-    from selectormlp.workflow.run import RunReport
 
 logger = logging.getLogger(__name__)
 
@@ -133,48 +129,6 @@ def find_out(adata: AnnData, panel: Panel, task: Reporting) -> Findings:
         masked=task.masked,
         title=task.title or f"Panel of {counted(len(panel), 'gene', 'genes')} for {source.label_key} in {name}",
     )
-
-
-def report_on_run(
-    adata: AnnData,
-    source: CellsSource,
-    out: Path,
-    run: RunReport,
-    settings: RunSettings,
-    *,
-    n_genes: int,
-    data_name: str,
-    command: str,
-) -> Path:
-    """Choose a panel beside the models of a run, and write both and the report to the run's folder.
-
-    Parameters
-    ----------
-    adata, source, out, run, settings
-        Of the run. The first of its methods chooses the panel, ``discriminant`` where it names none.
-    n_genes
-        Size of the panel; less where the data have fewer genes.
-    data_name, command
-        See :class:`Reporting`.
-
-    Returns
-    -------
-    The page.
-    """
-    method = settings.methods[0] if settings.methods else "discriminant"
-    place = PanelSource(source.label_key, source.donor_key, source.layer, source.normalize, source.exclude_labels)
-    seed = settings.training.seed
-    panel = choose_panel(adata, PanelTask(place, Constraints(), method, {}, seed), n_genes)
-    panel.write(out / "panel")
-    judging = Judging(place, n_splits=N_SPLITS, seed=seed)
-    task = Reporting(judging, data_name=data_name, command=command, masked=run.masked)
-    return report_task(adata, panel, task, out)
-
-
-def choose_panel(adata: AnnData, task: PanelTask, n_genes: int) -> Panel:
-    """Choose a panel of at most as many genes as there are, leaving the object as it is."""
-    known = len(read_for_judging(adata, task.source)[0].genes)
-    return select_task(adata.copy(), task, min(n_genes, known))
 
 
 def _stability(adata: AnnData, panel: Panel, task: Reporting) -> Stability | str:

@@ -8,6 +8,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from selectormlp.assessment.genes import match_genes
+from selectormlp.assessment.judging import (
+    Judging,
+    Measured,
+    describe_splits,
+    fold_cells,
+    measure,
+    opening_notes,
+    panel_orders,
+    read_for_judging,
+    split_notes,
+)
 from selectormlp.data.anndata_io import read_labels
 from selectormlp.data.cells import Cells, IntArray
 from selectormlp.data.hashing import hash_cells
@@ -28,21 +40,9 @@ from selectormlp.evaluation.robustness import Plan, Robustness, measure_robustne
 from selectormlp.evaluation.splits import Folds
 from selectormlp.evaluation.unsupervised import measure_unsupervised
 from selectormlp.panel.panel import Panel
+from selectormlp.selection.recipe import Verdict, judge
+from selectormlp.selection.task import PanelSource, check_whole
 from selectormlp.versions import package_versions
-from selectormlp.workflow.judging import (
-    Judging,
-    Measured,
-    describe_splits,
-    fold_cells,
-    measure,
-    opening_notes,
-    panel_orders,
-    read_for_judging,
-    split_notes,
-)
-from selectormlp.workflow.panel_genes import match_genes
-from selectormlp.workflow.panel_task import PanelSource, check_whole
-from selectormlp.workflow.reselection import Verdict, judge
 
 if TYPE_CHECKING:
     from anndata import AnnData
