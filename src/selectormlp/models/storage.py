@@ -7,10 +7,8 @@ tensors and plain values only.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,7 +27,8 @@ from selectormlp.errors import ModelFileError, nearest, quoted
 from selectormlp.files import written_whole
 from selectormlp.models.model import MODEL_TYPES, Model, model_type_of
 from selectormlp.networks.mlp import SelectorNetwork
-from selectormlp.networks.module import CARD_KEY, START_KEY
+from selectormlp.networks.module import CARD_KEY
+from selectormlp.networks.start import START_KEY, Start, parse_start
 from selectormlp.selectors.classifier import ClassifyingSelector
 from selectormlp.selectors.network import NetworkSelector
 from selectormlp.selectors.svm import LinearSVM
@@ -38,9 +37,6 @@ from selectormlp.versions import package_versions
 logger = logging.getLogger(__name__)
 
 NETWORK_SUFFIX, SVM_SUFFIX, CHECKPOINT_SUFFIX = ".safetensors", ".skops", ".ckpt"
-MOST_START = 200
-"""Characters of what a checkpoint says of its run's beginning."""
-
 SUFFIXES = (NETWORK_SUFFIX, SVM_SUFFIX, CHECKPOINT_SUFFIX)
 
 
@@ -238,46 +234,6 @@ def load_model(path: Path | str, *, model_type: str | None = None) -> Model:
             f"or --model_type {model.model_type}"
         )
     return model
-
-
-@dataclass(frozen=True, order=True)
-class Start:
-    """When a training run began: what orders runs, whatever their names and the clock say.
-
-    Attributes
-    ----------
-    number
-        One more than the runs that were there; 0 where it is not known.
-    utc
-        Time, ISO 8601 in UTC.
-    """
-
-    number: int = 0
-    utc: str = ""
-
-    def to_json(self) -> str:
-        """Return it as text."""
-        return json.dumps(asdict(self))
-
-
-def parse_start(text: object) -> Start:
-    """Read what a run says of its beginning; what is no such text says nothing.
-
-    Examples
-    --------
-    >>> parse_start(Start(2, "2026-01-31T12:00:00+00:00").to_json())
-    Start(number=2, utc='2026-01-31T12:00:00+00:00')
-    >>> parse_start("0")
-    Start(number=0, utc='')
-    """
-    try:
-        found = json.loads(text) if isinstance(text, str) and len(text) <= MOST_START else None
-    except ValueError:
-        found = None
-    number, utc = (found.get("number"), found.get("utc")) if isinstance(found, dict) else (None, None)
-    if isinstance(number, int) and 0 <= number < 2**31 and isinstance(utc, str):
-        return Start(number, utc)
-    return Start()
 
 
 def checkpoint_start(path: Path) -> Start | None:

@@ -12,9 +12,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from selectormlp.files import written_whole
 from selectormlp.networks.module import MONITORED
-
-START_NAME = ".start.json"
-"""The file that says when a run began, until it has a checkpoint."""
+from selectormlp.networks.start import START_NAME
 
 MOST_SAVES = 50
 """Times that a run's last checkpoint is written, or up to twice that: an interruption costs 2 % of a run at most, and

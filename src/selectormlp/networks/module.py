@@ -16,15 +16,13 @@ from torchmetrics.classification import MulticlassConfusionMatrix
 from selectormlp.networks.devices import seed_device
 from selectormlp.networks.losses import Penalty, gene_penalty
 from selectormlp.networks.mlp import SelectorNetwork
+from selectormlp.networks.start import START_KEY
 
 MONITORED = "val_mean_per_class_accuracy"
 """What chooses the best epoch."""
 
 CARD_KEY = "selectormlp"
 """Where a checkpoint holds the model's card (genes, classes, settings) as JSON."""
-
-START_KEY = "selectormlp_start"
-"""Where a checkpoint says when its run began, as JSON."""
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,11 @@ from selectormlp.errors import SettingsError, nearest
 from selectormlp.files import is_draft, written_whole
 from selectormlp.models.storage import (
     CHECKPOINT_SUFFIX,
-    MOST_START,
     ModelCard,
-    Start,
     checkpoint_card,
     checkpoint_start,
-    parse_start,
 )
-from selectormlp.networks.checkpoints import START_NAME
+from selectormlp.networks.start import MOST_START, START_NAME, Start, parse_start
 from selectormlp.pipeline.settings import TrainSettings
 
 logger = logging.getLogger(__name__)
