@@ -17,7 +17,8 @@ from selectormlp.assessment.tables import write_tables
 from selectormlp.config.files import SETTINGS_NAME, write_settings
 from selectormlp.data.anndata_io import CellsSource, cells_from_adata, drop_unlisted
 from selectormlp.data.cells import Cells
-from selectormlp.data.split import SIDES, Split, split_cells
+from selectormlp.data.donors import SIDES
+from selectormlp.data.split import Split, split_cells
 from selectormlp.errors import SettingsError
 from selectormlp.evaluation.masking import MaskingCurve
 from selectormlp.files import ensure_folder, written_whole

@@ -18,7 +18,7 @@ from selectormlp.data.disk import DiskMatrix
 from selectormlp.data.expression import choose_expression
 from selectormlp.data.split import split_cells
 from selectormlp.data.split_index import SPLIT_NAME, SplitIndex, hash_names, index_for, write_split_index
-from selectormlp.errors import DataError
+from selectormlp.errors import DataError, quoted
 from selectormlp.files import written_whole
 from selectormlp.pipeline.settings import SplitSettings
 from selectormlp.results import RUN_KEY, current_run, whole_result
@@ -105,6 +105,13 @@ def _split(settings: SplitSettings, files: tuple[Path, ...]) -> SplitReport:
         name: labels.iloc[side].value_counts().reindex(classes, fill_value=0)
         for name, side in zip(SIDE_NAMES, sides, strict=True)
     }
+    unlearned = counts["train"].index[counts["train"] == 0].tolist()
+    if unlearned:
+        logger.warning(
+            "no cell of %s is in training, so nothing will be learned of such types; let more donors hold them, leave "
+            "them out (exclude_labels), or split without donors",
+            quoted(unlearned),
+        )
     for name, path, side in zip(SIDE_NAMES, files, sides, strict=True):
         logger.info("%s: %d cells of %d classes in %s", name, len(side), int((counts[name] > 0).sum()), path)
     return SplitReport(files, pd.DataFrame(counts))
