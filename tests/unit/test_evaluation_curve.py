@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from selectormlp.evaluation.counts import CountScale
+from selectormlp.data.count_scale import CountScale
 from selectormlp.evaluation.curve import default_sizes, level_off, predict_folds, summarise, variable_orders
 from selectormlp.evaluation.refit import make_classifier
 from selectormlp.evaluation.splits import make_folds

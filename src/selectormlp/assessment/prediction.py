@@ -19,7 +19,7 @@ from selectormlp.data.normalize import TARGET_SUM, Normalization, stored_values
 from selectormlp.data.panel_io import gene_column
 from selectormlp.errors import DataError, SettingsError, counted, nearest, quoted
 from selectormlp.evaluation.calibration import honest_calibration, robust_temperature
-from selectormlp.evaluation.counts import Dense, alone, count_scale, typical_total
+from selectormlp.evaluation.counts import Dense, alone, count_scale, counts_of, typical_total
 from selectormlp.evaluation.intervals import FloatArray
 from selectormlp.evaluation.refit import fit_quietly, make_classifier
 from selectormlp.evaluation.splits import Folds, thin_out
@@ -53,7 +53,7 @@ def fit_classifier_task(adata: AnnData, panel: Panel, judging: Judging, min_conf
     cells = everything.take_genes(everything.genes[columns]).dense()
     scale = count_scale(cells) if everything.is_normalized else None
     values = np.asarray(cells.X)
-    counts = values if scale is None else scale.counts(values, np.arange(cells.n_cells))
+    counts = values if scale is None else counts_of(values, scale, np.arange(cells.n_cells))
     data_hash, n_cells = hash_cells(cells), cells.n_cells
     if scale is not None:  # cells without counts say nothing, and are never labelled
         seen = counts.sum(axis=1) > 0

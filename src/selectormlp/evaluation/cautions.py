@@ -8,8 +8,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from selectormlp.data.cells import Cells, IntArray
+from selectormlp.data.count_scale import CountScale
 from selectormlp.errors import quoted
-from selectormlp.evaluation.counts import CountScale
 from selectormlp.evaluation.curve import Curve
 from selectormlp.evaluation.intervals import FloatArray
 from selectormlp.evaluation.splits import Folds

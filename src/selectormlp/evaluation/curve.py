@@ -12,7 +12,8 @@ import pandas as pd
 import scipy.sparse as sp
 
 from selectormlp.data.cells import IntArray, Matrix
-from selectormlp.evaluation.counts import CountScale, alone, typical_total
+from selectormlp.data.count_scale import CountScale
+from selectormlp.evaluation.counts import alone, counts_of, typical_total
 from selectormlp.evaluation.intervals import (
     METRICS,
     Estimate,
@@ -203,7 +204,7 @@ def predict_folds(
     for (train, test), order in zip(folds, orders, strict=True):
         learned, asked = (_dense(X[part][:, order[: sizes[-1]]]) for part in (train, test))
         if scale is not None:
-            learned, asked = scale.counts(learned, train), scale.counts(asked, test)
+            learned, asked = counts_of(learned, scale, train), counts_of(asked, scale, test)
         rows = []
         for size in sizes:
             known, new = learned[:, :size], asked[:, :size]

@@ -12,9 +12,9 @@ import pandas as pd
 import scipy.sparse as sp
 
 from selectormlp.data.cells import IntArray, Matrix, as_matrix
+from selectormlp.data.count_scale import CountScale, find_count_scale
 from selectormlp.data.normalize import LARGEST_PLAUSIBLE_LOG, stored_values
 from selectormlp.errors import SettingsError, quoted
-from selectormlp.evaluation.counts import CountScale, find_count_scale
 from selectormlp.evaluation.intervals import FloatArray
 from selectormlp.evaluation.refit import count_confusion, fit_quietly, refit_predict
 from selectormlp.evaluation.splits import Folds
