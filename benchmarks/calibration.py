@@ -1,7 +1,8 @@
 """Calibration of ``predict`` on a donor that nothing was learned from.
 
 Each donor is left out before genes are chosen; the classifier is fitted on the others, by ``fit_classifier`` with
-donors named where there are two or more, and predicts the cells of the one left out (types that the others lack do not count).
+donors named where there are two or more, and predicts the cells of the one left out (types that the
+others lack do not count).
 *Before* is what earlier versions did: counts per 10,000 of the panel, one temperature for all cells of donors left out.
 
     SELECTORMLP_DATA=FOLDER python benchmarks/calibration.py baron_human ifnb_kang2800 --genes 25

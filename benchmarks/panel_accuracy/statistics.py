@@ -23,7 +23,7 @@ class Difference:
     Attributes
     ----------
     mean
-        Over data sets, of the means over seeds and sizes.
+        Over families of data sets that share cells, of the means over their data sets, seeds and sizes.
     low, high
         Ends of the interval.
     n_data, n_families
@@ -103,11 +103,11 @@ def paired_difference(
 
 
 def mean_difference(units: pd.DataFrame) -> Difference:
-    """Average paired differences over seeds, then over data sets, with the interval.
+    """Average paired differences over seeds, then data sets, then families of them, with the interval.
 
-    The interval is Student's over families of data sets, whose means count as their number of data sets. A bootstrap
-    over ten families covers 90 %, not 95 %; with one family there is nothing but a bootstrap over seeds, which speaks
-    of those only.
+    The interval is Student's over families, each counting once. A bootstrap over ten families covers 90 %, not 95 %,
+    and so does an interval that weighs families by their data sets; with one family there is nothing but a bootstrap
+    over seeds, which speaks of those only.
 
     Parameters
     ----------
@@ -115,12 +115,10 @@ def mean_difference(units: pd.DataFrame) -> Difference:
         Columns ``family``, ``data``, ``seed``, ``difference``; one row a data set and seed.
     """
     by_data = units.groupby(["family", "data"])["difference"].mean()
-    mean = float(by_data.mean())
-    apart = (by_data - mean).groupby("family").sum()  # data sets of a family are not independent
-    n_families = len(apart)
+    by_family = by_data.groupby("family").mean()
+    mean, n_families = float(by_family.mean()), len(by_family)
     if n_families > 1:
-        error = np.sqrt(n_families / (n_families - 1) * float(np.square(apart).sum())) / len(by_data)
-        half = float(t_law.ppf(0.975, n_families - 1)) * error
+        half = float(t_law.ppf(0.975, n_families - 1) * by_family.std(ddof=1)) / np.sqrt(n_families)
         low, high = mean - half, mean + half
     else:
         low, high = np.quantile(bootstrap_means(units), [0.025, 0.975])

@@ -77,7 +77,7 @@ def match_genes(
         which = "the one gene" if len(panel) == 1 else f"none of the {len(panel)} genes"
         isnt = "cannot be found" if len(panel) == 1 else "can be found"
         spelling = spelling_hint(panel.genes, names.positions)
-        hint = f"; {spelling}" if spelling else hint
+        hint += f"; {spelling}" if spelling else ""
         raise PanelError(
             f"{which} of the panel ({quoted(panel.genes, most=3)}) {isnt} in the data, whose {len(genes):,} genes "
             f"begin with {quoted(genes[:3])}{hint}; use the same gene names, or name a column of var with second names "

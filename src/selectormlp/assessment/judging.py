@@ -276,7 +276,7 @@ def split_notes(cells: Cells, folds: Folds) -> list[str]:
         )
     if folds.dropped and n_unlearned:
         notes.append(f"In all, {folds.n_untested:,} cells are not tested.")
-    notes += donor_notes(cells, folds)
+    notes += donor_notes(cells)
     if len(folds) == 1:
         notes.append("There is one split only, so no interval over splits (split_low and split_high are empty).")
     if max(len(train) for train in folds.train) >= MOST_TRAIN - cells.n_classes and cells.n_cells > MOST_TRAIN:

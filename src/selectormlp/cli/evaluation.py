@@ -296,7 +296,7 @@ def print_compared(found: Comparison) -> None:
     over = found.splits.for_new_donors
     n_cells = counted(found.splits.n_test, "test cell", "test cells")
     lines = Table(title=f"{found.classifier} on {n_cells}; {_heading(found.splits)}", title_justify="left")
-    for column in ("panel", "genes", "accuracy", "balanced accuracy", "by its own counts", "less the first"):
+    for column in ("panel", "genes", "accuracy", "balanced accuracy", "less the first"):
         lines.add_column(column, justify="left" if column == "panel" else "right")
     less = {
         one.second: _difference(one, over)
@@ -305,9 +305,12 @@ def print_compared(found: Comparison) -> None:
     }
     for panel in found.panels:
         accuracy, balanced = f"{panel.curve.accuracy.value[-1]:.3f}", _interval(panel.curve.balanced_accuracy, -1, over)
-        own = "" if panel.alone is None else f"{panel.alone.balanced_accuracy.value[-1]:.3f}"
-        lines.add_row(escape(panel.name), str(len(panel.genes)), accuracy, balanced, own, less.get(panel.name, ""))
+        lines.add_row(escape(panel.name), str(len(panel.genes)), accuracy, balanced, less.get(panel.name, ""))
     console.print(lines)
+    alone = [f"{panel.name} {panel.alone.balanced_accuracy.value[-1]:.3f}" for panel in found.panels if panel.alone]
+    if alone:
+        text = "Balanced accuracy by the panels' own counts, as targeted assays have them"
+        console.print(escape(f"{text}: {'; '.join(alone)}"), soft_wrap=True)
     for note in found.notes:
         console.print(escape(note), soft_wrap=True)
 

@@ -12,7 +12,6 @@ from selectormlp.data.count_scale import CountScale
 from selectormlp.errors import quoted
 from selectormlp.evaluation.curve import Curve
 from selectormlp.evaluation.intervals import FloatArray
-from selectormlp.evaluation.splits import Folds
 
 SEEN = 0.05
 """Share of the cells of a type that must show a gene for the type to count as having it."""
@@ -149,27 +148,21 @@ def apart_notes(curves: Sequence[Curve]) -> list[str]:
     ]
 
 
-def donor_notes(cells: Cells, folds: Folds) -> list[str]:
-    """Name types that one donor alone has, which cannot be tested for new donors, and other types without a test."""
-    counts = cells.class_counts()
-    tested = np.bincount(cells.labels[folds.test_rows], minlength=cells.n_classes)
-    notes = []
-    alone = np.zeros(cells.n_classes, dtype=np.bool_)
-    if cells.donors is not None:
-        _, donor = np.unique(cells.donors, return_inverse=True)
-        known = cells.labels >= 0
-        table = np.zeros((cells.n_classes, int(donor.max()) + 1), dtype=np.int64)
-        np.add.at(table, (cells.labels[known], donor[known]), 1)
-        alone = (table > 0).sum(axis=1) == 1
-        if alone.any():
-            notes.append(
-                f"Types of one donor only: {_types(cells, alone, counts)}; they are not tested, and nothing is known "
-                "of how the panel does on them in other donors."
-            )
-    rest = (tested == 0) & (counts > 0) & ~alone
-    if rest.any():
-        notes.append(f"Types without a test cell: {_types(cells, rest, counts)}.")
-    return notes
+def donor_notes(cells: Cells) -> list[str]:
+    """Name the types that one donor alone has, which cannot be tested for new donors."""
+    if cells.donors is None:
+        return []
+    _, donor = np.unique(cells.donors, return_inverse=True)
+    known = cells.labels >= 0
+    table = np.zeros((cells.n_classes, int(donor.max()) + 1), dtype=np.int64)
+    np.add.at(table, (cells.labels[known], donor[known]), 1)
+    alone = (table > 0).sum(axis=1) == 1
+    if not alone.any():
+        return []
+    return [
+        f"Types of one donor only: {_types(cells, alone, cells.class_counts())}; they are not tested, and nothing is known "
+        "of how the panel does on them in other donors."
+    ]
 
 
 def _types(cells: Cells, mask: np.ndarray, counts: IntArray) -> str:

@@ -20,10 +20,8 @@ def spelling_hint(missing: Sequence[str], known: Iterable[str]) -> str:
     if not found:
         return ""
     wanted, there = found[0]
-    whose = "human" if there.isupper() and not wanted.isupper() else "mouse"
+    style = {there.upper(): ", as human genes are written", there.capitalize(): ", as mouse genes are written"}
     number = f"{len(found)} of them" if len(found) < len(missing) else f"all {len(found)}" if len(found) > 1 else "it"
     be = "is" if len(found) == 1 else "are"
-    return (
-        f"{number} {be} there in other capitals ({there} for {wanted}), as {whose} genes are written: rename them if "
-        "they are meant"
-    )
+    where = f"{number} {be} there in other capitals ({there} for {wanted}){style.get(there, '')}"
+    return f"{where}: rename them if they are meant"
