@@ -71,8 +71,8 @@ class Constraints:
             if isinstance(given, str):
                 raise SettingsError(f"{name} is the text {given!r}; expected a list of gene names: [{given!r}]")
             if given is not None:
-                object.__setattr__(self, name, tuple(map(str, given)))
-        object.__setattr__(self, "costs", dict(self.costs))
+                object.__setattr__(self, name, gene_names(given, name))
+        object.__setattr__(self, "costs", dict(zip(gene_names(self.costs, "costs"), self.costs.values(), strict=True)))
         self._check_numbers()
 
     @property
