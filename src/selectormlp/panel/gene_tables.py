@@ -54,7 +54,6 @@ MOST_ABOVE = 10
 """Lines above the header, such as titles, that are passed over."""
 
 GENE_LIKE = re.compile(r"[^\s,;|\"]+")
-"""A name without blanks, as genes have."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class GeneTable:
     genes
         Their names, in order; not empty.
     columns
-        Other columns by header (in small letters, as written), a cell a gene.
+        Other columns by header (in small letters), a cell a gene.
     ids
         Identifiers where a column holds them.
     """
@@ -278,14 +277,17 @@ def _without_header(rows: list[list[str]]) -> GeneTable:
         return GeneTable(tuple(cell for cell in rows[0] if cell))
     width = max(map(len, rows))
     rows = [[*row, *[""] * (width - len(row))] for row in rows]
+    used = [place for place in range(width) if not place or any(row[place] for row in rows)]
+    rows = [[row[place] for place in used] for row in rows]
     if _numbered(rows):  # row numbers
         rows = [row[1:] for row in rows]
         header: list[str] | None = rows[0]
     else:
         header = rows[0] if not rows[0][0] else None
     body = rows[1:]
-    named = [place for place in range(len(rows[0])) if not all(_is_number(row[place]) for row in body)]
-    if header is None and any(not _is_number(rows[0][place]) for place in range(len(rows[0])) if place not in named):
+    places = range(len(rows[0]))
+    named = [place for place in places if not _are_numbers([row[place] for row in body])]
+    if header is None and any(not _is_number(rows[0][place]) for place in places if place not in named):
         header = rows[0]  # text above numbers
     if not named:
         raise PanelError("the file holds numbers and no gene names; expected a line a gene")
@@ -325,7 +327,8 @@ def _lists(rows: list[list[str]], header: list[str] | None, named: list[int]) ->
             f"{len(named)} columns may hold genes (first line: {quoted(rows[0], most=4)}); write 'gene' above the one "
             "that does, or one gene a line"
         )
-    genes = list(dict.fromkeys(cell for column in columns for cell in column))
+    read = columns if header is not None else rows  # without a header it may be a list that was wrapped
+    genes = list(dict.fromkeys(cell for part in read for cell in part if cell))
     logger.warning(
         "no header names a column of genes: %s are read from all %d columns, %s",
         counted(len(genes), "name", "names"),
@@ -333,6 +336,10 @@ def _lists(rows: list[list[str]], header: list[str] | None, named: list[int]) ->
         "the first line included" if header is None else "below the first line, which is taken for a header",
     )
     return GeneTable(tuple(genes))
+
+
+def _are_numbers(cells: Sequence[str]) -> bool:
+    return any(cells) and all(map(_is_number, cells))
 
 
 def _is_number(cell: str) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import io
 import json
 import math
@@ -19,17 +20,23 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from selectormlp.errors import PanelError, nearest, quoted
+from selectormlp.errors import InputError, PanelError, nearest, quoted
 from selectormlp.files import written_whole
 from selectormlp.panel.explain import Explanation
 from selectormlp.panel.gene_tables import FORMULA_STARTS, GeneTable, read_gene_table
 from selectormlp.panel.panel import Panel
+from selectormlp.results import check_together, whole_result
 
 CSV_NAME, JSON_NAME, LIST_NAME = "panel.csv", "panel.json", "genes.txt"
 EXPLANATION_NAME = "explanation.csv"
 
 ZIP_MAGIC, UTF16_MARKS = b"PK\x03\x04", (b"\xff\xfe", b"\xfe\xff")
 """What workbooks begin with, and text of Excel's "Unicode text"."""
+
+PANEL_NAME = "panel"
+"""What the files of a panel are called together, as one result of a folder."""
+
+PANEL_FILES = (CSV_NAME, JSON_NAME, LIST_NAME)
 
 MOST_BYTES = 1 << 30
 """Size of the largest file read: the JSON of a panel learned on a hundred million cells is of this order."""
@@ -78,10 +85,17 @@ def write_panel(panel: Panel, folder: Path | str) -> Path:
         If the folder cannot be written to.
     """
     place = Path(folder)
-    with written_whole(place / CSV_NAME, place / JSON_NAME, place / LIST_NAME) as (table, record, plain):
-        table.write_text(_csv_text(panel), encoding="utf-8", newline="")
-        record.write_text(panel_to_json(panel), encoding="utf-8", newline="")
-        plain.write_text("".join(f"{gene}\n" for gene in panel.genes), encoding="utf-8", newline="")
+    record = panel_to_json(panel)
+    run = hashlib.sha256(record.encode()).hexdigest()[:32]  # the same panel is the same result
+    with whole_result(place, PANEL_NAME, run=run, clear=True):
+        texts = {
+            CSV_NAME: _csv_text(panel),
+            JSON_NAME: record,
+            LIST_NAME: "".join(f"{gene}\n" for gene in panel.genes),
+        }
+        with written_whole(*(place / name for name in texts)) as drafts:
+            for draft, text in zip(drafts, texts.values(), strict=True):
+                draft.write_text(text, encoding="utf-8", newline="")
     return place
 
 
@@ -111,7 +125,7 @@ def read_panel(path: Path | str) -> Panel:
     ------
     PanelError
         If the file is absent, too large, no text, or holds no panel, it cannot be told which column holds genes, or a
-        gene stands in it twice.
+        gene stands in it twice; or if the files of the panel beside it are not those that were written with it.
 
     Examples
     --------
@@ -123,11 +137,19 @@ def read_panel(path: Path | str) -> Panel:
     place = Path(path)
     text = _text_of(place)
     try:
-        if text.lstrip().startswith("{"):
-            return _from_json(text)
-        return _from_table(read_gene_table(text, suffix=place.suffix.lower()))
+        panel = _from_text(text, place.suffix.lower())
     except PanelError as error:
         raise PanelError(f"{str(place)!r}: {error}") from error
+    if place.name in PANEL_FILES:
+        try:
+            check_together(place.parent, PANEL_NAME, PANEL_FILES, repeat="'selectormlp select'")
+        except InputError as error:
+            raise PanelError(str(error)) from error
+    return panel
+
+
+def _from_text(text: str, suffix: str) -> Panel:
+    return _from_json(text) if text.lstrip().startswith("{") else _from_table(read_gene_table(text, suffix=suffix))
 
 
 def _from_table(table: GeneTable) -> Panel:

@@ -29,6 +29,7 @@ from selectormlp.pipeline.masking import select_features
 from selectormlp.pipeline.settings import CheckpointSettings, DataSettings, RunSettings, TrainSettings
 from selectormlp.pipeline.train import train_model
 from selectormlp.plots import plot_comparison, write_figure
+from selectormlp.results import whole_result
 from selectormlp.selection.ranking import rank_all_genes
 from selectormlp.selectors.registry import find_method
 
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 logger = logging.getLogger(__name__)
+
+RUN_NAME = "run"
+"""What the files of a run are called together, as one result of a folder."""
 
 TABLE_SIZES = (10, 25, 50, 100, 200)
 """Panel sizes of the closing table, beside all genes."""
@@ -100,7 +104,7 @@ def run_all(
     """
     for method in settings.methods:
         find_method(method)
-    with TextLog() as log:
+    with whole_result(out, RUN_NAME), TextLog() as log:
         cells, settings = plan_run(adata, source, settings)
         split = split_cells(
             cells.labels,
