@@ -27,7 +27,7 @@ from selectormlp.panel.panel import Panel, extend_panel
 from selectormlp.panel.provenance import Provenance
 from selectormlp.panel.rules import Rules, refuse
 from selectormlp.panel.storage import panel_to_json
-from selectormlp.selection.ranking import Ranking, rank_genes
+from selectormlp.selection.ranking import Ranking, rank_genes, warn_of_silent_genes
 from selectormlp.selection.task import PanelSource, PanelTask, check_whole
 from selectormlp.selectors.registry import find_method
 from selectormlp.versions import package_versions
@@ -75,6 +75,7 @@ def panel_of(
         Where it comes from.
     """
     choice = choose(ranking.order, rules, n_genes, markers)
+    warn_of_silent_genes(ranking, rules.genes, rules.genes[choice.positions].tolist())
     return Panel.from_choice(
         replace(choice, nested=choice.nested and ranking.nested),
         rules.genes,
@@ -134,6 +135,7 @@ def extended_panel(
         markers=markers,
         provenance=provenance,
     )
+    warn_of_silent_genes(ranking, rules.genes, extended.genes[len(panel) :])
     return replace(extended, nested=extended.nested and ranking.nested)
 
 
