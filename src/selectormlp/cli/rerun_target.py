@@ -32,9 +32,7 @@ def check_target(target: Path) -> None:
         If it is a link, holds one, or holds files that this command did not write, or that were changed since.
     """
     if target.is_symlink():
-        raise OutputError(
-            f"{str(target)!r} is a link, which 'rerun' does not follow; name a folder with --out"
-        )
+        raise OutputError(f"{str(target)!r} is a link, which 'rerun' does not follow; name a folder with --out")
     if not target.is_dir() or not any(target.iterdir()):
         return
     links = [path.relative_to(target) for path in target.rglob("*") if path.is_symlink()]
