@@ -416,4 +416,4 @@ def test_donors_that_cannot_be_left_out_are_named_and_all_their_cells_counted(ma
     assert np.isnan(found.curve.accuracy.split_low).all()
     adata.obs["kind"] = ["x", "y"] * 29 + ["x", "z"]
     found = evaluate(adata, GOOD, label_key="kind")
-    assert "1 cell is not tested, since no cell of its class was left to learn from." in found.notes
+    assert any(note.startswith("1 cell is not tested, since no cell of its class") for note in found.notes)

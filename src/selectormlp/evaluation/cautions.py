@@ -160,8 +160,8 @@ def donor_notes(cells: Cells) -> list[str]:
     if not alone.any():
         return []
     return [
-        f"Types of one donor only: {_types(cells, alone, cells.class_counts())}; they are not tested, and nothing is known "
-        "of how the panel does on them in other donors."
+        f"Types of one donor only: {_types(cells, alone, cells.class_counts())}; they are not tested, and nothing is "
+        "known of how the panel does on them in other donors."
     ]
 
 
