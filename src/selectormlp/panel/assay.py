@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-import logging
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Self
@@ -15,8 +15,6 @@ from selectormlp.config.files import NonNegative, Positive, Settings, describe, 
 from selectormlp.errors import SettingsError, nearest
 from selectormlp.moments.measurement import Measurement
 from selectormlp.panel.physics import AssayLimits
-
-logger = logging.getLogger(__name__)
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Probability = Annotated[float, Field(ge=0, lt=1)]
@@ -170,6 +168,8 @@ def make_assay(**values: object) -> Assay:
         If a value is not known, of the wrong type or out of range.
     """
     try:
-        return Assay.model_validate(values)
+        return Assay.model_validate_json(json.dumps(values))
     except ValidationError as error:
         raise SettingsError(describe(error, Assay)) from error
+    except TypeError as error:
+        raise SettingsError(f"an assay holds numbers, text and the like; {error}") from error
