@@ -17,6 +17,7 @@ def test_an_assay_comes_back_from_its_file(tmp_path):
         date="2026-11-01",
     )
     assert find_assay(str(assay.write(tmp_path / "assay.json"))) == assay
+    assert find_assay(assay.model_dump(mode="json")) == assay
 
 
 def test_yaml_is_read(tmp_path):

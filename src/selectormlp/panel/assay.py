@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -132,13 +132,13 @@ ASSAYS = {
 technology with detection efficiencies of its own."""
 
 
-def find_assay(assay: Assay | str | Path) -> Assay:
-    """Return an assay by name, from a file, or as it is.
+def find_assay(assay: Assay | str | Path | Mapping[str, object]) -> Assay:
+    """Return an assay by name, from a file or its values, or as it is.
 
     Parameters
     ----------
     assay
-        An assay, a name of ``ASSAYS``, or the path of a JSON, YAML or TOML file.
+        An assay, a name of ``ASSAYS``, the path of a JSON, YAML or TOML file, or the values of an assay by name.
 
     Raises
     ------
@@ -154,6 +154,8 @@ def find_assay(assay: Assay | str | Path) -> Assay:
         return assay
     if isinstance(assay, str) and assay in ASSAYS:
         return ASSAYS[assay]
+    if isinstance(assay, Mapping):
+        return make_assay(**assay)
     if isinstance(assay, str | Path) and Path(assay).suffix.lower() in (".json", ".yaml", ".yml", ".toml"):
         return read_settings(Assay, assay)
     raise SettingsError(f"assay={assay!r}; {nearest(str(assay), ASSAYS)}, or name a .json or .yaml file of an assay")

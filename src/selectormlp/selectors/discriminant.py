@@ -14,7 +14,7 @@ from selectormlp.moments.exchange import exchange
 from selectormlp.moments.forward import Forward, Objective
 from selectormlp.moments.measurement import Measurement, measured_moments
 from selectormlp.moments.moments import Moments
-from selectormlp.panel.assay import Assay, find_assay
+from selectormlp.panel.assay import ASSAYS, Assay, find_assay
 from selectormlp.panel.limits import Completion, Limit
 from selectormlp.selectors.closed_form import ClosedFormSelector
 
@@ -50,8 +50,9 @@ class DiscriminantSelector(ClosedFormSelector):
         Hard limits that the panel keeps, amounts by column of X: each next gene is chosen among those that still leave
         a feasible panel. Panels of different sizes are then not nested.
     assay
-        What will measure the panel: ``sequencing``, as the cells at hand; ``imaging``; the path of an assay's file; or
-        a :class:`~selectormlp.panel.assay.Assay`. Its limits are not looked at here; see ``limits``.
+        What will measure the panel: ``sequencing``, as the cells at hand; ``imaging``; the path of an assay's file; an
+        :class:`~selectormlp.panel.assay.Assay`, or its values by name. Its limits are not looked at here; see
+        ``limits``.
     refine
         Exchange chosen against unchosen genes until the criterion stops improving; panels of different sizes
         are then no longer nested. Off by default, for what it brought in refitted balanced accuracy (two data
@@ -106,7 +107,7 @@ class DiscriminantSelector(ClosedFormSelector):
         class_weights: Mapping[Any, float] | None = None,
         must_have: Sequence[int] | None = None,
         limits: Sequence[Limit] | None = None,
-        assay: Assay | str = "sequencing",
+        assay: Assay | str | Mapping[str, Any] = "sequencing",
         refine: bool = False,
         max_refine_s: float = 10.0,
         max_genes: int | None = 5000,
@@ -158,6 +159,13 @@ class DiscriminantSelector(ClosedFormSelector):
         if self.refine and measurement.failure:
             raise SettingsError("refine does not work with failing probes; set refine or the assay's failure to 0")
         return measurement
+
+    @property
+    def record_(self) -> dict[str, Any]:
+        """What provenance is to hold instead of the parameters: the values of an assay that has no name of ours."""
+        if isinstance(self.assay, str) and self.assay in ASSAYS:
+            return {}
+        return {"assay": find_assay(self.assay).model_dump(mode="json")}
 
     @property
     def _molecules(self) -> bool:

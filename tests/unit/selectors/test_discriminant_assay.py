@@ -117,3 +117,16 @@ def test_values_that_are_no_counts_are_taken_as_such_and_the_log_says_so(caplog)
         chosen = DiscriminantSelector(1, assay=Assay(efficiency=1.0)).fit(X, y)
     assert order(chosen)[0] == 2
     assert "X holds no counts" in caplog.text
+
+
+def test_select_takes_an_assay_and_provenance_holds_it():
+    import selectormlp as sm
+
+    counts, y = counts_and_labels()
+    adata = anndata.AnnData(
+        counts, obs=pd.DataFrame({"type": [f"t{code}" for code in y]}, index=map(str, range(len(y))))
+    )
+    for assay in ("imaging", MEASURED.model_dump(mode="json")):
+        panel = sm.select(adata, label_key="type", n_genes=6, method="discriminant", options={"assay": assay})
+        assert panel.provenance.settings["selector"]["assay"] == assay
+    assert len(panel) == 6
