@@ -15,6 +15,8 @@ import pandas as pd
 
 from selectormlp.data.cells import IntArray
 from selectormlp.errors import DataError, quoted
+from selectormlp.gate.archives import check_zip
+from selectormlp.gate.text import check_json
 
 logger = logging.getLogger(__name__)
 
@@ -144,9 +146,12 @@ def read_split_index(path: Path) -> SplitIndex:
     """
     if not path.exists():
         raise DataError(f"no file {str(path)!r}; run the split step first")
+    check_zip(path)
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as parts:
-            card = json.loads(str(parts["card"]))
+            text = str(parts["card"])
+            check_json(text)
+            card = json.loads(text)
             rows: IntArray = parts["rows"].astype(np.int64)
         if card["format"] != FORMAT:
             raise DataError(f"{str(path)!r} is of the format {card['format']!r}; expected {FORMAT!r}: split again")

@@ -22,6 +22,8 @@ from typing import Literal, TypeVar
 
 from selectormlp.errors import PanelError, nearest, quoted
 from selectormlp.files import written_whole
+from selectormlp.gate.files import check_regular
+from selectormlp.gate.text import check_json
 from selectormlp.panel.explain import Explanation
 from selectormlp.panel.panel import Panel
 
@@ -193,6 +195,7 @@ def write_explanation(explanation: Explanation, folder: Path | str) -> Path:
 
 
 def _text_of(place: Path) -> str:
+    check_regular(place, PanelError)
     if not place.is_file():
         if place.is_dir():
             raise PanelError(f"{str(place)!r} is a folder; name a file in it, such as {JSON_NAME!r}")
@@ -319,6 +322,7 @@ def _unpack(packed: PackedNames) -> tuple[str, ...]:
 def _from_json_list(text: str) -> Panel:
     wanted = "expected the panel.json of this package, or a list of gene names in double quotes"
     try:
+        check_json(text)
         genes = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise PanelError(f"not readable as JSON ({' '.join(str(error).split())[:160]}); {wanted}") from error

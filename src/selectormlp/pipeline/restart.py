@@ -8,7 +8,8 @@ from pathlib import Path
 
 from selectormlp.errors import SettingsError, nearest
 from selectormlp.files import is_draft
-from selectormlp.models.storage import CHECKPOINT_SUFFIX, ModelCard, checkpoint_card
+from selectormlp.models.card import ModelCard
+from selectormlp.models.storage import CHECKPOINT_SUFFIX, checkpoint_card
 from selectormlp.pipeline.settings import TrainSettings
 
 logger = logging.getLogger(__name__)

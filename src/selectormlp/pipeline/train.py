@@ -21,8 +21,9 @@ from selectormlp.data.stored_batches import Reading
 from selectormlp.errors import DataError, SettingsError, quoted
 from selectormlp.evaluation.metrics import accuracy_of, scorable_cells
 from selectormlp.files import ensure_folders, remove_drafts
+from selectormlp.models.card import ModelCard, model_card
 from selectormlp.models.model import DISPLAY_NAMES, MODEL_TYPES, Model, model_type_of
-from selectormlp.models.storage import ModelCard, model_card, save_model
+from selectormlp.models.storage import save_model
 from selectormlp.networks.placement import Placement, is_writer
 from selectormlp.networks.training import Run
 from selectormlp.pipeline.log import TextLog
