@@ -21,7 +21,7 @@ from selectormlp.selectors.registry import METHODS, Method, find_method
 
 logger = logging.getLogger(__name__)
 
-SET_HERE = ("n_features_to_select", "must_have", "candidates", "random_state", "progress")
+SET_HERE = ("n_features_to_select", "must_have", "candidates", "limits", "random_state", "progress")
 """Parameters of selectors that follow from the other arguments of :func:`rank_genes`."""
 
 UNTRUSTED = ("memory",)
