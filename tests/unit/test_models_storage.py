@@ -230,7 +230,7 @@ def put(*path, value):
     [
         (lambda card: "{", r"unusable model card \(card: Invalid JSON"),
         (lambda card: "[]", r"unusable model card \(card: Input should be an object"),
-        (put("format_version", value=2), "unusable model card .format_version: Input should be 1"),
+        (put("format_version", value=3), "unusable model card .format_version: Input should be 1 or 2"),
         (put("surprise", value=2), "unusable model card .surprise: Extra inputs are not permitted"),
         (lambda card: card.pop("genes") and None, "unusable model card .genes: Field required"),
         (put("genes", value="AB"), "unusable model card .genes: Input should be a valid"),
@@ -387,7 +387,7 @@ def test_a_checkpoint_is_a_model_too(trained, cells):
         (lambda stored: stored.pop(CARD_KEY), "holds no model card"),
         (lambda stored: stored.update({CARD_KEY: 3}), "holds no model card"),
         (lambda stored: stored.update({CARD_KEY: "3"}), "unusable model card"),
-        (lambda stored: stored.pop("state_dict"), "is not a checkpoint of this program .state_dict holds no tensors"),
+        (lambda stored: stored.pop("state_dict"), "is not a checkpoint of this program .it lacks 'state_dict'"),
         (lambda stored: stored.update(state_dict=[1]), "is not a checkpoint of this program .state_dict holds no"),
         (lambda stored: stored["state_dict"].update({"network.first.bias": "text"}), "bias is no plain tensor"),
         (lambda stored: stored["state_dict"].pop("network.first.bias"), "[Mm]issing key"),

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from selectormlp.data.cells import IntArray
+from selectormlp.data.fingerprint import fingerprint
 from selectormlp.errors import DataError, quoted
 from selectormlp.gate.archives import check_zip
 from selectormlp.gate.text import check_json
@@ -42,6 +43,9 @@ class SplitIndex:
         The label column, and the ordered class list that all sides share.
     names_hash
         Of the names of the cells in ``rows``, see :func:`hash_names`.
+    fingerprints
+        Of the files when they were split, see :func:`selectormlp.data.fingerprint.fingerprint`; none in indices of
+        earlier versions.
     """
 
     paths: tuple[Path, ...]
@@ -50,6 +54,7 @@ class SplitIndex:
     label_key: str
     classes: tuple[str, ...]
     names_hash: str
+    fingerprints: tuple[str, ...] = ()
 
     def check(self, shapes: Sequence[tuple[int, int]]) -> None:
         """Refuse files that are not those that were split.
@@ -80,6 +85,21 @@ class SplitIndex:
                 "differ); split again"
             )
 
+    def check_content(self) -> None:
+        """Refuse files that were altered, or written anew, after they were split.
+
+        Raises
+        ------
+        DataError
+            If the content of one is not what it was.
+        """
+        for path, then in zip(self.paths, self.fingerprints, strict=bool(self.fingerprints)):
+            if fingerprint(path) != then:
+                raise DataError(
+                    f"{str(path)!r} is not what it was when it was split (its content was altered, or written anew); "
+                    "put the old file back, or split again"
+                )
+
 
 def hash_names(names: Iterable[str]) -> str:
     """Hash names in their order.
@@ -104,6 +124,7 @@ def write_split_index(index: SplitIndex, file: Path) -> None:
         "label_key": index.label_key,
         "classes": index.classes,
         "names_hash": index.names_hash,
+        "fingerprints": index.fingerprints or tuple(map(fingerprint, index.paths)),
     }
     with file.open("wb") as stream:
         np.savez_compressed(stream, rows=index.rows, card=np.array(json.dumps(card)))
@@ -168,6 +189,7 @@ def read_split_index(path: Path) -> SplitIndex:
             label_key=str(card["label_key"]),
             classes=tuple(map(str, card["classes"])),
             names_hash=str(card["names_hash"]),
+            fingerprints=tuple(map(str, card.get("fingerprints", ()))),
         )
     except DataError:
         raise

@@ -29,9 +29,8 @@ from selectormlp.gate.files import check_regular
 from selectormlp.models.card import ModelCard, model_card
 from selectormlp.models.model import MODEL_TYPES, Model
 from selectormlp.models.panel_classifier import CHECKSUM_KEY, checksum_of
-from selectormlp.networks.checkpoint_state import read_checkpoint
+from selectormlp.networks.checkpoint_state import CARD_KEY, read_checkpoint
 from selectormlp.networks.mlp import SelectorNetwork
-from selectormlp.networks.module import CARD_KEY
 from selectormlp.selectors.network import NetworkSelector
 from selectormlp.selectors.svm import LinearSVM
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from selectormlp.errors import ModelFileError, SelectorMLPError
 from selectormlp.files import written_whole
-from selectormlp.networks.checkpoint_state import count, number, only_known, tensors
+from selectormlp.networks.checkpoint_state import count, number, only_known, same_tensors, tensors
 from selectormlp.networks.module import MONITORED
 
 logger = logging.getLogger(__name__)
@@ -102,12 +102,8 @@ class BestWeights(Callback):
         state = checkpoint.get("callbacks", {}).get(self.state_key, {})
         network: dict[str, Tensor] = pl_module.network.state_dict()  # type: ignore[union-attr]
         with _of_this_program():
-            best = tensors(state.get("best_weights", {}), "best_weights")
-            if best and (
-                set(best) != set(network)
-                or any(best[name].shape != own.shape or best[name].dtype != own.dtype for name, own in network.items())
-            ):
-                raise ValueError("its best weights are of another network")
+            if isinstance(state, dict) and state.get("best_weights"):
+                same_tensors(state["best_weights"], network, "best_weights")
 
 
 def _scores(row: object) -> dict[str, float]:

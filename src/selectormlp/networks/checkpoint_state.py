@@ -17,11 +17,16 @@ from torch import Tensor
 
 from selectormlp.errors import ModelFileError, quoted
 from selectormlp.gate.archives import check_zip
-from selectormlp.networks.module import CARD_KEY
+
+CARD_KEY = "selectormlp"
+"""Where the model's card stands in a checkpoint and in the metadata of a network's file."""
 
 VERSION_KEY = "pytorch-lightning_version"
 
 KNOWN = {"epoch", "global_step", VERSION_KEY, "state_dict", "loops", "callbacks", "optimizer_states", "lr_schedulers"}
+
+PROGRESS = ("epoch_progress", "epoch_loop.batch_progress", "epoch_loop.automatic_optimization.optim_progress")
+"""What Lightning must find of the loop over epochs to go on where it stopped."""
 
 CALLBACKS = ("BestWeights", "Patience", "ModelCheckpoint")
 """What the names of callbacks with a state begin with."""
@@ -87,22 +92,28 @@ def _checked(found: object) -> dict[str, Any]:
     unknown = [name for name in found if name not in KNOWN | {CARD_KEY}]
     if unknown:
         raise ValueError(f"it holds {quoted(unknown, most=3)}")
+    missing = [name for name in KNOWN if name not in found]
+    if missing:
+        raise ValueError(f"it lacks {quoted(sorted(missing), most=3)}")
     for name in ("epoch", "global_step"):
-        count(found.get(name), name)
-    version = found.get(VERSION_KEY)
+        count(found[name], name)
+    version = found[VERSION_KEY]
     if not isinstance(version, str) or not re.fullmatch(r"\d{1,4}\.\d{1,4}[\w.+-]{0,40}", version):
         raise ValueError(f"{VERSION_KEY} is no version")
-    tensors(found.get("state_dict"), "state_dict")
-    _check_loops(found.get("loops", {}), "loops")
-    callbacks = found.get("callbacks", {})
+    tensors(found["state_dict"], "state_dict")
+    _check_loops(found["loops"], "loops")
+    progress = found["loops"].get("fit_loop") if isinstance(found["loops"], dict) else None
+    if not isinstance(progress, dict) or not set(PROGRESS) <= set(progress):
+        raise ValueError("it does not say how far training had come")
+    callbacks = found["callbacks"]
     if not isinstance(callbacks, dict) or not all(
         isinstance(name, str) and name.startswith(CALLBACKS) and isinstance(state, dict)
         for name, state in callbacks.items()
     ):
         raise ValueError("its callbacks are not those of this program")
-    if found.get("lr_schedulers", []) != []:
+    if found["lr_schedulers"] != []:
         raise ValueError("it holds schedules of learning rates")
-    optimizers = found.get("optimizer_states", [])
+    optimizers = found["optimizer_states"]
     if not isinstance(optimizers, list):
         raise ValueError("its optimizers are no list")
     for state in optimizers:
@@ -184,6 +195,47 @@ def only_known(state: object, known: Iterable[str], name: str) -> dict[str, Any]
     if unknown:
         raise ValueError(f"the state of {name} holds {quoted(unknown, most=3)}")
     return state
+
+
+def same_tensors(found: object, expected: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+    """Return tensors that are of the same names, shapes and types as those expected, and finite.
+
+    Raises
+    ------
+    ValueError
+        If they are not.
+    """
+    given = tensors(found, name)
+    if set(given) != set(expected):
+        raise ValueError(f"{name} is of another network")
+    for key, own in expected.items():
+        value = given[key]
+        if value.shape != own.shape or value.dtype != own.dtype or not torch.isfinite(value).all():
+            raise ValueError(f"{name} {key} is of another shape or type, or not finite")
+    return given
+
+
+def check_optimizer_states(found: object, own: torch.optim.Optimizer) -> list[dict[str, Any]]:
+    """Return the state of AdamW for the parameters of a network, with that optimizer's settings.
+
+    PyTorch takes sizes and settings from the file as they are, and its fused code then writes where they lead.
+
+    Raises
+    ------
+    ValueError
+        If it is of other parameters.
+    """
+    parameters = own.param_groups[0]["params"]
+    if not isinstance(found, list) or len(found) != 1:
+        raise ValueError("it holds the state of another optimizer")
+    state = found[0]["state"]
+    if set(state) - set(range(len(parameters))):
+        raise ValueError("the optimizer is of another network")
+    for place, parts in state.items():
+        moments = dict.fromkeys(("exp_avg", "exp_avg_sq"), parameters[place])
+        same_tensors(parts, {"step": torch.zeros(()), **moments}, "the optimizer's")
+    settings = {name: value for name, value in own.param_groups[0].items() if name != "params"}
+    return [{"state": state, "param_groups": [{**settings, "params": list(range(len(parameters)))}]}]
 
 
 def _check_loops(value: object, name: str, depth: int = 0) -> None:

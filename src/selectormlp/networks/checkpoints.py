@@ -82,7 +82,10 @@ class RunCheckpoint(ModelCheckpoint):
 
     def state_dict(self) -> dict[str, Any]:
         """Return the names and scores of the files that are kept."""
-        return {"best_k_models": {Path(path).name: score for path, score in self.best_k_models.items()}}
+        state = super().state_dict()
+        names = {name: Path(value).name for name, value in state.items() if name.endswith("_path") and value}
+        models = {Path(path).name: score for path, score in self.best_k_models.items()}
+        return {**state, **names, "dirpath": "", "best_k_models": models}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on with those files of this run's folder that a checkpoint names.
@@ -92,9 +95,8 @@ class RunCheckpoint(ModelCheckpoint):
         ModelFileError
             If the state is not one of this program.
         """
-        own = (*super().state_dict(), "best_k_models")
         try:
-            models = only_known(state_dict, own, "checkpoints").get("best_k_models", {})
+            models = only_known(state_dict, super().state_dict(), "checkpoints").get("best_k_models", {})
             if not isinstance(models, dict) or not all(isinstance(path, str) for path in models):
                 raise ValueError("the kept checkpoints have no names")
             scores = {Path(path).name: number(score, "a score") for path, score in models.items()}
