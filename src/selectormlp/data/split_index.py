@@ -16,10 +16,17 @@ import pandas as pd
 from selectormlp.data.cells import IntArray
 from selectormlp.data.fingerprint import fingerprint
 from selectormlp.errors import DataError, quoted
+<<<<<<< HEAD
 from selectormlp.gate.archives import check_zip
 from selectormlp.gate.text import check_json
+=======
+from selectormlp.results import RUN_KEY, current_run
+>>>>>>> main
 
 logger = logging.getLogger(__name__)
+
+SPLIT_NAME = "split"
+"""What the three sides are called together, as one result of a folder."""
 
 SUFFIX = ".index.npz"
 """What the name of an index file ends with: ``adata_train.index.npz``."""
@@ -116,7 +123,7 @@ def hash_names(names: Iterable[str]) -> str:
 
 
 def write_split_index(index: SplitIndex, file: Path) -> None:
-    """Write an index file."""
+    """Write an index file; it carries the run that it is of."""
     card = {
         "format": FORMAT,
         "paths": [str(path.absolute()) for path in index.paths],
@@ -124,7 +131,11 @@ def write_split_index(index: SplitIndex, file: Path) -> None:
         "label_key": index.label_key,
         "classes": index.classes,
         "names_hash": index.names_hash,
+<<<<<<< HEAD
         "fingerprints": index.fingerprints or tuple(map(fingerprint, index.paths)),
+=======
+        RUN_KEY: current_run(),
+>>>>>>> main
     }
     with file.open("wb") as stream:
         np.savez_compressed(stream, rows=index.rows, card=np.array(json.dumps(card)))

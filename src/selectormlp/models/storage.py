@@ -31,6 +31,12 @@ from selectormlp.models.model import MODEL_TYPES, Model
 from selectormlp.models.panel_classifier import CHECKSUM_KEY, checksum_of
 from selectormlp.networks.checkpoint_state import CARD_KEY, read_checkpoint
 from selectormlp.networks.mlp import SelectorNetwork
+<<<<<<< HEAD
+=======
+from selectormlp.networks.module import CARD_KEY
+from selectormlp.networks.start import START_KEY, Start, parse_start
+from selectormlp.selectors.classifier import ClassifyingSelector
+>>>>>>> main
 from selectormlp.selectors.network import NetworkSelector
 from selectormlp.selectors.svm import LinearSVM
 
@@ -182,6 +188,14 @@ def load_model(path: Path | str, *, model_type: str | None = None) -> Model:
             f"or --model_type {model.model_type}"
         )
     return model
+
+
+def checkpoint_start(path: Path) -> Start | None:
+    """Read when the run of a checkpoint began; None if the file is damaged."""
+    try:
+        return parse_start(_checkpoint(path)[1].get(START_KEY))
+    except ModelFileError:
+        return None
 
 
 def checkpoint_card(path: Path) -> ModelCard:

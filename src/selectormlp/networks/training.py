@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -32,6 +31,7 @@ from selectormlp.networks.mlp import NetworkSpec, SelectorNetwork
 from selectormlp.networks.module import MONITORED, ClassifierModule, TrainingSpec
 from selectormlp.networks.placement import Placement, check_started
 from selectormlp.networks.threads import threads_worth
+from selectormlp.quiet import quiet_warnings
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +52,8 @@ class Run:
         Folders of this run alone: ``metrics.csv`` and TensorBoard's events; the checkpoints.
     card
         JSON that identifies the model, kept in every checkpoint.
+    start
+        JSON that says when the run began, kept in every checkpoint too.
     resume_from
         Checkpoint to continue from, or None.
     save_top_k, save_last
@@ -63,6 +65,7 @@ class Run:
     log_dir: Path
     checkpoint_dir: Path
     card: str
+    start: str = ""
     resume_from: Path | None = None
     save_top_k: int = 3
     save_last: bool = True
@@ -89,6 +92,79 @@ class TrainedNetwork:
     best_epoch: int | None
 
 
+<<<<<<< HEAD
+=======
+class BestWeights(Callback):
+    """Keeps the history and the weights of the best epoch; both travel in the checkpoints."""
+
+    def __init__(self, metrics_csv: Path | None, *, log_every: int) -> None:
+        self.metrics_csv = metrics_csv
+        self.log_every = log_every
+        self.rows: list[dict[str, float]] = []
+        self.best_score = -np.inf
+        self.best_epoch = 0
+        self.best_weights: dict[str, Tensor] = {}
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """One row an epoch."""
+        return pd.DataFrame(self.rows)
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Take note of the epoch that was just scored."""
+        epoch = trainer.current_epoch + 1
+        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        self.rows.append({"epoch": epoch, **metrics})
+        if metrics[MONITORED] > self.best_score:
+            self.best_score, self.best_epoch = metrics[MONITORED], epoch
+            weights = pl_module.network.state_dict()  # type: ignore[union-attr]
+            self.best_weights = {name: value.detach().cpu().clone() for name, value in weights.items()}
+        if self.metrics_csv is not None and trainer.is_global_zero:
+            with written_whole(self.metrics_csv, at_once=True, flush=False) as (draft,):  # each epoch, hundreds of them
+                self.history.to_csv(draft, index=False)
+        if epoch % self.log_every == 0 or epoch == trainer.max_epochs:
+            logger.info(
+                "epoch %d of %s: mean per-class accuracy %.3f (validation), %.3f (training); loss %.3f, %.3f",
+                epoch,
+                trainer.max_epochs,
+                metrics[MONITORED],
+                metrics["train_mean_per_class_accuracy"],
+                metrics["val_loss"],
+                metrics["train_loss"],
+            )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint must hold for this to go on."""
+        return {
+            "rows": self.rows,
+            "best_score": self.best_score,
+            "best_epoch": self.best_epoch,
+            "best_weights": self.best_weights,
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        for name, value in state_dict.items():
+            setattr(self, name, value)
+
+
+class Patience(EarlyStopping):
+    """Stops after so many epochs without a better validation score.
+
+    On resuming, the patience is the one asked for now, not the checkpoint's, and a run that had come to its end
+    stays there.
+    """
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        super().load_state_dict({**state_dict, "patience": self.patience})
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:  # noqa: ARG002
+        """Stop before the first epoch if patience had run out."""
+        trainer.should_stop = self.wait_count >= self.patience
+
+
+>>>>>>> main
 def train_network(
     X: Matrix | StoredMatrix,
     labels: IntArray,
@@ -145,12 +221,11 @@ def train_network(
     """
     on_one_device = range(min(1, torch.cuda.device_count()))
     products = training.batch_size * network.n_genes * network.hidden_sizes[0]
-    with _quiet_lightning(), threads_worth(products), torch.random.fork_rng(on_one_device), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="lightning")
-        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    with threads_worth(products), torch.random.fork_rng(on_one_device), _quiet_lightning():
         torch.default_generator.manual_seed(training.seed)
         weights = None if class_weights is None else torch.from_numpy(class_weights)
         module = ClassifierModule(SelectorNetwork(network), training, weights, run.card if run else "")
+        module.start = run.start if run else ""
         best = BestWeights(run.log_dir / "metrics.csv" if run else None, log_every=max(1, training.max_epochs // 10))
         started = Started()
         trainer = _build_trainer(training, best, started, validates=validation is not None, run=run, progress=progress)
@@ -270,7 +345,8 @@ def _quiet_lightning() -> Iterator[None]:
     for name in names:
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
-        yield
+        with quiet_warnings(module="lightning"), quiet_warnings(message=".*does not have many workers.*"):
+            yield
     finally:
         for name, level in before.items():
             logging.getLogger(name).setLevel(level)
