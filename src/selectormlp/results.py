@@ -33,6 +33,10 @@ from selectormlp.files import (
     remove,
     written_whole,
 )
+from selectormlp.gate.archives import check_zip
+from selectormlp.gate.files import read_start
+from selectormlp.gate.hdf5 import check_hdf5
+from selectormlp.gate.text import check_json
 from selectormlp.locks import is_being_written, only_writer
 
 logger = logging.getLogger(__name__)
@@ -304,12 +308,14 @@ def carried_run(path: Path) -> str | None:
         if path.suffix == ".h5ad":
             import h5py
 
+            check_hdf5(path)
             with h5py.File(path) as file:
                 value = file["uns"][RUN_KEY][()]
                 return value.decode() if isinstance(value, bytes) else str(value)
         if path.suffix == ".npz":
             import numpy as np
 
+            check_zip(path)
             with path.open("rb") as stream, np.load(stream, allow_pickle=False) as parts:
                 run = json.loads(str(parts["card"])).get(RUN_KEY)
                 return None if run is None else str(run)
@@ -333,8 +339,9 @@ def _manifest(folder: Path, name: str) -> Manifest | None:
 def _json(file: Path) -> dict[str, Any] | None:
     """Read a small file of ours; None if it is absent, and {} if it is something else."""
     try:
-        with file.open("rb") as stream:
-            found = json.loads(stream.read(MOST_BYTES))
+        text = read_start(file, MOST_BYTES).decode()
+        check_json(text)
+        found = json.loads(text)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Promise: no version with a hole that reaches strangers' files is allowed, neither as a pin nor by the lower bounds."""
+"""Promise: no version with a hole that reaches a stranger's file is allowed, as a pin or by the lower bounds."""
 
 import tomllib
 from pathlib import Path

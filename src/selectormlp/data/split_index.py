@@ -16,12 +16,9 @@ import pandas as pd
 from selectormlp.data.cells import IntArray
 from selectormlp.data.fingerprint import fingerprint
 from selectormlp.errors import DataError, quoted
-<<<<<<< HEAD
 from selectormlp.gate.archives import check_zip
 from selectormlp.gate.text import check_json
-=======
 from selectormlp.results import RUN_KEY, current_run
->>>>>>> main
 
 logger = logging.getLogger(__name__)
 
@@ -131,11 +128,8 @@ def write_split_index(index: SplitIndex, file: Path) -> None:
         "label_key": index.label_key,
         "classes": index.classes,
         "names_hash": index.names_hash,
-<<<<<<< HEAD
         "fingerprints": index.fingerprints or tuple(map(fingerprint, index.paths)),
-=======
         RUN_KEY: current_run(),
->>>>>>> main
     }
     with file.open("wb") as stream:
         np.savez_compressed(stream, rows=index.rows, card=np.array(json.dumps(card)))

@@ -31,12 +31,7 @@ from selectormlp.models.model import MODEL_TYPES, Model
 from selectormlp.models.panel_classifier import CHECKSUM_KEY, checksum_of
 from selectormlp.networks.checkpoint_state import CARD_KEY, read_checkpoint
 from selectormlp.networks.mlp import SelectorNetwork
-<<<<<<< HEAD
-=======
-from selectormlp.networks.module import CARD_KEY
 from selectormlp.networks.start import START_KEY, Start, parse_start
-from selectormlp.selectors.classifier import ClassifyingSelector
->>>>>>> main
 from selectormlp.selectors.network import NetworkSelector
 from selectormlp.selectors.svm import LinearSVM
 

@@ -49,7 +49,7 @@ class BestWeights(Callback):
             weights = pl_module.network.state_dict()  # type: ignore[union-attr]
             self.best_weights = {name: value.detach().cpu().clone() for name, value in weights.items()}
         if self.metrics_csv is not None and trainer.is_global_zero:
-            with written_whole(self.metrics_csv) as (draft,):
+            with written_whole(self.metrics_csv, at_once=True, flush=False) as (draft,):  # each epoch, hundreds of them
                 self.history.to_csv(draft, index=False)
         if epoch % self.log_every == 0 or epoch == trainer.max_epochs:
             logger.info(

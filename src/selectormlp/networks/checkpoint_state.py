@@ -17,6 +17,7 @@ from torch import Tensor
 
 from selectormlp.errors import ModelFileError, quoted
 from selectormlp.gate.archives import check_zip
+from selectormlp.networks.start import MOST_START, START_KEY
 
 CARD_KEY = "selectormlp"
 """Where the model's card stands in a checkpoint and in the metadata of a network's file."""
@@ -89,7 +90,7 @@ def read_checkpoint(place: Path) -> dict[str, Any]:
 def _checked(found: object) -> dict[str, Any]:
     if not isinstance(found, dict) or not isinstance(found.get(CARD_KEY), str):
         raise ValueError("it holds no model card")
-    unknown = [name for name in found if name not in KNOWN | {CARD_KEY}]
+    unknown = [name for name in found if name not in KNOWN | {CARD_KEY, START_KEY}]
     if unknown:
         raise ValueError(f"it holds {quoted(unknown, most=3)}")
     missing = [name for name in KNOWN if name not in found]
@@ -97,6 +98,9 @@ def _checked(found: object) -> dict[str, Any]:
         raise ValueError(f"it lacks {quoted(sorted(missing), most=3)}")
     for name in ("epoch", "global_step"):
         count(found[name], name)
+    start = found.get(START_KEY, "")
+    if not isinstance(start, str) or len(start) > MOST_START:
+        raise ValueError("it does not say when its run began")
     version = found[VERSION_KEY]
     if not isinstance(version, str) or not re.fullmatch(r"\d{1,4}\.\d{1,4}[\w.+-]{0,40}", version):
         raise ValueError(f"{VERSION_KEY} is no version")

@@ -23,7 +23,6 @@ from typing import Literal, TypeVar
 from selectormlp.errors import InputError, PanelError, nearest, quoted
 from selectormlp.files import written_whole
 from selectormlp.gate.files import check_regular
-from selectormlp.gate.text import check_json
 from selectormlp.panel.explain import Explanation
 from selectormlp.panel.gene_tables import FORMULA_STARTS, GeneTable, read_gene_table
 from selectormlp.panel.panel import Panel
@@ -306,23 +305,6 @@ def _unpack(packed: PackedNames) -> tuple[str, ...]:
     return names
 
 
-<<<<<<< HEAD
-def _from_json_list(text: str) -> Panel:
-    wanted = "expected the panel.json of this package, or a list of gene names in double quotes"
-    try:
-        check_json(text)
-        genes = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise PanelError(f"not readable as JSON ({' '.join(str(error).split())[:160]}); {wanted}") from error
-    if not isinstance(genes, list) or not all(isinstance(gene, str) for gene in genes):
-        raise PanelError(f"the JSON holds a {type(genes).__name__}, and not of names only; {wanted}")
-    if not genes:
-        raise PanelError(f"the JSON list is empty; {wanted}")
-    return Panel(tuple(gene.strip() for gene in genes))
-
-
-=======
->>>>>>> main
 def _from_json(text: str) -> Panel:
     from pydantic import TypeAdapter, ValidationError
 

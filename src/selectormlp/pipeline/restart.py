@@ -8,20 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from selectormlp.errors import SettingsError, nearest
-<<<<<<< HEAD
-from selectormlp.files import is_draft
-from selectormlp.models.card import ModelCard
-from selectormlp.models.storage import CHECKPOINT_SUFFIX, checkpoint_card
-=======
 from selectormlp.files import is_draft, written_whole
-from selectormlp.models.storage import (
-    CHECKPOINT_SUFFIX,
-    ModelCard,
-    checkpoint_card,
-    checkpoint_start,
-)
+from selectormlp.models.card import ModelCard
+from selectormlp.models.storage import CHECKPOINT_SUFFIX, checkpoint_card, checkpoint_start
 from selectormlp.networks.start import MOST_START, START_NAME, Start, parse_start
->>>>>>> main
 from selectormlp.pipeline.settings import TrainSettings
 
 logger = logging.getLogger(__name__)
