@@ -21,7 +21,7 @@ def train(folder, max_epochs, resume_from=None):
     labels = np.arange(24) % 2
     network = NetworkSpec(n_genes=N_GENES, n_classes=2, hidden_sizes=(4, 3, 2))
     training = TrainingSpec(max_epochs=max_epochs, batch_size=8, device="cpu", patience=50, seed=0)
-    run = Run(folder / "logs", folder / "checkpoints", json.dumps({"card": 1}), resume_from, save_top_k=2)
+    run = Run(folder / "logs", folder / "checkpoints", json.dumps({"card": 1}), resume_from=resume_from, save_top_k=2)
     return train_network(X, labels, network, training, validation=(X, labels), run=run)
 
 
