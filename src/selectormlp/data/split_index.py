@@ -18,7 +18,8 @@ from selectormlp.data.fingerprint import fingerprint
 from selectormlp.errors import DataError, quoted
 from selectormlp.gate.archives import check_zip
 from selectormlp.gate.text import check_json
-from selectormlp.results import RUN_KEY, current_run
+from selectormlp.manifests import RUN_KEY
+from selectormlp.results import current_run
 
 logger = logging.getLogger(__name__)
 
