@@ -12,9 +12,11 @@ import pandas as pd
 
 from selectormlp.data.anndata_io import cells_from_adata, drop_unlisted, warn_of_rare_types
 from selectormlp.data.cells import Cells, Matrix
+from selectormlp.data.fingerprints import fingerprints_of
 from selectormlp.data.hashing import hash_cells
 from selectormlp.data.panel_io import gene_column, unlabelled_cells, write_gene_results
 from selectormlp.data.stored import StoredCells
+from selectormlp.data.symbols import named_by_symbol, other_names, stored_genes
 from selectormlp.errors import PanelError, SettingsError, UnknownGenesError, nearest, quoted
 from selectormlp.moments.stream import balanced_cell_weights, moments_of
 from selectormlp.moments.variable import check_memory, gene_variances, most_variable
@@ -26,7 +28,7 @@ from selectormlp.panel.panel import Panel, extend_panel
 from selectormlp.panel.provenance import Provenance
 from selectormlp.panel.rules import Rules, refuse
 from selectormlp.panel.storage import panel_to_json
-from selectormlp.selection.ranking import Ranking, rank_genes
+from selectormlp.selection.ranking import Ranking, rank_genes, warn_of_silent_genes
 from selectormlp.selection.task import PanelSource, PanelTask, check_whole
 from selectormlp.selectors.registry import find_method
 from selectormlp.versions import package_versions
@@ -45,9 +47,9 @@ def select_task(adata: AnnData, task: PanelTask, n_genes: int) -> Panel:
     cells, ids = _read(adata, task.source)
     rules = _resolve(adata, cells, task.source, task.constraints, n_genes).restricted()
     ranking, markers = _rank(adata, cells, rules, task, n_genes)
-    origin = provenance_of(cells, task, ranking, {"n_genes": n_genes}, data_hash=hash_cells(cells))
+    origin = provenance_of(cells, task, ranking, {"n_genes": n_genes}, data_hash=hash_cells(cells), whole=cells)
     panel = panel_of(rules, ranking, markers, n_genes, ids=ids, provenance=origin)
-    _write_results(adata, panel, rules, ranking)
+    _write_results(adata, panel, rules, ranking, task.source)
     return panel
 
 
@@ -74,6 +76,7 @@ def panel_of(
         Where it comes from.
     """
     choice = choose(ranking.order, rules, n_genes, markers)
+    warn_of_silent_genes(ranking, rules.genes, rules.genes[choice.positions].tolist())
     return Panel.from_choice(
         replace(choice, nested=choice.nested and ranking.nested),
         rules.genes,
@@ -91,9 +94,9 @@ def extend_task(adata: AnnData, panel: Panel, task: PanelTask, n_new: int) -> Pa
     rules = rules_beside(panel, _resolve(adata, cells, task.source, task.constraints), task.constraints, n_new)
     ranking, markers = _rank(adata, cells, rules, task, rules.n_existing + n_new)
     size = {"n_new": n_new, "extended": list(panel.genes)}
-    origin = provenance_of(cells, task, ranking, size, data_hash=hash_cells(cells))
+    origin = provenance_of(cells, task, ranking, size, data_hash=hash_cells(cells), whole=cells)
     extended = extended_panel(panel, rules, ranking, markers, n_new, ids=ids, provenance=origin)
-    _write_results(adata, extended, rules, ranking)
+    _write_results(adata, extended, rules, ranking, task.source)
     return extended
 
 
@@ -133,6 +136,7 @@ def extended_panel(
         markers=markers,
         provenance=provenance,
     )
+    warn_of_silent_genes(ranking, rules.genes, extended.genes[len(panel) :])
     return replace(extended, nested=extended.nested and ranking.nested)
 
 
@@ -172,13 +176,20 @@ def _read(adata: AnnData, source: PanelSource) -> tuple[Cells, pd.Series | None]
     else:
         cells = drop_unlisted(cells_from_adata(adata, source.labelled(source.label_key)))
         warn_of_rare_types(cells)
+    cells = named_by_symbol(cells, adata, source.gene_name_key)
     return cells, gene_ids(adata, source, cells.genes)
 
 
 def gene_ids(adata: AnnData, source: PanelSource, genes: pd.Index[str]) -> pd.Series | None:
-    """Return the identifier of each gene, indexed by name, where a column of ``var`` is named that holds them."""
-    key = source.gene_id_key
-    return None if key is None else pd.Series(gene_column(adata, key, genes), index=genes)
+    """Return the identifier of each gene, indexed by name.
+
+    It is that of the column of ``var`` that is named for them, else the name in the data where symbols are shown; None
+    without either.
+    """
+    key, stored = source.gene_id_key, stored_genes(adata, genes, source.gene_name_key)
+    if key is not None:
+        return pd.Series(gene_column(adata, key, stored), index=genes)
+    return None if stored.equals(genes) else pd.Series(stored, index=genes)
 
 
 def _resolve(
@@ -204,8 +215,7 @@ def resolve_rules(
     SettingsError
         If some are not there or constraints clash; a column of ``var`` that knows the names is offered.
     """
-    key = source.gene_name_key
-    aliases = None if key is None else gene_column(adata, key, genes)
+    aliases = other_names(adata, genes, source.gene_name_key)
     try:
         return constraints.resolve(genes, n_genes=n_genes, aliases=aliases, mean_expression=mean_expression)
     except UnknownGenesError as error:
@@ -255,10 +265,31 @@ def _target(adata: AnnData, cells: Cells, task: PanelTask) -> Matrix | None:
 
 
 def provenance_of(
-    cells: Cells | StoredCells, task: PanelTask, ranking: Ranking, size: Mapping[str, object], *, data_hash: str
+    cells: Cells | StoredCells,
+    task: PanelTask,
+    ranking: Ranking,
+    size: Mapping[str, object],
+    *,
+    data_hash: str,
+    whole: Cells | StoredCells,
 ) -> Provenance:
-    """Write down how a ranking was learned; ``size`` says how large the panel was to be."""
+    """Write down how a ranking was learned.
+
+    Parameters
+    ----------
+    cells
+        Those that it was learned on.
+    task, ranking
+        How, and what came of it.
+    size
+        How large the panel was to be.
+    data_hash
+        Of all cells.
+    whole
+        All cells, with all their genes.
+    """
     source = asdict(task.source)
+    rows = None if cells is whole else np.sort(whole.names.get_indexer(cells.names))
     return Provenance(
         method=task.method,
         settings={
@@ -273,6 +304,7 @@ def provenance_of(
         data_hash=data_hash,
         label_key=task.source.label_key,
         cells=tuple(cells.names),
+        fingerprints=fingerprints_of(whole, rows).to_text(),
     )
 
 
@@ -280,18 +312,19 @@ def _unit(cells: Cells | StoredCells) -> str:
     return "log1p of counts per 10,000" if cells.is_normalized else "as in the matrix that was read"
 
 
-def _write_results(adata: AnnData, panel: Panel, rules: Rules, ranking: Ranking) -> None:
+def _write_results(adata: AnnData, panel: Panel, rules: Rules, ranking: Ranking, source: PanelSource) -> None:
     """Write the panel into ``var`` and ``uns``; genes are found by the names that the data have for them."""
     places = np.full(len(rules.genes), np.nan)
     for place, positions in enumerate(rules.names.find(panel.genes).values(), start=1):
         places[positions] = place
     scores = np.where(np.isfinite(ranking.scores), ranking.scores, np.nan).astype(np.float64)
+    stored = stored_genes(adata, rules.genes, source.gene_name_key)
     write_gene_results(
         adata,
         {
-            "selectormlp_selected": pd.Series(~np.isnan(places), index=rules.genes),
-            "selectormlp_rank": pd.Series(places, index=rules.genes),
-            "selectormlp_score": pd.Series(scores, index=rules.genes),
+            "selectormlp_selected": pd.Series(~np.isnan(places), index=stored),
+            "selectormlp_rank": pd.Series(places, index=stored),
+            "selectormlp_score": pd.Series(scores, index=stored),
         },
         {"panel": panel_to_json(panel)},
     )
