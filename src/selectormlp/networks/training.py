@@ -32,6 +32,7 @@ from selectormlp.networks.mlp import NetworkSpec, SelectorNetwork
 from selectormlp.networks.module import MONITORED, ClassifierModule, TrainingSpec
 from selectormlp.networks.placement import Placement, check_started
 from selectormlp.networks.threads import threads_worth
+from selectormlp.networks.watch import Finite, cannot_fit
 
 logger = logging.getLogger(__name__)
 
@@ -204,7 +205,8 @@ def train_network(
     Raises
     ------
     SettingsError
-        If there are fewer devices than asked for, another number of processes was started, or a batch has fewer than
+        If the training diverges, a run that is continued has done more epochs than asked for, there are fewer devices
+        than asked for, another number of processes was started, or a batch has fewer than
         two cells for each.
     DataError
         If cells cannot be read.
@@ -232,6 +234,8 @@ def train_network(
                 ckpt_path=str(run.resume_from) if run and run.resume_from else None,
                 weights_only=True,
             )
+        except MisconfigurationException as error:
+            raise cannot_fit(error, training.max_epochs, run.resume_from if run else None) from error
         except SystemExit:  # what Lightning makes of an interruption from the keyboard
             raise KeyboardInterrupt from None
     trained = module.network.cpu().eval()
@@ -277,7 +281,7 @@ def _scored_part(
 def _build_trainer(
     training: TrainingSpec, best: BestWeights, *, validates: bool, run: Run | None, progress: bool
 ) -> L.Trainer:
-    callbacks: list[Callback] = []
+    callbacks: list[Callback] = [Finite(training.lr)]
     if validates:
         callbacks.append(best)
         if training.patience is not None:
