@@ -26,11 +26,15 @@ from selectormlp.evaluation.result import Splits
 from selectormlp.evaluation.splits import BoolArray, Dropped, Folds, make_folds
 from selectormlp.selection.recipe import Verdict
 from selectormlp.selection.task import MOST_SEED, PanelSource, check_whole
+from selectormlp.values import settle
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
 logger = logging.getLogger(__name__)
+
+MOST_NAMED = 10
+"""Types that a note names."""
 
 MOST_TRAIN = 20_000
 """Cells that a classifier learns from in one split; with more, each fit of 100 genes takes several seconds."""
@@ -68,10 +72,11 @@ class Judging:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        settle(self)
         refitter_of(self.classifier)
         check_whole("n_splits", self.n_splits, least=2)
         check_whole("seed", self.seed, least=0, most=MOST_SEED)
-        if not 0 < self.confidence < 1:
+        if not isinstance(self.confidence, int | float) or not 0 < self.confidence < 1:
             raise SettingsError(
                 f"confidence is {self.confidence!r}; expected a number above 0 and below 1, such as 0.95"
             )
@@ -231,7 +236,8 @@ def split_notes(cells: Cells, folds: Folds) -> list[str]:
     if n_unlearned:
         notes.append(
             f"{counted(n_unlearned, 'cell is', 'cells are')} not tested, since no cell of "
-            f"{'its' if n_unlearned == 1 else 'their'} class was left to learn from."
+            f"{'its' if n_unlearned == 1 else 'their'} class was left to learn from: "
+            f"{_named_classes(cells, folds)}."
         )
     if folds.dropped and n_unlearned:
         notes.append(f"In all, {folds.n_untested:,} cells are not tested.")
@@ -240,6 +246,16 @@ def split_notes(cells: Cells, folds: Folds) -> list[str]:
     if max(len(train) for train in folds.train) >= MOST_TRAIN - cells.n_classes and cells.n_cells > MOST_TRAIN:
         notes.append(f"Classifiers learned from a random {MOST_TRAIN:,} cells in each split.")
     return notes
+
+
+def _named_classes(cells: Cells, folds: Folds) -> str:
+    """Name classes of which cells are not tested; those that are in no score at all come first."""
+    tested = np.bincount(cells.labels[folds.test_rows], minlength=cells.n_classes)
+    parts = [
+        f"{cells.classes[code]!r} ({'all' if not tested[code] else f'{number:,}'} of its cells)"
+        for code, number in sorted(folds.unlearned, key=lambda part: tested[part[0]] > 0)
+    ]
+    return ", ".join(parts[:MOST_NAMED]) + (f" and {len(parts) - MOST_NAMED} more" if len(parts) > MOST_NAMED else "")
 
 
 def _dropped_note(cells: Cells, part: Dropped) -> str:
