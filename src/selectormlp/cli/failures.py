@@ -31,8 +31,11 @@ def exit_code(command: Callable[[], int | None]) -> int:
     """
     try:
         return command() or 0
-    except (KeyboardInterrupt, typer.Abort):
+    except KeyboardInterrupt:
         return _interrupted()
+    except typer.Abort:  # the end of the input, where a question was to be answered
+        _say("aborted")
+        return 1
     except SelectorMLPError as error:
         return refuse(str(error))
     except MemoryError as error:
