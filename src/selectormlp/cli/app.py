@@ -16,6 +16,7 @@ from selectormlp.cli import settings as settings_commands
 from selectormlp.cli.failures import INTERRUPTED, REFUSED, exit_code, refuse
 from selectormlp.cli.options import DataFiles, ExcludeLabel, Layer, Normalize, Out, Quiet, SeedFlag
 from selectormlp.cli.settings import PrintConfig, UsageError, given_flags, print_settings, require
+from selectormlp.cli.stopping import watch_signals
 from selectormlp.cli.streams import tolerant_streams
 from selectormlp.errors import nearest
 
@@ -344,6 +345,7 @@ def _in_streams() -> int:
 
 
 def _command() -> int | None:
+    watch_signals()
     try:
         code: int | None = app(standalone_mode=False, prog_name="selectormlp")
     except UsageError as error:

@@ -11,6 +11,7 @@ from importlib.metadata import version
 
 import typer
 
+from selectormlp.cli.stopping import was_stopped
 from selectormlp.errors import SelectorMLPError, printable
 
 REFUSED = 2
@@ -36,17 +37,17 @@ def exit_code(command: Callable[[], int | None]) -> int:
     except typer.Abort:  # the end of the input, where a question was to be answered
         _say("aborted")
         return 1
-    except SelectorMLPError as error:
+    except Exception as error:
+        return _interrupted() if was_stopped() or _holds_interruption(error) else _failed(error)
+
+
+def _failed(error: Exception) -> int:
+    if isinstance(error, SelectorMLPError | OSError):
         return refuse(str(error))
-    except MemoryError as error:
+    if isinstance(error, MemoryError):
         detail = f" ({error})" if str(error) else ""
         return refuse(f"out of memory{detail}; use fewer cells or genes, --lazy where it exists, or a larger machine")
-    except OSError as error:
-        return refuse(str(error))
-    except Exception as error:  # the last net
-        if _was_interrupted(error):
-            return _interrupted()
-        return _unforeseen(error)
+    return _unforeseen(error)  # the last net
 
 
 def refuse(message: str) -> int:
@@ -64,7 +65,7 @@ def _interrupted() -> int:
     return INTERRUPTED
 
 
-def _was_interrupted(error: BaseException | None) -> bool:
+def _holds_interruption(error: BaseException | None) -> bool:
     """Whether a library has wrapped an interruption in an error of its own."""
     while error is not None:
         if isinstance(error, KeyboardInterrupt):
