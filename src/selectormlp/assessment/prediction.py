@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import scipy.sparse as sp
 
 from selectormlp.assessment.genes import find_panel_genes, match_genes
@@ -17,6 +18,7 @@ from selectormlp.data.expression import choose_expression
 from selectormlp.data.hashing import hash_cells
 from selectormlp.data.normalize import TARGET_SUM, Normalization, stored_values
 from selectormlp.data.panel_io import gene_column
+from selectormlp.data.symbols import shown_names, stored_genes
 from selectormlp.errors import DataError, SettingsError, counted, nearest, quoted
 from selectormlp.evaluation.calibration import honest_calibration, robust_temperature
 from selectormlp.evaluation.counts import Dense, alone, count_scale, counts_of, typical_total
@@ -50,6 +52,7 @@ def fit_classifier_task(adata: AnnData, panel: Panel, judging: Judging, min_conf
     everything, aliases = read_for_judging(adata, source)
     check_class_names(everything.classes)
     columns, _ = match_genes(panel, everything.genes, aliases)
+    names = stored_genes(adata, everything.genes[columns], source.gene_name_key)
     cells = everything.take_genes(everything.genes[columns]).dense()
     scale = count_scale(cells) if everything.is_normalized else None
     values = np.asarray(cells.X)
@@ -74,7 +77,7 @@ def fit_classifier_task(adata: AnnData, panel: Panel, judging: Judging, min_conf
     shares = counts[rows] / np.maximum(counts[rows].sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
     return PanelClassifier(
         ClassifierCard(
-            genes=list(map(str, cells.genes)),
+            genes=list(map(str, names)),
             classes=list(cells.classes),
             label_key=str(source.label_key),
             layer=source.layer,
@@ -147,7 +150,7 @@ def predict_task(
             len(expression.genes),
         )
         X = expression.normalized()
-    aliases = None if gene_name_key is None else gene_column(adata, gene_name_key, expression.genes)
+    aliases = _second_names(adata, expression.genes, gene_name_key)
     places, present = find_panel_genes(card.genes, expression.genes, aliases, partial=partial)
     X = as_matrix(X[:, places])
     if card.is_counts:
@@ -156,6 +159,14 @@ def predict_task(
     found = classifier.predict(X, names, min_confidence=min_confidence, present=present)
     _say_what_is_unsure(found, classifier)
     return found
+
+
+def _second_names(adata: AnnData, genes: pd.Index[str], key: str | None) -> pd.Index[Any] | None:
+    """Return a second name of each gene: of the column asked for, else a symbol where identifiers name the genes."""
+    if key is not None:
+        return gene_column(adata, key, genes)
+    found = shown_names(adata)
+    return None if found is None else found.shown[found.stored.get_indexer(genes)]
 
 
 def _say_what_is_unsure(found: Predictions, classifier: PanelClassifier) -> None:

@@ -20,6 +20,7 @@ from scipy.special import log_softmax
 from selectormlp.data.cells import IntArray, Matrix
 from selectormlp.errors import DataError, ModelFileError
 from selectormlp.files import written_whole
+from selectormlp.gate.files import check_regular
 from selectormlp.models.classifier_card import ClassifierCard, check_confidence
 from selectormlp.models.novelty import Novelty
 from selectormlp.models.partial import MissingGenes, draw_cells, fill_in
@@ -302,6 +303,7 @@ def _dense(X: Matrix) -> FloatArray:
 def _existing(place: Path) -> Path:
     """Return the file, or that of its name with the suffix that :meth:`PanelClassifier.save` adds."""
     for candidate in (place, place.with_name(place.name + SUFFIX)):
+        check_regular(candidate, ModelFileError)
         if candidate.is_file():
             return candidate
     raise ModelFileError(f"no classifier {str(place)!r}; 'selectormlp evaluate … --model FILE{SUFFIX}' writes one")
