@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from selectormlp.errors import PanelError
+from selectormlp.values import settle
 
 GIVEN = "given"
 """Method of a panel that was not chosen here but read from a list."""
@@ -49,6 +50,9 @@ class Provenance:
         Column of cell types that it was learned from, or None.
     cells
         Names of the cells that it was learned on, each once; empty where unknown.
+    fingerprints
+        What these cells express, by which they are known again; see :mod:`selectormlp.data.fingerprints`. Empty where
+        unknown, as in panels of older releases.
 
     Raises
     ------
@@ -63,8 +67,10 @@ class Provenance:
     data_hash: str | None = None
     label_key: str | None = None
     cells: tuple[str, ...] = ()
+    fingerprints: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
+        settle(self)
         try:
             settings = json.loads(json.dumps(self.settings, allow_nan=False))
         except (TypeError, ValueError, RecursionError) as error:
