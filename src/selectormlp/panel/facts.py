@@ -153,6 +153,18 @@ class GeneFacts:
         return aligned
 
 
+def fact_name(header: str) -> str:
+    """Return the name in ``COLUMNS`` that a header stands for, or the header itself.
+
+    Examples
+    --------
+    >>> fact_name("Num_Probesets"), fact_name("Tissue of origin")
+    ('n_probes', 'Tissue of origin')
+    """
+    folded = _folded(header)
+    return next((name for name, column in COLUMNS.items() if folded in column.headers), header)
+
+
 def _number(text: str) -> float | None:
     if not text or text.casefold() in ("na", "nan", "n/a", "-"):
         return math.nan
