@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import lightning as L  # noqa: N812  # the name that Lightning users expect
 import numpy as np
@@ -13,12 +15,16 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassConfusionMatrix
 
-from selectormlp.networks.devices import seed_device
+from selectormlp.devices import AnyDevice, seed_device
 from selectormlp.networks.losses import Penalty, gene_penalty
 from selectormlp.networks.mlp import SelectorNetwork
 
 MONITORED = "val_mean_per_class_accuracy"
 """What chooses the best epoch."""
+
+Precision = Literal["tf32", "bf16"]
+
+PRECISIONS: tuple[str, ...] = get_args(Precision)
 
 CARD_KEY = "selectormlp"
 """Where a checkpoint holds the model's card (genes, classes, settings) as JSON."""
@@ -44,6 +50,13 @@ class TrainingSpec:
         Decides the initial weights, the order of the cells, the noise and the dropout.
     device
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    precision
+        Of the matrix products: None for float32; ``"tf32"`` for float32 whose products a GPU may round to 10 bits;
+        ``"bf16"`` for bfloat16 with float32 weights.
+    memory_gb
+        Most memory of a GPU (10⁹ bytes) that the cells may take, to stay there; None for half of it.
+    resident
+        Whether all cells are put on the device before the training. None: on one GPU, where they fit.
     """
 
     penalty: Penalty | None = "L1"
@@ -55,7 +68,21 @@ class TrainingSpec:
     shuffle: bool = True
     patience: int | None = None
     seed: int = 0
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    device: AnyDevice = "auto"
+    precision: Precision | None = None
+    memory_gb: float | None = None
+    resident: bool | None = None
+
+
+@contextmanager
+def tf32_products(precision: Precision | None) -> Iterator[None]:
+    """Let float32 products be rounded to TF32 for a while, where that is asked for; otherwise refuse it."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def step_seed(seed: int, step: int, rank: int = 0) -> int:
@@ -132,15 +159,35 @@ class ClassifierModule(L.LightningModule):
             return self.network.first.weight.new_zeros(())
         return self.spec.alpha * gene_penalty(self.network.gates.weight, self.spec.penalty)
 
+    def seed_step(self, step: int) -> None:
+        """Let the noise and dropout that come next be those of a step."""
+        seed_device(self.device, step_seed(self.spec.seed, step, self.global_rank))
+
+    def logits(self, cells: Tensor) -> Tensor:
+        """Score the classes, in the precision asked for, shape (n_cells, n_classes), float32."""
+        if self.spec.precision != "bf16":
+            scored: Tensor = self.network(cells)
+            return scored
+        with torch.autocast(cells.device.type, torch.bfloat16, cache_enabled=False):  # a graph must not hold the cache
+            scored = self.network(cells)
+        return scored.float()
+
+    def loss(self, cells: Tensor, labels: Tensor) -> Tensor:
+        """Return the loss of one batch: cells (n_cells, n_genes), labels (n_cells,)."""
+        return F.cross_entropy(self.logits(cells), labels, weight=self.class_weights) + self.penalty()
+
     def training_step(self, batch: tuple[Tensor, Tensor], _batch_idx: int) -> Tensor:
         """Return the loss of one batch, with noise and dropout of the step's own seed."""
-        seed_device(self.device, step_seed(self.spec.seed, self.global_step, self.global_rank))
-        cells, labels = batch
-        return F.cross_entropy(self.network(cells), labels, weight=self.class_weights) + self.penalty()
+        self.seed_step(self.global_step)
+        return self.loss(*batch)
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Step, then bring clamped gene weights back into their range."""
         super().optimizer_step(*args, **kwargs)
+        self.project()
+
+    def project(self) -> None:
+        """Bring clamped gene weights back into their range."""
         if self.network.gates is not None:
             self.network.gates.project()
 
@@ -148,7 +195,7 @@ class ClassifierModule(L.LightningModule):
         """Count one batch of the validation (0) or training (1) cells."""
         cells, labels = batch
         score = self.train_score if dataloader_idx else self.val_score
-        score.update(self.network(cells), labels)
+        score.update(self.logits(cells), labels)
 
     def on_validation_epoch_end(self) -> None:
         """Log the scores of both sets; the penalty is part of the loss, as in training."""
