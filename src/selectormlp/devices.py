@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
@@ -17,6 +19,9 @@ Device: TypeAlias = Literal["auto", "cpu", "cuda"]
 
 AnyDevice: TypeAlias = Literal["auto", "cpu", "cuda", "mps"]
 """Those on which Lightning trains too."""
+
+Precision: TypeAlias = Literal["tf32", "bf16"]
+"""How products may be rounded for speed, where that is asked for."""
 
 WORTH_DEVICE = 5e10
 """Multiplications from which a GPU pays: about a second of two cores, which is what starting CUDA takes."""
@@ -35,6 +40,8 @@ class Work:
         Steps, each of which waits for the one before.
     products
         Multiplications a step, about.
+    n_bytes
+        Memory that is needed on the device at once, where that may be more than it has.
 
     Examples
     --------
@@ -44,6 +51,7 @@ class Work:
 
     n_steps: int
     products: float
+    n_bytes: int = 0
 
     @classmethod
     def of_training(cls, *, n_steps: int, batch_size: int, n_inputs: int, n_hidden: int) -> Work:
@@ -104,9 +112,9 @@ def choose_device(name: AnyDevice, work: Work, *, what: str, known: tuple[str, .
     found = _found_device(known)
     if found == "cpu":
         return found
-    chosen = found if work.is_worth_a_device else "cpu"
+    chosen = found if work.is_worth_a_device and _fits(found, work) else "cpu"
     logger.info(
-        "%s on %s: %.1g multiplications in %d step(s); a GPU is used from %.0e in all and %.0e a step",
+        "%s on %s: %.1g multiplications in %d step(s); a GPU is used from %.0e in all and %.0e a step, where they fit",
         what,
         chosen,
         work.n_steps * work.products,
@@ -117,10 +125,26 @@ def choose_device(name: AnyDevice, work: Work, *, what: str, known: tuple[str, .
     return chosen
 
 
+def _fits(device: AnyDevice, work: Work) -> bool:
+    """Tell whether half of a GPU's memory is enough."""
+    return device != "cuda" or work.n_bytes <= torch.cuda.get_device_properties(0).total_memory / 2
+
+
 def _found_device(known: tuple[str, ...]) -> AnyDevice:
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if "mps" in known and torch.backends.mps.is_available() else "cpu"
+
+
+@contextmanager
+def rounded_products(precision: Precision | None) -> Iterator[None]:
+    """Let float32 products be rounded to TF32 for a while, where that is asked for; otherwise see that none is."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def seed_device(device: torch.device, seed: int) -> None:

@@ -123,16 +123,22 @@ def moments_of_chunks(
         If no cell has a class.
     """
     moments: Moments | None = None
-    for X, codes in chunks:
-        known = codes >= 0
-        if known.any():
-            if not known.all():
-                X, codes = X[known], codes[known]
-            part = _moments_of_chunk(as_float(X), codes, cell_weights, within, total)
-            moments = part if moments is None else merge_into(moments, part)
+    for X, codes in labelled_chunks(chunks):
+        part = _moments_of_chunk(X, codes, cell_weights, within, total)
+        moments = part if moments is None else merge_into(moments, part)
     if moments is None:
         raise DataError("no cell has a class; at least one labelled cell is needed")
     return moments
+
+
+def labelled_chunks(chunks: Iterable[tuple[AnyMatrix, IntArray]]) -> Iterator[tuple[AnyMatrix, IntArray]]:
+    """Leave out cells without a class, and chunks without any other; the values become float32 or float64."""
+    for X, codes in chunks:
+        known = codes >= 0
+        if known.all() and len(known):
+            yield as_float(X), codes
+        elif known.any():
+            yield as_float(X[known]), codes[known]
 
 
 def as_float(X: AnyMatrix) -> AnyMatrix:

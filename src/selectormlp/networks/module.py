@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 import lightning as L  # noqa: N812  # the name that Lightning users expect
 import numpy as np
@@ -15,16 +13,12 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassConfusionMatrix
 
-from selectormlp.devices import AnyDevice, seed_device
+from selectormlp.devices import AnyDevice, Precision, seed_device
 from selectormlp.networks.losses import Penalty, gene_penalty
 from selectormlp.networks.mlp import SelectorNetwork
 
 MONITORED = "val_mean_per_class_accuracy"
 """What chooses the best epoch."""
-
-Precision = Literal["tf32", "bf16"]
-
-PRECISIONS: tuple[str, ...] = get_args(Precision)
 
 CARD_KEY = "selectormlp"
 """Where a checkpoint holds the model's card (genes, classes, settings) as JSON."""
@@ -72,17 +66,6 @@ class TrainingSpec:
     precision: Precision | None = None
     memory_gb: float | None = None
     resident: bool | None = None
-
-
-@contextmanager
-def tf32_products(precision: Precision | None) -> Iterator[None]:
-    """Let float32 products be rounded to TF32 for a while, where that is asked for; otherwise refuse it."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
 
 
 def step_seed(seed: int, step: int, rank: int = 0) -> int:

@@ -24,12 +24,13 @@ from selectormlp.data.batches import Share
 from selectormlp.data.cells import IntArray, Matrix
 from selectormlp.data.stored import StoredMatrix
 from selectormlp.data.stored_batches import Reading
+from selectormlp.devices import rounded_products
 from selectormlp.errors import SettingsError
 from selectormlp.files import written_whole
 from selectormlp.networks.checkpoints import WholeCheckpoints, checkpoint_callbacks
 from selectormlp.networks.loading import LoadedSides, device_for, load_sides, resident_data
 from selectormlp.networks.mlp import NetworkSpec, SelectorNetwork
-from selectormlp.networks.module import MONITORED, ClassifierModule, TrainingSpec, tf32_products
+from selectormlp.networks.module import MONITORED, ClassifierModule, TrainingSpec
 from selectormlp.networks.placement import Placement, check_started
 from selectormlp.networks.resident_module import ResidentModule
 from selectormlp.networks.threads import threads_worth
@@ -217,7 +218,7 @@ def train_network(
     with (
         _quiet_lightning(),
         threads_worth(products),
-        tf32_products(training.precision),
+        rounded_products(training.precision),
         torch.random.fork_rng(drawn_on),
         warnings.catch_warnings(),
     ):

@@ -13,17 +13,21 @@ import numpy as np
 
 from selectormlp.data.cells import UNKNOWN_CLASS, IntArray
 from selectormlp.data.stored import StoredCells, StoredMatrix
+from selectormlp.devices import AnyDevice, Device, Work, check_device, choose_device
 from selectormlp.errors import SettingsError
-from selectormlp.moments.dask import Workers, stored_moments, stored_variances
+from selectormlp.moments.dask import Workers, stored_moments, stored_variances, uses_cluster
 from selectormlp.moments.forward import Forward, Objective, forward_select
 from selectormlp.moments.moments import FloatArray, Moments
-from selectormlp.moments.stream import AnyMatrix, balanced_cell_weights, moments_of
+from selectormlp.moments.on_device import moments_on_device, stored_moments_on_device, work_of_moments
+from selectormlp.moments.stream import AnyMatrix, balanced_cell_weights, moments_of, row_chunks
 from selectormlp.moments.variable import check_memory, gene_variances, most_variable
 from selectormlp.selectors.base import GeneSelector, order_by_score
 from selectormlp.selectors.columns import checked_columns
 from selectormlp.selectors.labels import class_importance, encode_labels
 
 logger = logging.getLogger(__name__)
+
+COVARIANCES = "computing covariances"
 
 
 class ClosedFormSelector(GeneSelector):
@@ -38,11 +42,14 @@ class ClosedFormSelector(GeneSelector):
         ranked after them by variance, with score 0.
     is_nested_
         Whether the ranking is that of every smaller panel, too.
+    device_
+        Where the covariances were computed: ``"cpu"`` or ``"cuda"``; not there after ``fit_moments``.
     """
 
     must_have: Sequence[int] | None
     max_genes: int | None
     max_memory_gb: float
+    device: Device
     class_weights: Mapping[Any, float] | None = None
 
     _within: ClassVar[bool] = False
@@ -121,6 +128,7 @@ class ClosedFormSelector(GeneSelector):
 
     def _fit_passes(self, cells: _Passes, importance: FloatArray) -> Self:
         n_genes = self.n_features_in_
+        check_device(self.device)
         must_have = checked_columns("must_have", self.must_have, n_genes)
         counts = np.bincount(cells.codes[cells.codes >= 0], minlength=len(importance)).astype(np.int64)
         cell_weights = balanced_cell_weights(counts, importance)
@@ -136,7 +144,11 @@ class ClosedFormSelector(GeneSelector):
             )
         n_pairs = math.comb(len(importance), 2) if self._within else 0
         check_memory(len(self.candidates_), self._within + self._total, self.max_memory_gb, n_pairs=n_pairs)
-        moments = cells.moments(self.candidates_, cell_weights, within=self._within, total=self._total)
+        work = work_of_moments(len(cells.codes), len(self.candidates_), self._within + self._total)
+        self.device_ = cells.device(self.device, work)
+        moments = cells.moments(
+            self.candidates_, cell_weights, within=self._within, total=self._total, device=self.device_
+        )
         self._select(moments, variances, must_have)
         return self
 
@@ -171,7 +183,11 @@ class _Passes(Protocol):
 
     def variances(self, cell_weights: FloatArray) -> FloatArray: ...
 
-    def moments(self, columns: IntArray, cell_weights: FloatArray, *, within: bool, total: bool) -> Moments: ...
+    def device(self, asked: Device, work: Work) -> AnyDevice: ...
+
+    def moments(
+        self, columns: IntArray, cell_weights: FloatArray, *, within: bool, total: bool, device: AnyDevice
+    ) -> Moments: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,9 +198,18 @@ class _MatrixPasses:
     def variances(self, cell_weights: FloatArray) -> FloatArray:
         return gene_variances(self.X, self.codes, cell_weights)
 
-    def moments(self, columns: IntArray, cell_weights: FloatArray, *, within: bool, total: bool) -> Moments:
+    def device(self, asked: Device, work: Work) -> AnyDevice:
+        return choose_device(asked, work, what=COVARIANCES)
+
+    def moments(
+        self, columns: IntArray, cell_weights: FloatArray, *, within: bool, total: bool, device: AnyDevice
+    ) -> Moments:
         few = self.X if len(columns) == self.X.shape[1] else self.X[:, columns]
-        return moments_of(few, self.codes, cell_weights=cell_weights, within=within, total=total)
+        kept: dict[str, Any] = {"cell_weights": cell_weights, "within": within, "total": total}
+        if device == "cpu":
+            return moments_of(few, self.codes, **kept)
+        chunks = ((few[rows], self.codes[rows]) for rows in row_chunks(few))
+        return moments_on_device(chunks, **kept, device=device)
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,8 +221,27 @@ class _StoredPasses:
     def variances(self, cell_weights: FloatArray) -> FloatArray:
         return stored_variances(self.X, self.codes, cell_weights=cell_weights, workers=self.workers)
 
-    def moments(self, columns: IntArray, cell_weights: FloatArray, *, within: bool, total: bool) -> Moments:
+    def device(self, asked: Device, work: Work) -> AnyDevice:
+        if not uses_cluster(self.workers):
+            return choose_device(asked, work, what=COVARIANCES)
+        if asked == "cuda":
+            logger.info("the Dask cluster computes the covariances, on CPUs")
+        return "cpu"
+
+    def moments(
+        self, columns: IntArray, cell_weights: FloatArray, *, within: bool, total: bool, device: AnyDevice
+    ) -> Moments:
         few = self.X if len(columns) == self.X.shape[1] else self.X.take_genes(columns)
-        return stored_moments(
-            few, self.codes, cell_weights=cell_weights, within=within, total=total, workers=self.workers
+        kept: dict[str, Any] = {"cell_weights": cell_weights, "within": within, "total": total}
+        if device == "cpu":
+            return stored_moments(few, self.codes, **kept, workers=self.workers)
+        workers = self.workers
+        return stored_moments_on_device(
+            few,
+            self.codes,
+            **kept,
+            device=device,
+            n_threads=workers.n_threads,
+            on_start=workers.on_start,
+            on_block=workers.on_block,
         )

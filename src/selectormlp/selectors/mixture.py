@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
+from selectormlp.devices import Device
 from selectormlp.moments.discriminant import Criterion, DiscriminantObjective
 from selectormlp.moments.mixture import MixtureObjective
 from selectormlp.moments.moments import Moments
@@ -34,6 +35,9 @@ class MixtureSelector(ClosedFormSelector):
         None: all.
     max_memory_gb
         Refuse to start if the covariances would take more (10⁹ bytes).
+    device
+        Where covariances are computed: ``"auto"`` (CUDA where there is any and the work is large enough for it),
+        ``"cpu"`` or ``"cuda"``.
 
     Attributes
     ----------
@@ -79,6 +83,7 @@ class MixtureSelector(ClosedFormSelector):
         must_have: Sequence[int] | None = None,
         max_genes: int | None = 5000,
         max_memory_gb: float = 8.0,
+        device: Device = "auto",
     ) -> None:
         self.n_features_to_select = n_features_to_select
         self.weight = weight
@@ -90,6 +95,7 @@ class MixtureSelector(ClosedFormSelector):
         self.must_have = must_have
         self.max_genes = max_genes
         self.max_memory_gb = max_memory_gb
+        self.device = device
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn which genes matter.

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from selectormlp.devices import AnyDevice
-from selectormlp.networks.module import Precision
+from selectormlp.devices import AnyDevice, Precision
 from selectormlp.selectors.network import NetworkSelector
 
 

@@ -12,12 +12,12 @@ from sklearn.utils.class_weight import compute_class_weight
 from selectormlp.data.cells import IntArray, Matrix, as_matrix
 from selectormlp.data.stored import StoredCells, StoredMatrix
 from selectormlp.data.stored_batches import Reading
-from selectormlp.devices import AnyDevice
+from selectormlp.devices import AnyDevice, Precision
 from selectormlp.errors import DataError, SettingsError, quoted
 from selectormlp.networks.gates import SELECTOR_TYPES, SelectorType
 from selectormlp.networks.losses import PENALTIES, Penalty
 from selectormlp.networks.mlp import NetworkSpec, SelectorNetwork, predict_logits
-from selectormlp.networks.module import PRECISIONS, Precision, TrainingSpec
+from selectormlp.networks.module import TrainingSpec
 from selectormlp.networks.training import Run, train_network
 from selectormlp.selectors.base import seed_from
 from selectormlp.selectors.classifier import ClassifyingSelector, FloatArray, ProbabilitiesMixin, encode
@@ -250,7 +250,7 @@ class NetworkSelector(NetworkClassifier):
             "selector_type": (self.selector_type, SELECTOR_TYPES),
             "penalty": (self.penalty, (*PENALTIES, None)),
             "device": (self.device, get_args(AnyDevice)),
-            "precision": (self.precision, (*PRECISIONS, None)),
+            "precision": (self.precision, (*get_args(Precision), None)),
         }
         for name, (value, valid) in choices.items():
             if value not in valid:

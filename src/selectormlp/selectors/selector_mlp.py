@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from selectormlp.devices import AnyDevice
+from selectormlp.devices import AnyDevice, Precision
 from selectormlp.networks.gates import SelectorType
 from selectormlp.networks.losses import Penalty
-from selectormlp.networks.module import Precision
 from selectormlp.selectors.network import NetworkSelector
 
 
