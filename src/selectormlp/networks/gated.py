@@ -167,7 +167,7 @@ class GatedTraining:
         ]
         if gates is not None:
             groups.append({"params": list(gates.parameters()), "lr": gate_learning_rate})
-        self.optimiser = torch.optim.Adam(groups, lr=annealing.learning_rate)
+        self.optimiser = torch.optim.Adam(groups, lr=annealing.learning_rate, fused=device.type == "cuda" or None)
         n_cells = task.cells.n_cells
         drawn = task.n_free * (gates.weight.shape[0] if isinstance(gates, KHotMask) else 1)
         batch = min(annealing.batch_size, n_cells)
@@ -176,10 +176,10 @@ class GatedTraining:
         self.batch_size = batch // self.n_masks * self.n_masks
         self._waiting = np.empty(0, dtype=np.int64)
 
-    def step(self, temperature: float | None, penalty: float = 0.0) -> float:
-        """Take one step down loss + penalty · expected number of open gates; return the loss.
+    def step(self, temperature: float | None, penalty: float = 0.0) -> Tensor:
+        """Take one step down loss + penalty · expected number of open gates; return the loss, a scalar.
 
-        Without a temperature all gates are open.
+        Without a temperature all gates are open. The loss stays on the device, so that nothing waits for it.
         """
         rows = self._next_rows()
         mask = None
@@ -192,7 +192,7 @@ class GatedTraining:
         self.optimiser.zero_grad()
         whole.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
-        return float(loss.detach())
+        return loss.detach()
 
     def _next_rows(self) -> IntArray:
         while len(self._waiting) < self.batch_size:
