@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from selectormlp.config.files import read_settings
 from selectormlp.data.anndata_files import read_adata
 from selectormlp.data.anndata_io import CellsSource, cells_from_adata
 from selectormlp.data.cells import Cells, IntArray
@@ -28,10 +29,9 @@ from selectormlp.data.split import split_cells
 from selectormlp.evaluation.masking import masking_curve, masking_sizes
 from selectormlp.evaluation.refit import count_confusion, make_classifier, refit_predict
 from selectormlp.files import written_whole
+from selectormlp.pipeline.settings import SplitSettings, TrainSettings
+from selectormlp.pipeline.train import build_selector
 from selectormlp.selectors.classifier import ClassifyingSelector
-from selectormlp.workflow.settings import SplitSettings, TrainSettings
-from selectormlp.workflow.settings_files import read_settings
-from selectormlp.workflow.train import build_selector
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 DATA_SETS = ("mop_dot_500g", "cite_cbmc_2000g")

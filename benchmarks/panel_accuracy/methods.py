@@ -15,8 +15,8 @@ import pandas as pd
 from panel_accuracy.peers import PEERS
 from panel_accuracy.protocol import Learning
 from selectormlp.data.cells import Cells, IntArray
+from selectormlp.selection.ranking import rank_genes
 from selectormlp.selectors.registry import METHODS
-from selectormlp.workflow.ranking import rank_genes
 
 THROUGH_US: Mapping[str, tuple[str, str, str]] = {
     "t-test": ("markers", "scanpy", "t-test of each class against the rest, genes of each class in turn"),

@@ -11,9 +11,9 @@ from selectormlp.errors import SettingsError
 from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.explain import Explanation
 from selectormlp.panel.panel import Panel
-from selectormlp.workflow.panel_task import PanelLike, PanelSource, PanelTask, as_panel
-from selectormlp.workflow.panels import explain_task, extend_task, select_task
-from selectormlp.workflow.stored_panels import extend_from_files, select_from_files
+from selectormlp.selection.panels import explain_task, extend_task, select_task
+from selectormlp.selection.stored_panels import extend_from_files, select_from_files
+from selectormlp.selection.task import PanelLike, PanelSource, PanelTask, as_panel
 
 if TYPE_CHECKING:
     from anndata import AnnData

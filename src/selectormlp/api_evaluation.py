@@ -7,20 +7,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from selectormlp.data.anndata_io import check_adata
+from selectormlp.assessment.comparison import compare_task, named_panels
+from selectormlp.assessment.evaluation import Extras, evaluate_task, robustness_task
+from selectormlp.assessment.judging import Judging
+from selectormlp.assessment.prediction import fit_classifier_task, predict_task
+from selectormlp.assessment.stability import Repetition, source_of, stability_task
+from selectormlp.data.expression import check_adata
 from selectormlp.data.normalize import Normalization
 from selectormlp.evaluation.compare import Comparison
 from selectormlp.evaluation.result import Evaluation
 from selectormlp.evaluation.robustness import Plan, Robustness
 from selectormlp.evaluation.stability import Stability
 from selectormlp.models.panel_classifier import PanelClassifier, Predictions, load_classifier
-from selectormlp.workflow.comparison import compare_task, named_panels
-from selectormlp.workflow.evaluation import Extras, evaluate_task, robustness_task
-from selectormlp.workflow.judging import Judging
-from selectormlp.workflow.panel_task import PanelLike, PanelSource, as_panel
-from selectormlp.workflow.prediction import fit_classifier_task, predict_task
-from selectormlp.workflow.reselection import require_recipe
-from selectormlp.workflow.stability import Repetition, source_of, stability_task
+from selectormlp.selection.recipe import require_recipe
+from selectormlp.selection.task import PanelLike, PanelSource, as_panel
 
 if TYPE_CHECKING:
     from anndata import AnnData

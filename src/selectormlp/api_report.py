@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from selectormlp.assessment.evaluation import expression_task
+from selectormlp.assessment.judging import Judging
+from selectormlp.assessment.reporting import N_SPLITS, Reporting, report_task
 from selectormlp.data.normalize import Normalization
 from selectormlp.evaluation.expression import Expression
-from selectormlp.workflow.evaluation import expression_task
-from selectormlp.workflow.judging import Judging
-from selectormlp.workflow.panel_task import PanelLike, PanelSource, as_panel
-from selectormlp.workflow.reporting import N_SPLITS, Reporting, report_task
+from selectormlp.selection.task import PanelLike, PanelSource, as_panel
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -427,7 +427,7 @@ def test_bad_test_files_are_refused(refused, trained):
 
 def test_results_that_could_not_be_written_are_not_computed(refused, settings_file, trained, monkeypatch):
     (trained / "taken").write_text("")
-    monkeypatch.setattr("selectormlp.workflow.feature_selection.masking_curve", None)
+    monkeypatch.setattr("selectormlp.pipeline.masking.masking_curve", None)
     config = settings_file(SELECT | {"results_dir": "taken/results"})
     line = refused("feature_selection", "--quiet", "--config", config)[-1]
     assert "cannot write to the folder 'taken/results'" in line
@@ -470,7 +470,7 @@ def test_an_interruption_leaves_with_its_own_code(cli, monkeypatch, failure, cod
     def stop(*_, **__):
         raise failure
 
-    monkeypatch.setattr("selectormlp.workflow.settings_files.read_settings", stop)
+    monkeypatch.setattr("selectormlp.config.files.read_settings", stop)
     outcome = cli("train")
     assert outcome.code in code
     assert "Traceback" not in outcome.err

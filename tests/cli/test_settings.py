@@ -7,13 +7,13 @@ import jsonschema
 import pytest
 
 import selectormlp as sm
+from selectormlp.cli.kinds import KINDS, find_kind
+from selectormlp.cli.rerun import recorded_settings
+from selectormlp.config.files import read_settings, schema_of, settings_text
 from selectormlp.errors import SettingsError
 from selectormlp.panel.storage import read_panel
-from selectormlp.workflow.kinds import KINDS, find_kind
-from selectormlp.workflow.panel_settings import SelectSettings
-from selectormlp.workflow.rerun import recorded_settings
-from selectormlp.workflow.settings import TrainSettings
-from selectormlp.workflow.settings_files import read_settings, schema_of, settings_text
+from selectormlp.pipeline.settings import TrainSettings
+from selectormlp.selection.settings import SelectSettings
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SAME = {

@@ -12,6 +12,9 @@ import scipy.sparse as sp
 import yaml
 
 from fuzz import mutate
+from selectormlp.cli.kinds import KINDS, find_kind
+from selectormlp.cli.rerun import recorded_settings
+from selectormlp.config.files import read_settings, settings_text
 from selectormlp.data.anndata_files import read_adata
 from selectormlp.data.anndata_io import CellsSource, cells_from_adata
 from selectormlp.data.anndata_lazy import open_adata, stored_cells
@@ -21,9 +24,6 @@ from selectormlp.models.storage import load_model, save_model
 from selectormlp.panel.panel import Panel
 from selectormlp.panel.provenance import Provenance
 from selectormlp.panel.storage import read_costs, read_panel
-from selectormlp.workflow.kinds import KINDS, find_kind
-from selectormlp.workflow.rerun import recorded_settings
-from selectormlp.workflow.settings_files import read_settings, settings_text
 
 GENES = tuple(f"g{i}" for i in range(6))
 

@@ -78,8 +78,8 @@ def die_while_renaming(suffix: str, nth: int, after: bool) -> None:
 
 
 def train(job: dict) -> None:
-    from selectormlp.workflow import train as step
-    from selectormlp.workflow.settings import TrainSettings
+    from selectormlp.pipeline import train as step
+    from selectormlp.pipeline.settings import TrainSettings
 
     step.write_figure = lambda path, draw: path.touch()
     kill = job.get("kill") or {}
@@ -95,7 +95,7 @@ def train(job: dict) -> None:
 
 def main() -> None:
     import selectormlp.networks.training
-    import selectormlp.workflow.train  # noqa: F401  # so that every run finds them imported
+    import selectormlp.pipeline.train  # noqa: F401  # so that every run finds them imported
 
     for line in sys.stdin:
         child = os.fork()

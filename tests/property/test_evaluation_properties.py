@@ -6,6 +6,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from selectormlp.assessment.genes import match_genes
 from selectormlp.errors import DataError, PanelError
 from selectormlp.evaluation.compare import measure_overlap
 from selectormlp.evaluation.hierarchy import measure_hierarchy
@@ -13,7 +14,6 @@ from selectormlp.evaluation.refit import count_confusion
 from selectormlp.evaluation.splits import make_folds
 from selectormlp.evaluation.stability import consistency
 from selectormlp.panel.panel import Panel
-from selectormlp.workflow.panel_genes import match_genes
 
 SEEDS = st.integers(0, 2**32 - 1)
 

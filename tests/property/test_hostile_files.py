@@ -11,13 +11,13 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from selectormlp.assessment.tables import safe_table
+from selectormlp.cli.kinds import KINDS, find_kind
+from selectormlp.config.files import parse_yaml, read_settings
 from selectormlp.data.anndata_io import CellsSource, cells_from_adata
 from selectormlp.data.cells import as_matrix
 from selectormlp.errors import DataError, SelectorMLPError
 from selectormlp.panel.storage import FORMULA_STARTS, read_costs, read_panel
-from selectormlp.workflow.kinds import KINDS, find_kind
-from selectormlp.workflow.settings_files import parse_yaml, read_settings
-from selectormlp.workflow.tables import safe_table
 
 words = st.text(max_size=12)
 values = st.recursive(

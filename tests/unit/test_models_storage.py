@@ -20,9 +20,9 @@ from selectormlp.errors import DataError, ModelFileError, OutputError
 from selectormlp.models.model import MODEL_TYPES, Model, model_type_of
 from selectormlp.models.storage import find_model_file, load_model, save_model
 from selectormlp.networks.module import CARD_KEY
-from selectormlp.workflow.log import TextLog
-from selectormlp.workflow.settings import TrainSettings
-from selectormlp.workflow.train import train_model
+from selectormlp.pipeline.log import TextLog
+from selectormlp.pipeline.settings import TrainSettings
+from selectormlp.pipeline.train import train_model
 
 SOURCE = CellsSource("cell_type")
 TINY = {"hidden_sizes": (8, 5), "max_epochs": 2, "batch_size": 32, "lr": 0.01, "device": "cpu", "random_state": 0}

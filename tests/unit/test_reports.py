@@ -13,15 +13,15 @@ import pandas as pd
 import pytest
 
 import selectormlp as sm
+from selectormlp.assessment.judging import Judging
+from selectormlp.assessment.reporting import Reporting, find_out
 from selectormlp.errors import OutputError, SettingsError
 from selectormlp.reports import render, write_report
 from selectormlp.reports.content import summarise_findings
 from selectormlp.reports.figures import draw_figures, themed
 from selectormlp.reports.page import report_file
 from selectormlp.reports.tables import csv_of, panel_table, type_table
-from selectormlp.workflow.judging import Judging
-from selectormlp.workflow.panel_task import PanelSource
-from selectormlp.workflow.reporting import Reporting, find_out
+from selectormlp.selection.task import PanelSource
 
 EVIL_GENE, EVIL_TYPE, FORMULA = "<script>alert(1)</script>", "<script>alert(2)</script>", '=HYPERLINK("http://x")'
 

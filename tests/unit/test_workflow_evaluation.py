@@ -9,12 +9,12 @@ from anndata.tests.helpers import assert_equal
 from sklearn.linear_model import LogisticRegression
 
 import selectormlp as sm
+from selectormlp.assessment.judging import unused_donors
 from selectormlp.errors import DataError, PanelError, SettingsError
 from selectormlp.panel.panel import Panel
 from selectormlp.panel.provenance import Provenance
-from selectormlp.workflow.judging import unused_donors
-from selectormlp.workflow.panel_task import PanelSource
-from selectormlp.workflow.reselection import recipe_of
+from selectormlp.selection.recipe import recipe_of
+from selectormlp.selection.task import PanelSource
 
 GOOD = ["gene0", "gene1", "gene2", "gene3"]
 
@@ -108,7 +108,7 @@ def test_what_is_no_list_of_genes_is_refused(adata, panel, message):
 def test_a_panel_of_ours_learned_on_all_cells_is_chosen_anew_in_each_split(adata, monkeypatch):
     panel = sm.select(adata, label_key="cell_type", n_genes=4, method="discriminant")
     seen = []
-    from selectormlp.workflow import reselection
+    from selectormlp.selection import recipe as reselection
 
     original = reselection.rank_genes
     monkeypatch.setattr(
@@ -124,7 +124,7 @@ def test_a_panel_of_ours_learned_on_all_cells_is_chosen_anew_in_each_split(adata
 def test_a_panel_by_auto_is_chosen_anew_by_the_method_that_it_took(adata, monkeypatch):
     options = {"contenders": ["markers"]}
     panel = sm.select(adata, label_key="cell_type", n_genes=4, options=options)
-    from selectormlp.workflow import reselection
+    from selectormlp.selection import recipe as reselection
 
     seen = []
     original = reselection.rank_genes

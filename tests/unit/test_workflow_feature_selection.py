@@ -13,11 +13,11 @@ from selectormlp.data.stored import StoredMatrix
 from selectormlp.errors import DataError, ModelFileError
 from selectormlp.models.model import Model
 from selectormlp.models.storage import load_model, save_model
+from selectormlp.pipeline.masking import select_features_from_files
+from selectormlp.pipeline.settings import FeatureSelectionSettings
 from selectormlp.selectors.mlp import MLP
 from selectormlp.selectors.selector_mlp import SelectorMLP
 from selectormlp.selectors.svm import LinearSVM
-from selectormlp.workflow.feature_selection import select_features_from_files
-from selectormlp.workflow.settings import FeatureSelectionSettings
 
 GENES = [f"g{i}" for i in range(12)]
 COLUMNS = [
@@ -58,7 +58,7 @@ def _figures_are_not_painted(monkeypatch):
         path.touch()
         return path
 
-    monkeypatch.setattr("selectormlp.workflow.feature_selection.write_figure", write_figure)
+    monkeypatch.setattr("selectormlp.pipeline.masking.write_figure", write_figure)
 
 
 @pytest.fixture(scope="module")

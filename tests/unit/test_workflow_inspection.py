@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from selectormlp.errors import DataError
-from selectormlp.workflow import inspection
-from selectormlp.workflow.inspection import inspect_files
+from selectormlp.selection import inspect as inspection
+from selectormlp.selection.inspect import inspect_files
 
 
 @pytest.fixture

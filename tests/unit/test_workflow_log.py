@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from selectormlp.workflow.log import TextLog
+from selectormlp.pipeline.log import TextLog
 
 logger = logging.getLogger("selectormlp.test")
 

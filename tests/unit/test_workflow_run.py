@@ -10,8 +10,8 @@ import pytest
 from selectormlp.data.anndata_io import CellsSource
 from selectormlp.errors import DataError, SettingsError
 from selectormlp.models.storage import load_model
-from selectormlp.workflow.run import run_all
-from selectormlp.workflow.settings import RunSettings
+from selectormlp.pipeline.run import run_all
+from selectormlp.pipeline.settings import RunSettings
 
 SETTINGS = {
     "split": {"train_cluster_size": 30, "val_cluster_size": 10, "test_cluster_size": 10, "min_cluster_size": 20},
@@ -40,8 +40,8 @@ def settings(**changes):
 def run(tmp_path_factory):
     """One run: its report, its folder, and the object before and after."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("train", "feature_selection", "run"):  # painting takes longer than all the rest
-            patch.setattr(f"selectormlp.workflow.{module}.write_figure", _unpainted)
+        for module in ("train", "masking", "run"):  # painting takes longer than all the rest
+            patch.setattr(f"selectormlp.pipeline.{module}.write_figure", _unpainted)
         out, adata = tmp_path_factory.mktemp("run"), cells()
         return run_all(adata, CellsSource("kind"), out, settings()), out, adata
 

@@ -3,14 +3,14 @@ from pathlib import Path
 
 import pytest
 
+from selectormlp.config.files import changed, read_settings
 from selectormlp.errors import SettingsError
-from selectormlp.workflow.settings import (
+from selectormlp.pipeline.settings import (
     FeatureSelectionSettings,
     RunSettings,
     SplitSettings,
     TrainSettings,
 )
-from selectormlp.workflow.settings_files import changed, read_settings
 
 PUBLISHED_SPLIT = {
     "adata_path": "raw_data/adata.h5ad.gz",

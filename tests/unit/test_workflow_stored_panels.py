@@ -8,8 +8,8 @@ import selectormlp as sm
 from selectormlp.data.anndata_io import CellsSource
 from selectormlp.data.anndata_lazy import open_cells
 from selectormlp.errors import DataError, PanelError, SettingsError
-from selectormlp.workflow import stored_panels
-from selectormlp.workflow.stored_panels import sample_rows
+from selectormlp.selection import stored_panels
+from selectormlp.selection.stored_panels import sample_rows
 
 KEY = {"label_key": "cell_type", "method": "discriminant"}
 

@@ -13,8 +13,8 @@ import torch
 from selectormlp.errors import DataError, ModelFileError, SettingsError
 from selectormlp.models.storage import load_model
 from selectormlp.networks.module import ClassifierModule
-from selectormlp.workflow.settings import TrainSettings
-from selectormlp.workflow.train import build_selector, train_from_files
+from selectormlp.pipeline.settings import TrainSettings
+from selectormlp.pipeline.train import build_selector, train_from_files
 
 CLASSES = ("B", "NK", "T")
 
@@ -43,7 +43,7 @@ def _figures_are_not_painted(monkeypatch):
         draw()
         path.touch()
 
-    monkeypatch.setattr("selectormlp.workflow.train.write_figure", write_figure)
+    monkeypatch.setattr("selectormlp.pipeline.train.write_figure", write_figure)
 
 
 @pytest.fixture

@@ -14,15 +14,15 @@ from selectormlp.data.anndata_files import read_adata
 from selectormlp.data.split_index import SplitIndex, hash_names, write_split_index
 from selectormlp.errors import DataError, OutputError, SettingsError
 from selectormlp.models.storage import load_model
-from selectormlp.workflow.settings import TrainSettings
-from selectormlp.workflow.train import train_from_files
+from selectormlp.pipeline.settings import TrainSettings
+from selectormlp.pipeline.train import train_from_files
 
 CLASSES = ("B", "NK", "T")
 
 
 @pytest.fixture(autouse=True)
 def _figures_are_not_painted(monkeypatch):
-    monkeypatch.setattr("selectormlp.workflow.train.write_figure", lambda path, draw: path.touch())
+    monkeypatch.setattr("selectormlp.pipeline.train.write_figure", lambda path, draw: path.touch())
 
 
 def write_cells(path, n_cells, seed=0):

@@ -18,7 +18,7 @@ from selectormlp.cli.settings import PrintConfig, UsageError, given_flags, print
 from selectormlp.errors import SelectorMLPError, nearest
 
 if TYPE_CHECKING:
-    from selectormlp.workflow.settings import RunSettings
+    from selectormlp.pipeline.settings import RunSettings
 
 app = typer.Typer(
     name="selectormlp",
@@ -67,10 +67,10 @@ def split_data(
 ) -> None:
     """Split an AnnData file into training, validation and test files, class by class."""
     from selectormlp.cli.terminal import print_files, print_split, set_up_log
-    from selectormlp.workflow.progress import progress_bar
-    from selectormlp.workflow.settings import SplitSettings
-    from selectormlp.workflow.settings_files import changed, read_settings
-    from selectormlp.workflow.split import split_file
+    from selectormlp.config.files import changed, read_settings
+    from selectormlp.pipeline.settings import SplitSettings
+    from selectormlp.pipeline.split import split_file
+    from selectormlp.progress import progress_bar
 
     progress = set_up_log(quiet=quiet)
     settings = changed(read_settings(SplitSettings, config), shuffle_seed=seed)
@@ -114,10 +114,10 @@ def train(
 ) -> None:
     """Train a model on the training file; the best epoch on the validation file is kept."""
     from selectormlp.cli.terminal import print_files, set_up_log
+    from selectormlp.config.files import changed, read_settings
     from selectormlp.networks.placement import is_writer
-    from selectormlp.workflow.settings import TrainSettings
-    from selectormlp.workflow.settings_files import changed, read_settings
-    from selectormlp.workflow.train import train_from_files
+    from selectormlp.pipeline.settings import TrainSettings
+    from selectormlp.pipeline.train import train_from_files
 
     progress = set_up_log(quiet=quiet, errors_only=not is_writer())
     settings = changed(
@@ -174,9 +174,9 @@ def feature_selection(
 ) -> None:
     """Rank the genes of a trained model and show how accuracy falls as genes are masked."""
     from selectormlp.cli.terminal import print_files, set_up_log
-    from selectormlp.workflow.feature_selection import select_features_from_files
-    from selectormlp.workflow.settings import FeatureSelectionSettings
-    from selectormlp.workflow.settings_files import changed, read_settings
+    from selectormlp.config.files import changed, read_settings
+    from selectormlp.pipeline.masking import select_features_from_files
+    from selectormlp.pipeline.settings import FeatureSelectionSettings
 
     progress = set_up_log(quiet=quiet)
     settings = read_settings(FeatureSelectionSettings, config)
@@ -228,9 +228,9 @@ def run(
 ) -> None:
     """Split, train SelectorMLP, MLP and SVM, rank and mask their genes, all in one go."""
     from selectormlp.cli.terminal import set_up_log
+    from selectormlp.config.files import changed, read_settings
     from selectormlp.files import check_folders
-    from selectormlp.workflow.settings import RunSettings
-    from selectormlp.workflow.settings_files import changed, read_settings
+    from selectormlp.pipeline.settings import RunSettings
 
     progress = set_up_log(quiet=quiet)
     settings = RunSettings() if config is None else read_settings(RunSettings, config)
@@ -266,9 +266,9 @@ def demo(
 ) -> None:
     """Run everything, the report too, on 700 blood cells of 10 types that scanpy ships (`pbmc68k_reduced`)."""
     from selectormlp.cli.terminal import set_up_log
+    from selectormlp.config.files import changed
     from selectormlp.files import check_folders
-    from selectormlp.workflow.settings import CellsSettings, RunSettings
-    from selectormlp.workflow.settings_files import changed
+    from selectormlp.pipeline.settings import CellsSettings, RunSettings
 
     progress = set_up_log(quiet=quiet)
     check_folders(out, out / "panel")
@@ -288,7 +288,7 @@ def inspect(
 ) -> None:
     """Say what files hold, what memory and time working on them will take, and what to do about it."""
     from selectormlp.cli.terminal import print_inspection, set_up_log
-    from selectormlp.workflow.inspection import inspect_files
+    from selectormlp.selection.inspect import inspect_files
 
     set_up_log(quiet=quiet)
     print_inspection(
@@ -328,7 +328,7 @@ app.command(epilog="Example: `selectormlp rerun panel --out panel_again`")(setti
 
 def _run(settings: RunSettings, out: Path, *, progress: bool, print_config: bool = False) -> None:
     from selectormlp.cli import running
-    from selectormlp.workflow.run import plan_run
+    from selectormlp.pipeline.run import plan_run
 
     if print_config:
         print_settings(plan_run(*running.read_cells(settings), settings)[1])

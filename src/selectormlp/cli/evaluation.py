@@ -58,12 +58,12 @@ def evaluate(
     """Measure what a panel is worth on cells that nothing was learned from; tables go to the folder."""
     from selectormlp.api_evaluation import evaluate as evaluate_panel
     from selectormlp.api_evaluation import fit_classifier
+    from selectormlp.assessment.tables import evaluation_tables, write_tables
     from selectormlp.cli.terminal import print_files
     from selectormlp.errors import SettingsError
     from selectormlp.files import check_files, check_folders, ensure_folders
     from selectormlp.models.panel_classifier import SUFFIX, check_class_names
     from selectormlp.panel.storage import read_panel
-    from selectormlp.workflow.tables import evaluation_tables, write_tables
 
     if model is not None:
         check_files(model)
@@ -127,10 +127,10 @@ def compare(
 ) -> None:
     """Measure panels, and methods, side by side on the same cells; tables go to the folder."""
     from selectormlp.api_evaluation import compare as compare_panels
+    from selectormlp.assessment.comparison import named_panels
+    from selectormlp.assessment.tables import comparison_tables, write_tables
     from selectormlp.cli.terminal import print_files
     from selectormlp.files import check_folders
-    from selectormlp.workflow.comparison import named_panels
-    from selectormlp.workflow.tables import comparison_tables, write_tables
 
     check_folders(out)
     known = named_panels(panel or [])
@@ -164,11 +164,11 @@ def predict(
 ) -> None:
     """Label cells by a panel's classifier, with calibrated probabilities; predictions.csv goes to the folder."""
     from selectormlp.api_evaluation import predict as predict_cells
+    from selectormlp.assessment.tables import prediction_tables, write_tables
     from selectormlp.cli.terminal import print_files, set_up_log
     from selectormlp.data.anndata_files import read_adata
     from selectormlp.files import check_folders
     from selectormlp.models.panel_classifier import load_classifier
-    from selectormlp.workflow.tables import prediction_tables, write_tables
 
     set_up_log(quiet=quiet)
     check_folders(out)

@@ -11,7 +11,7 @@ from selectormlp.cli import options as opt
 from selectormlp.cli.settings import PrintConfig, given_flags, print_settings, require
 
 if TYPE_CHECKING:
-    from selectormlp.workflow.panel_settings import SelectSettings
+    from selectormlp.selection.settings import SelectSettings
 
 SAME_NAME = (
     "label_key",
@@ -74,7 +74,7 @@ def select(
     from selectormlp.cli.running import choose_panel, panel_files
     from selectormlp.errors import SettingsError
     from selectormlp.files import check_files
-    from selectormlp.workflow.panel_settings import check_reading, with_defaults
+    from selectormlp.selection.settings import check_reading, with_defaults
 
     check_files(*panel_files(out, settings=True, report=report))
     settings, progress = _select_settings(ctx, locals())
@@ -89,8 +89,8 @@ def select(
 
 def _select_settings(ctx: typer.Context, flags: dict[str, Any]) -> tuple[SelectSettings, bool]:
     """Read the settings file, where there is one, and put in what flags say; say whether to draw progress."""
-    from selectormlp.workflow.panel_settings import SelectSettings
-    from selectormlp.workflow.settings_files import changed, read_settings
+    from selectormlp.config.files import changed, read_settings
+    from selectormlp.selection.settings import SelectSettings
 
     settings = SelectSettings() if flags["config"] is None else read_settings(SelectSettings, flags["config"])
     given = given_flags(ctx)
@@ -155,10 +155,10 @@ def extend(
     """Add genes to an existing panel, each with its gain; the whole panel goes to the folder."""
     from selectormlp.api import extend as extend_genes
     from selectormlp.cli.running import panel_files, read_or_leave
+    from selectormlp.config.files import SETTINGS_NAME
     from selectormlp.errors import OutputError
     from selectormlp.files import check_files
     from selectormlp.panel.storage import read_panel
-    from selectormlp.workflow.settings_files import SETTINGS_NAME
 
     check_files(*panel_files(out))
     if (out / SETTINGS_NAME).exists():

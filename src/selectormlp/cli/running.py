@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 from selectormlp.cli.terminal import command_line, print_comparison, print_files, print_panel
 
 if TYPE_CHECKING:
+    from selectormlp.cli.rerun import Agreement, Repeatable
     from selectormlp.panel.panel import Panel
-    from selectormlp.workflow.panel_settings import SelectSettings
-    from selectormlp.workflow.rerun import Agreement, Repeatable
-    from selectormlp.workflow.settings import RunSettings
+    from selectormlp.pipeline.settings import RunSettings
+    from selectormlp.selection.settings import SelectSettings
 
 
 def panel_files(out: Path, *, settings: bool = False, report: bool = False) -> list[Path]:
     """Return the files that go to the folder of a panel."""
+    from selectormlp.config.files import SETTINGS_NAME
     from selectormlp.panel.storage import CSV_NAME, JSON_NAME, LIST_NAME
-    from selectormlp.workflow.settings_files import SETTINGS_NAME
 
     more = [*([SETTINGS_NAME] if settings else []), *(["report.html"] if report else [])]
     return [out / name for name in (CSV_NAME, JSON_NAME, LIST_NAME, *more)]
@@ -67,9 +67,9 @@ def read_some(flags: Mapping[str, Any]) -> Any:
 
 def choose_panel(settings: SelectSettings, out: Path, *, report: bool = False, progress: bool = False) -> Panel:
     """Choose a panel, write it and the settings that repeat it, and print it."""
+    from selectormlp.config.files import SETTINGS_NAME, write_settings
     from selectormlp.data.anndata_files import read_adata
-    from selectormlp.workflow.panel_settings import check_reading, select_by, settings_of
-    from selectormlp.workflow.settings_files import SETTINGS_NAME, write_settings
+    from selectormlp.selection.settings import check_reading, select_by, settings_of
 
     check_reading(settings)
     adata = None if settings.lazy else read_adata(settings.data[0])
@@ -113,14 +113,14 @@ def read_cells(settings: RunSettings) -> tuple[Any, Any]:
 
 def run(settings: RunSettings, out: Path, *, progress: bool) -> None:
     """Do all that ``run`` does, write it to a folder, and print the closing table."""
-    from selectormlp.workflow.run import run_all
+    from selectormlp.pipeline.run import run_all
 
     adata, source = read_cells(settings)
     report = run_all(adata, source, out, settings, progress=progress)
     print_comparison(report.table)
     files = list(report.files)
     if settings.report_size is not None:
-        from selectormlp.workflow.reporting import report_on_run
+        from selectormlp.pipeline.report import report_on_run
 
         place = settings.cells.adata_path
         page = report_on_run(
@@ -139,7 +139,7 @@ def run(settings: RunSettings, out: Path, *, progress: bool) -> None:
 
 def repeat(settings: Repeatable, before: Path, out: Path, *, progress: bool) -> Agreement:
     """Do again what settings say, and compare the results with those before."""
-    from selectormlp.workflow import rerun
+    from selectormlp.cli import rerun
 
     if settings.command == "select":
         from selectormlp.panel.storage import JSON_NAME, read_panel
@@ -149,7 +149,7 @@ def repeat(settings: Repeatable, before: Path, out: Path, *, progress: bool) -> 
     if settings.command == "run":
         run(settings, out, progress=progress)
         return rerun.compare_runs(before, out)
-    from selectormlp.workflow.train import train_from_files
+    from selectormlp.pipeline.train import train_from_files
 
     report = train_from_files(rerun.in_folder(settings, out), settings.model_type, progress=progress)
     print_files([report.model_file, *sorted(report.log_folder.iterdir())])

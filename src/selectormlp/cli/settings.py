@@ -12,7 +12,7 @@ import typer
 from selectormlp.cli import options as opt
 
 if TYPE_CHECKING:
-    from selectormlp.workflow.settings_files import Settings
+    from selectormlp.config.files import Settings
 
 UsageError: Any = typer.BadParameter.__base__
 """Wrong words on the command line; not every version of typer takes it from the same place."""
@@ -36,7 +36,7 @@ def require(ctx: typer.Context, what: str, value: object) -> None:
 
 def print_settings(settings: Settings) -> None:
     """Print settings as a settings file holds them."""
-    from selectormlp.workflow.settings_files import settings_text
+    from selectormlp.config.files import settings_text
 
     sys.stdout.write(settings_text(settings))
 
@@ -51,11 +51,11 @@ def schema(
     ] = None,
 ) -> None:
     """Print the JSON schema of a command's settings file, by which editors complete and check it."""
+    from selectormlp.cli.kinds import KINDS, find_kind
     from selectormlp.cli.terminal import print_files
+    from selectormlp.config.files import schema_of
     from selectormlp.errors import SettingsError, quoted
     from selectormlp.files import written_whole
-    from selectormlp.workflow.kinds import KINDS, find_kind
-    from selectormlp.workflow.settings_files import schema_of
 
     names = list(KINDS) if command is None else [command]
     texts = {name: json.dumps(schema_of(find_kind(name)), indent=2) + "\n" for name in names}
@@ -87,11 +87,11 @@ def rerun(
     quiet: opt.Quiet = False,
 ) -> None:
     """Repeat what a folder of results was made by, and say whether the results are the same (else exit code 1)."""
+    from selectormlp.cli.rerun import recorded_settings
     from selectormlp.cli.running import repeat
     from selectormlp.cli.terminal import set_up_log
     from selectormlp.errors import SettingsError
     from selectormlp.files import check_folders
-    from selectormlp.workflow.rerun import recorded_settings
 
     place = folder.absolute()
     target = out or place.with_name(f"{place.name}_rerun")

@@ -22,7 +22,7 @@ from selectormlp.errors import counted
 if TYPE_CHECKING:
     from selectormlp.panel.explain import Explanation
     from selectormlp.panel.panel import Panel
-    from selectormlp.workflow.inspection import Inspection
+    from selectormlp.selection.inspect import Inspection
 
 MOST_LINES = 25
 """Genes of a panel that are printed; the files hold all."""

@@ -18,6 +18,7 @@ from selectormlp.networks.gates import SELECTOR_TYPES, SelectorType
 from selectormlp.networks.losses import PENALTIES, Penalty
 from selectormlp.networks.mlp import NetworkSpec, SelectorNetwork, predict_logits
 from selectormlp.networks.module import TrainingSpec
+from selectormlp.networks.sizes import LEARNING_RATE, batch_size_for, epochs_for
 from selectormlp.networks.training import Run, train_network
 from selectormlp.selectors.base import seed_from
 from selectormlp.selectors.classifier import ClassifyingSelector, FloatArray, ProbabilitiesMixin, encode
@@ -83,6 +84,18 @@ class NetworkSelector(NetworkClassifier):
     progress: bool
     penalty: Penalty | None
     alpha: float
+
+    @staticmethod
+    def defaults_for(n_cells: int) -> dict[str, Any]:
+        """Return the parameters whose defaults depend on the number of cells: batch size, epochs, learning rate.
+
+        Examples
+        --------
+        >>> NetworkSelector.defaults_for(700)
+        {'batch_size': 32, 'lr': 0.001, 'max_epochs': 108}
+        """
+        batch_size = batch_size_for(n_cells)
+        return {"batch_size": batch_size, "lr": LEARNING_RATE, "max_epochs": epochs_for(n_cells, batch_size)}
 
     def fit(  # type: ignore[override]
         self,

@@ -1,0 +1,1 @@
+"""What a panel is worth: AnnData and a panel in, measurements out."""

@@ -1,0 +1,148 @@
+"""Panels and methods side by side on an AnnData object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from selectormlp.assessment.genes import match_genes
+from selectormlp.assessment.judging import (
+    Judging,
+    describe_splits,
+    fold_cells,
+    measure,
+    opening_notes,
+    panel_orders,
+    read_for_judging,
+    split_notes,
+)
+from selectormlp.data.cells import Cells, IntArray
+from selectormlp.errors import DataError, SettingsError, counted
+from selectormlp.evaluation.compare import ComparedPanel, Comparison, measure_overlap, paired_differences
+from selectormlp.evaluation.result import UnusableGene
+from selectormlp.panel.constraints import Constraints
+from selectormlp.panel.panel import Panel
+from selectormlp.selection.recipe import Recipe, Verdict, judge
+from selectormlp.selection.task import PanelLike, as_panel, check_whole
+from selectormlp.selectors.registry import find_method
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+def named_panels(panels: Mapping[str, PanelLike] | Sequence[PanelLike]) -> dict[str, Panel]:
+    """Read panels, and name those that have no name: after their file, or by number.
+
+    Raises
+    ------
+    PanelError
+        If one is not usable.
+
+    Examples
+    --------
+    >>> list(named_panels([["CD3E"], Panel(("MS4A1",))]))
+    ['panel 1', 'panel 2']
+    """
+    if isinstance(panels, Mapping):
+        return {str(name): as_panel(panel) for name, panel in panels.items()}
+    found: dict[str, Panel] = {}
+    for place, given in enumerate(panels, start=1):
+        name = f"panel {place}"
+        if isinstance(given, str | Path):
+            file = Path(given)  # our own files all have the same name: the folder's says more
+            name = file.parent.name if file.stem in ("panel", "genes") and file.parent.name else file.stem
+            name = f"{name} ({place})" if name in found else name
+        found[name] = as_panel(given)
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class Contender:
+    """What takes part: its genes, and how it can be tested."""
+
+    name: str
+    genes: IntArray
+    unusable: tuple[UnusableGene, ...]
+    verdict: Verdict
+
+
+def compare_task(
+    adata: AnnData,
+    panels: Mapping[str, Panel],
+    methods: Sequence[str],
+    n_genes: int | None,
+    sizes: Sequence[int],
+    judging: Judging,
+) -> Comparison:
+    """Measure panels and methods side by side; see :func:`selectormlp.compare`."""
+    _check(panels, methods, n_genes, sizes)
+    cells, aliases = read_for_judging(adata, judging.source)
+    contenders = [_enter(name, panel, cells, judging, aliases) for name, panel in panels.items()]
+    size = n_genes or max(len(found.genes) for found in contenders)
+    contenders += [_enter_method(method, size, cells, panels, judging) for method in methods]
+    verdicts = [found.verdict for found in contenders]
+    testable = np.logical_and.reduce([verdict.testable for verdict in verdicts])
+    if not testable.any():
+        raise DataError(
+            "no cell is left that none of the panels was learned on; compare panels that were learned on the same "
+            "part of the cells, or fewer of them"
+        )
+    folds = fold_cells(cells, testable, judging)
+    notes = [*opening_notes(adata, judging.source, verdicts), *split_notes(cells, folds)]
+    compared, draws = [], []
+    for found in contenders:
+        steps = [step for step in sizes if step < len(found.genes)]
+        orders = panel_orders(found.verdict, found.genes, cells, folds)
+        measured = measure(
+            found.name, cells, folds, orders, np.array(sorted({*steps, len(found.genes)}), dtype=np.int64), judging
+        )
+        genes = tuple(map(str, cells.genes[found.genes]))
+        compared.append(ComparedPanel(found.name, genes, found.unusable, found.verdict.protocol, measured.curve))
+        draws.append(measured.draws[:, :, -1])
+    shared, alike = measure_overlap([panel.genes for panel in compared])
+    return Comparison(
+        label_key=str(judging.source.label_key),
+        classifier=judging.classifier_name,
+        panels=tuple(compared),
+        differences=paired_differences(compared, draws, folds, judging.confidence),
+        shared=shared,
+        jaccard=alike,
+        splits=describe_splits(cells, folds, judging),
+        notes=tuple(notes),
+        seed=judging.seed,
+    )
+
+
+def _check(panels: Mapping[str, Panel], methods: Sequence[str], n_genes: int | None, sizes: Sequence[int]) -> None:
+    if not panels and not methods:
+        raise SettingsError("there is nothing to compare; give panels, methods, or both")
+    if n_genes is not None:
+        check_whole("n_genes", n_genes, least=1)
+    elif not panels:
+        raise SettingsError("methods alone need a size for their panels; give n_genes (--size)")
+    for size in sizes:
+        check_whole("a size", size, least=1)
+    for method in methods:
+        find_method(method)
+    if len(set(methods)) < len(methods):
+        raise SettingsError("a method is listed twice; list each once")
+
+
+def _enter(name: str, panel: Panel, cells: Cells, judging: Judging, aliases: pd.Index[str] | None) -> Contender:
+    genes, unusable = match_genes(panel, cells.genes, aliases)
+    return Contender(name, genes, unusable, judge(panel, cells, str(judging.source.label_key), aliases))
+
+
+def _enter_method(method: str, n_genes: int, cells: Cells, panels: Mapping[str, Panel], judging: Judging) -> Contender:
+    if n_genes > cells.n_genes:
+        raise SettingsError(f"panels of {n_genes} genes from data of {cells.n_genes}; expected no more")
+    recipe = Recipe(method, n_genes, {}, Constraints(), judging.seed)
+    everything = np.ones(cells.n_cells, dtype=np.bool_)
+    note = f"{method!r} chose {counted(n_genes, 'gene', 'genes')} anew from the training cells of each split."
+    name = f"{method} (method)" if method in panels else method
+    return Contender(name, recipe.choose(cells), (), Verdict("reselected", everything, recipe, note))

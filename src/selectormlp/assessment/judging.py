@@ -1,0 +1,256 @@
+"""Measuring panels: how, on which cells, and what is said of it."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from selectormlp.data.anndata_io import CellsSource, cells_from_adata, drop_unlisted
+from selectormlp.data.cells import Cells, IntArray
+from selectormlp.data.panel_io import gene_column
+from selectormlp.errors import DataError, SettingsError, counted, quoted
+from selectormlp.evaluation.curve import (
+    Curve,
+    predict_folds,
+    summarise,
+)
+from selectormlp.evaluation.intervals import FloatArray, bootstrap_scores
+from selectormlp.evaluation.refit import refitter_of
+from selectormlp.evaluation.result import Splits
+from selectormlp.evaluation.splits import BoolArray, Dropped, Folds, make_folds
+from selectormlp.selection.recipe import Verdict
+from selectormlp.selection.task import MOST_SEED, PanelSource, check_whole
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+logger = logging.getLogger(__name__)
+
+MOST_TRAIN = 20_000
+"""Cells that a classifier learns from in one split; with more, each fit of 100 genes takes several seconds."""
+
+DONOR_NAMES = re.compile(
+    r"(^|[^a-z])(donor|batch|sample|patient|individual|subject|specimen|library|replicate|orig[._]ident|mouse|animal)",
+    re.IGNORECASE,
+)
+"""Columns of ``obs`` that are likely to hold donors, or what should be kept apart like them."""
+
+
+@dataclass(frozen=True)
+class Judging:
+    """How panels are to be measured.
+
+    Attributes
+    ----------
+    source
+        Where to look in the object; ``label_key`` is not None.
+    classifier
+        See :func:`selectormlp.evaluation.refit.refitter_of`.
+    n_splits, confidence, seed
+        As :func:`selectormlp.evaluate` takes them.
+
+    Raises
+    ------
+    SettingsError
+        If one is out of range.
+    """
+
+    source: PanelSource
+    classifier: Any = "logistic"
+    n_splits: int = 5
+    confidence: float = 0.95
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        refitter_of(self.classifier)
+        check_whole("n_splits", self.n_splits, least=2)
+        check_whole("seed", self.seed, least=0, most=MOST_SEED)
+        if not 0 < self.confidence < 1:
+            raise SettingsError(
+                f"confidence is {self.confidence!r}; expected a number above 0 and below 1, such as 0.95"
+            )
+
+    @property
+    def classifier_name(self) -> str:
+        """Name of the classifier."""
+        return refitter_of(self.classifier)[0]
+
+    def refit(self) -> Any:
+        """Make an unfitted classifier."""
+        return refitter_of(self.classifier, self.seed)[1]()
+
+
+def read_for_judging(adata: AnnData, source: PanelSource) -> tuple[Cells, pd.Index[Any] | None]:
+    """Read labelled cells, and second gene names where asked for.
+
+    Raises
+    ------
+    DataError, SettingsError
+        As :func:`selectormlp.data.anndata_io.cells_from_adata` does; and where there are fewer than two classes.
+    """
+    if source.label_key is None:
+        raise SettingsError("no label column is named; give a column of obs with cell types as label_key")
+    labelled = CellsSource(source.label_key, source.donor_key, source.layer, source.normalize, source.exclude_labels)
+    cells = drop_unlisted(cells_from_adata(adata, labelled))
+    present = np.unique(cells.labels)
+    if len(present) < 2:
+        raise DataError(
+            f"all {cells.n_cells} labelled cells are of one class ({cells.classes[present[0]]!r}); at least 2 are "
+            "needed: use another label column"
+        )
+    cells = replace(
+        cells,
+        labels=np.searchsorted(present, cells.labels).astype(np.int64),
+        classes=tuple(cells.classes[code] for code in present),
+    )
+    key = source.gene_name_key
+    return cells, None if key is None else gene_column(adata, key, cells.genes)
+
+
+def unused_donors(adata: AnnData, source: PanelSource, also_known: Sequence[str | None] = ()) -> str | None:
+    """Say which columns look like donors where none is used; None where there is nothing to say.
+
+    A column does if its name says so (donor, batch, sample, patient, …) and it has two values or more that cells share.
+    """
+    if source.donor_key is not None:
+        return None
+    known = {source.label_key, *also_known}
+    found = []
+    for name in map(str, adata.obs.columns):
+        if name in known or not DONOR_NAMES.search(name):
+            continue
+        n_values = adata.obs[name].nunique()
+        if 2 <= n_values <= max(2, adata.n_obs // 5):
+            found.append(f"{name!r} ({n_values} values)")
+    if not found:
+        return None
+    return (
+        f"obs has {', '.join(found[:3])}, which may be donors, and donors are not used: cells of one donor are on both "
+        "sides of the splits, so the scores may be too good for new donors. Name the column as donor_key (--donor-key)."
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """One set of genes, measured.
+
+    Attributes
+    ----------
+    curve
+        Its scores.
+    draws
+        Of the bootstrap, shape (n_metrics, n_draws, n_sizes).
+    """
+
+    curve: Curve
+    draws: FloatArray
+
+
+def measure(
+    name: str, cells: Cells, folds: Folds, orders: Sequence[IntArray], sizes: IntArray, judging: Judging
+) -> Measured:
+    """Refit, predict and score one set of genes a split; see :func:`selectormlp.evaluation.curve.predict_folds`.
+
+    Raises
+    ------
+    SettingsError
+        If the classifier cannot be fitted or fails.
+    """
+    logger.info(
+        "%s: refitting %s in %d splits at %s genes",
+        name,
+        judging.classifier_name,
+        len(folds),
+        ", ".join(map(str, sizes)),
+    )
+    true = cells.labels[folds.test_rows]
+    try:
+        predicted = predict_folds(cells.X, cells.labels, folds, orders, sizes, judging.refit)
+    except ValueError as error:
+        reason = " ".join(str(error).split())[:300]
+        raise SettingsError(f"the classifier {judging.classifier_name!r} cannot be used here: {reason}") from error
+    draws = bootstrap_scores(true, predicted, cells.n_classes, seed=judging.seed)
+    curve = summarise(name, cells.classes, sizes, true, predicted, folds, draws=draws, confidence=judging.confidence)
+    return Measured(curve, draws)
+
+
+def fold_cells(cells: Cells, testable: BoolArray, judging: Judging) -> Folds:
+    """Split cells as the settings say."""
+    return make_folds(
+        cells.labels,
+        n_splits=judging.n_splits,
+        donors=cells.donors,
+        testable=testable,
+        max_train=MOST_TRAIN,
+        seed=judging.seed,
+    )
+
+
+def panel_orders(verdict: Verdict, genes: IntArray, cells: Cells, folds: Folds) -> list[IntArray]:
+    """Give the genes of each split: the panel's, or those that its method chooses from the training cells."""
+    recipe = verdict.recipe
+    if recipe is None:
+        return [genes] * len(folds)
+    return [recipe.choose(cells.take(train)) for train in folds.train]
+
+
+def describe_splits(cells: Cells, folds: Folds, judging: Judging) -> Splits:
+    """Describe how cells were split."""
+    return Splits(
+        scheme=folds.scheme,
+        n_splits=len(folds),
+        n_cells=cells.n_cells,
+        n_test=len(folds.test_rows),
+        donor_key=judging.source.donor_key,
+        n_donors=0 if cells.donors is None else len(np.unique(cells.donors)),
+    )
+
+
+def opening_notes(
+    adata: AnnData, source: PanelSource, verdicts: Sequence[Verdict], coarse_key: str | None = None
+) -> list[str]:
+    """Say how panels are tested, and warn of scores that are too good."""
+    notes = list(dict.fromkeys(verdict.note for verdict in verdicts))
+    warnings = [verdict.note for verdict in verdicts if verdict.protocol == "optimistic"]
+    donors = unused_donors(adata, source, [coarse_key])
+    for warning in dict.fromkeys([*warnings, *([donors] if donors else [])]):
+        logger.warning("%s", warning)
+    return [*notes, *([donors] if donors else [])]
+
+
+def split_notes(cells: Cells, folds: Folds) -> list[str]:
+    """Say what is unusual about splits."""
+    notes = [_dropped_note(cells, part) for part in folds.dropped]
+    n_unlearned = folds.n_untested - sum(part.n_cells for part in folds.dropped)
+    if n_unlearned:
+        notes.append(
+            f"{counted(n_unlearned, 'cell is', 'cells are')} not tested, since no cell of "
+            f"{'its' if n_unlearned == 1 else 'their'} class was left to learn from."
+        )
+    if folds.dropped and n_unlearned:
+        notes.append(f"In all, {folds.n_untested:,} cells are not tested.")
+    if len(folds) == 1:
+        notes.append("There is one split only, so no interval over splits (split_low and split_high are empty).")
+    if max(len(train) for train in folds.train) >= MOST_TRAIN - cells.n_classes and cells.n_cells > MOST_TRAIN:
+        notes.append(f"Classifiers learned from a random {MOST_TRAIN:,} cells in each split.")
+    return notes
+
+
+def _dropped_note(cells: Cells, part: Dropped) -> str:
+    """Say which part of the cells could not be tested, and why."""
+    n_donors = len(part.donors)
+    what = "A part of the cells"
+    if n_donors:
+        what = f"Donor{'' if n_donors == 1 else 's'} {quoted(part.donors)}"
+    classes = quoted(cells.classes[code] for code in part.learned)
+    others = "other donors" if n_donors else "other cells"
+    why = f"the {others} are all of one class ({classes})"
+    if len(part.learned) != 1:
+        why = f"the {others} hold none of {'its' if n_donors < 2 else 'their'} classes"
+    return f"{what} could not be left out, since {why}: {counted(part.n_cells, 'cell is', 'cells are')} not tested."

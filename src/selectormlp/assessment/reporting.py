@@ -1,0 +1,146 @@
+"""Measuring all that a report shows of a panel."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from selectormlp.assessment.evaluation import Extras, evaluate_task
+from selectormlp.assessment.genes import match_genes
+from selectormlp.assessment.judging import Judging, read_for_judging
+from selectormlp.assessment.stability import Repetition, repeat
+from selectormlp.errors import counted
+from selectormlp.evaluation.expression import measure_expression
+from selectormlp.evaluation.redundancy import measure_redundancy
+from selectormlp.evaluation.robustness import Plan
+from selectormlp.evaluation.stability import Stability
+from selectormlp.panel.constraints import Constraints
+from selectormlp.panel.panel import Panel
+from selectormlp.reports import Findings, check_place, write_report
+from selectormlp.selection.panels import explain_task
+from selectormlp.selection.recipe import recipe_of
+from selectormlp.selection.task import check_whole
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+logger = logging.getLogger(__name__)
+
+N_SPLITS = 3
+"""Splits of a report: with a method that chooses anew in each, five take nearly twice as long."""
+
+SIZES = (10, 25, 50, 100, 200, 400, 800)
+"""Sizes measured, beside the whole panel."""
+
+PLAN = Plan(thinning=(0.5, 0.2), failures=(0.1,), gains=(), n_draws=1)
+"""How cells are disturbed: the assays that see fewer counts, and probes that fail."""
+
+MOST_DONORS = 8
+"""Donors up to which each is left out once to see whether the panel is chosen again."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reporting:
+    """What a report is to measure, and what it is told of the data.
+
+    Attributes
+    ----------
+    judging
+        How panels are measured.
+    sizes
+        Numbers of genes to measure at; None for :data:`SIZES`.
+    coarse_key
+        Column of a coarse label above the other, or None.
+    robustness
+        Whether to disturb cells.
+    n_stability
+        How often to choose anew from part of the cells; 0: not.
+    title, data_name, command
+        Of the page; where the cells come from; the command line that repeats it.
+    masked
+        See :class:`selectormlp.reports.Findings`.
+
+    Raises
+    ------
+    SettingsError
+        If ``n_stability`` is 1 or below 0.
+    """
+
+    judging: Judging
+    sizes: tuple[int, ...] | None = None
+    coarse_key: str | None = None
+    robustness: bool = True
+    n_stability: int = 4
+    title: str = ""
+    data_name: str = ""
+    command: str = ""
+    masked: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.n_stability:
+            check_whole("n_stability", self.n_stability, least=2)
+
+
+def report_task(adata: AnnData, panel: Panel, task: Reporting, place: Path | str) -> Path:
+    """Measure a panel and write its report; see :func:`selectormlp.report`."""
+    check_place(place)
+    return write_report(find_out(adata, panel, task), place)
+
+
+def find_out(adata: AnnData, panel: Panel, task: Reporting) -> Findings:
+    """Measure all that a report shows.
+
+    Raises
+    ------
+    PanelError, SettingsError, DataError
+        As :func:`selectormlp.evaluate` does.
+    """
+    judging = task.judging
+    source = judging.source
+    cells, aliases = read_for_judging(adata, source)
+    columns, _ = match_genes(panel, cells.genes, aliases, warn=False)
+    sizes = task.sizes or tuple(size for size in SIZES if size < len(columns))
+    extras = Extras(sizes, task.coarse_key, unsupervised=False, robustness=PLAN if task.robustness else False)
+    evaluation = evaluate_task(adata, panel, judging, extras)
+    logger.info("explaining the genes")
+    usable = Panel(evaluation.genes)
+    explanation = explain_task(adata, usable, replace(source, gene_name_key=None), Constraints(ignore_unknown=True))
+    notes: list[str] = []
+    if task.n_stability:
+        found = _stability(adata, panel, task)
+        notes += [found] if isinstance(found, str) else found.notes
+        evaluation = replace(evaluation, stability=None if isinstance(found, str) else found)
+    name = task.data_name or "an AnnData object"
+    return Findings(
+        panel=panel,
+        evaluation=evaluation,
+        explanation=explanation,
+        expression=measure_expression(cells, columns),
+        redundancy=measure_redundancy(cells, columns, seed=judging.seed),
+        data=(("Source", name), ("Cells", f"{adata.n_obs:,}"), ("Genes", f"{cells.n_genes:,}")),
+        notes=tuple(notes),
+        command=task.command,
+        masked=task.masked,
+        title=task.title or f"Panel of {counted(len(panel), 'gene', 'genes')} for {source.label_key} in {name}",
+    )
+
+
+def _stability(adata: AnnData, panel: Panel, task: Reporting) -> Stability | str:
+    """Choose the panel again and again; or say why it cannot be."""
+    source = task.judging.source
+    cells, aliases = read_for_judging(adata, source)
+    recipe = recipe_of(panel, source.label_key, aliases)
+    if isinstance(recipe, str):
+        return f"Stability was not measured: {recipe}."
+    over = ["subsamples"]
+    if cells.donors is not None and 2 < len(np.unique(cells.donors)) <= MOST_DONORS:
+        over.append("donors")
+    logger.info("choosing %d panels anew from part of the cells", task.n_stability)
+    repetition = Repetition(tuple(over), task.n_stability, confidence=task.judging.confidence, seed=task.judging.seed)
+    return repeat(cells, recipe, repetition)

@@ -1,0 +1,38 @@
+"""The commands that have settings files, and what these hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+
+from selectormlp.config.files import Settings
+from selectormlp.errors import SettingsError, nearest, quoted
+
+KINDS: Mapping[str, tuple[str, str]] = {
+    "split_data": ("pipeline.settings", "SplitSettings"),
+    "train": ("pipeline.settings", "TrainSettings"),
+    "feature_selection": ("pipeline.settings", "FeatureSelectionSettings"),
+    "run": ("pipeline.settings", "RunSettings"),
+    "select": ("selection.settings", "SelectSettings"),
+}
+"""Module and class of each command's settings; imported when needed, since those of networks load PyTorch."""
+
+
+def find_kind(command: str) -> type[Settings]:
+    """Find the settings of a command.
+
+    Raises
+    ------
+    SettingsError
+        If it has none; the nearest commands are offered.
+
+    Examples
+    --------
+    >>> find_kind("select").__name__
+    'SelectSettings'
+    """
+    if command not in KINDS:
+        raise SettingsError(f"the command {quoted([command])} has no settings file; {nearest(command, KINDS)}")
+    module, name = KINDS[command]
+    kind: type[Settings] = getattr(import_module(f"selectormlp.{module}"), name)
+    return kind

@@ -1,0 +1,1 @@
+"""Settings files of any kind, and options that are declared once."""

@@ -1,0 +1,257 @@
+"""Settings files (JSON, YAML, TOML): read, checked, changed by flags, and described by a schema."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+import tomllib
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
+
+from selectormlp.config.yaml_text import parse_yaml
+from selectormlp.errors import SettingsError, nearest
+from selectormlp.files import written_whole
+
+SETTINGS_NAME = "settings.json"
+"""The file in a folder of results that holds the settings they were made with."""
+
+MOST_BYTES = 1 << 22
+"""Size of the largest settings file read: costs of all genes and candidates take a tenth of it."""
+
+MOST_PROBLEMS = 5
+"""Problems of one file that a message names."""
+
+SCHEMA_KEY = "$schema"
+"""Key under which a file may name its schema, which editors follow."""
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def _real_path(path: Path) -> Path:
+    if "\0" in str(path):
+        raise ValueError("a path cannot hold the character NUL")
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("a path is not text in UTF-8, so it cannot be written down; rename the file") from error
+    return path
+
+
+Count = Annotated[int, Field(ge=1)]
+CountOrNone = Annotated[int, Field(ge=0)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Place = Annotated[Path, AfterValidator(_real_path)]
+
+
+class Settings(BaseModel):
+    """Base of all settings: unknown keys and wrong types are refused."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, protected_namespaces=(), use_attribute_docstrings=True
+    )
+
+
+AnySettings = TypeVar("AnySettings", bound=Settings)
+
+
+def read_settings(kind: type[AnySettings], path: Path | str) -> AnySettings:
+    """Read a settings file.
+
+    Parameters
+    ----------
+    kind
+        Which settings it holds.
+    path
+        A JSON file; or YAML (``.yaml``, ``.yml``; as version 1.2 has it, without aliases) or TOML (``.toml``).
+
+    Raises
+    ------
+    SettingsError
+        If it is absent, too large or no such file, or holds a key twice, an unknown key, or a value of the wrong type
+        or range; the nearest key is offered.
+    """
+    place = Path(path)
+    text = _text_of(place)
+    try:
+        return kind.model_validate_json(_as_json(text, place.suffix.lower()))
+    except ValidationError as error:
+        raise SettingsError(f"{str(place)!r}: {describe(error, kind)}") from error
+    except RecursionError as error:
+        raise SettingsError(
+            f"{str(place)!r}: lists or objects lie in each other too deep; expected settings"
+        ) from error
+    except ValueError as error:
+        raise SettingsError(f"{str(place)!r}: {textwrap.shorten(str(error), 300, placeholder=' …')}") from error
+
+
+def write_settings(settings: Settings, path: Path | str) -> Path:
+    """Write settings to a JSON file, every value decided.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    place = Path(path)
+    with written_whole(place) as (draft,):
+        draft.write_text(settings_text(settings), encoding="utf-8")
+    return place
+
+
+def settings_text(settings: Settings) -> str:
+    """Return settings as the text of a JSON file."""
+    return settings.model_dump_json(indent=2) + "\n"
+
+
+def schema_of(kind: type[Settings]) -> dict[str, Any]:
+    """Return the JSON schema of a settings file: keys, types, ranges, defaults and what each is for.
+
+    What several keys must obey together is not in it; :func:`read_settings` checks that, too.
+
+    Examples
+    --------
+    >>> class Example(Settings):
+    ...     lr: Positive = 0.1
+    >>> schema_of(Example)["properties"]["lr"]["exclusiveMinimum"]
+    0
+    """
+    schema = kind.model_json_schema()
+    schema["properties"] = {SCHEMA_KEY: {"type": "string", "description": "Where this schema is."}} | schema[
+        "properties"
+    ]
+    return {SCHEMA_KEY: DIALECT, **schema}
+
+
+def changed(settings: AnySettings, **flags: Any) -> AnySettings:
+    """Return settings with some replaced by what a command line says; a dictionary is for a section.
+
+    Raises
+    ------
+    SettingsError
+        If a value is of the wrong type or range.
+
+    Examples
+    --------
+    >>> from selectormlp.pipeline.settings import TrainSettings
+    >>> changed(TrainSettings(), restart=None, training={"devices": 2, "seed": None}).training.devices
+    2
+    """
+    update: dict[str, Any] = {}
+    for name, value in flags.items():
+        if isinstance(value, dict) and isinstance(getattr(settings, name), Settings):
+            update[name] = changed(getattr(settings, name), **value)
+        elif value is not None:
+            update[name] = value
+    try:
+        type(settings).model_validate({**dict(settings), **update})
+    except ValidationError as error:
+        raise SettingsError(describe(error, type(settings))) from error
+    return settings.model_copy(update=update)
+
+
+def describe(error: ValidationError, kind: type[Settings]) -> str:
+    """Say in one line what is wrong with settings, the nearest key included."""
+    problems = []
+    for problem in error.errors():
+        loc = [str(part) for part in problem["loc"]]
+        key = ".".join(loc)
+        if problem["type"] == "json_invalid":
+            problems.append(f"not valid JSON ({problem['ctx']['error']}); expected one object of settings")
+        elif problem["type"] == "extra_forbidden":
+            problems.append(f"unknown setting {_short(key)}; {nearest(loc[-1], _keys_at(kind, loc[:-1]))}")
+        elif problem["type"] == "value_error":
+            problems.append(f"settings of {_short(key)}: {problem['ctx']['error']}")
+        elif problem["type"] == "missing":
+            problems.append(f"the setting {key!r} is missing; give it")
+        else:
+            what = f"setting {_short(key)}" if key else "the whole"
+            reason = problem["msg"][0].lower() + problem["msg"][1:]
+            problems.append(f"{what} is {_short(problem['input'])}; {reason}")
+    return "; ".join(problems[:MOST_PROBLEMS]) + _and_more(len(problems) - MOST_PROBLEMS)
+
+
+def _and_more(number: int) -> str:
+    return f"; and {number} more" if number > 0 else ""
+
+
+def _short(value: object) -> str:
+    return textwrap.shorten(repr(value), 80, placeholder=" …") if len(repr(value)) > 80 else repr(value)
+
+
+def _keys_at(kind: type[Settings], loc: list[str]) -> list[str]:
+    fields = kind.model_fields
+    for part in loc:
+        inner = fields[part].annotation
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            break
+        fields = inner.model_fields
+    return list(fields)
+
+
+def _text_of(place: Path) -> str:
+    try:
+        with place.open("rb") as stream:
+            content = stream.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise SettingsError(
+                f"the settings file {str(place)!r} has more than {MOST_BYTES:,} bytes; expected settings"
+            )
+        return content.decode("utf-8-sig")  # some editors begin a file with a byte order mark
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"the settings file {str(place)!r} is not text in UTF-8; save it as such") from error
+    except OSError as error:
+        found = place.parent.iterdir() if place.parent.is_dir() else ()
+        siblings = sorted(p.name for p in found if p.suffix.lower() in (".json", *PARSERS))
+        raise SettingsError(
+            f"cannot read the settings file {str(place)!r} ({error.strerror}); name one with --config: in "
+            f"{str(place.parent)!r}, {nearest(place.name, siblings)}"
+        ) from error
+
+
+def _as_json(text: str, suffix: str) -> str:
+    """Turn YAML and TOML into JSON, so that all three are checked alike; refuse JSON that holds a key twice."""
+    if suffix in PARSERS:
+        found = _parsed(text, *PARSERS[suffix])
+    else:
+        try:
+            from_json(text)
+        except ValueError:
+            return text  # the check of the settings says what is wrong
+        found = json.loads(text, object_pairs_hook=_each_once)
+    if isinstance(found, dict) and isinstance(found.get(SCHEMA_KEY), str):
+        del found[SCHEMA_KEY]
+    try:
+        return json.dumps(found)
+    except TypeError as error:
+        raise ValueError(f"it holds values that settings do not have ({error}); put dates in quotes") from error
+
+
+def _parsed(text: str, name: str, parse: Callable[[str], Any]) -> Any:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise ValueError(f"not valid {name} ({error}); expected settings") from error
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        repeated, _ = Counter(name for name, _ in pairs).most_common(1)[0]
+        raise ValueError(f"the setting {_short(repeated)} stands there twice; leave one")
+    return found
+
+
+PARSERS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
+    ".yaml": ("YAML", parse_yaml),
+    ".yml": ("YAML", parse_yaml),
+    ".toml": ("TOML", tomllib.loads),
+}
+"""Languages of settings files beside JSON, by the end of a file's name."""

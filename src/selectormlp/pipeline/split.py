@@ -1,0 +1,155 @@
+"""The first step: one AnnData file into training, validation and test files."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from selectormlp.data.anndata_files import read_adata, write_adata
+from selectormlp.data.anndata_io import read_donors, read_labels, subset_with_classes
+from selectormlp.data.anndata_lazy import judge_values, open_adata
+from selectormlp.data.cells import IntArray
+from selectormlp.data.disk import DiskMatrix
+from selectormlp.data.expression import choose_expression
+from selectormlp.data.split import split_cells
+from selectormlp.data.split_index import SplitIndex, hash_names, index_for, write_split_index
+from selectormlp.errors import DataError
+from selectormlp.files import remove_drafts, written_whole
+from selectormlp.pipeline.settings import SplitSettings
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+logger = logging.getLogger(__name__)
+
+SIDE_NAMES = ("train", "val", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class SplitReport:
+    """What the split step wrote.
+
+    Attributes
+    ----------
+    files
+        The three files, or their indices, in the order training, validation, test.
+    cells
+        Cells of each class (rows) on each side (columns).
+    """
+
+    files: tuple[Path, ...]
+    cells: pd.DataFrame
+
+
+def split_file(settings: SplitSettings) -> SplitReport:
+    """Split one AnnData file and write ``adata_train.h5ad``, ``adata_val.h5ad`` and ``adata_test.h5ad``.
+
+    All three carry the same ordered class list, in ``uns`` and as the categories of the label column. With
+    ``settings.write`` ``"index"``, expression is not read, and ``adata_train.index.npz`` and so on say which cells of
+    which file(s) lie on each side. Files that the other way of writing has left in the folder are removed.
+
+    Raises
+    ------
+    DataError
+        If the file, its labels, donors or matrix are not usable, or the classes are too small.
+    OutputError
+        If the files cannot be written; then none of them is.
+    """
+    cells = _open(settings) if settings.write == "index" else _read(settings)
+    logger.info(
+        "read %s: %d cells × %d genes", ", ".join(map(str, settings.paths)), cells.adata.n_obs, cells.adata.n_vars
+    )
+    labels, key = cells.labels, settings.donor_column
+    split = split_cells(
+        labels.cat.codes.to_numpy().astype(np.int64),
+        settings.sizes,
+        min_cluster_size=settings.min_cluster_size,
+        donors=None if key is None else read_donors(cells.adata, key)[cells.rows],
+        shuffle=settings.shuffle,
+        rng=np.random.default_rng(settings.shuffle_seed),
+    )
+    classes = [labels.cat.categories[code] for code in split.kept_classes]
+    dropped = [name for name in labels.cat.categories if name not in set(classes)]
+    if dropped:
+        logger.info(
+            "%d class(es) with fewer than %d cells are left out: %s",
+            len(dropped),
+            settings.min_cluster_size,
+            ", ".join(dropped),
+        )
+    sides = (split.train, split.validation, split.test)
+    files = cells.write(settings, sides, classes)
+    counts = {
+        name: labels.iloc[side].value_counts().reindex(classes, fill_value=0)
+        for name, side in zip(SIDE_NAMES, sides, strict=True)
+    }
+    for name, path, side in zip(SIDE_NAMES, files, sides, strict=True):
+        logger.info("%s: %d cells of %d classes in %s", name, len(side), int((counts[name] > 0).sum()), path)
+    return SplitReport(files, pd.DataFrame(counts))
+
+
+@dataclass(frozen=True, eq=False)
+class _Source:
+    """What is split: labelled cells, in memory or on disk."""
+
+    adata: AnnData
+    labels: pd.Series
+    rows: IntArray
+    """Where in ``adata`` the labelled cells are."""
+
+    matrices: tuple[DiskMatrix, ...] = ()
+
+    def write(self, settings: SplitSettings, sides: tuple[IntArray, ...], classes: list[str]) -> tuple[Path, ...]:
+        """Write the three files, and remove those of the other kind."""
+        copies = tuple(settings.save_dir / f"adata_{side}.h5ad" for side in SIDE_NAMES)
+        indices = tuple(map(index_for, copies))
+        files, others = (indices, copies) if self.matrices else (copies, indices)
+        for copy in copies:
+            remove_drafts(copy.parent, copy.stem)  # of a split that was killed; they may be large
+        with written_whole(*files) as drafts:
+            for draft, side in zip(drafts, sides, strict=True):
+                if self.matrices:
+                    write_split_index(self._index(settings.y_column, side, classes), draft)
+                else:
+                    names = self.labels.index
+                    part = subset_with_classes(self.adata, names, side, label_key=settings.y_column, classes=classes)
+                    write_adata(part, draft)
+        for other in others:
+            if other.exists():
+                logger.info("%s, of an earlier split, is removed", other)
+                other.unlink()
+        return files
+
+    def _index(self, label_key: str, side: IntArray, classes: list[str]) -> SplitIndex:
+        rows = self.rows[side]
+        return SplitIndex(
+            paths=tuple(matrix.path for matrix in self.matrices),
+            rows=rows,
+            shapes=tuple(matrix.shape for matrix in self.matrices),
+            label_key=label_key,
+            classes=tuple(classes),
+            names_hash=hash_names(self.adata.obs_names[rows]),
+        )
+
+
+def _read(settings: SplitSettings) -> _Source:
+    adata = read_adata(settings.adata_path)
+    names, labels = read_labels(adata, settings.y_column, exclude=settings.exclude_labels)
+    choose_expression(adata, layer=settings.layer, normalize=settings.normalize)  # refuses what no step could read
+    return _Source(adata, labels, names.get_indexer(labels.index))
+
+
+def _open(settings: SplitSettings) -> _Source:
+    opened = open_adata(
+        settings.paths, label_key=settings.y_column, donor_key=settings.donor_column, layer=settings.layer
+    )
+    if opened.rows is not None:
+        raise DataError(f"{str(settings.paths[0])!r} is one side of a split already; name the files that were split")
+    names, labels = read_labels(opened.table, settings.y_column, exclude=settings.exclude_labels)
+    judge_values(opened, settings.normalize)  # refuses what no step could read
+    return _Source(opened.table, labels, names.get_indexer(labels.index), opened.matrices)

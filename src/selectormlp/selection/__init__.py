@@ -1,0 +1,1 @@
+"""Choosing panels: AnnData or files in, a panel out."""

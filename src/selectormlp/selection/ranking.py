@@ -1,0 +1,275 @@
+"""Ranking genes: of cells in memory by any method, of cells on disk by those that learn from moments."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from selectormlp.data.cells import Cells, IntArray, Matrix
+from selectormlp.data.split import SplitSizes, split_cells
+from selectormlp.data.stored import AnyCells, StoredCells
+from selectormlp.errors import DataError, InputError, SettingsError, nearest, quoted
+from selectormlp.moments.dask import Workers
+from selectormlp.selectors.base import GeneSelector
+from selectormlp.selectors.closed_form import ClosedFormSelector
+from selectormlp.selectors.registry import METHODS, Method, find_method
+
+logger = logging.getLogger(__name__)
+
+SET_HERE = ("n_features_to_select", "must_have", "candidates", "limits", "random_state", "progress")
+"""Parameters of selectors that follow from the other arguments of :func:`rank_genes`."""
+
+UNTRUSTED = ("memory",)
+"""Parameters that no file may set: from a folder that ``memory`` names, pickles are read, which can run any code."""
+
+NETWORK_SPLIT = SplitSizes(train=5000, validation=1000, test=0)
+"""Cells of a class that a network trains on and is validated on, as the published program has them."""
+
+MOST_CHOSEN = 500
+"""Genes chosen one at a time where all are to be ranked; the others follow by what they would add to these."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """The order that a method gives the genes.
+
+    Attributes
+    ----------
+    method
+        Name of the method.
+    order
+        Columns from the best gene to the worst, shape (n_genes,).
+    scores
+        Score of each gene, or its gain when it was chosen, in the unit of the method, shape (n_genes,).
+    settings
+        Parameters of the selector, and what it chose itself (see ``record_`` of
+        :class:`selectormlp.auto.selector.AutoSelector`).
+    nested
+        Whether the order is the same for every size.
+    thresholds
+        Expression above which each gene counts as on, shape (n_genes,), for methods that binarise; or None.
+    """
+
+    method: str
+    order: IntArray
+    scores: npt.NDArray[np.floating[Any]]
+    settings: dict[str, Any]
+    nested: bool
+    thresholds: npt.NDArray[np.floating[Any]] | None = None
+
+    @property
+    def ranks(self) -> IntArray:
+        """Rank of each gene, 1 best, shape (n_genes,)."""
+        ranks: IntArray = np.argsort(self.order) + 1
+        return ranks
+
+
+def rank_genes(
+    cells: Cells,
+    method: str,
+    *,
+    n_genes: int,
+    must_have: Sequence[int] = (),
+    options: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    target: Matrix | None = None,
+    progress: bool = False,
+) -> Ranking:
+    """Rank genes by a method.
+
+    Parameters
+    ----------
+    cells
+        Cells of no class take no part, unless the method needs no labels.
+    method
+        A name in :data:`selectormlp.selectors.registry.METHODS`.
+    n_genes
+        Size of the panel that is wanted; methods that choose one gene at a time stop there.
+    must_have
+        Columns to be chosen first, which those methods take into account when they choose the others; such
+        methods rank them first, the others where they find them.
+    options
+        Parameters of the selector that are not to be left at their defaults.
+    seed
+        Of whatever is random in the method.
+    target
+        Profiles that the panel is to predict, shape (n_cells, n_target_genes), for methods that take them; None
+        leaves it to the genes of ``cells``.
+    progress
+        Whether to draw a progress bar, for methods that have one.
+
+    Raises
+    ------
+    SettingsError
+        If the method or an option is unknown, or a value is not usable.
+    DataError
+        If the method needs labels of two classes or more and there are fewer, or it cannot use the matrix.
+
+    Notes
+    -----
+    Networks take settings that fit the size of the data (:mod:`selectormlp.networks.sizes`). ``mlp`` takes the
+    weights of the epoch that is best on validation cells: a sixth of each class, at most 1,000 cells, or, where the
+    cells have donors, donors of their own, as near to that as they come. ``selector_mlp`` takes those of the last
+    epoch, since the best one may come long before the gene weights have settled: on pbmc68k, refitted logistic
+    regression reached 0.67 with 10 genes of the last epoch and 0.54 with those of the best (mean of three splits).
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> X = np.array([[0, 3], [1, 2], [0, 0], [1, 0]], dtype=np.float32)
+    >>> names = pd.Index(["c1", "c2", "c3", "c4"])
+    >>> cells = Cells(X, pd.Index(["ACTB", "CD3D"]), names, np.array([0, 0, 1, 1]), ("T", "B"))
+    >>> rank_genes(cells, "discriminant", n_genes=1).ranks
+    array([2, 1])
+    """
+    found = find_method(method)
+    if found.needs_labels:
+        cells = _of_two_classes(cells, method)
+    selector = _selector(cells, method, n_genes, must_have, options or {}, seed)
+    if progress and "progress" in selector.get_params(deep=False):
+        selector.set_params(progress=True)
+    logger.info("choosing genes by %s from %d cells × %d genes", method, cells.n_cells, cells.n_genes)
+    try:
+        _fit(selector, cells, found, seed, target)
+    except InputError:
+        raise
+    except ValueError as error:  # scikit-learn's and scanpy's own checks
+        reason = " ".join(str(error).split())[:300]
+        raise DataError(f"the method {method!r} cannot use these cells or options: {reason}") from error
+    return _ranking(selector, method)
+
+
+def rank_stored_genes(
+    cells: StoredCells,
+    method: str,
+    *,
+    n_genes: int,
+    must_have: Sequence[int] = (),
+    options: Mapping[str, Any] | None = None,
+    workers: Workers | None = None,
+) -> Ranking:
+    """Rank genes of cells on disk by a method that learns from moments.
+
+    Parameters
+    ----------
+    cells, method, n_genes, must_have, options
+        As in :func:`rank_genes`; the method is one of which ``learns_from_moments`` holds.
+    workers
+        Who reads and sums; None: threads of this machine, or the Dask client that is active.
+
+    Raises
+    ------
+    SettingsError, DataError
+        As :func:`rank_genes` does; and if a file cannot be read, or a cluster cannot be reached.
+    """
+    found = find_method(method)
+    if found.needs_labels:
+        cells = _of_two_classes(cells, method)
+    selector = found.make()
+    _set_parameters(selector, method, n_genes, must_have, options or {}, seed=0)
+    logger.info("choosing genes by %s from %d cells × %d genes on disk", method, cells.n_cells, cells.n_genes)
+    if not isinstance(selector, ClosedFormSelector):
+        able = [name for name, known in METHODS.items() if known.learns_from_moments]
+        raise SettingsError(f"the method {method!r} does not learn from cells on disk; use {quoted(able)}")
+    selector.fit_stored(cells, workers=workers)
+    return _ranking(selector, method)
+
+
+def _of_two_classes(cells: AnyCells, method: str) -> AnyCells:
+    """Leave out cells of no class; refuse what is of one class."""
+    known = cells.labels >= 0
+    kept = cells if known.all() else cells.take(known)
+    if (kept.class_counts() > 0).sum() < 2:
+        raise DataError(
+            f"the method {method!r} tells classes apart, and all {kept.n_cells} labelled cells are of one class; "
+            "use another label column, or a method that needs no labels ('reconstruction', 'variance')"
+        )
+    return kept
+
+
+def _ranking(selector: GeneSelector, method: str) -> Ranking:
+    """Take the ranking of a fitted selector, unless it found nothing."""
+    if not np.any(selector.scores_):
+        raise DataError(
+            f"the method {method!r} found nothing to choose by: every gene scores 0, as where none varies; check the "
+            "matrix or layer and the labels"
+        )
+    parameters = {**selector.get_params(deep=False), **getattr(selector, "record_", {})}
+    if hasattr(selector, "device_"):
+        parameters["device_used"] = selector.device_
+    return Ranking(
+        method=method,
+        order=np.argsort(selector.ranking_),
+        scores=selector.scores_,
+        settings={name: value for name, value in parameters.items() if name not in SET_HERE},
+        nested=find_method(method).is_nested and getattr(selector, "is_nested_", True),
+        thresholds=getattr(selector, "thresholds_", None),
+    )
+
+
+def rank_all_genes(cells: Cells, method: str, *, seed: int = 0) -> Ranking:
+    """Rank all genes by a method, where no size of panel is given.
+
+    Parameters
+    ----------
+    cells, method, seed
+        As in :func:`rank_genes`; at most ``MOST_CHOSEN`` genes are chosen one at a time.
+
+    Raises
+    ------
+    SettingsError, DataError
+        As :func:`rank_genes` does.
+    """
+    return rank_genes(cells, method, n_genes=min(cells.n_genes, MOST_CHOSEN), seed=seed)
+
+
+def _selector(
+    cells: Cells, method: str, n_genes: int, must_have: Sequence[int], options: Mapping[str, Any], seed: int
+) -> GeneSelector:
+    """Make the selector, and set what it takes of size, must-have genes and seed."""
+    found = find_method(method)
+    selector = found.make()
+    if found.is_network:
+        selector.set_params(**selector.defaults_for(cells.n_cells))
+    _set_parameters(selector, method, n_genes, must_have, options, seed)
+    return selector
+
+
+def _set_parameters(
+    selector: GeneSelector, method: str, n_genes: int, must_have: Sequence[int], options: Mapping[str, Any], seed: int
+) -> None:
+    known = selector.get_params(deep=False)
+    open_to_users = [name for name in known if name not in SET_HERE and name not in find_method(method).settings]
+    for name in options:
+        if name not in open_to_users:
+            raise SettingsError(f"the method {method!r} has no option {name!r}; {nearest(name, open_to_users)}")
+    wanted = {"n_features_to_select": n_genes, "must_have": list(map(int, must_have)), "random_state": seed}
+    selector.set_params(**{name: value for name, value in wanted.items() if name in known}, **options)
+
+
+def _fit(selector: GeneSelector, cells: Cells, method: Method, seed: int, target: Matrix | None) -> None:
+    if method.takes_target:
+        selector.fit(cells.X, target=target)  # type: ignore[call-arg]
+        return
+    if not method.needs_labels:
+        selector.fit(cells.X)
+        return
+    labels = np.array(cells.classes)[cells.labels]
+    if method.takes_donors:
+        selector.fit(cells.X, labels, donors=cells.donors)  # type: ignore[call-arg]
+        return
+    if not method.is_network:
+        selector.fit(cells.X, labels)
+        return
+    sizes, donors = NETWORK_SPLIT, cells.donors
+    if not method.keeps_best_epoch:
+        sizes, donors = replace(NETWORK_SPLIT, validation=0), None
+    split = split_cells(cells.labels, sizes, donors=donors, rng=np.random.default_rng(seed))
+    rows = split.validation
+    validation = (cells.X[rows], labels[rows]) if len(rows) else None
+    selector.fit(cells.X[split.train], labels[split.train], validation=validation, classes=cells.classes)  # type: ignore[call-arg]
