@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
-
-import torch
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from selectormlp.errors import SettingsError, quoted
+
+if TYPE_CHECKING:
+    import torch
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +76,11 @@ def check_device(name: str, known: tuple[str, ...] = get_args(Device)) -> None:
     """
     if name not in known:
         raise SettingsError(f"device={name!r}; expected one of {quoted(known)}")
-    if name == "cuda" and not torch.cuda.is_available():
+    if name != "cuda":
+        return
+    import torch  # only where a GPU is asked for, or the work is worth one: it takes a second or two to load
+
+    if not torch.cuda.is_available():
         raise SettingsError("device='cuda', and PyTorch finds no CUDA device; use 'auto' or 'cpu'")
 
 
@@ -109,6 +115,8 @@ def choose_device(name: AnyDevice, work: Work, *, what: str, known: tuple[str, .
     check_device(name, known)
     if name != "auto":
         return name
+    if not work.is_worth_a_device and "torch" not in sys.modules:
+        return "cpu"
     found = _found_device(known)
     if found == "cpu":
         return found
@@ -127,10 +135,14 @@ def choose_device(name: AnyDevice, work: Work, *, what: str, known: tuple[str, .
 
 def _fits(device: AnyDevice, work: Work) -> bool:
     """Tell whether half of a GPU's memory is enough."""
+    import torch
+
     return device != "cuda" or work.n_bytes <= torch.cuda.get_device_properties(0).total_memory / 2
 
 
 def _found_device(known: tuple[str, ...]) -> AnyDevice:
+    import torch
+
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if "mps" in known and torch.backends.mps.is_available() else "cpu"
@@ -139,6 +151,8 @@ def _found_device(known: tuple[str, ...]) -> AnyDevice:
 @contextmanager
 def rounded_products(precision: Precision | None) -> Iterator[None]:
     """Let float32 products be rounded to TF32 for a while, where that is asked for; otherwise see that none is."""
+    import torch
+
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
     try:
@@ -152,6 +166,8 @@ def seed_device(device: torch.device, seed: int) -> None:
 
     ``torch.manual_seed`` would also queue a seed, with a stack trace, for every other kind of device.
     """
+    import torch
+
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":
         torch.cuda.manual_seed(seed)

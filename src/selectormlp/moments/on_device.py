@@ -13,29 +13,14 @@ from torch import Tensor
 
 from selectormlp.data.cells import IntArray
 from selectormlp.data.stored import StoredMatrix
-from selectormlp.devices import Work, rounded_products
+from selectormlp.devices import rounded_products
 from selectormlp.errors import DataError
 from selectormlp.moments import stream
 from selectormlp.moments.moments import FloatArray, Moments
 from selectormlp.moments.stream import AnyMatrix, labelled_chunks
 
-ROWS_AT_ONCE = 2048
-"""Rows whose float32 products are summed before the float64 sum takes them: fewer round less."""
-
-ARRAYS = 3
-"""Float64 arrays of genes × genes beside the scatters: a product, and what merging adds."""
-
-
-def work_of_moments(n_cells: int, n_genes: int, n_scatters: int) -> Work:
-    """Count the work of scatters, each a product of cells × genes × genes, and the memory that they take.
-
-    Examples
-    --------
-    >>> work_of_moments(100_000, 2000, 1).is_worth_a_device
-    True
-    """
-    needed = (ARRAYS + n_scatters) * 8 * n_genes**2 + ARRAYS * stream.CHUNK_BYTES
-    return Work(1, float(n_cells) * n_genes**2 * n_scatters, needed)
+ROWS_AT_ONCE = 256
+"""Rows whose float32 products are summed before the float64 sum takes them: over n rows the rounding grows as √n."""
 
 
 @torch.inference_mode()
@@ -50,7 +35,7 @@ def moments_on_device(
     """Compute moments from chunks of cells on a device; as :func:`selectormlp.moments.stream.moments_of_chunks`.
 
     Products are taken in the precision of the chunk (never TF32), after centring on the chunk's class means, and summed
-    in float64, a few thousand rows at a time.
+    in float64, a few hundred rows at a time.
 
     Parameters
     ----------

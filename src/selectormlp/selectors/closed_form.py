@@ -18,9 +18,8 @@ from selectormlp.errors import SettingsError
 from selectormlp.moments.dask import Workers, stored_moments, stored_variances, uses_cluster
 from selectormlp.moments.forward import Forward, Objective, forward_select
 from selectormlp.moments.moments import FloatArray, Moments
-from selectormlp.moments.on_device import moments_on_device, stored_moments_on_device, work_of_moments
 from selectormlp.moments.stream import AnyMatrix, balanced_cell_weights, moments_of, row_chunks
-from selectormlp.moments.variable import check_memory, gene_variances, most_variable
+from selectormlp.moments.variable import check_memory, gene_variances, most_variable, work_of_moments
 from selectormlp.panel.limits import Completion, Limit
 from selectormlp.selectors.base import GeneSelector, order_by_score
 from selectormlp.selectors.columns import checked_columns
@@ -223,6 +222,8 @@ class _MatrixPasses:
         kept: dict[str, Any] = {"cell_weights": cell_weights, "within": within, "total": total}
         if device == "cpu":
             return moments_of(few, self.codes, **kept)
+        from selectormlp.moments.on_device import moments_on_device  # loads PyTorch
+
         chunks = ((few[rows], self.codes[rows]) for rows in row_chunks(few))
         return moments_on_device(chunks, **kept, device=device)
 
@@ -250,6 +251,8 @@ class _StoredPasses:
         kept: dict[str, Any] = {"cell_weights": cell_weights, "within": within, "total": total}
         if device == "cpu":
             return stored_moments(few, self.codes, **kept, workers=self.workers)
+        from selectormlp.moments.on_device import stored_moments_on_device
+
         workers = self.workers
         return stored_moments_on_device(
             few,

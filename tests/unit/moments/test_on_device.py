@@ -10,8 +10,9 @@ from selectormlp.data.disk import DiskMatrix
 from selectormlp.data.stored import StoredMatrix, StoredPart
 from selectormlp.errors import DataError
 from selectormlp.moments import on_device
-from selectormlp.moments.on_device import moments_on_device, read_ahead, stored_moments_on_device, work_of_moments
+from selectormlp.moments.on_device import moments_on_device, read_ahead, stored_moments_on_device
 from selectormlp.moments.stream import moments_of, moments_of_chunks
+from selectormlp.moments.variable import work_of_moments
 
 WEIGHTS = np.array([0.2, 1.0, 0.0, 0.5])
 
