@@ -155,10 +155,12 @@ def extend(
     """Add genes to an existing panel, each with its gain; the whole panel goes to the folder."""
     from selectormlp.api import extend as extend_genes
     from selectormlp.cli.running import panel_files, read_or_leave
+    from selectormlp.cli.terminal import print_files, print_panel
     from selectormlp.config.files import SETTINGS_NAME
     from selectormlp.errors import OutputError
     from selectormlp.files import check_files
-    from selectormlp.panel.storage import read_panel
+    from selectormlp.panel.storage import PANEL_NAME, read_panel
+    from selectormlp.results import whole_result
 
     check_files(*panel_files(out))
     if (out / SETTINGS_NAME).exists():
@@ -167,8 +169,12 @@ def extend(
         )
     existing = read_panel(panel)
     given = _arguments(locals())
-    adata = read_or_leave(data, lazy=lazy or dask_scheduler is not None)
-    _write(extend_genes(adata, existing, n_new=add, **given, dask_scheduler=dask_scheduler), out, n_known=len(existing))
+    with whole_result(out, PANEL_NAME):
+        adata = read_or_leave(data, lazy=lazy or dask_scheduler is not None)
+        larger = extend_genes(adata, existing, n_new=add, **given, dask_scheduler=dask_scheduler)
+        larger.write(out)
+    print_panel(larger, n_known=len(existing))
+    print_files(panel_files(out))
 
 
 def explain(
@@ -229,12 +235,3 @@ def _arguments(flags: dict[str, Any]) -> dict[str, Any]:
 def _names(given: list[str] | None) -> list[str]:
     """Take names apart that were given with commas between them."""
     return [name.strip() for text in given or () for name in text.split(",") if name.strip()]
-
-
-def _write(panel: Any, out: Path, *, n_known: int = 0) -> None:
-    from selectormlp.cli.running import panel_files
-    from selectormlp.cli.terminal import print_files, print_panel
-
-    panel.write(out)
-    print_panel(panel, n_known=n_known)
-    print_files(panel_files(out))

@@ -69,15 +69,18 @@ def choose_panel(settings: SelectSettings, out: Path, *, report: bool = False, p
     """Choose a panel, write it and the settings that repeat it, and print it."""
     from selectormlp.config.files import SETTINGS_NAME, write_settings
     from selectormlp.data.anndata_files import read_adata
+    from selectormlp.panel.storage import PANEL_NAME
+    from selectormlp.reports.page import FILE_NAME as REPORT_NAME
+    from selectormlp.results import whole_result
     from selectormlp.selection.settings import check_reading, select_by, settings_of
 
     check_reading(settings)
-    adata = None if settings.lazy else read_adata(settings.data[0])
-    panel = select_by(settings, adata, progress=progress)
-    panel.write(out)  # kept whatever becomes of the report
-    kept = settings_of(panel, settings.data, lazy=settings.lazy)
-    write_settings(kept, out / SETTINGS_NAME)
-    if report:
+    with whole_result(out, PANEL_NAME, replaces=[REPORT_NAME] if report else ()):
+        adata = None if settings.lazy else read_adata(settings.data[0])
+        panel = select_by(settings, adata, progress=progress)
+        panel.write(out)
+        write_settings(settings_of(panel, settings.data, lazy=settings.lazy), out / SETTINGS_NAME)
+    if report:  # the panel is kept whatever becomes of it
         _report(adata if adata is not None else _sample(settings), panel, out, settings)
     print_panel(panel)
     print_files(panel_files(out, settings=True, report=report))
@@ -113,13 +116,18 @@ def read_cells(settings: RunSettings) -> tuple[Any, Any]:
 
 def run(settings: RunSettings, out: Path, *, progress: bool) -> None:
     """Do all that ``run`` does, write it to a folder, and print the closing table."""
-    from selectormlp.pipeline.run import run_all
+    from selectormlp.panel.storage import PANEL_FILES
+    from selectormlp.pipeline.run import RUN_NAME, run_all
+    from selectormlp.reports.page import FILE_NAME
+    from selectormlp.results import whole_result
 
-    adata, source = read_cells(settings)
-    report = run_all(adata, source, out, settings, progress=progress)
+    going = [] if settings.report_size is None else [FILE_NAME, *(f"panel/{name}" for name in PANEL_FILES)]
+    with whole_result(out, RUN_NAME, replaces=going):
+        adata, source = read_cells(settings)
+        report = run_all(adata, source, out, settings, progress=progress)
     print_comparison(report.table)
     files = list(report.files)
-    if settings.report_size is not None:
+    if settings.report_size is not None:  # the comparison is kept whatever becomes of it
         from selectormlp.pipeline.report import report_on_run
 
         place = settings.cells.adata_path

@@ -17,7 +17,7 @@ from selectormlp.devices import rounded_products
 from selectormlp.errors import DataError
 from selectormlp.moments import stream
 from selectormlp.moments.moments import FloatArray, Moments
-from selectormlp.moments.stream import AnyMatrix, labelled_chunks
+from selectormlp.moments.stream import AnyMatrix, as_float
 
 ROWS_AT_ONCE = 256
 """Rows whose float32 products are summed before the float64 sum takes them: over n rows the rounding grows as √n."""
@@ -51,7 +51,7 @@ def moments_on_device(
     """
     sums: _Sums | None = None
     with rounded_products(None):
-        for X, codes in labelled_chunks(chunks):
+        for X, codes in _labelled(chunks):
             if sums is None:
                 sums = _Sums(cell_weights, int(X.shape[1]), torch.device(device), within=within, total=total)
             sums.add(X, codes)
@@ -127,6 +127,14 @@ def read_ahead(
         finally:
             for _, unread in waiting:
                 unread.cancel()
+
+
+def _labelled(chunks: Iterable[tuple[AnyMatrix, IntArray]]) -> Iterator[tuple[AnyMatrix, IntArray]]:
+    """Leave out cells without a class, and chunks without any other."""
+    for X, codes in chunks:
+        known = codes >= 0
+        if known.any():
+            yield (as_float(X), codes) if known.all() else (as_float(X[known]), codes[known])
 
 
 class _Sums:

@@ -16,6 +16,7 @@ from torchmetrics.classification import MulticlassConfusionMatrix
 from selectormlp.devices import AnyDevice, Precision, seed_device
 from selectormlp.networks.losses import Penalty, gene_penalty
 from selectormlp.networks.mlp import SelectorNetwork
+from selectormlp.networks.start import START_KEY
 
 MONITORED = "val_mean_per_class_accuracy"
 """What chooses the best epoch."""
@@ -132,6 +133,7 @@ class ClassifierModule(L.LightningModule):
         self.network = network
         self.spec = spec
         self.card = card
+        self.start = ""
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.val_score = EpochScore(network.spec.n_classes)
         self.train_score = EpochScore(network.spec.n_classes)
@@ -196,8 +198,9 @@ class ClassifierModule(L.LightningModule):
             self.logger.log_metrics(dict(zip(found, values.tolist(), strict=True)), step=self.global_step)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the model's card."""
+        """Add the model's card, and when the run began."""
         checkpoint[CARD_KEY] = self.card
+        checkpoint[START_KEY] = self.start
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return AdamW, fused into one pass over the parameters where the device has that."""

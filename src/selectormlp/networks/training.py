@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -34,6 +33,7 @@ from selectormlp.networks.module import MONITORED, ClassifierModule, TrainingSpe
 from selectormlp.networks.placement import Placement, check_started
 from selectormlp.networks.resident_module import ResidentModule
 from selectormlp.networks.threads import threads_worth
+from selectormlp.quiet import quiet_warnings
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +48,8 @@ class Run:
         Folders of this run alone: ``metrics.csv`` and TensorBoard's events; the checkpoints.
     card
         JSON that identifies the model, kept in every checkpoint.
+    start
+        JSON that says when the run began, kept in every checkpoint too.
     resume_from
         Checkpoint to continue from, or None.
     save_top_k, save_last
@@ -59,6 +61,7 @@ class Run:
     log_dir: Path
     checkpoint_dir: Path
     card: str
+    start: str = ""
     resume_from: Path | None = None
     save_top_k: int = 3
     save_last: bool = True
@@ -114,7 +117,7 @@ class BestWeights(Callback):
             weights = pl_module.network.state_dict()  # type: ignore[union-attr]
             self.best_weights = {name: value.detach().cpu().clone() for name, value in weights.items()}
         if self.metrics_csv is not None and trainer.is_global_zero:
-            with written_whole(self.metrics_csv) as (draft,):
+            with written_whole(self.metrics_csv, at_once=True, flush=False) as (draft,):  # each epoch, hundreds of them
                 self.history.to_csv(draft, index=False)
         if epoch % self.log_every == 0 or epoch == trainer.max_epochs:
             logger.info(
@@ -216,18 +219,16 @@ def train_network(
     products = training.batch_size * network.n_genes * network.hidden_sizes[0]
     drawn_on = range(min(1, torch.cuda.device_count())) if training.device in ("cuda", "auto") else []
     with (
-        _quiet_lightning(),
         threads_worth(products),
         rounded_products(training.precision),
         torch.random.fork_rng(drawn_on),
-        warnings.catch_warnings(),
+        _quiet_lightning(),
     ):
-        warnings.filterwarnings("ignore", module="lightning")
-        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         torch.default_generator.manual_seed(training.seed)
         weights = None if class_weights is None else torch.from_numpy(class_weights)
         whole = SelectorNetwork(network), training, weights, run.card if run else ""
         module = ClassifierModule(*whole) if resident is None else ResidentModule(*whole, data=resident)
+        module.start = run.start if run else ""
         best = BestWeights(run.log_dir / "metrics.csv" if run else None, log_every=max(1, training.max_epochs // 10))
         trainer = _build_trainer(training, best, validates=validation is not None, run=run, progress=progress)
         share = Share(trainer.global_rank, trainer.world_size)
@@ -308,7 +309,8 @@ def _quiet_lightning() -> Iterator[None]:
     for name in names:
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
-        yield
+        with quiet_warnings(module="lightning"), quiet_warnings(message=".*does not have many workers.*"):
+            yield
     finally:
         for name, level in before.items():
             logging.getLogger(name).setLevel(level)
