@@ -13,7 +13,7 @@ from selectormlp.panel.explain import Explanation
 from selectormlp.panel.panel import Panel
 from selectormlp.selection.panels import explain_task, extend_task, select_task
 from selectormlp.selection.stored_panels import extend_from_files, select_from_files
-from selectormlp.selection.task import PanelLike, PanelSource, PanelTask, as_panel
+from selectormlp.selection.task import PanelLike, PanelSource, PanelTask, as_panel, label_texts
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -134,7 +134,7 @@ def select(
         must_have=must_have,  # type: ignore[arg-type]  # any sequence becomes a tuple
         forbidden=forbidden,  # type: ignore[arg-type]
         candidates=candidates,  # type: ignore[arg-type]
-        costs=costs or {},
+        costs={} if costs is None else costs,
         budget=budget,
         min_mean=min_mean,
         max_mean=max_mean,
@@ -142,7 +142,14 @@ def select(
         ignore_unknown=ignore_unknown,
     )
     source = PanelSource(
-        label_key, donor_key, layer, normalize, tuple(exclude_labels), gene_name_key, gene_id_key, target_layer
+        label_key,
+        donor_key,
+        layer,
+        normalize,
+        label_texts(exclude_labels),
+        gene_name_key,
+        gene_id_key,
+        target_layer,
     )
     task = PanelTask(source, constraints, method, _options(options, min_recall, max_minutes), seed, progress)
     if are_paths(adata):
@@ -225,7 +232,7 @@ def extend(
         must_have=must_have,  # type: ignore[arg-type]  # any sequence becomes a tuple
         forbidden=forbidden,  # type: ignore[arg-type]
         candidates=candidates,  # type: ignore[arg-type]
-        costs=costs or {},
+        costs={} if costs is None else costs,
         budget=budget,
         min_mean=min_mean,
         max_mean=max_mean,
@@ -233,7 +240,14 @@ def extend(
         ignore_unknown=ignore_unknown,
     )
     source = PanelSource(
-        label_key, donor_key, layer, normalize, tuple(exclude_labels), gene_name_key, gene_id_key, target_layer
+        label_key,
+        donor_key,
+        layer,
+        normalize,
+        label_texts(exclude_labels),
+        gene_name_key,
+        gene_id_key,
+        target_layer,
     )
     task = PanelTask(source, constraints, method, _options(options, min_recall, max_minutes), seed, progress)
     known = as_panel(panel)
@@ -297,7 +311,7 @@ def explain(
         candidates=candidates,  # type: ignore[arg-type]
         ignore_unknown=ignore_unknown,
     )
-    source = PanelSource(label_key, None, layer, normalize, tuple(exclude_labels), gene_name_key)
+    source = PanelSource(label_key, None, layer, normalize, label_texts(exclude_labels), gene_name_key)
     return explain_task(adata, as_panel(panel), source, constraints)
 
 

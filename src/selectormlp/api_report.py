@@ -11,7 +11,7 @@ from selectormlp.assessment.judging import Judging
 from selectormlp.assessment.reporting import N_SPLITS, Reporting, report_task
 from selectormlp.data.normalize import Normalization
 from selectormlp.evaluation.expression import Expression
-from selectormlp.selection.task import PanelLike, PanelSource, as_panel
+from selectormlp.selection.task import PanelLike, PanelSource, as_panel, label_texts
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -46,7 +46,7 @@ def expression(
     >>> found.classes[found.means[:, 0].argmax()]
     'CD19+ B'
     """
-    source = PanelSource(label_key, None, layer, normalize, tuple(exclude_labels), gene_name_key)
+    source = PanelSource(label_key, None, layer, normalize, label_texts(exclude_labels), gene_name_key)
     return expression_task(adata, as_panel(panel), source)
 
 
@@ -111,7 +111,7 @@ def report(
     >>> report(pbmc68k(), genes, mkdtemp(), label_key="bulk_labels", robustness=False).name
     'report.html'
     """
-    source = PanelSource(label_key, donor_key, layer, normalize, tuple(exclude_labels), gene_name_key)
+    source = PanelSource(label_key, donor_key, layer, normalize, label_texts(exclude_labels), gene_name_key)
     task = Reporting(
         Judging(source, classifier, n_splits, seed=seed),
         None if sizes is None else tuple(sizes),

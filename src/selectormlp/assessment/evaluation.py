@@ -42,6 +42,7 @@ from selectormlp.evaluation.unsupervised import measure_unsupervised
 from selectormlp.panel.panel import Panel
 from selectormlp.selection.recipe import Verdict, judge
 from selectormlp.selection.task import PanelSource, check_whole
+from selectormlp.values import settle
 from selectormlp.versions import package_versions
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class Extras:
         return self.robustness if isinstance(self.robustness, Plan) else Plan() if self.robustness else None
 
     def __post_init__(self) -> None:
+        settle(self)
         if self.level_metric not in METRICS:
             raise SettingsError(f"level_metric is {self.level_metric!r}; {nearest(str(self.level_metric), METRICS)}")
         if not 0 <= self.level_distance < 1:

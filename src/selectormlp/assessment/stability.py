@@ -19,6 +19,7 @@ from selectormlp.panel.panel import Panel
 from selectormlp.selection.recipe import Recipe, require_recipe
 from selectormlp.selection.task import MOST_SEED, PanelSource, check_whole
 from selectormlp.selectors.registry import find_method
+from selectormlp.values import settle
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -49,6 +50,7 @@ class Repetition:
         for name in self.over:
             if name not in SOURCES:
                 raise SettingsError(f"over holds {name!r}; {nearest(str(name), SOURCES)}")
+        settle(self)
         check_whole("n_repeats", self.n_repeats, least=2)
         check_whole("seed", self.seed, least=0, most=MOST_SEED)
         for what in ("fraction", "min_correlation", "confidence"):

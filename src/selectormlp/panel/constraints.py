@@ -13,8 +13,9 @@ import pandas as pd
 
 from selectormlp.errors import SettingsError, UnknownGenesError, nearest, quoted
 from selectormlp.panel.markers import MARKER_AUC, BoolArray
-from selectormlp.panel.names import GeneNames, is_pattern, one_each
+from selectormlp.panel.names import GeneNames, gene_names, is_pattern, one_each
 from selectormlp.panel.rules import Rules, refuse
+from selectormlp.values import settle
 
 logger = logging.getLogger(__name__)
 
@@ -68,17 +69,33 @@ class Constraints:
     def __post_init__(self) -> None:
         for name in ("must_have", "forbidden", "candidates"):
             given = getattr(self, name)
-            if isinstance(given, str):
-                raise SettingsError(f"{name} is the text {given!r}; expected a list of gene names: [{given!r}]")
             if given is not None:
-                object.__setattr__(self, name, tuple(map(str, given)))
-        object.__setattr__(self, "costs", dict(self.costs))
+                object.__setattr__(self, name, gene_names(given, name))
+        settle(self)
+        costs: object = self.costs
+        if not isinstance(costs, Mapping):
+            kind = type(costs).__name__
+            raise SettingsError(f"costs are of the type {kind}; expected a mapping from gene names to numbers")
+        object.__setattr__(self, "costs", dict(zip(gene_names(self.costs, "costs"), self.costs.values(), strict=True)))
+        self._check_types()
         self._check_numbers()
 
     @property
     def bounds_means(self) -> bool:
         """Whether mean expression is needed to resolve them."""
         return self.min_mean is not None or self.max_mean is not None
+
+    def _check_types(self) -> None:
+        """Refuse what is no number where one is expected."""
+        given = {name: getattr(self, name) for name in ("budget", "min_mean", "max_mean")}
+        given |= {f"the cost of {gene!r}": cost for gene, cost in self.costs.items()}
+        given |= {name: getattr(self, name) for name in ("min_markers_per_type", "min_marker_auc")}
+        for name, value in given.items():
+            optional = name in ("budget", "min_mean", "max_mean") and value is None
+            if not optional and (isinstance(value, bool) or not isinstance(value, int | float)):
+                raise SettingsError(f"{name} is {value!r} ({type(value).__name__}); expected a number")
+        if not isinstance(self.ignore_unknown, bool):
+            raise SettingsError(f"ignore_unknown is {self.ignore_unknown!r}; expected True or False")
 
     def _check_numbers(self) -> None:
         bad = [gene for gene, cost in self.costs.items() if not (math.isfinite(cost) and cost >= 0)]

@@ -11,12 +11,14 @@ import numpy as np
 import pandas as pd
 
 from selectormlp.data.anndata_io import CellsSource
+from selectormlp.data.labels import check_key, text_of
 from selectormlp.data.normalize import Normalization
 from selectormlp.errors import PanelError, SettingsError, quoted
 from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.panel import Panel
 from selectormlp.panel.storage import read_panel
 from selectormlp.selectors.registry import METHODS, find_method
+from selectormlp.values import settle
 
 PanelLike = Panel | Path | str | Sequence[str]
 """A panel, a file that holds one (see :func:`selectormlp.panel.storage.read_panel`), or a list of genes."""
@@ -49,6 +51,14 @@ class PanelSource:
     gene_name_key: str | None = None
     gene_id_key: str | None = None
     target_layer: str | None = None
+
+    def __post_init__(self) -> None:
+        settle(self)
+        for name in ("donor_key", "layer", "gene_name_key", "gene_id_key", "target_layer"):
+            if getattr(self, name) is not None:
+                check_key(getattr(self, name), name)
+        if self.label_key is not None:
+            check_key(self.label_key, "the label column")
 
     def labelled(self, label_key: str) -> CellsSource:
         """Return what concerns labelled cells."""
@@ -85,6 +95,7 @@ class PanelTask:
     progress: bool = False
 
     def __post_init__(self) -> None:
+        settle(self)
         needs_labels = find_method(self.method).needs_labels
         if self.source.target_layer is not None and not find_method(self.method).takes_target:
             able = [name for name, method in METHODS.items() if method.takes_target]
@@ -137,7 +148,28 @@ def as_panel(given: PanelLike) -> Panel:
                 f"entry {place} of the list of {len(genes)} genes is {gene!r} ({type(gene).__name__}); expected gene "
                 "names, which are text"
             )
-    return Panel(tuple(map(str, genes)))
+    return Panel(tuple(str(gene).strip() for gene in genes))
+
+
+def label_texts(given: Sequence[object]) -> tuple[str, ...]:
+    """Take labels of any type as text, as they are read from data.
+
+    Raises
+    ------
+    SettingsError
+        If it is one text, or what is no label is among them.
+
+    Examples
+    --------
+    >>> label_texts([3, 2.0, "B"])
+    ('3', '2', 'B')
+    """
+    if isinstance(given, str):
+        raise SettingsError(f"exclude_labels is the text {given!r}; expected a list of labels: [{given!r}]")
+    try:
+        return tuple(text_of(label) for label in given)
+    except TypeError as error:
+        raise SettingsError(f"exclude_labels: {error}; expected a list of labels") from error
 
 
 def check_whole(name: str, value: object, *, least: int, most: int | None = None) -> None:
