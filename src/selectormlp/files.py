@@ -265,6 +265,13 @@ COMMIT_SUFFIX = ".commit"
 """Ends the name of the list of files of a result that are on their way into place."""
 
 
+def clear_leftovers(folder: Path) -> None:
+    """Remove what killed processes have left in a folder and those in it, where nobody is writing just now."""
+    for place in (folder, *folder.glob("*/")):
+        with writing_in(place, _clear):
+            pass
+
+
 def real_place(path: Path) -> Path:
     """Return where a file or folder is: links on the way are followed, one in its place is not."""
     return path.parent.resolve() / path.name
@@ -275,7 +282,7 @@ def _put(drafts: dict[Path, Path], *, at_once: bool, flush: bool) -> None:
     for place, draft in drafts.items():
         full = real_place(place)
         if stage is not None and not at_once and stage.holds(full):
-            stage.add(full, draft.absolute())
+            stage.add(full, real_place(draft))
         else:
             draft.replace(place)
     if flush:
@@ -284,7 +291,7 @@ def _put(drafts: dict[Path, Path], *, at_once: bool, flush: bool) -> None:
 
 def _waits(draft: Path) -> bool:
     stage = CURRENT.get()
-    return stage is not None and draft.absolute() in stage.drafts.values()
+    return stage is not None and real_place(draft) in stage.drafts.values()
 
 
 def _clear(folder: Path) -> None:

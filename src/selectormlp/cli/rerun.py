@@ -13,9 +13,11 @@ from pydantic_core import from_json
 from selectormlp.assessment.tables import RANKING_NAME
 from selectormlp.cli.kinds import find_kind
 from selectormlp.config.files import MOST_BYTES, SETTINGS_NAME, changed, read_settings
-from selectormlp.errors import SettingsError, counted, nearest, quoted
+from selectormlp.errors import InputError, SettingsError, counted, nearest, quoted
 from selectormlp.panel.panel import Panel
-from selectormlp.panel.storage import JSON_NAME, read_panel
+from selectormlp.panel.storage import JSON_NAME, PANEL_NAME, read_panel
+from selectormlp.pipeline.run import RUN_NAME
+from selectormlp.results import check_together
 from selectormlp.selection.settings import settings_of
 
 if TYPE_CHECKING:
@@ -69,6 +71,14 @@ def recorded_settings(folder: Path | str, data: Sequence[Path] = ()) -> Repeatab
     if not place.is_dir():
         siblings = sorted(p.name for p in place.parent.iterdir() if p.is_dir()) if place.parent.is_dir() else []
         raise SettingsError(f"no folder {str(place)!r}; in {str(place.parent)!r}, {nearest(place.name, siblings)}")
+    for name in (SETTINGS_NAME, JSON_NAME):
+        if (place / name).is_symlink():
+            raise SettingsError(f"{str(place / name)!r} is a link; copy what it leads to into the folder")
+    for name in (PANEL_NAME, RUN_NAME):
+        try:
+            check_together(place, name, repeat="what made it")
+        except InputError as error:
+            raise SettingsError(str(error)) from error
     file = place / SETTINGS_NAME
     if file.exists():
         return _with_data(_read(file), data)

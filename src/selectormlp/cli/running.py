@@ -158,7 +158,9 @@ def repeat(settings: Repeatable, before: Path, out: Path, *, progress: bool) -> 
         run(settings, out, progress=progress)
         return rerun.compare_runs(before, out)
     from selectormlp.pipeline.train import train_from_files
+    from selectormlp.results import whole_result
 
-    report = train_from_files(rerun.in_folder(settings, out), settings.model_type, progress=progress)
+    with whole_result(out, "training"):
+        report = train_from_files(rerun.in_folder(settings, out), settings.model_type, progress=progress)
     print_files([report.model_file, *sorted(report.log_folder.iterdir())])
     return rerun.compare_trainings(before, report.log_folder)

@@ -12,6 +12,7 @@ import pandas as pd
 
 from selectormlp.data.anndata_io import cells_from_adata, drop_unlisted, warn_of_rare_types
 from selectormlp.data.cells import Cells, Matrix
+from selectormlp.data.fingerprints import fingerprints_of
 from selectormlp.data.hashing import hash_cells
 from selectormlp.data.panel_io import gene_column, unlabelled_cells, write_gene_results
 from selectormlp.data.stored import StoredCells
@@ -26,7 +27,7 @@ from selectormlp.panel.panel import Panel, extend_panel
 from selectormlp.panel.provenance import Provenance
 from selectormlp.panel.rules import Rules, refuse
 from selectormlp.panel.storage import panel_to_json
-from selectormlp.selection.ranking import Ranking, rank_genes
+from selectormlp.selection.ranking import Ranking, rank_genes, warn_of_silent_genes
 from selectormlp.selection.task import PanelSource, PanelTask, check_whole
 from selectormlp.selectors.registry import find_method
 from selectormlp.versions import package_versions
@@ -45,7 +46,7 @@ def select_task(adata: AnnData, task: PanelTask, n_genes: int) -> Panel:
     cells, ids = _read(adata, task.source)
     rules = _resolve(adata, cells, task.source, task.constraints, n_genes).restricted()
     ranking, markers = _rank(adata, cells, rules, task, n_genes)
-    origin = provenance_of(cells, task, ranking, {"n_genes": n_genes}, data_hash=hash_cells(cells))
+    origin = provenance_of(cells, task, ranking, {"n_genes": n_genes}, data_hash=hash_cells(cells), whole=cells)
     panel = panel_of(rules, ranking, markers, n_genes, ids=ids, provenance=origin)
     _write_results(adata, panel, rules, ranking)
     return panel
@@ -74,6 +75,7 @@ def panel_of(
         Where it comes from.
     """
     choice = choose(ranking.order, rules, n_genes, markers)
+    warn_of_silent_genes(ranking, rules.genes, rules.genes[choice.positions].tolist())
     return Panel.from_choice(
         replace(choice, nested=choice.nested and ranking.nested),
         rules.genes,
@@ -91,7 +93,7 @@ def extend_task(adata: AnnData, panel: Panel, task: PanelTask, n_new: int) -> Pa
     rules = rules_beside(panel, _resolve(adata, cells, task.source, task.constraints), task.constraints, n_new)
     ranking, markers = _rank(adata, cells, rules, task, rules.n_existing + n_new)
     size = {"n_new": n_new, "extended": list(panel.genes)}
-    origin = provenance_of(cells, task, ranking, size, data_hash=hash_cells(cells))
+    origin = provenance_of(cells, task, ranking, size, data_hash=hash_cells(cells), whole=cells)
     extended = extended_panel(panel, rules, ranking, markers, n_new, ids=ids, provenance=origin)
     _write_results(adata, extended, rules, ranking)
     return extended
@@ -133,6 +135,7 @@ def extended_panel(
         markers=markers,
         provenance=provenance,
     )
+    warn_of_silent_genes(ranking, rules.genes, extended.genes[len(panel) :])
     return replace(extended, nested=extended.nested and ranking.nested)
 
 
@@ -255,10 +258,31 @@ def _target(adata: AnnData, cells: Cells, task: PanelTask) -> Matrix | None:
 
 
 def provenance_of(
-    cells: Cells | StoredCells, task: PanelTask, ranking: Ranking, size: Mapping[str, object], *, data_hash: str
+    cells: Cells | StoredCells,
+    task: PanelTask,
+    ranking: Ranking,
+    size: Mapping[str, object],
+    *,
+    data_hash: str,
+    whole: Cells | StoredCells,
 ) -> Provenance:
-    """Write down how a ranking was learned; ``size`` says how large the panel was to be."""
+    """Write down how a ranking was learned.
+
+    Parameters
+    ----------
+    cells
+        Those that it was learned on.
+    task, ranking
+        How, and what came of it.
+    size
+        How large the panel was to be.
+    data_hash
+        Of all cells.
+    whole
+        All cells, with all their genes.
+    """
     source = asdict(task.source)
+    rows = None if cells is whole else np.sort(whole.names.get_indexer(cells.names))
     return Provenance(
         method=task.method,
         settings={
@@ -273,6 +297,7 @@ def provenance_of(
         data_hash=data_hash,
         label_key=task.source.label_key,
         cells=tuple(cells.names),
+        fingerprints=fingerprints_of(whole, rows).to_text(),
     )
 
 

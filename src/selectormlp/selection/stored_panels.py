@@ -51,7 +51,7 @@ def select_from_files(paths: Paths, task: PanelTask, n_genes: int, *, scheduler:
         markers = _markers(cells, rules, task)
         ranking, learned = _rank(cells, rules, task, n_genes, workers)
     size = {"n_genes": n_genes, "files": _file_names(opened)}
-    origin = provenance_of(learned, task, ranking, size, data_hash=hash_cells(cells))
+    origin = provenance_of(learned, task, ranking, size, data_hash=hash_cells(cells), whole=cells)
     ids = gene_ids(opened.table, task.source, cells.genes)
     return panel_of(rules, ranking, markers, n_genes, ids=ids, provenance=origin)
 
@@ -72,7 +72,7 @@ def extend_from_files(
         markers = _markers(cells, rules, task)
         ranking, learned = _rank(cells, rules, task, rules.n_existing + n_new, workers)
     size = {"n_new": n_new, "extended": list(panel.genes), "files": _file_names(opened)}
-    origin = provenance_of(learned, task, ranking, size, data_hash=hash_cells(cells))
+    origin = provenance_of(learned, task, ranking, size, data_hash=hash_cells(cells), whole=cells)
     ids = gene_ids(opened.table, task.source, cells.genes)
     return extended_panel(panel, rules, ranking, markers, n_new, ids=ids, provenance=origin)
 
