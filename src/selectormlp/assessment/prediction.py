@@ -17,6 +17,7 @@ from selectormlp.data.cells import Cells, IntArray, Matrix, as_matrix, check_uni
 from selectormlp.data.expression import choose_expression
 from selectormlp.data.hashing import hash_cells
 from selectormlp.data.normalize import Normalization, log1p_cp10k, stored_values
+from selectormlp.data.symbols import stored_genes
 from selectormlp.errors import DataError, SettingsError, counted, nearest
 from selectormlp.evaluation.intervals import FloatArray
 from selectormlp.evaluation.refit import fit_quietly, make_classifier
@@ -54,7 +55,7 @@ def fit_classifier_task(adata: AnnData, panel: Panel, judging: Judging, min_conf
     everything, aliases = read_for_judging(adata, source)
     check_class_names(everything.classes)
     columns, _ = match_genes(panel, everything.genes, aliases)
-    genes = tuple(map(str, everything.genes[columns]))
+    genes = tuple(map(str, stored_genes(adata, everything.genes[columns], source.gene_name_key)))
     labelled = CellsSource(
         str(source.label_key), source.donor_key, source.layer, source.normalize, source.exclude_labels
     )

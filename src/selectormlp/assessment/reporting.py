@@ -110,7 +110,7 @@ def find_out(adata: AnnData, panel: Panel, task: Reporting) -> Findings:
     evaluation = evaluate_task(adata, panel, judging, extras)
     logger.info("explaining the genes")
     usable = Panel(evaluation.genes)
-    explanation = explain_task(adata, usable, replace(source, gene_name_key=None), Constraints(ignore_unknown=True))
+    explanation = explain_task(adata, usable, source, Constraints(ignore_unknown=True))
     notes: list[str] = []
     if task.n_stability:
         found = _stability(adata, panel, task)

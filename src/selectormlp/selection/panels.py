@@ -16,6 +16,7 @@ from selectormlp.data.fingerprints import fingerprints_of
 from selectormlp.data.hashing import hash_cells
 from selectormlp.data.panel_io import gene_column, unlabelled_cells, write_gene_results
 from selectormlp.data.stored import StoredCells
+from selectormlp.data.symbols import named_by_symbol, other_names, stored_genes
 from selectormlp.errors import PanelError, SettingsError, UnknownGenesError, nearest, quoted
 from selectormlp.moments.stream import balanced_cell_weights, moments_of
 from selectormlp.moments.variable import check_memory, gene_variances, most_variable
@@ -48,7 +49,7 @@ def select_task(adata: AnnData, task: PanelTask, n_genes: int) -> Panel:
     ranking, markers = _rank(adata, cells, rules, task, n_genes)
     origin = provenance_of(cells, task, ranking, {"n_genes": n_genes}, data_hash=hash_cells(cells), whole=cells)
     panel = panel_of(rules, ranking, markers, n_genes, ids=ids, provenance=origin)
-    _write_results(adata, panel, rules, ranking)
+    _write_results(adata, panel, rules, ranking, task.source)
     return panel
 
 
@@ -95,7 +96,7 @@ def extend_task(adata: AnnData, panel: Panel, task: PanelTask, n_new: int) -> Pa
     size = {"n_new": n_new, "extended": list(panel.genes)}
     origin = provenance_of(cells, task, ranking, size, data_hash=hash_cells(cells), whole=cells)
     extended = extended_panel(panel, rules, ranking, markers, n_new, ids=ids, provenance=origin)
-    _write_results(adata, extended, rules, ranking)
+    _write_results(adata, extended, rules, ranking, task.source)
     return extended
 
 
@@ -175,13 +176,20 @@ def _read(adata: AnnData, source: PanelSource) -> tuple[Cells, pd.Series | None]
     else:
         cells = drop_unlisted(cells_from_adata(adata, source.labelled(source.label_key)))
         warn_of_rare_types(cells)
+    cells = named_by_symbol(cells, adata, source.gene_name_key)
     return cells, gene_ids(adata, source, cells.genes)
 
 
 def gene_ids(adata: AnnData, source: PanelSource, genes: pd.Index[str]) -> pd.Series | None:
-    """Return the identifier of each gene, indexed by name, where a column of ``var`` is named that holds them."""
-    key = source.gene_id_key
-    return None if key is None else pd.Series(gene_column(adata, key, genes), index=genes)
+    """Return the identifier of each gene, indexed by name.
+
+    It is that of the column of ``var`` that is named for them, else the name in the data where symbols are shown; None
+    without either.
+    """
+    key, stored = source.gene_id_key, stored_genes(adata, genes, source.gene_name_key)
+    if key is not None:
+        return pd.Series(gene_column(adata, key, stored), index=genes)
+    return None if stored.equals(genes) else pd.Series(stored, index=genes)
 
 
 def _resolve(
@@ -207,8 +215,7 @@ def resolve_rules(
     SettingsError
         If some are not there or constraints clash; a column of ``var`` that knows the names is offered.
     """
-    key = source.gene_name_key
-    aliases = None if key is None else gene_column(adata, key, genes)
+    aliases = other_names(adata, genes, source.gene_name_key)
     try:
         return constraints.resolve(genes, n_genes=n_genes, aliases=aliases, mean_expression=mean_expression)
     except UnknownGenesError as error:
@@ -305,18 +312,19 @@ def _unit(cells: Cells | StoredCells) -> str:
     return "log1p of counts per 10,000" if cells.is_normalized else "as in the matrix that was read"
 
 
-def _write_results(adata: AnnData, panel: Panel, rules: Rules, ranking: Ranking) -> None:
+def _write_results(adata: AnnData, panel: Panel, rules: Rules, ranking: Ranking, source: PanelSource) -> None:
     """Write the panel into ``var`` and ``uns``; genes are found by the names that the data have for them."""
     places = np.full(len(rules.genes), np.nan)
     for place, positions in enumerate(rules.names.find(panel.genes).values(), start=1):
         places[positions] = place
     scores = np.where(np.isfinite(ranking.scores), ranking.scores, np.nan).astype(np.float64)
+    stored = stored_genes(adata, rules.genes, source.gene_name_key)
     write_gene_results(
         adata,
         {
-            "selectormlp_selected": pd.Series(~np.isnan(places), index=rules.genes),
-            "selectormlp_rank": pd.Series(places, index=rules.genes),
-            "selectormlp_score": pd.Series(scores, index=rules.genes),
+            "selectormlp_selected": pd.Series(~np.isnan(places), index=stored),
+            "selectormlp_rank": pd.Series(places, index=stored),
+            "selectormlp_score": pd.Series(scores, index=stored),
         },
         {"panel": panel_to_json(panel)},
     )

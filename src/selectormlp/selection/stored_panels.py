@@ -16,6 +16,7 @@ from selectormlp.data.anndata_sample import capped_rows
 from selectormlp.data.cells import Cells, IntArray
 from selectormlp.data.hashing import hash_cells
 from selectormlp.data.stored import StoredCells
+from selectormlp.data.symbols import named_by_symbol
 from selectormlp.errors import SettingsError
 from selectormlp.moments.dask import Workers, check_scheduler, stored_moments
 from selectormlp.panel.markers import Markers, measure_markers
@@ -110,10 +111,11 @@ def _file_names(opened: StoredAdata) -> list[str]:
 def _cells(opened: StoredAdata, task: PanelTask) -> StoredCells:
     source = task.source
     if source.label_key is None:
-        return stored_unlabelled_cells(opened, normalize=source.normalize, donor_key=source.donor_key)
-    cells = drop_unlisted(stored_cells(opened, source.labelled(source.label_key)))
-    warn_of_rare_types(cells)
-    return cells
+        cells = stored_unlabelled_cells(opened, normalize=source.normalize, donor_key=source.donor_key)
+    else:
+        cells = drop_unlisted(stored_cells(opened, source.labelled(source.label_key)))
+        warn_of_rare_types(cells)
+    return named_by_symbol(cells, opened.table, source.gene_name_key)
 
 
 def _mean_expression(cells: StoredCells, workers: Workers) -> npt.NDArray[np.float64]:

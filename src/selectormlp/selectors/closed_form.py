@@ -6,28 +6,26 @@ import logging
 import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from selectormlp.data.cells import UNKNOWN_CLASS, IntArray
-from selectormlp.data.stored import StoredCells, StoredMatrix
-from selectormlp.devices import AnyDevice, Device, Work, check_device, choose_device
+from selectormlp.data.stored import StoredCells
+from selectormlp.devices import Device, check_device
 from selectormlp.errors import SettingsError
-from selectormlp.moments.dask import Workers, stored_moments, stored_variances, uses_cluster
+from selectormlp.moments.dask import Workers
 from selectormlp.moments.forward import Forward, Objective, forward_select
 from selectormlp.moments.moments import FloatArray, Moments
-from selectormlp.moments.stream import AnyMatrix, balanced_cell_weights, moments_of, row_chunks
-from selectormlp.moments.variable import check_memory, gene_variances, most_variable, work_of_moments
+from selectormlp.moments.stream import balanced_cell_weights
+from selectormlp.moments.variable import check_memory, most_variable
 from selectormlp.panel.limits import Completion, Limit
 from selectormlp.selectors.base import GeneSelector, order_by_score
 from selectormlp.selectors.columns import checked_columns
 from selectormlp.selectors.labels import class_importance, encode_labels
+from selectormlp.selectors.passes import Kept, MatrixPasses, Passes, StoredPasses
 
 logger = logging.getLogger(__name__)
-
-COVARIANCES = "computing covariances"
 
 
 class ClosedFormSelector(GeneSelector):
@@ -55,6 +53,11 @@ class ClosedFormSelector(GeneSelector):
 
     _within: ClassVar[bool] = False
     _total: ClassVar[bool] = False
+
+    @property
+    def _molecules(self) -> bool:
+        """Whether moments of counts are needed."""
+        return False
 
     @abstractmethod
     def _objective(self, moments: Moments) -> Objective:
@@ -116,18 +119,18 @@ class ClosedFormSelector(GeneSelector):
             codes = new_codes[cells.labels]
             importance = class_importance(self.classes_, self.class_weights)
         self.n_features_in_ = cells.n_genes
-        return self._fit_passes(_StoredPasses(cells.X, codes, workers or Workers()), importance)
+        return self._fit_passes(StoredPasses(cells.X, codes, workers or Workers()), importance)
 
     def _fit_unlabelled(self, X: Any) -> Self:
         X = self._checked(X)
-        return self._fit_passes(_MatrixPasses(X, np.zeros(X.shape[0], dtype=np.int64)), np.ones(1))
+        return self._fit_passes(MatrixPasses(X, np.zeros(X.shape[0], dtype=np.int64)), np.ones(1))
 
     def _fit_labelled(self, X: Any, y: Any) -> Self:
         X, y = self._checked(X, y)
         self.classes_, codes = encode_labels(y)
-        return self._fit_passes(_MatrixPasses(X, codes), class_importance(self.classes_, self.class_weights))
+        return self._fit_passes(MatrixPasses(X, codes), class_importance(self.classes_, self.class_weights))
 
-    def _fit_passes(self, cells: _Passes, importance: FloatArray) -> Self:
+    def _fit_passes(self, cells: Passes, importance: FloatArray) -> Self:
         n_genes = self.n_features_in_
         check_device(self.device)
         must_have = checked_columns("must_have", self.must_have, n_genes)
@@ -145,11 +148,11 @@ class ClosedFormSelector(GeneSelector):
             )
         n_pairs = math.comb(len(importance), 2) if self._within else 0
         check_memory(len(self.candidates_), self._within + self._total, self.max_memory_gb, n_pairs=n_pairs)
-        work = work_of_moments(len(cells.codes), len(self.candidates_), self._within + self._total)
-        self.device_ = cells.device(self.device, work)
-        moments = cells.moments(
-            self.candidates_, cell_weights, within=self._within, total=self._total, device=self.device_
-        )
+        kept = Kept(self._within, self._total, self._molecules)
+        self.device_ = cells.device(self.device, kept.work(len(cells.codes), len(self.candidates_)), kept)
+        moments = cells.moments(self.candidates_, cell_weights, kept, self.device_)
+        if moments.molecules is not None and not moments.molecules.absolute:
+            logger.info("X holds no counts: expm1 of the values stands for them, one total for all cells")
         self._select(moments, variances, must_have)
         return self
 
@@ -187,79 +190,3 @@ class ClosedFormSelector(GeneSelector):
         """Improve on the order of a forward selection; as it stands, leave it."""
         del objective, n_fixed, completion
         return forward.order
-
-
-class _Passes(Protocol):
-    """Passes over cells with class codes, wherever they are."""
-
-    @property
-    def codes(self) -> IntArray: ...
-
-    def variances(self, cell_weights: FloatArray) -> FloatArray: ...
-
-    def device(self, asked: Device, work: Work) -> AnyDevice: ...
-
-    def moments(
-        self, columns: IntArray, cell_weights: FloatArray, *, within: bool, total: bool, device: AnyDevice
-    ) -> Moments: ...
-
-
-@dataclass(frozen=True, eq=False)
-class _MatrixPasses:
-    X: AnyMatrix
-    codes: IntArray
-
-    def variances(self, cell_weights: FloatArray) -> FloatArray:
-        return gene_variances(self.X, self.codes, cell_weights)
-
-    def device(self, asked: Device, work: Work) -> AnyDevice:
-        return choose_device(asked, work, what=COVARIANCES)
-
-    def moments(
-        self, columns: IntArray, cell_weights: FloatArray, *, within: bool, total: bool, device: AnyDevice
-    ) -> Moments:
-        few = self.X if len(columns) == self.X.shape[1] else self.X[:, columns]
-        kept: dict[str, Any] = {"cell_weights": cell_weights, "within": within, "total": total}
-        if device == "cpu":
-            return moments_of(few, self.codes, **kept)
-        from selectormlp.moments.on_device import moments_on_device  # loads PyTorch
-
-        chunks = ((few[rows], self.codes[rows]) for rows in row_chunks(few))
-        return moments_on_device(chunks, **kept, device=device)
-
-
-@dataclass(frozen=True, eq=False)
-class _StoredPasses:
-    X: StoredMatrix
-    codes: IntArray
-    workers: Workers
-
-    def variances(self, cell_weights: FloatArray) -> FloatArray:
-        return stored_variances(self.X, self.codes, cell_weights=cell_weights, workers=self.workers)
-
-    def device(self, asked: Device, work: Work) -> AnyDevice:
-        if not uses_cluster(self.workers):
-            return choose_device(asked, work, what=COVARIANCES)
-        if asked == "cuda":
-            logger.info("the Dask cluster computes the covariances, on CPUs")
-        return "cpu"
-
-    def moments(
-        self, columns: IntArray, cell_weights: FloatArray, *, within: bool, total: bool, device: AnyDevice
-    ) -> Moments:
-        few = self.X if len(columns) == self.X.shape[1] else self.X.take_genes(columns)
-        kept: dict[str, Any] = {"cell_weights": cell_weights, "within": within, "total": total}
-        if device == "cpu":
-            return stored_moments(few, self.codes, **kept, workers=self.workers)
-        from selectormlp.moments.on_device import stored_moments_on_device
-
-        workers = self.workers
-        return stored_moments_on_device(
-            few,
-            self.codes,
-            **kept,
-            device=device,
-            n_threads=workers.n_threads,
-            on_start=workers.on_start,
-            on_block=workers.on_block,
-        )
