@@ -16,6 +16,8 @@ from pydantic_core import from_json
 from selectormlp.config.yaml_text import parse_yaml
 from selectormlp.errors import SettingsError, nearest
 from selectormlp.files import written_whole
+from selectormlp.gate.files import read_start
+from selectormlp.gate.text import check_json, check_toml
 
 SETTINGS_NAME = "settings.json"
 """The file in a folder of results that holds the settings they were made with."""
@@ -75,8 +77,8 @@ def read_settings(kind: type[AnySettings], path: Path | str) -> AnySettings:
     Raises
     ------
     SettingsError
-        If it is absent, too large or no such file, or holds a key twice, an unknown key, or a value of the wrong type
-        or range; the nearest key is offered.
+        If it is absent, too large, no such file or nested too deep, or holds a key twice, an unknown key, or a value of
+        the wrong type or range; the nearest key is offered.
     """
     place = Path(path)
     text = _text_of(place)
@@ -198,8 +200,7 @@ def _keys_at(kind: type[Settings], loc: list[str]) -> list[str]:
 
 def _text_of(place: Path) -> str:
     try:
-        with place.open("rb") as stream:
-            content = stream.read(MOST_BYTES + 1)
+        content = read_start(place, MOST_BYTES + 1, SettingsError)
         if len(content) > MOST_BYTES:
             raise SettingsError(
                 f"the settings file {str(place)!r} has more than {MOST_BYTES:,} bytes; expected settings"
@@ -221,6 +222,7 @@ def _as_json(text: str, suffix: str) -> str:
     if suffix in PARSERS:
         found = _parsed(text, *PARSERS[suffix])
     else:
+        check_json(text)
         try:
             from_json(text)
         except ValueError:
@@ -241,6 +243,11 @@ def _parsed(text: str, name: str, parse: Callable[[str], Any]) -> Any:
         raise ValueError(f"not valid {name} ({error}); expected settings") from error
 
 
+def _parse_toml(text: str) -> Any:
+    check_toml(text)
+    return tomllib.loads(text)
+
+
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
@@ -252,6 +259,6 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 PARSERS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     ".yaml": ("YAML", parse_yaml),
     ".yml": ("YAML", parse_yaml),
-    ".toml": ("TOML", tomllib.loads),
+    ".toml": ("TOML", _parse_toml),
 }
 """Languages of settings files beside JSON, by the end of a file's name."""

@@ -14,15 +14,14 @@ from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassConfusionMatrix
 
 from selectormlp.devices import AnyDevice, Precision, seed_device
+from selectormlp.errors import ModelFileError
+from selectormlp.networks.checkpoint_state import CARD_KEY, check_optimizer_states, same_tensors
 from selectormlp.networks.losses import Penalty, gene_penalty
 from selectormlp.networks.mlp import SelectorNetwork
 from selectormlp.networks.start import START_KEY
 
 MONITORED = "val_mean_per_class_accuracy"
 """What chooses the best epoch."""
-
-CARD_KEY = "selectormlp"
-"""Where a checkpoint holds the model's card (genes, classes, settings) as JSON."""
 
 
 @dataclass(frozen=True)
@@ -201,6 +200,22 @@ class ClassifierModule(L.LightningModule):
         """Add the model's card, and when the run began."""
         checkpoint[CARD_KEY] = self.card
         checkpoint[START_KEY] = self.start
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse weights or a state of the optimizer of another network; settings are those asked for now.
+
+        Raises
+        ------
+        ModelFileError
+            If they are.
+        """
+        own = {f"network.{name}": value for name, value in self.network.state_dict().items()}
+        try:
+            same_tensors(checkpoint["state_dict"], own, "state_dict")
+            states = check_optimizer_states(checkpoint.get("optimizer_states"), self.configure_optimizers())
+        except ValueError as error:
+            raise ModelFileError(f"the checkpoint is not of this run ({error}); train without --restart") from error
+        checkpoint["optimizer_states"] = states
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return AdamW, fused into one pass over the parameters where the device has that."""

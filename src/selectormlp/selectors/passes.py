@@ -39,7 +39,7 @@ class Kept:
         return work_of_moments(n_cells, n_genes, self.within + self.total)
 
     @property
-    def scatters(self) -> dict[str, bool]:
+    def scatters(self) -> dict[str, Any]:
         """What a GPU can keep, as keywords."""
         return {"within": self.within, "total": self.total}
 
