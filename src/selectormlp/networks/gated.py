@@ -15,11 +15,15 @@ from torch import Tensor, nn
 
 from selectormlp.data.cells import IntArray
 from selectormlp.networks.columns import keep_columns
+from selectormlp.networks.finite import check_finite, diverged
 from selectormlp.networks.relaxed_gates import BinaryGates, KHotMask
 from selectormlp.networks.targets import CellRows, Targets
 
 MOST_DRAWN = 1 << 23
 """Numbers drawn for the masks of a step at the most; more cells share a mask where k · genes is large."""
+
+CHECK_LOSS_EVERY = 10
+"""Steps between looks at whether the loss is finite; each look waits for the device."""
 
 SCORED_CELLS = 512
 """Cells on which the loss without each gene is measured."""
@@ -175,6 +179,7 @@ class GatedTraining:
         self.n_masks = max(1, batch // sharing)
         self.batch_size = batch // self.n_masks * self.n_masks
         self._waiting = np.empty(0, dtype=np.int64)
+        self._n_steps = 0
 
     def step(self, temperature: float | None, penalty: float = 0.0) -> Tensor:
         """Take one step down loss + penalty · expected number of open gates; return the loss, a scalar.
@@ -192,6 +197,9 @@ class GatedTraining:
         self.optimiser.zero_grad()
         whole.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
+        self._n_steps += 1
+        if self._n_steps % CHECK_LOSS_EVERY == 0 and not math.isfinite(float(loss.detach())):
+            raise diverged(self.task.annealing.learning_rate)
         return loss.detach()
 
     def _next_rows(self) -> IntArray:
@@ -218,6 +226,7 @@ class GatedTraining:
     @torch.no_grad()
     def losses_without(self) -> FloatArray:
         """Measure by how much the loss grows without each gene, all gates being open, shape (n_genes,)."""
+        check_finite(self.network, self.task.annealing.learning_rate)
         rows = np.sort(self.task.rng.permutation(self.cells.n_cells)[:SCORED_CELLS])
         x, first, rest = self.cells.take(rows), self.network.first, self.network.rest
         hidden = first(x)

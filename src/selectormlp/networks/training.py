@@ -31,6 +31,7 @@ from selectormlp.networks.module import MONITORED, ClassifierModule, TrainingSpe
 from selectormlp.networks.placement import Placement, check_started
 from selectormlp.networks.resident_module import ResidentModule
 from selectormlp.networks.threads import threads_worth
+from selectormlp.networks.watch import Finite, cannot_fit
 from selectormlp.quiet import quiet_warnings
 
 logger = logging.getLogger(__name__)
@@ -134,7 +135,8 @@ def train_network(
     Raises
     ------
     SettingsError
-        If there are fewer devices than asked for, another number of processes was started, or a batch has fewer than
+        If the training diverges, a run that is continued has done more epochs than asked for, there are fewer devices
+        than asked for, another number of processes was started, or a batch has fewer than
         two cells for each.
     DataError
         If cells cannot be read.
@@ -182,6 +184,8 @@ def _fit(
             ckpt_path=None if resume_from is None else str(resume_from),
             weights_only=True,
         )
+    except MisconfigurationException as error:
+        raise cannot_fit(error, module.spec.max_epochs, resume_from) from error
     except SystemExit:  # what Lightning makes of an interruption from the keyboard
         raise KeyboardInterrupt from None
     except Exception as error:
@@ -196,7 +200,7 @@ def _fit(
 def _build_trainer(
     training: TrainingSpec, best: BestWeights, started: Started, *, validates: bool, run: Run | None, progress: bool
 ) -> L.Trainer:
-    callbacks: list[Callback] = [started]
+    callbacks: list[Callback] = [Finite(training.lr), started]
     if validates:
         callbacks.append(best)
         if training.patience is not None:

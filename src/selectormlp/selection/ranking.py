@@ -15,10 +15,11 @@ import scipy.sparse as sp
 from selectormlp.data.cells import Cells, IntArray, Matrix
 from selectormlp.data.split import SplitSizes, split_cells
 from selectormlp.data.stored import AnyCells, StoredCells
-from selectormlp.errors import DataError, InputError, SettingsError, counted, nearest, quoted
+from selectormlp.errors import DataError, InputError, SettingsError, counted, quoted
 from selectormlp.moments.dask import Workers
 from selectormlp.selectors.base import GeneSelector
 from selectormlp.selectors.closed_form import ClosedFormSelector
+from selectormlp.selectors.options import set_options
 from selectormlp.selectors.registry import METHODS, Method, find_method
 
 logger = logging.getLogger(__name__)
@@ -288,12 +289,9 @@ def _set_parameters(
     selector: GeneSelector, method: str, n_genes: int, must_have: Sequence[int], options: Mapping[str, Any], seed: int
 ) -> None:
     known = selector.get_params(deep=False)
-    open_to_users = [name for name in known if name not in SET_HERE and name not in find_method(method).settings]
-    for name in options:
-        if name not in open_to_users:
-            raise SettingsError(f"the method {method!r} has no option {name!r}; {nearest(name, open_to_users)}")
     wanted = {"n_features_to_select": n_genes, "must_have": list(map(int, must_have)), "random_state": seed}
-    selector.set_params(**{name: value for name, value in wanted.items() if name in known}, **options)
+    selector.set_params(**{name: value for name, value in wanted.items() if name in known})
+    set_options(selector, options, method=method, closed=(*SET_HERE, *find_method(method).settings))
 
 
 def _fit(selector: GeneSelector, cells: Cells, method: Method, seed: int, target: Matrix | None) -> None:
