@@ -1,10 +1,11 @@
 import pytest
 
 from selectormlp.errors import SettingsError
+from selectormlp.networks.callbacks import BestWeights, Started
 from selectormlp.networks.loading import load_sides
 from selectormlp.networks.module import TrainingSpec
 from selectormlp.networks.placement import LAUNCHERS, Placement, check_started, is_writer
-from selectormlp.networks.training import BestWeights, Run, _build_trainer
+from selectormlp.networks.training import Run, _build_trainer
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +49,12 @@ def test_devices_that_are_not_there(tmp_path, monkeypatch):
     run = Run(tmp_path, tmp_path, "{}", placement=Placement(2))
     with pytest.raises(SettingsError, match=r"cannot train on 2 device\(s\) of kind 'cuda' \(.*lower --devices"):
         _build_trainer(
-            TrainingSpec(device="cuda"), BestWeights(None, log_every=1), validates=False, run=run, progress=False
+            TrainingSpec(device="cuda"),
+            BestWeights(None, log_every=1),
+            Started(),
+            validates=False,
+            run=run,
+            progress=False,
         )
 
 
