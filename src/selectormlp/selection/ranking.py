@@ -245,6 +245,8 @@ def _ranking(selector: GeneSelector, method: str) -> Ranking:
             "matrix or layer and the labels"
         )
     parameters = {**selector.get_params(deep=False), **getattr(selector, "record_", {})}
+    if hasattr(selector, "device_"):
+        parameters["device_used"] = selector.device_
     return Ranking(
         method=method,
         order=np.argsort(selector.ranking_),
