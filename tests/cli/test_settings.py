@@ -13,7 +13,7 @@ from selectormlp.config.files import read_settings, schema_of, settings_text
 from selectormlp.errors import SettingsError
 from selectormlp.panel.storage import read_panel
 from selectormlp.pipeline.settings import TrainSettings
-from selectormlp.selection.settings import SelectSettings
+from selectormlp.selection.request import SelectRequest
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SAME = {
@@ -32,7 +32,7 @@ def test_the_three_languages_say_the_same(settings_file, suffix):
 
 def test_words_in_yaml_mean_what_they_say(settings_file):
     text = "method: no\nlayer: null\nignore_unknown: true\nexclude_labels: [NO, 'true', 1:30, 2020-01-01]\nbudget: 2\n"
-    settings = read_settings(SelectSettings, settings_file(text, "select.yaml"))
+    settings = read_settings(SelectRequest, settings_file(text, "select.yaml"))
     assert (settings.method, settings.layer, settings.ignore_unknown, settings.budget) == ("no", None, True, 2.0)
     assert settings.exclude_labels == ("NO", "true", "1:30", "2020-01-01")
 
@@ -66,7 +66,7 @@ REFUSED = {
 @pytest.mark.parametrize(("text", "suffix", "message"), REFUSED.values(), ids=REFUSED)
 def test_what_could_surprise_is_refused(settings_file, text, suffix, message):
     with pytest.raises(SettingsError, match=message) as caught:
-        read_settings(SelectSettings, settings_file(text, f"select.{suffix}"))
+        read_settings(SelectRequest, settings_file(text, f"select.{suffix}"))
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 1000
 
@@ -107,7 +107,7 @@ def test_schema_and_reader_refuse_the_same(settings_file, command, wrong):
 def test_schema_is_printed_or_written(cli, tmp_path):
     outcome = cli("schema", "select")
     assert outcome.code == 0
-    assert json.loads(outcome.out) == schema_of(SelectSettings)
+    assert json.loads(outcome.out) == schema_of(SelectRequest)
     assert cli("schema", "--out", "schemas").code == 0
     assert {place.name for place in (tmp_path / "schemas").iterdir()} == {f"{name}.schema.json" for name in KINDS}
     assert "the command 'slect' has no settings file; did you mean 'select'?" in cli("schema", "slect").err

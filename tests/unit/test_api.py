@@ -296,7 +296,7 @@ def test_explain_says_which_type_each_gene_marks():
 
 
 def test_explain_looks_among_the_most_variable_genes_only(monkeypatch):
-    monkeypatch.setattr("selectormlp.selection.panels.SUBSTITUTE_GENES", 9)
+    monkeypatch.setattr("selectormlp.selection.explain.SUBSTITUTE_GENES", 9)
     explanation = sm.explain(make_adata(), ["0-gene", "29-gene"], label_key="cell_type")
     assert [gene.gene for gene in explanation.genes] == ["0-gene", "29-gene"]
     assert all(int(gene.substitute.split("-")[0]) < 9 for gene in explanation.genes)

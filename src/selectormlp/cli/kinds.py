@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import import_module
 
-from selectormlp.config.files import Settings
+from selectormlp.config.model import Settings
 from selectormlp.errors import SettingsError, nearest, quoted
 
 KINDS: Mapping[str, tuple[str, str]] = {
@@ -13,7 +13,8 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "train": ("pipeline.settings", "TrainSettings"),
     "feature_selection": ("pipeline.settings", "FeatureSelectionSettings"),
     "run": ("pipeline.settings", "RunSettings"),
-    "select": ("selection.settings", "SelectSettings"),
+    "select": ("selection.request", "SelectRequest"),
+    "extend": ("selection.request", "ExtendRequest"),
 }
 """Module and class of each command's settings; imported when needed, since those of networks load PyTorch."""
 

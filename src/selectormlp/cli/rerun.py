@@ -12,19 +12,19 @@ from pydantic_core import from_json
 
 from selectormlp.assessment.tables import RANKING_NAME
 from selectormlp.cli.kinds import find_kind
-from selectormlp.config.files import MOST_BYTES, SETTINGS_NAME, changed, read_settings
+from selectormlp.config.files import MAX_BYTES, SETTINGS_NAME, changed, read_settings
 from selectormlp.errors import SettingsError, counted, nearest, quoted
 from selectormlp.panel.panel import Panel
 from selectormlp.panel.storage import JSON_NAME, read_panel
-from selectormlp.selection.settings import settings_of
+from selectormlp.selection.repeat import settings_of
 
 if TYPE_CHECKING:
     from selectormlp.pipeline.settings import RunSettings, TrainSettings
-    from selectormlp.selection.settings import SelectSettings
+    from selectormlp.selection.request import ExtendRequest, SelectRequest
 
-    Repeatable = SelectSettings | RunSettings | TrainSettings
+    Repeatable = SelectRequest | ExtendRequest | RunSettings | TrainSettings
 
-REPEATABLE = ("select", "run", "train")
+REPEATABLE = ("select", "extend", "run", "train")
 """Commands that can be repeated."""
 
 RESULTS_FOLDER = "feature_selection_results"
@@ -165,7 +165,7 @@ def compare_trainings(before: Path, now: Path) -> Agreement:
 def _read(file: Path) -> Repeatable:
     try:
         with file.open("rb") as stream:
-            found = from_json(stream.read(MOST_BYTES))
+            found = from_json(stream.read(MAX_BYTES))
     except (ValueError, OSError) as error:
         raise SettingsError(f"{str(file)!r} is not readable as JSON ({error}); copy it again") from error
     command = found.get("command") if isinstance(found, dict) else None
@@ -179,7 +179,7 @@ def _read(file: Path) -> Repeatable:
 def _with_data(settings: Repeatable, data: Sequence[Path]) -> Repeatable:
     """Put in where the data lie now, if that is given."""
     places = tuple(path.absolute() for path in data)
-    if settings.command == "select":
+    if settings.command in ("select", "extend"):
         # a scheduler can run any code here, and the folder may be a stranger's; the panel is the same without
         return changed(settings.model_copy(update={"dask_scheduler": None}), data=places or None)
     if len(places) > 1:
@@ -193,3 +193,17 @@ def _with_data(settings: Repeatable, data: Sequence[Path]) -> Repeatable:
         return settings
     cells = settings.cells.model_copy(update={"adata_path": place, "dataset": None})
     return settings.model_copy(update={"cells": cells})
+
+
+def repeat(settings: Repeatable, before: Path, out: Path, *, progress: bool) -> Agreement:
+    """Do again what settings say, and compare the results with those before."""
+    from selectormlp.cli import running
+
+    if settings.command in ("select", "extend"):
+        known = read_panel(before / JSON_NAME)
+        again = running.select_panel if settings.command == "select" else running.extend_panel
+        return compare_panels(known, again(settings, out, progress=progress))  # type: ignore[arg-type]
+    if settings.command == "run":
+        running.run(settings, out, progress=progress)
+        return compare_runs(before, out)
+    return compare_trainings(before, running.train(in_folder(settings, out), progress=progress))

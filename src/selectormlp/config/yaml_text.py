@@ -10,7 +10,7 @@ import yaml
 STR, SEQ, MAP = "tag:yaml.org,2002:str", "tag:yaml.org,2002:seq", "tag:yaml.org,2002:map"
 NULL, BOOL, INT, FLOAT = (f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float"))
 
-MOST_CHARACTERS = 1 << 18
+MAX_CHARACTERS = 1 << 18
 """Length of the longest text read, which takes Python code a few seconds."""
 
 PLAIN = (
@@ -83,9 +83,9 @@ def parse_yaml(text: str) -> Any:
     >>> parse_yaml("lr: 1e-3\nlayer: no\nmethods: [markers, forest]")
     {'lr': 0.001, 'layer': 'no', 'methods': ['markers', 'forest']}
     """
-    if len(text) > MOST_CHARACTERS:
+    if len(text) > MAX_CHARACTERS:
         raise ValueError(
-            f"{len(text):,} characters; at most {MOST_CHARACTERS:,} are read: write settings as long in JSON"
+            f"{len(text):,} characters; at most {MAX_CHARACTERS:,} are read: write settings as long in JSON"
         )
     try:
         return yaml.load(text, Loader=_Loader)  # noqa: S506  # a loader of plain values, see above

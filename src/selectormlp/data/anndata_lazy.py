@@ -24,7 +24,8 @@ from selectormlp.data.anndata_io import (
 from selectormlp.data.anndata_parts import StoredFile, common_genes, joined_table, open_file
 from selectormlp.data.cells import UNKNOWN_CLASS, IntArray, gene_positions
 from selectormlp.data.disk import DiskMatrix, open_store
-from selectormlp.data.normalize import Normalization, holds_counts, is_whole, stored_values
+from selectormlp.data.normalize import holds_counts, is_whole, stored_values
+from selectormlp.data.source import Normalization
 from selectormlp.data.split_index import SplitIndex, found_side, is_split_index, read_split_index
 from selectormlp.data.stored import StoredCells, StoredMatrix, StoredPart, ValueKind
 from selectormlp.errors import DataError, counted

@@ -11,7 +11,8 @@ import pandas as pd
 
 from selectormlp.data.anndata_io import UNS_KEY, check_adata, choose_expression, read_donors
 from selectormlp.data.cells import UNKNOWN_CLASS, Cells, check_unique
-from selectormlp.data.normalize import Normalization, log1p_cp10k
+from selectormlp.data.normalize import log1p_cp10k
+from selectormlp.data.source import Normalization
 from selectormlp.errors import DataError, nearest
 
 if TYPE_CHECKING:

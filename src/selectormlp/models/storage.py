@@ -22,7 +22,7 @@ from sklearn.svm import LinearSVC
 from torch import Tensor
 
 from selectormlp.data.anndata_io import CellsSource
-from selectormlp.data.normalize import Normalization
+from selectormlp.data.source import Normalization
 from selectormlp.errors import ModelFileError, nearest, quoted
 from selectormlp.files import written_whole
 from selectormlp.models.model import MODEL_TYPES, Model, model_type_of

@@ -12,7 +12,8 @@ import pandas as pd
 
 from selectormlp.data.cells import IntArray
 from selectormlp.errors import SettingsError, quoted
-from selectormlp.panel.markers import MARKER_AUC, BoolArray, FloatArray
+from selectormlp.panel.constraints import MARKER_AUC
+from selectormlp.panel.markers import BoolArray, FloatArray
 from selectormlp.panel.names import GeneNames, one_each
 
 logger = logging.getLogger(__name__)

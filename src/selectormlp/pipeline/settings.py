@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from selectormlp.config.files import (
+from selectormlp.config.model import (
     Count,
     CountOrNone,
     NonNegative,
@@ -16,7 +16,7 @@ from selectormlp.config.files import (
     Seed,
     Settings,
 )
-from selectormlp.data.normalize import Normalization
+from selectormlp.data.source import Normalization
 from selectormlp.data.split import SplitSizes
 from selectormlp.networks.gates import SelectorType
 from selectormlp.networks.losses import Penalty

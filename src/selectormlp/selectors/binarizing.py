@@ -49,6 +49,8 @@ class BinarizingSelector(GeneSelector):
         What the elimination left (λ, rounds), or None if there was none.
     """
 
+    is_nested = False
+
     threshold: Threshold
     quantile: float
     must_have: Sequence[int] | None

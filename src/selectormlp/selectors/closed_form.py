@@ -40,6 +40,8 @@ class ClosedFormSelector(GeneSelector):
         Whether the ranking is that of every smaller panel, too.
     """
 
+    learns_from_moments = True
+
     must_have: Sequence[int] | None
     max_genes: int | None
     max_memory_gb: float

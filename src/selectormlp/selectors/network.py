@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Self
+from dataclasses import replace
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
 from sklearn.utils.class_weight import compute_class_weight
 
-from selectormlp.data.cells import IntArray, Matrix, as_matrix
+from selectormlp.data.cells import Cells, IntArray, Matrix, as_matrix
+from selectormlp.data.split import SplitSizes, split_cells
 from selectormlp.data.stored import StoredCells, StoredMatrix
 from selectormlp.data.stored_batches import Reading
 from selectormlp.errors import DataError, SettingsError, quoted
@@ -22,6 +24,9 @@ from selectormlp.networks.training import Run, train_network
 from selectormlp.selectors.base import seed_from
 from selectormlp.selectors.classifier import ClassifyingSelector, FloatArray, ProbabilitiesMixin, encode
 from selectormlp.selectors.labels import check_class_weight
+
+PANEL_SPLIT = SplitSizes(train=5000, validation=1000, test=0)
+"""Cells of a class that a network trains on and is validated on beside a panel, as the published program has them."""
 
 
 class NetworkClassifier(ProbabilitiesMixin, ClassifyingSelector):
@@ -61,6 +66,10 @@ class NetworkSelector(NetworkClassifier):
         Epoch (from 1) that the weights are of, or None without validation cells.
     """
 
+    may_contend = False
+    keeps_best_epoch: ClassVar[bool] = False
+    """Whether, beside a panel, it takes the weights of the epoch that is best on validation cells."""
+
     selector_type: SelectorType
     hidden_sizes: Sequence[int]
     leak_angle: float
@@ -91,6 +100,20 @@ class NetworkSelector(NetworkClassifier):
         """
         batch_size = batch_size_for(n_cells)
         return {"batch_size": batch_size, "lr": LEARNING_RATE, "max_epochs": epochs_for(n_cells, batch_size)}
+
+    def fit_cells(self, cells: Cells, *, target: Matrix | None = None, seed: int = 0) -> Self:
+        """Fit on at most 5,000 cells of a class; where the best epoch is kept, a sixth of each class validates.
+
+        With donors, validation cells come from donors of their own, as near to a sixth as these come.
+        """
+        del target
+        sizes, donors = PANEL_SPLIT, cells.donors
+        if not self.keeps_best_epoch:
+            sizes, donors = replace(PANEL_SPLIT, validation=0), None
+        split = split_cells(cells.labels, sizes, donors=donors, rng=np.random.default_rng(seed))
+        labels, rows = np.array(cells.classes)[cells.labels], split.validation
+        validation = (cells.X[rows], labels[rows]) if len(rows) else None
+        return self.fit(cells.X[split.train], labels[split.train], validation=validation, classes=cells.classes)
 
     def fit(  # type: ignore[override]
         self,
