@@ -13,8 +13,7 @@ from selectormlp.assessment.judging import Judging
 from selectormlp.assessment.prediction import fit_classifier_task, predict_task
 from selectormlp.assessment.stability import Repetition, source_of, stability_task
 from selectormlp.data.anndata_io import check_adata
-from selectormlp.data.source import Normalization
-from selectormlp.data.source import Source
+from selectormlp.data.source import Normalization, Source
 from selectormlp.evaluation.compare import Comparison
 from selectormlp.evaluation.result import Evaluation
 from selectormlp.evaluation.robustness import Plan, Robustness

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from selectormlp.assessment.evaluation import expression_task
 from selectormlp.assessment.judging import Judging
 from selectormlp.assessment.reporting import N_SPLITS, Reporting, report_task
-from selectormlp.data.source import Normalization
-from selectormlp.data.source import Source
+from selectormlp.data.source import Normalization, Source
 from selectormlp.evaluation.expression import Expression
 from selectormlp.panel.given import PanelLike, as_panel
 

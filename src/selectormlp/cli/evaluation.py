@@ -127,10 +127,10 @@ def compare(
 ) -> None:
     """Measure panels, and methods, side by side on the same cells; tables go to the folder."""
     from selectormlp.api_evaluation import compare as compare_panels
-    from selectormlp.panel.given import named_panels
     from selectormlp.assessment.tables import comparison_tables, write_tables
     from selectormlp.cli.terminal import print_files
     from selectormlp.files import check_folders
+    from selectormlp.panel.given import named_panels
 
     check_folders(out)
     known = named_panels(panel or [])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 import scipy.linalg
 
 from selectormlp.data.cells import IntArray
@@ -12,9 +14,17 @@ from selectormlp.moments.discriminant import ROUNDING, DiscriminantObjective
 from selectormlp.moments.forward import COLLINEAR
 from selectormlp.moments.moments import FloatArray
 
+MayReplace = Callable[[IntArray, int], npt.NDArray[np.bool_]]
+"""Says which genes may stand at a place of a panel: (panel, place) → mask, shape (n_genes,)."""
+
 
 def exchange(
-    objective: DiscriminantObjective, genes: IntArray, *, n_fixed: int = 0, max_refine_s: float = 10.0
+    objective: DiscriminantObjective,
+    genes: IntArray,
+    *,
+    n_fixed: int = 0,
+    max_refine_s: float = 10.0,
+    may_replace: MayReplace | None = None,
 ) -> IntArray:
     """Swap genes of a panel while a swap lowers the discriminant loss.
 
@@ -31,6 +41,8 @@ def exchange(
         The first of them stay.
     max_refine_s
         Seconds after which no further swap is tried; a run that reaches it may differ from the next.
+    may_replace
+        Says which genes may take a place, so that limits stay kept; None: any gene.
 
     Returns
     -------
@@ -43,6 +55,8 @@ def exchange(
     since_swap, place = 0, n_fixed
     while since_swap < len(panel) - n_fixed and time.monotonic() < deadline:
         losses = state.losses_without(place)
+        if may_replace is not None:
+            losses[~may_replace(panel, place)] = np.inf
         best = int(np.argmin(losses))
         if losses[best] < losses[panel[place]] - ROUNDING:
             panel[place] = best

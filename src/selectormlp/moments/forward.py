@@ -26,6 +26,16 @@ class Objective(Protocol):
         """Condition on a gene (by column)."""
 
 
+class Gate(Protocol):
+    """Says which genes may be chosen next, whatever they would gain."""
+
+    def may_follow(self, gene: int) -> bool:
+        """Say whether a gene (column) may come next; one that may not never may later."""
+
+    def choose(self, gene: int) -> None:
+        """Take a gene that may come next."""
+
+
 @dataclass(frozen=True, eq=False)
 class Forward:
     """Result of a forward selection.
@@ -46,7 +56,9 @@ class Forward:
     n_chosen: int
 
 
-def forward_select(objective: Objective, n_genes: int, *, must_have: Sequence[int] = ()) -> Forward:
+def forward_select(
+    objective: Objective, n_genes: int, *, must_have: Sequence[int] = (), gate: Gate | None = None
+) -> Forward:
     """Choose genes one at a time, each the one of most gain given those before it, then rank the rest.
 
     Parameters
@@ -54,9 +66,11 @@ def forward_select(objective: Objective, n_genes: int, *, must_have: Sequence[in
     objective
         What to improve; is left conditioned on the chosen genes.
     n_genes
-        How many to choose; fewer are where no gene has any gain left.
+        How many to choose; without a gate, fewer where no gene has any gain left.
     must_have
         Columns that come first, in this order.
+    gate
+        Says which genes may come next. With one, genes without gain fill the panel, by their gain alone at the start.
 
     Returns
     -------
@@ -67,9 +81,11 @@ def forward_select(objective: Objective, n_genes: int, *, must_have: Sequence[in
     chosen: list[int] = []
     while len(chosen) < n_genes:
         forced = len(chosen) < len(must_have)
-        gene = int(must_have[len(chosen)] if forced else np.argmax(gains))
-        if not forced and gains[gene] <= 0:
+        gene = int(must_have[len(chosen)]) if forced else _next(gains, first, chosen, gate)
+        if gene < 0:
             break
+        if gate is not None:
+            gate.choose(gene)
         chosen.append(gene)
         at_choice[gene] = gains[gene]
         objective.choose(gene)
@@ -78,6 +94,16 @@ def forward_select(objective: Objective, n_genes: int, *, must_have: Sequence[in
     at_choice[rest] = gains[rest]
     rest = rest[np.lexsort((-first[rest], -gains[rest]))]
     return Forward(np.concatenate([np.array(chosen, dtype=np.int64), rest]), at_choice, len(chosen))
+
+
+def _next(gains: FloatArray, first: FloatArray, chosen: Sequence[int], gate: Gate | None) -> int:
+    """Return the gene of most gain that may come next; −1 where there is none."""
+    if gate is None:
+        best = int(np.argmax(gains))
+        return best if gains[best] > 0 else -1
+    taken = set(chosen)
+    ordered = np.lexsort((-first, -gains))
+    return next((int(gene) for gene in ordered if int(gene) not in taken and gate.may_follow(int(gene))), -1)
 
 
 class Residual:

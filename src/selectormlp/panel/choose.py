@@ -8,8 +8,8 @@ import numpy as np
 
 from selectormlp.data.cells import IntArray
 from selectormlp.errors import SettingsError
-from selectormlp.panel.exchange import exchange
-from selectormlp.panel.markers import BoolArray, FloatArray, Markers
+from selectormlp.panel.limits import Completion, Limit
+from selectormlp.panel.markers import BoolArray, Markers
 from selectormlp.panel.rules import Rules, refuse
 
 MUST_HAVE = "must-have"
@@ -23,10 +23,10 @@ class Choice:
     Attributes
     ----------
     positions
-        Positions of the genes, distinct: must-have genes first, then as ranked, then markers brought in for types
-        that lacked them; shape (n_genes,).
+        Positions of the genes, distinct: must-have genes first, then as ranked; shape (n_genes,).
     reasons
-        Why each gene is there: ``"must-have"``, ``"selected"`` or ``"marker of T (minimum per type)"``.
+        Why each gene is there: ``"must-have"``, ``"selected"``, or what a lower bound brought it in for, as in
+        ``"marker of T (minimum per type)"``.
     n_required
         How many of the first genes every size holds (the must-have genes).
     nested
@@ -42,10 +42,8 @@ class Choice:
 def choose(order: IntArray, rules: Rules, n_genes: int, markers: Markers | None = None) -> Choice:
     """Choose exactly ``n_genes`` distinct genes that obey the rules, following a ranking.
 
-    Must-have genes come first. The ranking is then walked from the best gene on, and a gene is taken if the budget
-    left after it still pays for the cheapest way to fill the panel. Where types then lack markers, the genes are
-    exchanged that cost the ranking least: an integer programme keeps as many as possible of those chosen, the
-    best-ranked first, and brings in the strongest markers of the types that lack them.
+    Must-have genes come first. The ranking is then walked from the best gene on, and a gene is taken if a panel that
+    keeps every limit (budget, markers per type, and those of ``rules.limits``) still exists with it.
 
     Parameters
     ----------
@@ -66,7 +64,7 @@ def choose(order: IntArray, rules: Rules, n_genes: int, markers: Markers | None 
 
     Notes
     -----
-    Without a budget and a minimum per type a larger panel holds the smaller one.
+    Without a budget, a minimum per type and other limits a larger panel holds the smaller one.
 
     Examples
     --------
@@ -81,30 +79,56 @@ def choose(order: IntArray, rules: Rules, n_genes: int, markers: Markers | None 
     pool = _pool(order, rules)
     n_required = len(rules.must_have)
     clashes = rules.clashes(n_genes, pool)
-    marks = None
+    limits = list(rules.limits)
+    if rules.budget is not None:
+        limits.append(Limit("cost", rules.costs, high=rules.budget))
     if rules.min_markers_per_type:
         if markers is None or markers.auc.shape[1] != len(rules.genes):
             raise SettingsError("a minimum of markers per type needs the markers of all genes; measure them first")
-        marks = markers.marks(rules.min_marker_auc)[:, pool]
-        clashes += _scarce_types(marks, markers, rules)
+        marks = markers.marks(rules.min_marker_auc)
+        clashes += _scarce_types(marks[:, pool], markers, rules)
+        limits += marker_limits(markers, rules)
     refuse(clashes)
-
-    costs = rules.costs[pool]
-    chosen = np.arange(n_genes)
-    if rules.budget is not None:
-        chosen = _within_budget(costs, n_required, n_genes, rules.cost_limit)
-    reasons = [MUST_HAVE] * n_required + [SELECTED] * (n_genes - n_required)
-    if marks is not None and markers is not None:
-        lacking = _present(markers) & (marks[:, chosen].sum(axis=1) < rules.min_markers_per_type)
-        if lacking.any():
-            strength: FloatArray = np.where(marks, markers.auc[:, pool] - 0.5, 0.0)[lacking].max(axis=0)
-            kept, brought = exchange(chosen, strength, marks[_present(markers)], rules, costs)
-            chosen = np.concatenate([kept, brought])
-            reasons = reasons[: len(kept)]
-            for gene in brought:
-                types = [markers.classes[t] for t in np.flatnonzero(lacking & marks[:, gene])]
-                reasons.append(f"marker of {', '.join(types)} (minimum per type)" if types else SELECTED)
+    chosen, reasons = np.arange(n_genes), [MUST_HAVE] * n_required + [SELECTED] * (n_genes - n_required)
+    if limits:
+        chosen, reasons = _walk([limit.take(pool) for limit in limits], len(pool), n_required, n_genes)
     return Choice(pool[chosen], tuple(reasons), n_required, rules.nested)
+
+
+def marker_limits(markers: Markers, rules: Rules) -> list[Limit]:
+    """Return a lower bound on the markers of each type that has cells."""
+    marks = markers.marks(rules.min_marker_auc).astype(np.float64)
+    return [
+        Limit(
+            f"markers of {markers.classes[t]!r}",
+            marks[t],
+            low=rules.min_markers_per_type,
+            reason=f"marker of {markers.classes[t]} (minimum per type)",
+        )
+        for t in np.flatnonzero(_present(markers))
+    ]
+
+
+def _walk(limits: list[Limit], n_pool: int, n_required: int, n_genes: int) -> tuple[IntArray, list[str]]:
+    """Walk the pool from the top and take each gene that leaves a feasible panel; say why each is there."""
+    completion = Completion(limits, np.ones(n_pool, dtype=np.bool_), range(n_required), n_genes)
+    reasons: list[str] = []
+    passed_over = False
+    for gene in range(n_pool):
+        if len(completion.chosen) == n_genes:
+            break
+        if gene >= n_required and not completion.may_follow(gene):
+            passed_over = True
+            continue
+        short = [
+            limit.reason
+            for limit in limits
+            if limit.reason and limit.amounts[gene] > 0 and limit.amounts[completion.chosen].sum() < limit.floor
+        ]
+        completion.choose(gene)
+        brought = "; ".join(short) if passed_over and short else SELECTED
+        reasons.append(MUST_HAVE if gene < n_required else brought)
+    return np.array(completion.chosen, dtype=np.int64), reasons
 
 
 def _pool(order: IntArray, rules: Rules) -> IntArray:
@@ -114,19 +138,6 @@ def _pool(order: IntArray, rules: Rules) -> IntArray:
         raise SettingsError(f"the order is not one of {n_genes} genes; expected distinct positions from 0 up")
     others = order[rules.allowed[order] & ~np.isin(order, rules.must_have)]
     return np.concatenate([rules.must_have, others]).astype(np.int64)
-
-
-def _within_budget(costs: FloatArray, n_required: int, n_genes: int, limit: float) -> IntArray:
-    """Walk genes in order and take each that leaves enough for the cheapest completion, shape (n_genes,)."""
-    taken = np.zeros(len(costs), dtype=np.bool_)
-    taken[:n_required] = True
-    for n_left in range(n_genes - n_required, 0, -1):
-        left = np.flatnonzero(~taken)
-        cheapest = np.sort(costs[left])[:n_left]
-        spare = limit - costs[taken].sum() - cheapest[:-1].sum()
-        affordable = costs[left] <= max(spare, cheapest[0])  # the cheapest always is; sums may be off by rounding
-        taken[left[np.argmax(affordable)]] = True
-    return np.flatnonzero(taken)
 
 
 def _present(markers: Markers) -> BoolArray:

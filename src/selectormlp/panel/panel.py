@@ -39,6 +39,9 @@ class Panel:
         An identifier of each gene (Ensembl), ``""`` where unknown; or None.
     thresholds
         Expression above which each gene counts as on, for methods that binarise; or None.
+    facts
+        What else is known of each gene, by the name of the column: probe sets, codewords, annotation, …; text as it
+        was read, ``""`` where unknown.
     n_required
         How many of the first genes every size holds: must-have genes, or the panel that was extended.
     nested
@@ -68,6 +71,7 @@ class Panel:
     n_required: int = 0
     nested: bool = True
     provenance: Provenance = field(default_factory=Provenance)
+    facts: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         n_genes = len(self.genes)
@@ -88,8 +92,8 @@ class Panel:
         self._check_columns()
 
     def _check_columns(self) -> None:
-        for what in ("reasons", "scores", "gene_ids", "thresholds"):
-            values = getattr(self, what)
+        columns = {what: getattr(self, what) for what in ("reasons", "scores", "gene_ids", "thresholds")}
+        for what, values in {**columns, **self.facts}.items():
             if values is not None and len(values) != len(self.genes):
                 raise PanelError(f"{len(values)} {what} for {len(self.genes)} genes; expected one each")
             if what in ("scores", "thresholds") and not all(v is None or math.isfinite(v) for v in values or ()):
@@ -176,17 +180,18 @@ class Panel:
             scores=self.scores[:n_genes],
             gene_ids=None if self.gene_ids is None else self.gene_ids[:n_genes],
             thresholds=None if self.thresholds is None else self.thresholds[:n_genes],
+            facts={name: values[:n_genes] for name, values in self.facts.items()},
         )
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a line a gene: position (from 1), gene, gene_id, score, threshold, reason; absent columns left out."""
+        """Return a line a gene: position (from 1), gene, gene_id, score, threshold, reason and ``facts``; absent ones left out."""
         columns: dict[str, object] = {"position": range(1, len(self) + 1), "gene": self.genes}
         if self.gene_ids is not None:
             columns["gene_id"] = self.gene_ids
         columns["score"] = np.array(self.scores, dtype=np.float64)
         if self.thresholds is not None:
             columns["threshold"] = np.array(self.thresholds, dtype=np.float64)
-        return pd.DataFrame({**columns, "reason": self.reasons})
+        return pd.DataFrame({**columns, "reason": self.reasons, **self.facts})
 
     def write(self, folder: Path | str) -> Path:
         """Write ``panel.csv``, ``panel.json`` and ``genes.txt``; see :func:`selectormlp.panel.storage.write_panel`."""
@@ -272,6 +277,7 @@ def extend_panel(
         n_required=len(panel) + choice.n_required - rules.n_existing,
         nested=choice.nested,
         provenance=provenance,
+        facts={name: (*values, *("",) * n_new) for name, values in panel.facts.items()},
     )
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 from selectormlp.data.cells import IntArray
 from selectormlp.errors import SettingsError, quoted
 from selectormlp.panel.constraints import MARKER_AUC
+from selectormlp.panel.limits import Limit
 from selectormlp.panel.markers import BoolArray, FloatArray
 from selectormlp.panel.names import GeneNames, one_each
 
@@ -46,6 +47,8 @@ class Rules:
         Names that were asked for and that no gene has, and patterns that no gene fits.
     n_existing
         How many of the first must-have genes belong to an existing panel that is to be extended.
+    limits
+        Further bounds on sums over the panel, amounts by gene; genes of an existing panel count.
     """
 
     names: GeneNames
@@ -57,6 +60,7 @@ class Rules:
     min_marker_auc: float = MARKER_AUC
     ignored: tuple[str, ...] = ()
     n_existing: int = 0
+    limits: tuple[Limit, ...] = ()
 
     @property
     def genes(self) -> pd.Index[str]:
@@ -65,8 +69,8 @@ class Rules:
 
     @property
     def nested(self) -> bool:
-        """Whether a larger panel holds the smaller one: not under a budget or with a minimum of markers per type."""
-        return self.budget is None and not self.min_markers_per_type
+        """Whether a larger panel holds the smaller one: not under a budget, a minimum per type or other limits."""
+        return self.budget is None and not self.min_markers_per_type and not self.limits
 
     @property
     def cost_limit(self) -> float:
@@ -83,6 +87,7 @@ class Rules:
             must_have=position[self.must_have].astype(np.int64),
             allowed=np.ones(int(self.allowed.sum()), dtype=np.bool_),
             costs=self.costs[self.allowed],
+            limits=tuple(limit.take(self.allowed) for limit in self.limits),
         )
 
     def with_existing(self, panel_genes: Iterable[str]) -> Rules:

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from selectormlp.data.cells import Cells
-from selectormlp.data.source import Normalization
-from selectormlp.data.source import Source
+from selectormlp.data.source import Normalization, Source
 from selectormlp.moments.stream import balanced_cell_weights, moments_of
 from selectormlp.moments.variable import check_memory, gene_variances, most_variable
 from selectormlp.panel.constraints import Constraints

@@ -14,6 +14,7 @@ from selectormlp.data.cells import Cells, IntArray, Matrix
 from selectormlp.data.stored import AnyCells, StoredCells
 from selectormlp.errors import DataError, InputError, SettingsError, quoted
 from selectormlp.moments.dask import Workers
+from selectormlp.panel.limits import Limit
 from selectormlp.selectors.base import GeneSelector
 from selectormlp.selectors.closed_form import ClosedFormSelector
 from selectormlp.selectors.registry import METHODS, SET_HERE, Method, find_method
@@ -65,6 +66,7 @@ def rank_genes(
     *,
     n_genes: int,
     must_have: Sequence[int] = (),
+    limits: Sequence[Limit] = (),
     options: Mapping[str, Any] | None = None,
     seed: int = 0,
     target: Matrix | None = None,
@@ -83,6 +85,8 @@ def rank_genes(
     must_have
         Columns to be chosen first, which those methods take into account when they choose the others; such
         methods rank them first, the others where they find them.
+    limits
+        Hard limits that the panel keeps, amounts by column, which those methods take into account.
     options
         Parameters of the selector that are not to be left at their defaults.
     seed
@@ -124,6 +128,7 @@ def rank_genes(
         n_genes=n_genes,
         must_have=list(map(int, must_have)),
         seed=seed,
+        limits=limits,
         options=options or {},
         n_cells=cells.n_cells,
     )
@@ -146,6 +151,7 @@ def rank_stored_genes(
     *,
     n_genes: int,
     must_have: Sequence[int] = (),
+    limits: Sequence[Limit] = (),
     options: Mapping[str, Any] | None = None,
     workers: Workers | None = None,
 ) -> Ranking:
@@ -153,7 +159,7 @@ def rank_stored_genes(
 
     Parameters
     ----------
-    cells, n_genes, must_have, options
+    cells, n_genes, must_have, limits, options
         As in :func:`rank_genes`.
     method
         One of which ``learns_from_moments`` holds.
@@ -167,7 +173,9 @@ def rank_stored_genes(
     """
     if method.kind.needs_labels:
         cells = _of_two_classes(cells, method.name)
-    selector = method.prepared(n_genes=n_genes, must_have=list(map(int, must_have)), seed=0, options=options or {})
+    selector = method.prepared(
+        n_genes=n_genes, must_have=list(map(int, must_have)), seed=0, limits=limits, options=options or {}
+    )
     logger.info("choosing genes by %s from %d cells × %d genes on disk", method.name, cells.n_cells, cells.n_genes)
     if not isinstance(selector, ClosedFormSelector):
         able = [name for name, known in METHODS.items() if known.kind.learns_from_moments]

@@ -153,7 +153,7 @@ def _rank(cells: Cells | StoredCells, rules: Rules, how: How, n_genes: int) -> t
     must_have = rules.must_have.tolist()
     if isinstance(cells, StoredCells) and kind.learns_from_moments:
         return rank_stored_genes(
-            cells.take_genes(rules.genes), how.method, n_genes=n_genes, must_have=must_have, options=how.options,
+            cells.take_genes(rules.genes), how.method, n_genes=n_genes, must_have=must_have, limits=rules.limits, options=how.options,
             workers=how.workers,
         ), cells  # fmt: skip
     wanted = cells if isinstance(cells, Cells) or kind.takes_target else cells.take_genes(rules.genes)
@@ -163,6 +163,7 @@ def _rank(cells: Cells | StoredCells, rules: Rules, how: How, n_genes: int) -> t
         how.method,
         n_genes=n_genes,
         must_have=must_have,
+        limits=rules.limits,
         options=how.options,
         seed=how.seed,
         target=(learned.X if how.target is None else how.target) if kind.takes_target else None,
@@ -176,6 +177,7 @@ def _rank(cells: Cells | StoredCells, rules: Rules, how: How, n_genes: int) -> t
         find_method(taken["method"]),
         n_genes=n_genes,
         must_have=must_have,
+        limits=rules.limits,
         options=taken["options"],
         workers=how.workers,
     )

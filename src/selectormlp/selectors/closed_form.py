@@ -19,6 +19,7 @@ from selectormlp.moments.forward import Forward, Objective, forward_select
 from selectormlp.moments.moments import FloatArray, Moments
 from selectormlp.moments.stream import AnyMatrix, balanced_cell_weights, moments_of
 from selectormlp.moments.variable import check_memory, gene_variances, most_variable
+from selectormlp.panel.limits import Completion, Limit
 from selectormlp.selectors.base import GeneSelector, order_by_score
 from selectormlp.selectors.columns import checked_columns
 from selectormlp.selectors.labels import class_importance, encode_labels
@@ -43,6 +44,7 @@ class ClosedFormSelector(GeneSelector):
     learns_from_moments = True
 
     must_have: Sequence[int] | None
+    limits: Sequence[Limit] | None
     max_genes: int | None
     max_memory_gb: float
     class_weights: Mapping[Any, float] | None = None
@@ -130,7 +132,7 @@ class ClosedFormSelector(GeneSelector):
         self.candidates_ = np.arange(n_genes)
         if self.max_genes is not None and n_genes > self.max_genes:
             variances = cells.variances(cell_weights)
-            self.candidates_ = most_variable(variances, self.max_genes, always=must_have)
+            self.candidates_ = most_variable(variances, self.max_genes, always=self._always(must_have))
             logger.info(
                 "%d of %d genes are considered, those of most variance; max_genes sets how many, None takes all",
                 len(self.candidates_),
@@ -151,17 +153,30 @@ class ClosedFormSelector(GeneSelector):
                 f"must_have holds {len(must_have)} genes and {n_wanted} are to be selected; raise n_features_to_select"
             )
         fixed = np.searchsorted(columns, must_have)
-        forward = forward_select(objective, min(n_wanted, len(columns)), must_have=fixed.tolist())
-        order = self._refined(objective, forward, len(fixed))
-        self.is_nested_ = order is forward.order
+        completion = None
+        if self.limits:
+            few = [limit.take(columns) for limit in self.limits]
+            completion = Completion(few, np.ones(len(columns), dtype=np.bool_), fixed, n_wanted)
+        forward = forward_select(objective, min(n_wanted, len(columns)), must_have=fixed.tolist(), gate=completion)
+        order = self._refined(objective, forward, len(fixed), completion)
+        self.is_nested_ = order is forward.order and not self.limits
         others = np.setdiff1d(np.arange(len(variances)), columns)
         scores = np.zeros(len(variances))
         scores[columns] = forward.gains
         self._set_order(np.concatenate([columns[order], others[order_by_score(variances[others])]]), scores)
 
-    def _refined(self, objective: Objective, forward: Forward, n_fixed: int) -> IntArray:
+    def _always(self, must_have: IntArray) -> IntArray:
+        """Return genes to consider however little they vary: must-have genes, and a panel that keeps all limits."""
+        if not self.limits:
+            return must_have
+        n_genes = self.n_features_in_
+        n_wanted = self._resolve_n_features(n_genes)
+        completion = Completion(self.limits, np.ones(n_genes, dtype=np.bool_), must_have, n_wanted)
+        return np.union1d(must_have, completion.example)
+
+    def _refined(self, objective: Objective, forward: Forward, n_fixed: int, completion: Completion | None) -> IntArray:
         """Improve on the order of a forward selection; as it stands, leave it."""
-        del objective, n_fixed
+        del objective, n_fixed, completion
         return forward.order
 
 

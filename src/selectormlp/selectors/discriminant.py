@@ -12,6 +12,7 @@ from selectormlp.moments.discriminant import Criterion, DiscriminantObjective
 from selectormlp.moments.exchange import exchange
 from selectormlp.moments.forward import Forward, Objective
 from selectormlp.moments.moments import Moments
+from selectormlp.panel.limits import Completion, Limit
 from selectormlp.selectors.closed_form import ClosedFormSelector
 
 
@@ -42,6 +43,9 @@ class DiscriminantSelector(ClosedFormSelector):
         same, however many cells it has.
     must_have
         Columns that are chosen first, in this order.
+    limits
+        Hard limits that the panel keeps, amounts by column of X: each next gene is chosen among those that still leave
+        a feasible panel. Panels of different sizes are then not nested.
     refine
         Exchange chosen against unchosen genes until the criterion stops improving; panels of different sizes
         are then no longer nested. Off by default, for what it brought in refitted balanced accuracy (two data
@@ -95,6 +99,7 @@ class DiscriminantSelector(ClosedFormSelector):
         shrink_after: int = 20,
         class_weights: Mapping[Any, float] | None = None,
         must_have: Sequence[int] | None = None,
+        limits: Sequence[Limit] | None = None,
         refine: bool = False,
         max_refine_s: float = 10.0,
         max_genes: int | None = 5000,
@@ -108,6 +113,7 @@ class DiscriminantSelector(ClosedFormSelector):
         self.shrink_after = shrink_after
         self.class_weights = class_weights
         self.must_have = must_have
+        self.limits = limits
         self.refine = refine
         self.max_refine_s = max_refine_s
         self.max_genes = max_genes
@@ -148,11 +154,12 @@ class DiscriminantSelector(ClosedFormSelector):
             shrink_after=self.shrink_after,
         )
 
-    def _refined(self, objective: Objective, forward: Forward, n_fixed: int) -> IntArray:
+    def _refined(self, objective: Objective, forward: Forward, n_fixed: int, completion: Completion | None) -> IntArray:
         if not self.refine or not isinstance(objective, DiscriminantObjective):
             return forward.order
         panel = forward.order[: forward.n_chosen]
-        panel = exchange(objective, panel, n_fixed=n_fixed, max_refine_s=self.max_refine_s)
+        may_replace = None if completion is None else completion.may_replace
+        panel = exchange(objective, panel, n_fixed=n_fixed, max_refine_s=self.max_refine_s, may_replace=may_replace)
         return np.concatenate([panel, forward.order[~np.isin(forward.order, panel)]])
 
     def __sklearn_tags__(self) -> Any:

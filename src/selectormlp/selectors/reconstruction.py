@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 
 from selectormlp.moments.moments import Moments
 from selectormlp.moments.reconstruction import ReconstructionObjective, Target
+from selectormlp.panel.limits import Limit
 from selectormlp.selectors.closed_form import ClosedFormSelector
 
 
@@ -26,6 +27,9 @@ class ReconstructionSelector(ClosedFormSelector):
         How many components; not used for ``genes``.
     must_have
         Columns that are chosen first, in this order.
+    limits
+        Hard limits that the panel keeps, amounts by column of X: each next gene is chosen among those that still leave
+        a feasible panel. Panels of different sizes are then not nested.
     max_genes
         With more genes than this, only so many, those of most variance, are considered. None: all.
     max_memory_gb
@@ -68,6 +72,7 @@ class ReconstructionSelector(ClosedFormSelector):
         target: Target = "genes",
         n_components: int = 50,
         must_have: Sequence[int] | None = None,
+        limits: Sequence[Limit] | None = None,
         max_genes: int | None = 5000,
         max_memory_gb: float = 8.0,
     ) -> None:
@@ -75,6 +80,7 @@ class ReconstructionSelector(ClosedFormSelector):
         self.target = target
         self.n_components = n_components
         self.must_have = must_have
+        self.limits = limits
         self.max_genes = max_genes
         self.max_memory_gb = max_memory_gb
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 ENTRY_POINTS = "selectormlp.selectors"
 """Group of entry points under which other packages register selectors."""
 
-SET_HERE = ("n_features_to_select", "must_have", "candidates", "random_state", "progress")
+SET_HERE = ("n_features_to_select", "must_have", "candidates", "limits", "random_state", "progress")
 """Parameters of selectors that follow from other arguments."""
 
 UNTRUSTED = ("memory",)
@@ -71,6 +71,7 @@ class Method:
         seed: int,
         options: Mapping[str, Any],
         n_cells: int | None = None,
+        limits: Sequence[Any] = (),
     ) -> GeneSelector:
         """Make the selector for a task, not yet fitted.
 
@@ -80,6 +81,8 @@ class Method:
             Size, columns that come first, and seed, for selectors that take them.
         options
             Parameters that are not to be left at their defaults.
+        limits
+            Hard limits that the panel keeps, for selectors that take them.
         n_cells
             Number of cells, for defaults that depend on it; None leaves them as the class has them.
 
@@ -94,7 +97,9 @@ class Method:
             if name not in allowed:
                 raise SettingsError(f"the method {self.name!r} has no option {name!r}; {nearest(name, allowed)}")
         known = selector.get_params(deep=False)
-        wanted = {"n_features_to_select": n_genes, "must_have": must_have, "random_state": seed}
+        wanted: dict[str, Any] = {"n_features_to_select": n_genes, "must_have": must_have, "random_state": seed}
+        if limits:
+            wanted["limits"] = limits
         fitting = {} if n_cells is None else self.kind.defaults_for(n_cells)
         set_here = {name: value for name, value in wanted.items() if name in known}
         selector.set_params(**{**fitting, **set_here, **options})

@@ -1,0 +1,222 @@
+"""Limits that the chemistry and optics of an assay set: transcripts, probes, codewords, homologs, crowding."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import pandas as pd
+
+from selectormlp.errors import SettingsError, quoted
+from selectormlp.panel.limits import Limit
+from selectormlp.panel.markers import BoolArray, FloatArray
+
+
+@dataclass(frozen=True)
+class AssayLimits:
+    """What an assay can measure; None for no limit. All hold together.
+
+    Attributes
+    ----------
+    min_length_nt
+        Shortest transcript, in nucleotides.
+    min_probes
+        Fewest probes (or probe sets) that fit a gene.
+    max_codewords
+        Codewords of the whole panel.
+    max_per_homolog_group
+        Most genes of one homolog group.
+    max_counts_per_type
+        Crowding: counts per cell summed over the panel, averaged over the cells of a type, for every type.
+    max_counts
+        The same, averaged over all cells.
+    crowding_quantile
+        Judge crowding by the densest cells: the average is over cells of a type whose total counts are at or above
+        this quantile of the type, 0 (all cells) to below 1.
+    max_gene_counts
+        Counts per cell of one gene, in every type.
+    min_gene_counts
+        Counts per cell of one gene, in at least one type.
+
+    Raises
+    ------
+    SettingsError
+        If a limit is negative or not finite, or the quantile outside 0 to 1.
+
+    Examples
+    --------
+    >>> AssayLimits(min_probes=5).given
+    {'min_probes': 5}
+    """
+
+    min_length_nt: float | None = None
+    min_probes: float | None = None
+    max_codewords: float | None = None
+    max_per_homolog_group: int | None = None
+    max_counts_per_type: float | None = None
+    max_counts: float | None = None
+    crowding_quantile: float = 0.0
+    max_gene_counts: float | None = None
+    min_gene_counts: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in self.given.items():
+            if not (np.isfinite(value) and value >= 0):
+                raise SettingsError(f"{name} is {value}; expected a number from 0 up")
+        if not 0 <= self.crowding_quantile < 1:
+            raise SettingsError(f"crowding_quantile is {self.crowding_quantile}; expected 0 to below 1")
+
+    @property
+    def given(self) -> dict[str, float]:
+        """The limits that are set, by name."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if value is not None and name != "crowding_quantile"}
+
+    @property
+    def needs_counts(self) -> bool:
+        """Whether a limit is in counts per cell."""
+        return any(name.endswith("_counts") or "counts_per" in name for name in self.given)
+
+
+@dataclass(frozen=True, eq=False)
+class TypeCounts:
+    """Counts per cell of each gene in each type.
+
+    Attributes
+    ----------
+    types
+        Names of the types.
+    means
+        Mean counts per cell over all cells of a type, shape (n_types, n_genes).
+    dense
+        The same over the densest cells of a type (see ``AssayLimits.crowding_quantile``), shape (n_types, n_genes).
+    shares
+        Share of all cells in each type, shape (n_types,), sum 1.
+    """
+
+    types: tuple[str, ...]
+    means: FloatArray
+    dense: FloatArray
+    shares: FloatArray
+
+    def take(self, genes: BoolArray) -> TypeCounts:
+        """Return the counts of some genes."""
+        return TypeCounts(self.types, self.means[:, genes], self.dense[:, genes], self.shares)
+
+
+GENE_FACTS = {
+    "min_length_nt": ("length_nt", "transcript length"),
+    "min_probes": ("n_probes", "probes"),
+    "max_codewords": ("codewords", "codewords"),
+    "max_per_homolog_group": ("homolog_group", "homolog group"),
+}
+"""Limits and the column of the gene table that each needs."""
+
+
+def exclusions(
+    limits: AssayLimits, facts: Mapping[str, pd.Series], counts: TypeCounts | None, n_genes: int
+) -> dict[str, BoolArray]:
+    """Return the genes that no panel may hold, by the limit that keeps them out.
+
+    Parameters
+    ----------
+    limits
+        What the assay can measure.
+    facts
+        Columns of the gene table, each aligned with the genes of the data, NaN where unknown; see ``GENE_FACTS``.
+    counts
+        Counts per cell; needed for limits in counts.
+    n_genes
+        Number of genes of the data.
+
+    Raises
+    ------
+    SettingsError
+        If a column or counts are missing.
+    """
+    found: dict[str, BoolArray] = {}
+    for name in ("min_length_nt", "min_probes"):
+        bound = getattr(limits, name)
+        if bound is not None:
+            values, what = _fact(name, facts), GENE_FACTS[name][1]
+            found[f"{what} below {bound:g}"] = (values < bound).to_numpy(dtype=np.bool_)
+            found[f"{what} unknown"] = values.isna().to_numpy(dtype=np.bool_)
+    means = _means(limits, counts, n_genes)
+    if limits.max_gene_counts is not None:
+        found[f"above {limits.max_gene_counts:g} counts per cell in a type"] = (
+            means.max(axis=0) > limits.max_gene_counts
+        )
+    if limits.min_gene_counts is not None:
+        found[f"below {limits.min_gene_counts:g} counts per cell in every type"] = (
+            means.max(axis=0) < limits.min_gene_counts
+        )
+    return {name: mask for name, mask in found.items() if mask.any()}
+
+
+def limit_rows(
+    limits: AssayLimits, facts: Mapping[str, pd.Series], counts: TypeCounts | None, n_genes: int
+) -> tuple[Limit, ...]:
+    """Return the bounds on sums over the panel; parameters and errors as :func:`exclusions`.
+
+    A gene whose codewords are unknown counts as the largest number known.
+    """
+    rows: list[Limit] = []
+    if limits.max_codewords is not None:
+        codewords = _fact("max_codewords", facts)
+        amounts = codewords.fillna(codewords.max()).to_numpy(dtype=np.float64)
+        rows.append(Limit("codewords", amounts, high=limits.max_codewords))
+    if limits.max_per_homolog_group is not None:
+        groups = _fact("max_per_homolog_group", facts)
+        sizes = groups.value_counts()
+        rows += [
+            Limit(
+                f"genes of homolog group {group!r}",
+                (groups == group).to_numpy(np.float64),
+                high=limits.max_per_homolog_group,
+            )
+            for group in sizes.index[sizes > limits.max_per_homolog_group]
+        ]
+    means = _means(limits, counts, n_genes)
+    if counts is not None and limits.max_counts_per_type is not None:
+        which = "the densest cells of " if limits.crowding_quantile else ""
+        rows += [
+            Limit(f"counts per cell in {which}{name!r}", amounts, high=limits.max_counts_per_type)
+            for name, amounts in zip(counts.types, counts.dense, strict=True)
+        ]
+    if counts is not None and limits.max_counts is not None:
+        rows.append(Limit("counts per cell over all cells", counts.shares @ means, high=limits.max_counts))
+    return tuple(rows)
+
+
+def check_facts(limits: AssayLimits, columns: Sequence[str]) -> None:
+    """Refuse limits for which the gene table has no column.
+
+    Raises
+    ------
+    SettingsError
+        Naming limits and columns.
+    """
+    missing = [name for name in limits.given if name in GENE_FACTS and GENE_FACTS[name][0] not in columns]
+    if missing:
+        wanted = [GENE_FACTS[name][0] for name in missing]
+        raise SettingsError(
+            f"{quoted(missing)} cannot be kept without {quoted(wanted)} in the gene table, which has "
+            f"{quoted(columns) if columns else 'no such column'}: add them, or give a table (gene_table, --gene-table)"
+        )
+
+
+def _fact(limit: str, facts: Mapping[str, pd.Series]) -> pd.Series:
+    check_facts(AssayLimits(**{limit: 0}), list(facts))
+    return facts[GENE_FACTS[limit][0]]
+
+
+def _means(limits: AssayLimits, counts: TypeCounts | None, n_genes: int) -> FloatArray:
+    if counts is None:
+        if limits.needs_counts:
+            raise SettingsError(
+                "limits in counts per cell need raw counts, and the data hold none; name a layer with counts (layer, "
+                "--layer), or drop these limits"
+            )
+        return np.zeros((1, n_genes))
+    return counts.means

@@ -1,0 +1,104 @@
+"""Families of genes that designers often keep out of a panel, for human and mouse."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from selectormlp.errors import SettingsError, nearest
+
+
+@dataclass(frozen=True)
+class GeneFamily:
+    """A named family of genes.
+
+    Attributes
+    ----------
+    name
+        What users call it.
+    source
+        Where the members come from.
+    symbols
+        Member symbols of human and mouse, in capitals: case is ignored.
+    pattern
+        Regular expression that a whole symbol in capitals matches, or ``""``.
+    """
+
+    name: str
+    source: str
+    symbols: frozenset[str] = field(default_factory=frozenset)
+    pattern: str = ""
+
+    def holds(self, symbol: str) -> bool:
+        """Say whether a symbol, in any case, belongs to the family.
+
+        Examples
+        --------
+        >>> FAMILIES["ribosomal"].holds("Rps27a"), FAMILIES["ribosomal"].holds("RPS6KA1")
+        (True, False)
+        """
+        upper = symbol.upper()
+        return upper in self.symbols or bool(self.pattern and re.fullmatch(self.pattern, upper))
+
+
+def _family(name: str, source: str, symbols: str = "", pattern: str = "") -> GeneFamily:
+    return GeneFamily(name, source, frozenset(symbols.split()), pattern)
+
+
+FAMILIES = {
+    family.name: family
+    for family in (
+        _family(
+            "ribosomal",
+            "HGNC gene groups of S and L ribosomal proteins, and their mouse orthologs",
+            "RPSA RPLP0 RPLP1 RPLP2 RPSA2",
+            r"RP[SL][0-9]+(A|X|Y[0-9]|L|L1|AL)?",
+        ),
+        _family(
+            "mitochondrial", "genes of the mitochondrial genome, by the prefix MT- (human) or mt- (mouse)", "", "MT-.+"
+        ),
+        _family(
+            "hemoglobin",
+            "HGNC gene group of hemoglobin subunits, and mouse genes of MGI",
+            "HBA1 HBA2 HBB HBD HBE1 HBG1 HBG2 HBM HBQ1 HBZ HBA-A1 HBA-A2 HBA-X HBB-BS HBB-BT HBB-B1 HBB-B2 HBB-BH0 "
+            "HBB-BH1 HBB-BH2 HBB-BH3 HBB-Y HBQ1A HBQ1B",
+        ),
+        _family(
+            "sex",
+            "X inactivation (XIST, TSIX) and genes of the male-specific region of Y: Skaletsky et al., Nature 2003 "
+            "(human); Soh et al., Cell 2014 (mouse)",
+            "XIST TSIX RPS4Y1 RPS4Y2 ZFY TBL1Y USP9Y DDX3Y UTY TMSB4Y NLGN4Y KDM5D EIF1AY PRKY AMELY PCDH11Y SRY "
+            "TXLNGY EIF2S3Y UBA1Y ZFY1 ZFY2 RBMY",
+        ),
+        _family(
+            "cell-cycle",
+            "Tirosh et al., Science 2016, 352:189: genes of the S phase (43), G2 and M (54), and newer symbols",
+            "MCM5 PCNA TYMS FEN1 MCM2 MCM4 RRM1 UNG GINS2 MCM6 CDCA7 DTL PRIM1 UHRF1 MLF1IP CENPU HELLS RFC2 RPA2 NASP "
+            "RAD51AP1 GMNN WDR76 SLBP CCNE2 UBR7 POLD3 MSH2 ATAD2 RAD51 RRM2 CDC45 CDC6 EXO1 TIPIN DSCC1 BLM CASP8AP2 "
+            "USP1 CLSPN POLA1 CHAF1B BRIP1 E2F8 HMGB2 CDK1 NUSAP1 UBE2C BIRC5 TPX2 TOP2A NDC80 CKS2 NUF2 CKS1B MKI67 "
+            "TMPO CENPF TACC3 FAM64A PIMREG SMC4 CCNB2 CKAP2L CKAP2 AURKB BUB1 KIF11 ANP32E TUBB4B GTSE1 KIF20B HJURP "
+            "CDCA3 HN1 JPT1 CDC20 TTK CDC25C KIF2C RANGAP1 NCAPD2 DLGAP5 CDCA2 CDCA8 ECT2 KIF23 HMMR AURKA PSRC1 ANLN "
+            "LBR CKAP5 CENPE CTCF NEK2 G2E3 GAS2L3 CBX5 CENPA",
+        ),
+    )
+}
+"""Families by name."""
+
+
+def members(family: str, symbols: Iterable[str]) -> list[str]:
+    """Return the symbols that belong to a family, in their order.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such family.
+
+    Examples
+    --------
+    >>> members("mitochondrial", ["MT-CO1", "mt-Nd1", "MTOR"])
+    ['MT-CO1', 'mt-Nd1']
+    """
+    if family not in FAMILIES:
+        raise SettingsError(f"no gene family {family!r}; {nearest(family, FAMILIES)}")
+    return [symbol for symbol in symbols if FAMILIES[family].holds(symbol)]
