@@ -126,6 +126,10 @@ PRINTED = {
     "train": (["--config", "s.json", "--model_type", "svm"], ("model_type", "svm")),
     "feature_selection": (["--config", "s.json", "--method", "variance"], ("method", "variance")),
     "select": (["cells.h5ad", "--size", "3", "--out", "x", "--label-key", "cell_type"], ("n_genes", 3)),
+    "extend": (
+        ["cells.h5ad", "--n-new", "2", "--panel", "s.json", "--out", "x", "--label-key", "cell_type"],
+        ("n_new", 2),
+    ),
     "run": (
         ["cells.h5ad", "--label-key", "cell_type", "--out", "x", "--method", "variance"],
         ("methods", ["variance"]),
@@ -173,7 +177,7 @@ def test_a_settings_file_of_select_is_overridden_by_flags(cli, cells, settings_f
     panel = read_panel("b/panel.json")
     assert (len(panel), panel.genes[0], panel.provenance.method, panel.provenance.seed) == (4, "gene8", "variance", 5)
     assert "missing argument 'DATA...'" in cli("select", "--size", "3", "--out", "c").err
-    assert "missing option '--size'" in cli("select", "cells.h5ad", "--out", "c").err
+    assert "missing option '--n-genes'" in cli("select", "cells.h5ad", "--out", "c").err
 
 
 def test_select_is_repeated_from_another_place(cli, cells, monkeypatch, tmp_path):
@@ -218,7 +222,7 @@ def test_what_cannot_be_repeated_is_refused(cli, tmp_path, settings_file):
     assert "holds neither settings.json nor panel.json" in cli("rerun", "panel").err
     assert "is 'panel' itself" in cli("rerun", "panel", "--out", "./panel").err
     settings_file({"command": "split_data"}, "panel/settings.json")
-    assert "is of 'split_data'; only 'select', 'run', 'train' are repeated" in cli("rerun", "panel").err
+    assert "is of 'split_data'; only 'select', 'extend', 'run', 'train' are repeated" in cli("rerun", "panel").err
     settings_file({}, "panel/settings.json")
     assert "does not say which command it is of" in cli("rerun", "panel").err
     settings_file({"command": "run"}, "panel/settings.json")

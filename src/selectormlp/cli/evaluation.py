@@ -194,7 +194,15 @@ def _read(flags: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     given = {name: flags[name] for name in SAME_NAME}
     given["exclude_labels"] = flags["exclude_label"] or ()
     given["seed"] = flags["seed"] or 0
-    return read_some(flags), given
+    return read_some(sampled(flags)), given
+
+
+def sampled(flags: dict[str, Any]) -> Any:
+    """Return what is read of which files, as flags say."""
+    from selectormlp.data.sampled import SampledSource
+
+    named = {name: flags[name] for name in (*SAME_NAME, "cells_per_type")}
+    return SampledSource(data=tuple(flags["data"]), exclude_labels=flags["exclude_label"] or (), **named)
 
 
 def print_evaluation(found: Evaluation) -> None:

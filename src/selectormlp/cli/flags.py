@@ -53,7 +53,7 @@ def command_of(kind: type[Settings], *, leave_out: tuple[str, ...] = ()) -> Call
         parameters = sorted([*own, *(one for one, _ in made.values())], key=_place(made))
         command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
         command.__annotations__ = {one.name: one.annotation for one in parameters}
-        del command.__wrapped__  # type: ignore[attr-defined]  # typer would take its annotations
+        del command.__wrapped__  # typer would take its annotations
         return command
 
     return decorate

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import pandas as pd
 from pydantic_core import from_json
@@ -16,13 +16,11 @@ from selectormlp.config.files import MAX_BYTES, SETTINGS_NAME, changed, read_set
 from selectormlp.errors import SettingsError, counted, nearest, quoted
 from selectormlp.panel.panel import Panel
 from selectormlp.panel.storage import JSON_NAME, read_panel
+from selectormlp.pipeline.settings import RunSettings, TrainSettings
 from selectormlp.selection.repeat import settings_of
+from selectormlp.selection.request import Choice, ExtendRequest, SelectRequest
 
-if TYPE_CHECKING:
-    from selectormlp.pipeline.settings import RunSettings, TrainSettings
-    from selectormlp.selection.request import ExtendRequest, SelectRequest
-
-    Repeatable = SelectRequest | ExtendRequest | RunSettings | TrainSettings
+Repeatable = SelectRequest | ExtendRequest | RunSettings | TrainSettings
 
 REPEATABLE = ("select", "extend", "run", "train")
 """Commands that can be repeated."""
@@ -83,7 +81,7 @@ def recorded_settings(folder: Path | str, data: Sequence[Path] = ()) -> Repeatab
             "--data"
         )
     panel = read_panel(place / JSON_NAME)
-    return settings_of(panel, data, lazy="files" in panel.provenance.settings)
+    return cast("Repeatable", settings_of(panel, data, lazy="files" in panel.provenance.settings))
 
 
 def in_folder(settings: TrainSettings, out: Path) -> TrainSettings:
@@ -179,13 +177,13 @@ def _read(file: Path) -> Repeatable:
 def _with_data(settings: Repeatable, data: Sequence[Path]) -> Repeatable:
     """Put in where the data lie now, if that is given."""
     places = tuple(path.absolute() for path in data)
-    if settings.command in ("select", "extend"):
+    if isinstance(settings, Choice):
         # a scheduler can run any code here, and the folder may be a stranger's; the panel is the same without
         return changed(settings.model_copy(update={"dask_scheduler": None}), data=places or None)
     if len(places) > 1:
         raise SettingsError(f"--data names {len(places)} places; one is expected, as the command takes one")
     place = places[0] if places else None
-    if settings.command == "train":
+    if isinstance(settings, TrainSettings):
         return changed(settings, data={"input_dir": place})
     if place is None:
         if settings.cells.adata_path is None and settings.cells.dataset is None:
@@ -199,11 +197,11 @@ def repeat(settings: Repeatable, before: Path, out: Path, *, progress: bool) -> 
     """Do again what settings say, and compare the results with those before."""
     from selectormlp.cli import running
 
-    if settings.command in ("select", "extend"):
-        known = read_panel(before / JSON_NAME)
-        again = running.select_panel if settings.command == "select" else running.extend_panel
-        return compare_panels(known, again(settings, out, progress=progress))  # type: ignore[arg-type]
-    if settings.command == "run":
+    if isinstance(settings, SelectRequest):
+        return compare_panels(read_panel(before / JSON_NAME), running.select_panel(settings, out, progress=progress))
+    if isinstance(settings, ExtendRequest):
+        return compare_panels(read_panel(before / JSON_NAME), running.extend_panel(settings, out, progress=progress))
+    if isinstance(settings, RunSettings):
         running.run(settings, out, progress=progress)
         return compare_runs(before, out)
     return compare_trainings(before, running.train(in_folder(settings, out), progress=progress))

@@ -23,6 +23,10 @@ from selectormlp.errors import SettingsError, nearest
 MAX_SEED = 2**32 - 1
 """NumPy's largest seed."""
 
+ENDS = ("ge", "le", "gt", "lt")
+WORDS = {"ge": "from", "le": "up to", "gt": "above", "lt": "below"}
+"""Limits of a number, and how a message says them."""
+
 MAX_PROBLEMS = 5
 """Problems that one message names."""
 
@@ -129,11 +133,11 @@ else:
 class _Refusing(ModelMetaclass):
     """Makes a model raise an error of ours when it is called with wrong values."""
 
-    def __call__(cls, *args: Any, **given: Any) -> Any:
+    def __call__(cls, *args: Any, **given: Any) -> Any:  # noqa: N805
         try:
             return super().__call__(*args, **given)
         except ValidationError as error:
-            raise SettingsError(describe(error, cls, of_keywords=True)) from None
+            raise SettingsError(describe(error, cls, of_keywords=True)) from None  # type: ignore[arg-type]
 
 
 class Settings(BaseModel, metaclass=_Refusing):
@@ -219,19 +223,32 @@ def _problem(found: Any, kind: type[BaseModel], of_keywords: bool) -> str:
             return f"{named} is the text {found['input']!r}; expected a list: [{found['input']!r}]"
     reason = found["msg"][0].lower() + found["msg"][1:]
     if of_keywords:
-        reason = _range_at(kind, loc) or reason.replace("input should be", "expected")
+        reason = _range_at(kind, loc, found) or reason.replace("input should be", "expected")
     return f"{named} is {short(found['input'])}; {reason}"
 
 
-def _range_at(kind: type[BaseModel], loc: Sequence[str]) -> str:
-    """Say which whole numbers a field takes; nothing for a field of another type."""
-    field = kind.model_fields.get(loc[0]) if len(loc) == 1 else None
+def _range_at(kind: type[BaseModel], loc: Sequence[str], found: Any) -> str:
+    """Say which numbers a field takes; nothing for a field of another type."""
+    field = kind.model_fields.get(loc[0])
     base, limits = limits_of(field) if field is not None else (None, {})
-    if base is not int:
+    if base is None:
+        base, limits = float, {name: end for name, end in found.get("ctx", {}).items() if name in ENDS}
+    if base is float and not limits:
         return ""
-    most = limits.get("le", limits["lt"] - 1 if "lt" in limits else None)
-    span = f"from {limits.get('ge')} up" if most is None else f"from {limits.get('ge')} to {most}"
-    return f"expected a whole number {span}"
+    if base is int and "lt" in limits:
+        limits["le"] = limits.pop("lt") - 1
+    match limits:
+        case {"ge": low, "le": high}:
+            span = f"from {low:g} to {high}"
+        case {"gt": low, "lt": high}:
+            span = f"above {low:g} and below {high:g}"
+        case {"ge": low, "lt": high}:
+            span = f"from {low:g}, below {high:g}"
+        case {"ge": low}:
+            span = f"from {low:g} up"
+        case _:
+            span = " and ".join(f"{WORDS[name]} {end:g}" for name, end in limits.items())
+    return f"expected a {'whole number' if base is int else 'number'} {span}".rstrip()
 
 
 def limits_of(field: FieldInfo) -> tuple[Any, dict[str, Any]]:
@@ -240,8 +257,7 @@ def limits_of(field: FieldInfo) -> tuple[Any, dict[str, Any]]:
     parts += [(get_args(part)[0], get_args(part)[1:]) for part in get_args(field.annotation) if get_args(part)]
     base, marks = next(((base, marks) for base, marks in parts if base in (int, float)), (None, ()))
     metadata = [mark for part in marks for mark in (part.metadata if isinstance(part, FieldInfo) else [part])]
-    ends = ("ge", "le", "gt", "lt")
-    return base, {name: getattr(mark, name) for mark in metadata for name in ends if hasattr(mark, name)}
+    return base, {name: getattr(mark, name) for mark in metadata for name in ENDS if hasattr(mark, name)}
 
 
 def _keys_at(kind: type[BaseModel], loc: Iterable[str]) -> list[str]:
@@ -283,14 +299,14 @@ def _real_path(path: Path) -> Path:
     return path
 
 
-Count = Annotated[int, BeforeValidator(_plain), Field(ge=1)]
-CountOrNone = Annotated[int, BeforeValidator(_plain), Field(ge=0)]
-NonNegative = Annotated[float, BeforeValidator(_plain), Field(ge=0, allow_inf_nan=False)]
-Positive = Annotated[float, BeforeValidator(_plain), Field(gt=0, allow_inf_nan=False)]
-Finite = Annotated[float, BeforeValidator(_plain), Field(allow_inf_nan=False)]
-Share = Annotated[float, BeforeValidator(_plain), Field(ge=0, le=1)]
-Inside = Annotated[float, BeforeValidator(_plain), Field(gt=0, lt=1)]
-Seed = Annotated[int, BeforeValidator(_plain), Field(ge=0, lt=MAX_SEED + 1)]
+Count = Annotated[int, Field(ge=1), BeforeValidator(_plain)]
+CountOrNone = Annotated[int, Field(ge=0), BeforeValidator(_plain)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(_plain)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), BeforeValidator(_plain)]
+Finite = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_plain)]
+Share = Annotated[float, Field(ge=0, le=1), BeforeValidator(_plain)]
+Inside = Annotated[float, Field(gt=0, lt=1), BeforeValidator(_plain)]
+Seed = Annotated[int, Field(ge=0, lt=MAX_SEED + 1), BeforeValidator(_plain)]
 Place = Annotated[Path, AfterValidator(_real_path)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 """Names in order; any iterable of text but text itself."""

@@ -15,11 +15,11 @@ import pandas as pd
 from selectormlp.data.cells import UNKNOWN_CLASS, Cells, IntArray, Matrix, as_matrix, check_unique, gene_positions
 from selectormlp.data.normalize import (
     NORMALIZATIONS,
-    Normalization,
     holds_counts,
     log1p_cp10k,
     stored_values,
 )
+from selectormlp.data.source import Normalization
 from selectormlp.data.stored import AnyCells
 from selectormlp.errors import DataError, SettingsError, counted, nearest, quoted
 

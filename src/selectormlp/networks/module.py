@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassConfusionMatrix
 
+from selectormlp.networks.choices import Penalty
 from selectormlp.networks.devices import seed_device
-from selectormlp.networks.losses import Penalty, gene_penalty
+from selectormlp.networks.losses import gene_penalty
 from selectormlp.networks.mlp import SelectorNetwork
 
 MONITORED = "val_mean_per_class_accuracy"

@@ -18,8 +18,7 @@ from selectormlp.config.model import (
 )
 from selectormlp.data.source import Normalization
 from selectormlp.data.split import SplitSizes
-from selectormlp.networks.gates import SelectorType
-from selectormlp.networks.losses import Penalty
+from selectormlp.networks.choices import Penalty, SelectorType
 
 UNSUPPORTED_DUALS = (("L1", "squared_hinge", True), ("L2", "hinge", False))
 """What liblinear has no solver for."""

@@ -150,19 +150,15 @@ def rank(cells: Cells | StoredCells, rules: Rules, how: How, n_genes: int) -> Ra
 
 def _rank(cells: Cells | StoredCells, rules: Rules, how: How, n_genes: int) -> tuple[Ranking, Cells | StoredCells]:
     kind = how.method.kind
-    must_have = rules.must_have.tolist()
     if isinstance(cells, StoredCells) and kind.learns_from_moments:
-        return rank_stored_genes(
-            cells.take_genes(rules.genes), how.method, n_genes=n_genes, must_have=must_have, limits=rules.limits, options=how.options,
-            workers=how.workers,
-        ), cells  # fmt: skip
+        return _rank_stored(cells, rules, how, n_genes), cells
     wanted = cells if isinstance(cells, Cells) or kind.takes_target else cells.take_genes(rules.genes)
     learned = _in_memory(wanted, f"the method {how.method.name!r}", how.seed)
     ranking = rank_genes(
         learned.take_genes(rules.genes),
         how.method,
         n_genes=n_genes,
-        must_have=must_have,
+        must_have=rules.must_have.tolist(),
         limits=rules.limits,
         options=how.options,
         seed=how.seed,
@@ -172,16 +168,21 @@ def _rank(cells: Cells | StoredCells, rules: Rules, how: How, n_genes: int) -> t
     taken = ranking.settings.get("choice")  # by 'auto', on the sample
     if isinstance(cells, Cells) or taken is None or not find_method(taken["method"]).kind.learns_from_moments:
         return ranking, learned
-    whole = rank_stored_genes(
+    again = replace(how, method=find_method(taken["method"]), options=taken["options"])
+    whole = _rank_stored(cells, rules, again, n_genes)
+    return replace(whole, method=ranking.method, settings=ranking.settings), cells
+
+
+def _rank_stored(cells: StoredCells, rules: Rules, how: How, n_genes: int) -> Ranking:
+    return rank_stored_genes(
         cells.take_genes(rules.genes),
-        find_method(taken["method"]),
+        how.method,
         n_genes=n_genes,
-        must_have=must_have,
+        must_have=rules.must_have.tolist(),
         limits=rules.limits,
-        options=taken["options"],
+        options=how.options,
         workers=how.workers,
     )
-    return replace(whole, method=ranking.method, settings=ranking.settings), cells
 
 
 def _in_memory(cells: Cells | StoredCells, what: str, seed: int) -> Cells:

@@ -87,9 +87,9 @@ class EstimatorSelector(GeneSelector):
 def _scores(values: npt.NDArray[np.float64], name: str) -> npt.NDArray[np.float64]:
     """Turn what an estimator has learned into one score a gene, higher is better."""
     if name == "ranking_":
-        return values.max() - values + 1.0
+        values = values.max() - values + 1.0
     if name == "coef_":
-        return np.abs(np.atleast_2d(values)).sum(axis=0)
+        values = np.abs(np.atleast_2d(values)).sum(axis=0)
     return values
 
 

@@ -15,8 +15,9 @@ from selectormlp.data.split import SplitSizes, split_cells
 from selectormlp.data.stored import StoredCells, StoredMatrix
 from selectormlp.data.stored_batches import Reading
 from selectormlp.errors import DataError, SettingsError, quoted
-from selectormlp.networks.gates import SELECTOR_TYPES, SelectorType
-from selectormlp.networks.losses import PENALTIES, Penalty
+from selectormlp.networks.choices import Penalty, SelectorType
+from selectormlp.networks.gates import SELECTOR_TYPES
+from selectormlp.networks.losses import PENALTIES
 from selectormlp.networks.mlp import NetworkSpec, SelectorNetwork, predict_logits
 from selectormlp.networks.module import TrainingSpec
 from selectormlp.networks.sizes import LEARNING_RATE, batch_size_for, epochs_for
