@@ -12,7 +12,7 @@ from selectormlp.assessment.evaluation import Extras, evaluate_task, robustness_
 from selectormlp.assessment.judging import Judging
 from selectormlp.assessment.prediction import fit_classifier_task, predict_task
 from selectormlp.assessment.stability import Repetition, source_of, stability_task
-from selectormlp.data.anndata_io import check_adata
+from selectormlp.data.expression import check_adata
 from selectormlp.data.source import Normalization, Source
 from selectormlp.evaluation.compare import Comparison
 from selectormlp.evaluation.result import Evaluation

@@ -272,7 +272,7 @@ def index(adata, tmp_path):
     rows = np.array([3, 4, 77, 150, 199])
     names = hash_names(adata.obs_names[rows])
     shapes = ((120, 30), (80, 30))
-    return SplitIndex(tuple(files), rows, shapes, "cell_type", ("type D", "type A", "type C"), names)
+    return SplitIndex(tuple(files), rows, shapes, "cell_type", ("type D", "type A", "type C", "type B"), names)
 
 
 def test_a_side_of_a_split_is_opened_as_its_cells(adata, tmp_path, index):

@@ -83,7 +83,7 @@ def test_a_class_that_one_file_lacks_stays_a_class_with_the_same_number(split, a
     ("labels", "classes"),
     [
         (np.arange(200) % 4 * 5, ("0", "5", "10", "15")),
-        (np.array([1.5, 0.25, 10.0, 2.0])[np.arange(200) % 4], ("0.25", "1.5", "2.0", "10.0")),
+        (np.array([1.5, 0.25, 10.0, 2.0])[np.arange(200) % 4], ("0.25", "1.5", "2", "10")),
         (np.arange(200) % 2 == 0, ("False", "True")),
         (pd.Categorical.from_codes(np.arange(200) % 3, [3, 1, 2]), ("3", "1", "2")),
         (np.array(["b", "a"])[np.arange(200) % 2], ("a", "b")),
@@ -91,7 +91,7 @@ def test_a_class_that_one_file_lacks_stays_a_class_with_the_same_number(split, a
 )
 def test_labels_of_any_type_give_one_class_list(split, adata, labels, classes):
     adata.obs["cell_type"] = labels
-    expected = pd.Series([str(label) for label in labels], index=adata.obs_names)
+    expected = pd.Series([str(label).removesuffix(".0") for label in labels], index=adata.obs_names)
     for part in split(adata)[1]:
         assert cells_from_adata(part, CellsSource("cell_type")).classes == classes
         assert part.obs["cell_type"].tolist() == expected[part.obs_names].tolist()

@@ -12,8 +12,9 @@ from scipy.special import log_softmax
 
 from selectormlp.assessment.genes import match_genes
 from selectormlp.assessment.judging import MOST_TRAIN, Judging, fold_cells, read_for_judging
-from selectormlp.data.anndata_io import cells_from_adata, choose_expression, drop_unlisted
+from selectormlp.data.anndata_io import cells_from_adata, drop_unlisted
 from selectormlp.data.cells import Cells, IntArray, Matrix, as_matrix, check_unique, gene_positions
+from selectormlp.data.expression import choose_expression
 from selectormlp.data.hashing import hash_cells
 from selectormlp.data.normalize import log1p_cp10k, stored_values
 from selectormlp.data.source import Normalization
@@ -102,7 +103,9 @@ def predict_task(
         raise DataError("the data are empty (0 cells); at least one cell is needed")
     wanted = _layer_to_read(adata, classifier, layer)
     trained_on = "" if card.layer is None else f" in layer {card.layer!r}"
-    expression = choose_expression(adata, layer=wanted, normalize=normalize or card.normalize)
+    expression = choose_expression(
+        adata, layer=wanted, normalize=normalize or card.normalize, expects_counts=card.is_counts
+    )
     if not stored_values(expression.X).any():
         raise DataError(
             f"{'X' if wanted is None else f'layer {wanted!r}'} holds no counts at all: all values of its "
@@ -121,7 +124,7 @@ def predict_task(
             "per 10,000 of all %d genes, which compares only if its values were that too",
             len(expression.genes),
         )
-        X = log1p_cp10k(X)
+        X = expression.normalized()
     X = as_matrix(X[:, gene_positions(expression.genes, pd.Index(card.genes))])
     if card.is_counts:
         X = log1p_cp10k(X)

@@ -9,6 +9,7 @@ from typing import Literal
 from selectormlp.errors import DataError, nearest, quoted
 
 GZIP_MAGIC = b"\x1f\x8b"
+ZIP_MAGIC = b"PK\x03\x04"
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 
 Container = Literal["h5ad", "gzip", "zarr"]
@@ -41,6 +42,11 @@ def container_of(place: Path) -> Container:
         return "h5ad"
     if start[:2] == GZIP_MAGIC:
         return "gzip"
+    if start[: len(ZIP_MAGIC)] == ZIP_MAGIC:
+        raise DataError(
+            f"{str(place)!r} is a zip file, which is not read; unpack it (unzip) and name the h5ad file or zarr folder "
+            "that was in it; an Excel workbook or npz file must be read and written with adata.write_h5ad()"
+        )
     raise DataError(
         f"{str(place)!r} is not an AnnData file (its first bytes are {start!r}); expected h5ad, gzipped h5ad "
         "or a zarr folder; scanpy reads other formats (such as scanpy.read_csv), and adata.write_h5ad() "

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from selectormlp.data.cells import UNKNOWN_CLASS, Cells, IntArray, Matrix, as_matrix, check_unique, gene_positions
-from selectormlp.data.normalize import (
-    NORMALIZATIONS,
-    holds_counts,
-    log1p_cp10k,
-    stored_values,
-)
-from selectormlp.data.source import Normalization
+from selectormlp.data.cells import UNKNOWN_CLASS, Cells, IntArray, as_matrix, check_unique, gene_positions
+from selectormlp.data.expression import check_adata, choose_expression
+from selectormlp.data.labels import label_text, one_column, plain_number, text_of
+from selectormlp.data.normalize import Normalization, log1p_cp10k
 from selectormlp.data.stored import AnyCells
-from selectormlp.errors import DataError, SettingsError, counted, nearest, quoted
+from selectormlp.errors import DataError, counted, nearest, quoted
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -65,15 +60,6 @@ class CellsSource:
     exclude_labels: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, eq=False)
-class Expression:
-    """A checked matrix that was chosen from an AnnData object, not yet normalised."""
-
-    X: Matrix
-    genes: pd.Index[str]
-    is_counts: bool
-
-
 def cells_from_adata(
     adata: AnnData,
     source: CellsSource,
@@ -109,18 +95,17 @@ def cells_from_adata(
     """
     names, labels = read_labels(adata, source.label_key, exclude=source.exclude_labels)
     if classes is None:
-        classes = carried_classes(adata, source.label_key) or tuple(labels.cat.categories)
+        classes = carried_classes(adata, source.label_key, labels) or tuple(labels.cat.categories)
     expression = choose_expression(adata, layer=source.layer, normalize=source.normalize)
-    X, found = expression.X, expression.genes
-    if genes is not None:
-        wanted = pd.Index(genes)
-        X = X if wanted.equals(found) else as_matrix(X[:, gene_positions(found, wanted)])
-        found = wanted
     rows = names.get_indexer(labels.index)
-    if len(rows) < len(names):
-        X = X[rows]
-    if expression.is_counts:
-        X = log1p_cp10k(X)
+    taken = slice(None) if len(rows) == len(names) else rows
+    found = expression.genes
+    if genes is None or pd.Index(genes).equals(found):
+        X = expression.normalized(taken)
+    else:
+        found = pd.Index(genes)
+        X = as_matrix(expression.X[taken][:, gene_positions(expression.genes, found)])
+        X = log1p_cp10k(X) if expression.is_counts else X
     return Cells(
         X=X,
         genes=found,
@@ -133,93 +118,22 @@ def cells_from_adata(
 
 
 def class_codes(labels: pd.Series, classes: Sequence[str]) -> IntArray:
-    """Look categorical labels up in a class list, shape (n_cells,); ``UNKNOWN_CLASS`` where a label is not in it."""
-    codes = pd.Index(classes).get_indexer(labels.cat.categories.astype(str))
-    found: IntArray = np.where(codes < 0, UNKNOWN_CLASS, codes).astype(np.int64)[labels.cat.codes.to_numpy()]
-    return found
+    """Look labels, as :func:`read_labels` returns them, up in a class list, shape (n_cells,).
 
-
-def choose_expression(adata: AnnData, *, layer: str | None, normalize: Normalization) -> Expression:
-    """Choose the matrix to read: the layer, X, or ``.raw`` where X holds negative values.
-
-    Raises
-    ------
-    DataError
-        If it is no AnnData object, the layer is absent, the matrix is not usable, gene names repeat, X is negative and
-        there is no ``.raw`` (unless ``normalize`` is ``"none"``), or ``normalize`` is ``"counts"`` and the values are
-        as small as logs without being whole numbers.
-    SettingsError
-        If ``normalize`` is not a known value.
+    Returns
+    -------
+    Indices into ``classes``; ``UNKNOWN_CLASS`` where a label is not in it. A class list of an older release may hold
+    whole numbers with a decimal point, or blanks.
     """
-    check_adata(adata)
-    if adata.isbacked:
-        raise DataError("the data are open on disk only (backed); call adata.to_memory() first")
-    check_normalization(normalize)
-    if layer is not None and layer not in adata.layers:
-        raise DataError(f"no layer {layer!r} in the data; {nearest(layer, adata.layers.keys())}")
-    check_unique(adata.var_names, "gene", "adata.var_names_make_unique()")
-    genes = adata.var_names.astype(str)
-    found = adata.X if layer is None else adata.layers[layer]
-    where = "X" if layer is None else f"layer {layer!r}"
-    if found is None:
-        raise DataError(f"the data have no X; name a layer instead ({nearest('', adata.layers.keys())})")
-    X = as_matrix(found)
-    if normalize == "none":
-        return Expression(X, genes, is_counts=False)
-
-    n_negative = int((stored_values(X) < 0).sum())
-    if n_negative and layer is None and adata.raw is not None:
-        raw_genes = adata.raw.var_names.astype(str)
-        check_unique(raw_genes, "gene", "make the names of adata.raw unique")
-        kept = genes[genes.isin(raw_genes)]
-        if not len(kept):
-            raise DataError("X holds negative values, and none of its genes is in .raw; give a layer instead")
-        logger.info(
-            "X holds negative values (scaled); reading .raw instead, for %d of the %d genes of X", len(kept), len(genes)
-        )
-        X = as_matrix(adata.raw.X)
-        if not kept.equals(raw_genes):
-            X = as_matrix(X[:, gene_positions(raw_genes, kept)])
-        genes, where = kept, ".raw"
-        n_negative = int((stored_values(X) < 0).sum())
-    if n_negative:
-        raise DataError(
-            f"{where} holds {n_negative} negative value(s), so it is neither counts nor log-normalised; give a "
-            'layer with counts or logs, or set normalize to "none" to take it as it is'
-        )
-    return Expression(X, genes, is_counts=holds_counts(X, where, normalize))
+    place_of = {plain_number(name): place for place, name in enumerate(classes)}
+    place_of.update({name: place for place, name in enumerate(classes)})
+    found = [place_of.get(name, place_of.get(plain_number(name), UNKNOWN_CLASS)) for name in labels.cat.categories]
+    # a label that is missing has the code -1, and takes the last entry
+    return np.append(found, UNKNOWN_CLASS).astype(np.int64)[labels.cat.codes.to_numpy()]
 
 
-def check_normalization(given: str) -> None:
-    """Refuse what is no way to normalise.
-
-    Raises
-    ------
-    SettingsError
-        With the ways that there are.
-    """
-    if given not in NORMALIZATIONS:
-        raise SettingsError(f"normalize is {given!r}; expected one of {quoted(NORMALIZATIONS)}")
-
-
-def check_adata(given: object) -> None:
-    """Refuse what is no AnnData object.
-
-    Raises
-    ------
-    DataError
-        With the type that was found.
-    """
-    from anndata import AnnData
-
-    if not isinstance(given, AnnData):
-        is_path = isinstance(given, str | Path)
-        remedy = f"read it with anndata.read_h5ad({str(given)!r})" if is_path else "make one with anndata.AnnData(X)"
-        raise DataError(f"expected an AnnData object, found {type(given).__name__}; {remedy}")
-
-
-def read_labels(adata: AnnData, label_key: str, *, exclude: Sequence[str] = ()) -> tuple[pd.Index[str], pd.Series]:
-    """Read a label column of any dtype.
+def read_labels(adata: AnnData, label_key: str, *, exclude: Sequence[object] = ()) -> tuple[pd.Index[str], pd.Series]:
+    """Read a label column of any dtype, as text; see :func:`selectormlp.data.labels.label_text`.
 
     Parameters
     ----------
@@ -237,66 +151,57 @@ def read_labels(adata: AnnData, label_key: str, *, exclude: Sequence[str] = ()) 
     Raises
     ------
     DataError
-        If the column or an excluded label is absent, cell names repeat, no cell has a label, or most cells have one of
-        their own.
+        If the column or an excluded label is absent, it holds what is no label, cell names repeat, no cell has a label,
+        or most cells have one of their own.
     """
-    labels = obs_column(adata, label_key, "label")
+    column = obs_column(adata, label_key, "label")
     if not adata.n_obs:
         raise DataError(
             f"the data are empty (0 cells × {adata.n_vars} genes); at least one cell and one gene are needed"
         )
     check_unique(adata.obs_names, "cell", "adata.obs_names_make_unique()")
-    values = labels.cat.categories if isinstance(labels.dtype, pd.CategoricalDtype) else _sorted_values(labels)
-    blank = [value for value in values if not str(value).strip()]
-    labels = labels.mask(labels.isin(blank)) if blank else labels
-    missing = int(labels.isna().sum())
+    found = label_text(column, label_key)
+    found.say(label_key)
+    missing = int((found.codes < 0).sum())
     if missing:
-        logger.warning("%d of %d cells have no label in %r: left out", missing, len(labels), label_key)
-    labels = labels.dropna()
-    if labels.empty:
+        logger.warning("%d of %d cells have no label in %r: left out", missing, len(column), label_key)
+    if not found.names:
         raise DataError(f"no cell has a label in {label_key!r}; name a column of obs that holds cell types")
-    text = labels.astype(str)
-    present = set(text)
-    categories = [name for name in dict.fromkeys(map(str, values)) if name in present]
-    for label in exclude:
-        if label not in present:
-            raise DataError(f"no cell has the label {label!r} that is to be left out; {nearest(label, categories)}")
-    if exclude:
-        left_out = text.isin(list(exclude))
-        logger.info("%d cells with the label(s) %s are left out as asked", int(left_out.sum()), quoted(exclude))
-        text = text[~left_out]
-        categories = [name for name in categories if name not in set(exclude)]
-        if text.empty:
+    kept, names = np.flatnonzero(found.codes >= 0), pd.Index(found.names)
+    labels = pd.Series(pd.Categorical(names[found.codes[kept]], names), index=adata.obs_names[kept])
+    left_out = [plain_number(text_of(label)) for label in exclude]
+    for label in left_out:
+        if label not in found.names:
+            raise DataError(f"no cell has the label {label!r} that is to be left out; {nearest(label, found.names)}")
+    if left_out:
+        gone = labels.isin(left_out)
+        logger.info("%d cells with the label(s) %s are left out as asked", int(gone.sum()), quoted(left_out))
+        labels = labels[~gone].cat.set_categories([name for name in found.names if name not in left_out])
+        if labels.empty:
             raise DataError("every label is to be left out; exclude fewer labels")
-    if len(categories) > max(FEW_LABELS, len(text) / 2):
+    categories = labels.cat.categories
+    if len(categories) > max(FEW_LABELS, len(labels) / 2):
         raise DataError(
-            f"the {len(text):,} labelled cells have {len(categories):,} different values in {label_key!r} "
+            f"the {len(labels):,} labelled cells have {len(categories):,} different values in {label_key!r} "
             f"({quoted(categories, most=3)}), too many for cell types; name a column of obs that holds cell types"
         )
-    return adata.obs_names, text.astype(pd.CategoricalDtype(categories))
-
-
-def _sorted_values(labels: pd.Series) -> list[object]:
-    values = list(labels.dropna().unique())
-    try:
-        return sorted(values)
-    except TypeError:  # strings among numbers
-        return sorted(values, key=str)
+    return adata.obs_names, labels
 
 
 def read_donors(adata: AnnData, donor_key: str) -> npt.NDArray[np.str_]:
-    """Read the donor of every cell as a string, shape (n_cells,).
+    """Read the donor of every cell as text, made as that of labels, shape (n_cells,).
 
     Raises
     ------
     DataError
-        If the column is absent or a cell has no donor.
+        If the column is absent, holds what is no donor, or a cell has no donor.
     """
-    donors = obs_column(adata, donor_key, "donor")
-    missing = int(donors.isna().sum())
+    found = label_text(obs_column(adata, donor_key, "donor"), donor_key)
+    found.say(donor_key)
+    missing = int((found.codes < 0).sum())
     if missing:
         raise DataError(f"{missing} cell(s) have no donor in {donor_key!r}; fill the column or leave it out")
-    return donors.astype(str).to_numpy(dtype=np.str_)
+    return np.array(found.names, dtype=np.str_)[found.codes]
 
 
 def obs_column(adata: AnnData, key: str, what: str) -> pd.Series:
@@ -305,28 +210,26 @@ def obs_column(adata: AnnData, key: str, what: str) -> pd.Series:
     Raises
     ------
     DataError
-        If it is absent, the nearest names being offered; or if this is no AnnData object.
+        If it is absent, the nearest names being offered, or there several times; or if this is no AnnData object.
+    SettingsError
+        If the key is no text.
     """
     check_adata(adata)
-    check_column(key, adata.obs.columns, what)
-    column: pd.Series = adata.obs[key]
-    return column
+    return one_column(adata.obs, key, what, "obs")
 
 
-def check_column(key: str, columns: Collection[str], what: str) -> None:
-    """Refuse a column of ``obs`` that is not there.
+def carried_classes(adata: AnnData, label_key: str, labels: pd.Series) -> tuple[str, ...] | None:
+    """Return the ordered class list that a split has left in ``uns``, if it is of these labels.
 
-    Raises
-    ------
-    DataError
-        With the nearest names.
-    """
-    if key not in columns:
-        raise DataError(f"no {what} column {key!r} in obs; {nearest(key, columns)}")
-
-
-def carried_classes(adata: AnnData, label_key: str) -> tuple[str, ...] | None:
-    """Return the ordered class list that a split has left in ``uns``, if it is of this label column.
+    Parameters
+    ----------
+    adata
+        Its ``uns`` is read.
+    label_key
+        The label column.
+    labels
+        As :func:`read_labels` returns them. Where one is not in the list, types were renamed or cells added since: then
+        the list does not hold.
 
     Raises
     ------
@@ -345,18 +248,28 @@ def carried_classes(adata: AnnData, label_key: str) -> tuple[str, ...] | None:
     if not names.is_unique:
         repeated = quoted(names[names.duplicated()].unique())
         raise DataError(f"the class list in uns[{UNS_KEY!r}] repeats {repeated}; split again from the original file")
+    own = labels.cat.categories
+    unlisted = own[class_codes(pd.Series(pd.Categorical(own, own)), tuple(names)) == UNKNOWN_CLASS]
+    if len(unlisted):
+        logger.warning(
+            "the class list that a split has left (uns[%r]) lacks %s of %r, so types were renamed since: the labels in "
+            "obs are taken as they are",
+            UNS_KEY,
+            quoted(unlisted),
+            label_key,
+        )
+        return None
     return tuple(names)
 
 
 def drop_unlisted(cells: AnyCells) -> AnyCells:
-    """Leave out cells whose label is not in the class list that their file carries from a split; say how many."""
+    """Leave out cells whose label is not in the class list that was given; say how many."""
     listed = cells.labels != UNKNOWN_CLASS
     if listed.all():
         return cells
     logger.warning(
-        "%d cells have labels that are not in the class list of the split (uns[%r] of the file): left out",
+        "%d cells have labels that are not in the class list: left out",
         int((~listed).sum()),
-        UNS_KEY,
     )
     return cells.take(listed)
 
@@ -394,8 +307,14 @@ def subset_with_classes(
         The ordered class list, which may hold classes that these cells lack.
     """
     part = adata[cell_names[rows]].copy()
-    labels = part.obs[label_key].astype(str)
-    part.obs[label_key] = pd.Categorical(labels, categories=list(classes))
+    part.obs[label_key] = categorical(part.obs[label_key], label_key, classes)
     part.uns.pop(f"{label_key}_colors", None)  # the colours of another class list
     part.uns[UNS_KEY] = {"label_key": label_key, "classes": np.array(list(classes), dtype=object)}
     return part
+
+
+def categorical(column: pd.Series, label_key: str, classes: Sequence[str]) -> pd.Categorical:
+    """Return labels as a categorical over a class list, or over their own where one is not in it."""
+    found = label_text(column, label_key)
+    names = list(classes if set(found.names) <= set(classes) else found.names)
+    return pd.Categorical(np.array([*found.names, None], dtype=object)[found.codes], categories=names)

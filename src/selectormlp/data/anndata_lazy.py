@@ -16,7 +16,7 @@ from selectormlp.data.anndata_io import (
     UNS_KEY,
     CellsSource,
     carried_classes,
-    check_normalization,
+    categorical,
     class_codes,
     read_donors,
     read_labels,
@@ -24,8 +24,8 @@ from selectormlp.data.anndata_io import (
 from selectormlp.data.anndata_parts import StoredFile, common_genes, joined_table, open_file
 from selectormlp.data.cells import UNKNOWN_CLASS, IntArray, gene_positions
 from selectormlp.data.disk import DiskMatrix, open_store
-from selectormlp.data.normalize import holds_counts, is_whole, stored_values
-from selectormlp.data.source import Normalization
+from selectormlp.data.expression import check_normalization
+from selectormlp.data.normalize import Normalization, holds_counts, is_whole, stored_values
 from selectormlp.data.split_index import SplitIndex, found_side, is_split_index, read_split_index
 from selectormlp.data.stored import StoredCells, StoredMatrix, StoredPart, ValueKind
 from selectormlp.errors import DataError, counted
@@ -139,7 +139,7 @@ def stored_cells(
     table = opened.table
     names, labels = read_labels(table, source.label_key, exclude=source.exclude_labels)
     if classes is None:
-        classes = carried_classes(table, source.label_key) or tuple(labels.cat.categories)
+        classes = carried_classes(table, source.label_key, labels) or tuple(labels.cat.categories)
     kind = judge_values(opened, source.normalize)
     wanted = table.var_names if genes is None else pd.Index(genes)
     X = opened.matrix(kind, wanted)
@@ -236,8 +236,7 @@ def read_side(path: Path) -> AnnData:
     files = [open_file(place, None, None) for place in index.paths]
     genes, columns = common_genes(files)
     table = _side(files, genes, index)
-    labels = table.obs[index.label_key].astype(str)
-    table.obs[index.label_key] = pd.Categorical(labels, categories=list(index.classes))
+    table.obs[index.label_key] = categorical(table.obs[index.label_key], index.label_key, index.classes)
     layers = set.intersection(*(set(open_store(file.matrix.path).get("layers", {})) for file in files))
     for layer in (None, *sorted(layers)):
         matrices = [file.matrix if layer is None else DiskMatrix(file.matrix.path, f"layers/{layer}") for file in files]

@@ -14,15 +14,19 @@ import numpy.typing as npt
 import pandas as pd
 
 from selectormlp.data.anndata_container import check_parts, container_of
-from selectormlp.data.anndata_io import UNS_KEY, check_column
+from selectormlp.data.anndata_io import UNS_KEY
 from selectormlp.data.cells import IntArray, check_unique, gene_positions
 from selectormlp.data.disk import DiskMatrix, open_store
-from selectormlp.errors import DataError, counted, nearest, quoted
+from selectormlp.data.labels import check_column, check_key
+from selectormlp.errors import DataError, InputError, counted, nearest, quoted
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
 logger = logging.getLogger(__name__)
+
+CATEGORIES = "categories"
+"""Attribute of a column by which anndata 0.7 says where its categories are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,13 +82,13 @@ def open_file(place: Path, wanted: Sequence[tuple[str | None, str]] | None, laye
     check_parts(place, store)
     try:
         key = _matrix_key(store, place, layer)
-        obs = _read_obs(store["obs"], wanted)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # old formats
+            obs = _read_obs(store["obs"], wanted)
             var = read_elem(store["var"])
             carried = read_elem(store["uns"][UNS_KEY]) if UNS_KEY in store.get("uns", {}) else None
         var.index = var.index.astype(str)
-    except DataError:
+    except InputError:
         raise
     except Exception as error:  # anndata, h5py and zarr raise many kinds; each means the same to the user
         reason = " ".join(str(error).split())[:200] or type(error).__name__
@@ -102,6 +106,7 @@ def open_file(place: Path, wanted: Sequence[tuple[str | None, str]] | None, laye
 def _matrix_key(store: Any, place: Path, layer: str | None) -> str:
     layers = list(store.get("layers", {}))
     if layer is not None:
+        check_key(layer, "the layer")
         if layer not in layers:
             raise DataError(f"no layer {layer!r} in {str(place)!r}; {nearest(layer, layers)}")
         return f"layers/{layer}"
@@ -119,8 +124,24 @@ def _read_obs(group: Any, wanted: Sequence[tuple[str | None, str]] | None) -> pd
     for key, what in [(name, "") for name in known] if wanted is None else wanted:
         if key is not None:
             check_column(key, known, what)
-            columns[key] = read_elem(group[key])
+            columns[key] = _read_column(group, key)
     return pd.DataFrame(columns, index=pd.Index(read_elem(group[group.attrs["_index"]])).astype(str))
+
+
+def _read_column(group: Any, key: str) -> Any:
+    """Read a column of a table as anndata does with a whole one.
+
+    Up to version 0.7 it kept the codes of a categorical in the column, and its categories elsewhere in the table.
+    """
+    from anndata.io import read_elem
+
+    stored = group[key]
+    place = stored.attrs.get(CATEGORIES)
+    if place is None:
+        return read_elem(stored)
+    categories = group[place]
+    ordered = bool(categories.attrs.get("ordered", False))
+    return pd.Categorical.from_codes(read_elem(stored), read_elem(categories), ordered=ordered)
 
 
 def common_genes(files: Sequence[StoredFile]) -> tuple[pd.Index[str], tuple[IntArray, ...]]:
@@ -205,4 +226,6 @@ def categorical_columns(place: Path) -> dict[str, int]:
     for name in map(str, obs.attrs.get("column-order", ())):
         if obs[name].attrs.get("encoding-type") == "categorical":
             found[name] = int(obs[name]["categories"].shape[0])
+        elif CATEGORIES in obs[name].attrs:
+            found[name] = int(obs[obs[name].attrs[CATEGORIES]].shape[0])
     return found

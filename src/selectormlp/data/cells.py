@@ -159,6 +159,7 @@ def as_matrix(X: object) -> Matrix:
             csr.sum_duplicates()
         matrix: Matrix = csr
     else:
+        _check_mask(X)
         data = matrix = np.ascontiguousarray(_as_float32(np.asarray(X)))
     if matrix.ndim != 2:
         raise DataError(f"the expression matrix has {matrix.ndim} dimension(s); expected cells × genes")
@@ -200,6 +201,16 @@ def _check_sparse(X: Any) -> None:
         raise DataError(
             f"the sparse matrix of {X.shape[0]} cells × {X.shape[1]} genes is damaged: its indptr or indices point "
             "outside it; copy the file again, or make the matrix anew"
+        )
+
+
+def _check_mask(X: object) -> None:
+    """Refuse values that are masked, which NumPy would hand over as if they were not."""
+    n_masked = int(np.ma.getmaskarray(X).sum()) if isinstance(X, np.ma.MaskedArray) else 0
+    if n_masked:
+        raise DataError(
+            f"the expression matrix is a masked array, with {n_masked} value(s) masked; expected a value for each cell "
+            "and gene: fill them (X.filled(0)) or leave these cells or genes out"
         )
 
 

@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from sklearn.preprocessing import normalize as scale_rows
 
 from selectormlp.data.cells import Matrix
-from selectormlp.data.source import Normalization
+from selectormlp.data.source import Normalization as Normalization
 from selectormlp.errors import DataError
 
 logger = logging.getLogger(__name__)
@@ -95,13 +95,15 @@ def _check_fractions(where: str, largest: float) -> None:
         )
 
 
-def log1p_cp10k(X: Matrix) -> Matrix:
+def log1p_cp10k(X: Matrix, totals: npt.NDArray[np.float64] | None = None) -> Matrix:
     """Scale each cell to 10,000 counts and take log(1 + x).
 
     Parameters
     ----------
     X
         Counts, shape (n_cells, n_genes), non-negative; a cell without counts stays zero. Not altered.
+    totals
+        Counts of each cell, shape (n_cells,), where ``X`` holds part of its genes; None: the sums of ``X``.
 
     Returns
     -------
@@ -113,7 +115,11 @@ def log1p_cp10k(X: Matrix) -> Matrix:
     array([[7.82, 8.92],
            [0.  , 0.  ]], dtype=float32)
     """
-    scaled = scale_rows(X, norm="l1", copy=True)
+    if totals is None:
+        scaled = scale_rows(X, norm="l1", copy=True)
+    else:
+        per_count = np.divide(1.0, totals, out=np.zeros_like(totals), where=totals > 0).astype(np.float32)
+        scaled = sp.csr_array(X.multiply(per_count[:, None])) if isinstance(X, sp.csr_array) else X * per_count[:, None]
     values = scaled.data if sp.issparse(scaled) else scaled
     values *= TARGET_SUM
     np.log1p(values, out=values)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from selectormlp.data.anndata_io import UNS_KEY, check_adata, choose_expression, read_donors
+from selectormlp.data.anndata_io import UNS_KEY, read_donors
 from selectormlp.data.cells import UNKNOWN_CLASS, Cells, check_unique
-from selectormlp.data.normalize import log1p_cp10k
-from selectormlp.data.source import Normalization
-from selectormlp.errors import DataError, nearest
+from selectormlp.data.expression import check_adata, choose_expression
+from selectormlp.data.labels import one_column
+from selectormlp.data.normalize import Normalization
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -46,7 +46,7 @@ def unlabelled_cells(
     check_unique(adata.obs_names, "cell", "adata.obs_names_make_unique()")
     expression = choose_expression(adata, layer=layer, normalize=normalize)
     return Cells(
-        X=log1p_cp10k(expression.X) if expression.is_counts else expression.X,
+        X=expression.normalized(),
         genes=expression.genes,
         names=adata.obs_names.astype(str),
         labels=np.full(adata.n_obs, UNKNOWN_CLASS, dtype=np.int64),
@@ -64,9 +64,7 @@ def gene_column(adata: AnnData, key: str, genes: pd.Index[str]) -> pd.Index[Any]
     DataError
         If it is absent; the nearest names are offered.
     """
-    if key not in adata.var.columns:
-        raise DataError(f"no gene column {key!r} in var; {nearest(key, adata.var.columns)}")
-    column = adata.var[key].astype(object)
+    column = one_column(adata.var, key, "gene", "var").astype(object)
     return pd.Index(column.set_axis(adata.var_names.astype(str)).loc[genes], dtype=object)
 
 

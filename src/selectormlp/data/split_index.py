@@ -128,10 +128,16 @@ def found_side(place: Path) -> Path:
 
 
 def is_split_index(path: Path) -> bool:
-    """Tell whether a file is an index: by its name, or by what it begins with."""
+    """Tell whether a file is an index: by its name, or by what it holds (other zip files are no indices)."""
     if path.name.endswith(SUFFIX):
         return True
-    return path.is_file() and zipfile.is_zipfile(path)
+    if not path.is_file() or not zipfile.is_zipfile(path):
+        return False
+    try:
+        with zipfile.ZipFile(path) as parts:
+            return "card.npy" in parts.namelist()
+    except (OSError, zipfile.BadZipFile):
+        return False
 
 
 def read_split_index(path: Path) -> SplitIndex:

@@ -159,6 +159,11 @@ class DiscriminantObjective:
         else:
             self._condition(gene)
 
+    @property
+    def current_loss(self) -> float:
+        """Mean loss of the pairs on the genes chosen so far."""
+        return self.loss(self._distances)
+
     def shrinkage(self, n_chosen: int) -> float:
         """Return the share by which covariances count less, once so many genes are chosen."""
         return self._shrinkage if n_chosen >= self._shrink_after else 0.0

@@ -184,7 +184,7 @@ class Panel:
         )
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a row per gene: position (from 1), gene, gene_id, score, threshold, reason, facts, where there are."""
+        """Return one row per gene: position (from 1), gene, gene_id, score, threshold, reason, facts, where known."""
         columns: dict[str, object] = {"position": range(1, len(self) + 1), "gene": self.genes}
         if self.gene_ids is not None:
             columns["gene_id"] = self.gene_ids

@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 
 from selectormlp.data.anndata_files import read_adata, write_adata
-from selectormlp.data.anndata_io import choose_expression, read_donors, read_labels, subset_with_classes
+from selectormlp.data.anndata_io import read_donors, read_labels, subset_with_classes
 from selectormlp.data.anndata_lazy import judge_values, open_adata
 from selectormlp.data.cells import IntArray
 from selectormlp.data.disk import DiskMatrix
+from selectormlp.data.expression import choose_expression
 from selectormlp.data.split import split_cells
 from selectormlp.data.split_index import SplitIndex, hash_names, index_for, write_split_index
 from selectormlp.errors import DataError

@@ -1,0 +1,1 @@
+"""Files of vendors and of other tools, in and out."""
