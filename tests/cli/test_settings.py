@@ -122,6 +122,7 @@ def cells(adata, tmp_path):
 
 
 PRINTED = {
+    "explain": (["cells.h5ad", "--panel", "s.json", "--out", "x", "--label-key", "cell_type"], ("panel", "s.json")),
     "split_data": (["--config", "s.json", "--seed", "7"], ("shuffle_seed", 7)),
     "train": (["--config", "s.json", "--model_type", "svm"], ("model_type", "svm")),
     "feature_selection": (["--config", "s.json", "--method", "variance"], ("method", "variance")),
@@ -275,3 +276,22 @@ def test_a_run_is_repeated_and_its_tables_are_safe_to_open(cli, cells, adata, se
     outcome = cli("rerun", "results", "--quiet")
     assert "Repeated: the same tables: 'split.csv', 'comparison.csv'" in outcome.out
     assert outcome.code == 0
+
+
+def test_an_extension_is_repeated(cli, cells):
+    words = ["--label-key", "cell_type", "--method", "discriminant", "--quiet"]
+    assert cli("select", "cells.h5ad", *words, "--n-genes", "3", "--out", "panel").code == 0
+    more = [*words, "--panel", "panel/panel.json", "--n-new", "2", "--forbid", "gene0"]
+    assert cli("extend", "cells.h5ad", *more, "--out", "larger").code == 0
+    settings = json.loads(Path("larger/settings.json").read_text())
+    assert (settings["command"], settings["n_new"], settings["forbidden"]) == ("extend", 2, ["gene0"])
+    outcome = cli("rerun", "larger", "--quiet")
+    assert "Repeated: the same panel: 5 genes in the same order" in outcome.out
+    assert outcome.code == 0
+    assert cli("extend", "cells.h5ad", *more, "--out", "larger").code == 0  # over its own results
+    assert "which repeats the panel that is there" in cli("extend", "cells.h5ad", *more, "--out", "panel").err
+
+
+def test_a_cluster_reads_from_disk_without_saying_so(cli, cells):
+    words = ["--label-key", "cell_type", "--n-genes", "3", "--out", "x", "--dask-scheduler", "tcp://h:1"]
+    assert json.loads(cli("select", "cells.h5ad", *words, "--print-config", "--quiet").out)["lazy"] is True

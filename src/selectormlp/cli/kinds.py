@@ -15,6 +15,7 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "run": ("pipeline.settings", "RunSettings"),
     "select": ("selection.request", "SelectRequest"),
     "extend": ("selection.request", "ExtendRequest"),
+    "explain": ("selection.request", "ExplainRequest"),
 }
 """Module and class of each command's settings; imported when needed, since those of networks load PyTorch."""
 

@@ -73,6 +73,8 @@ def explain(
     ctx: typer.Context,
     given: dict[str, Any],
     out: opt.Out,
+    config: ConfigFile = None,
+    print_config: PrintConfig = False,
     quiet: opt.Quiet = False,
 ) -> None:
     """Say of each gene what it marks and separates, what is lost without it, and what would replace it."""
@@ -85,8 +87,11 @@ def explain(
 
     check_folders(out)
     set_up_log(quiet=quiet)
-    request = settings_from(ExplainRequest, None, given)
+    request = settings_from(ExplainRequest, config, given)
     needed(ctx, request)
+    if print_config:
+        print_settings(request)
+        return
     existing = read_panel(str(request.panel))
     wanted = Constraints(**{name: getattr(request, name) for name in Allowed.model_fields})
     explanation = explain_genes(read_some(request), existing, request, wanted)

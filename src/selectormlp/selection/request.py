@@ -47,7 +47,13 @@ MethodName = Annotated[
 def _table_in(file: Path) -> dict[str, Any]:
     from selectormlp.config.files import read_table
 
-    return read_table(file)
+    return _trusted(read_table(file))
+
+
+def _trusted(options: Mapping[str, Any]) -> dict[str, Any]:
+    if options.get("memory") is not None:
+        raise SettingsError("memory names a folder of pickles, which can run any code; set it in Python only")
+    return dict(options)
 
 
 class PanelSource(Source):
@@ -89,9 +95,12 @@ class MethodOptions(Settings):
 
     @field_validator("options")
     @classmethod
-    def _trusted(cls, options: Mapping[str, Any], info: Any) -> Mapping[str, Any]:
-        if info.mode == "json" and options.get("memory") is not None:
-            raise ValueError("memory names a folder of pickles, which can run any code; set it in Python only")
+    def _from_files(cls, options: Mapping[str, Any], info: Any) -> Mapping[str, Any]:
+        if info.mode == "json":
+            try:
+                return _trusted(options)
+            except SettingsError as error:
+                raise ValueError(str(error)) from error
         return options
 
     @model_validator(mode="after")

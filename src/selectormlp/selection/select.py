@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Any, Unpack
 
 import numpy as np
 import pandas as pd
+from anndata import AnnData  # at run time too, so that typing.get_type_hints works
 
 from selectormlp.config.model import options_of
 from selectormlp.data.anndata_lazy import Paths, are_paths
@@ -24,12 +25,8 @@ from selectormlp.selection.keywords import ExtendOptions, SelectOptions
 from selectormlp.selection.reading import Opened, opened
 from selectormlp.selection.request import Choice, ExtendRequest, SelectRequest, check_choice
 from selectormlp.selection.steps import Ranked, rank
+from selectormlp.selectors.base import GeneSelector
 from selectormlp.versions import package_versions
-
-if TYPE_CHECKING:
-    from anndata import AnnData
-
-    from selectormlp.selectors.base import GeneSelector
 
 
 def select(

@@ -171,7 +171,7 @@ def find_method(wanted: Any) -> Method:
     if wanted in METHODS:
         return METHODS[wanted]
     others = registered_elsewhere()
-    kind = _loaded(others[wanted]) if wanted in others else None
+    kind = load_entry_point(others[wanted]) if wanted in others else None
     if kind is None:
         raise SettingsError(f"no method {wanted!r}; {nearest(wanted, [*METHODS, *others])}")
     from selectormlp.selectors.estimators import registered
@@ -191,7 +191,7 @@ def registered_elsewhere() -> dict[str, EntryPoint]:
 
 
 @cache
-def _loaded(point: EntryPoint) -> Any:
+def load_entry_point(point: EntryPoint) -> Any:
     """Load an entry point; one that is broken is one warning, and None."""
     try:
         return point.load()
