@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from selectormlp.errors import OutputError
+from selectormlp.locks import remove_locks, writing_in
 
 DRAFT_MARK = ".part"
 """In the name of a file that is being written, or that a process was writing when it was killed."""
@@ -38,7 +42,40 @@ def remove_drafts(folder: Path, stem: str = "*") -> None:
     """
     for path in folder.glob(f".{stem}.*"):
         if is_draft(path):
-            path.unlink(missing_ok=True)
+            remove(path)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or folder that may be absent; a link is removed, not what it leads to."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def flush_file(path: Path) -> None:
+    """Have the disk hold what was written to a file or to all files in a folder, whatever happens to the power."""
+    if path.is_dir():
+        for inner in path.iterdir():
+            flush_file(inner)
+        flush_folders([path])
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def flush_folders(folders: Iterable[Path]) -> None:
+    """Have the disk hold the names in folders; file systems that cannot do that on its own are left to it."""
+    for folder in dict.fromkeys(folders):
+        with suppress(OSError):
+            handle = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
 
 
 def ensure_folder(path: Path | str) -> Path:
@@ -61,7 +98,7 @@ def ensure_folders(*paths: Path | str) -> tuple[Path, ...]:
         If one cannot be made or written to.
     """
     folders = tuple(map(Path, paths))
-    _make(folders)
+    flush_folders(folder.parent for folder in _make(folders))
     return folders
 
 
@@ -121,14 +158,66 @@ def _refusal(folder: Path, error: OSError) -> str:
     return f"cannot write to the folder {str(folder)!r} ({error.strerror or error}); choose one that you may write to"
 
 
+@dataclass(eq=False)
+class Stage:
+    """Files of one result that are whole and wait for the others, to be renamed into place together.
+
+    Attributes
+    ----------
+    folder
+        Of the result, absolute.
+    run
+        What tells this result from those of other runs.
+    drafts
+        Where each file is until then, by its place.
+    removed
+        Files of the result before that are to go.
+    """
+
+    folder: Path
+    run: str
+    drafts: dict[Path, Path] = field(default_factory=dict)
+    removed: list[Path] = field(default_factory=list)
+    locks: ExitStack = field(default_factory=ExitStack)
+
+    def holds(self, place: Path) -> bool:
+        """Whether a file is part of the result: by its name, without following links."""
+        return place.is_relative_to(self.folder)
+
+    def add(self, place: Path, draft: Path) -> None:
+        """Keep a draft for later; one of the same place is replaced."""
+        before = self.drafts.pop(place, None)
+        if before is not None:
+            remove(before)
+        self.drafts[place] = draft
+
+    def drop(self) -> None:
+        """Remove what waits."""
+        for draft in self.drafts.values():
+            remove(draft)
+        self.locks.close()
+
+
+CURRENT: ContextVar[Stage | None] = ContextVar("current", default=None)
+"""The result that is being written, if any: files in its folder wait for each other."""
+
+
 @contextmanager
-def written_whole(*targets: Path | str) -> Iterator[tuple[Path, ...]]:
-    """Write files beside their places and rename them into place together, once all are whole.
+def written_whole(*targets: Path | str, at_once: bool = False, flush: bool = True) -> Iterator[tuple[Path, ...]]:
+    """Write files beside their places, have the disk hold them, and rename them into place once all are whole.
+
+    Drafts have names that nobody can guess, so that no two writers share one and none follows a link that waits for
+    it. Those that killed processes have left in a folder are removed where nobody else is writing in it. Of a result
+    of several files, see :func:`selectormlp.results.whole_result`, files wait for each other.
 
     Parameters
     ----------
     targets
         The files to be written; their folders are made where absent.
+    at_once
+        Do not wait: for logs and checkpoints, which are no results.
+    flush
+        Whether the disk must hold the files before they get their names. Without, a power cut may leave an empty file.
 
     Yields
     ------
@@ -151,17 +240,56 @@ def written_whole(*targets: Path | str) -> Iterator[tuple[Path, ...]]:
     """
     places = [Path(target) for target in targets]
     check_files(*places)
-    ensure_folders(*(place.parent for place in places))
-    drafts = [place.parent / f".{place.stem}.{os.getpid()}{DRAFT_MARK}{place.suffix}" for place in places]
-    try:
-        yield tuple(drafts)
-        for draft, place in zip(drafts, places, strict=True):
+    folders = ensure_folders(*dict.fromkeys(place.parent for place in places))
+    drafts = [place.parent / f".{place.stem}.{secrets.token_hex(8)}{DRAFT_MARK}{place.suffix}" for place in places]
+    stage = None if at_once else CURRENT.get()
+    with ExitStack() as stack:
+        for folder in folders:
+            waits = stage is not None and stage.holds(real_place(folder))
+            (stage.locks if stage is not None and waits else stack).enter_context(writing_in(folder, _clear))
+        try:
+            yield tuple(drafts)
+            if flush:
+                for draft in drafts:
+                    flush_file(draft)
+            _put(dict(zip(places, drafts, strict=True)), at_once=at_once, flush=flush)
+        except OSError as error:
+            raise OutputError(f"cannot write {str(places[0])!r} ({error.strerror or error})") from error
+        finally:
+            for draft in drafts:
+                if not _waits(draft):
+                    remove(draft)
+
+
+COMMIT_SUFFIX = ".commit"
+"""Ends the name of the list of files of a result that are on their way into place."""
+
+
+def real_place(path: Path) -> Path:
+    """Return where a file or folder is: links on the way are followed, one in its place is not."""
+    return path.parent.resolve() / path.name
+
+
+def _put(drafts: dict[Path, Path], *, at_once: bool, flush: bool) -> None:
+    stage = CURRENT.get()
+    for place, draft in drafts.items():
+        full = real_place(place)
+        if stage is not None and not at_once and stage.holds(full):
+            stage.add(full, draft.absolute())
+        else:
             draft.replace(place)
-    except OSError as error:
-        raise OutputError(f"cannot write {str(places[0])!r} ({error.strerror or error})") from error
-    finally:
-        for draft in drafts:
-            if draft.is_dir():
-                shutil.rmtree(draft, ignore_errors=True)
-            else:
-                draft.unlink(missing_ok=True)
+    if flush:
+        flush_folders(place.parent for place in drafts)
+
+
+def _waits(draft: Path) -> bool:
+    stage = CURRENT.get()
+    return stage is not None and draft.absolute() in stage.drafts.values()
+
+
+def _clear(folder: Path) -> None:
+    """Remove drafts, unless a killed process has left a result here, or in a run's folder above, that needs them."""
+    near = (folder, *list(folder.absolute().parents)[:2])
+    if not any(any(place.glob(f".*{COMMIT_SUFFIX}")) for place in near):
+        remove_drafts(folder)
+        remove_locks(folder)

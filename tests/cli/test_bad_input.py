@@ -539,6 +539,7 @@ def test_cells_of_classes_never_trained_on_are_left_out_and_counted(cli, trained
     assert outcome.code == 0
     assert "3 of 40 cells are of classes that were never trained on: left out of the scores" in outcome.err
     assert sorted(p.name for p in (trained / "feature_selection_results").iterdir()) == [
+        ".svm.manifest.json",
         "svm_feature_selection_results.csv",
         "svm_feature_selection_results.png",
         "svm_ranked_genes.csv",

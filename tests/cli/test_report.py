@@ -48,7 +48,7 @@ def test_select_writes_the_report_of_its_panel(cli, data, tmp_path):
     outcome = cli("select", data, "--label-key", "cell_type", "--size", 4, "--out", "panel", "--report", "--seed", 3)
     assert outcome.code == 0, outcome.err
     assert {file.name for file in (tmp_path / "panel").iterdir()} == {
-        "panel.csv", "panel.json", "genes.txt", "report.html", "settings.json"}  # fmt: skip
+        "panel.csv", "panel.json", "genes.txt", "report.html", "settings.json", ".panel.manifest.json"}  # fmt: skip
     text = (tmp_path / "panel" / "report.html").read_text()
     assert "it chose anew from the training cells" in text
     assert "<dt>seed of the report</dt><dd>3</dd>" in text

@@ -281,6 +281,7 @@ def test_feature_selection_by_a_method(call, trained, tmp_path):
     code, _, _ = call("feature_selection", "--config", config, "--method", "discriminant")
     assert code == 0
     assert sorted(path.name for path in (tmp_path / "results").iterdir()) == [
+        ".svm_discriminant.manifest.json",
         "svm_discriminant_feature_selection_results.csv",
         "svm_discriminant_feature_selection_results.png",
         "svm_discriminant_ranked_genes.csv",

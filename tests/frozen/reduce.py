@@ -102,9 +102,10 @@ def file_of(path):
 
 
 def folder_of(folder):
-    """Reduce every file below a folder; parts of names that are times become ``<time>``."""
+    """Reduce every file below a folder, manifests apart; parts of names that are times become ``<time>``."""
     found = {}
-    for path in sorted(path for path in Path(folder).rglob("*") if path.is_file()):
+    files = (path for path in Path(folder).rglob("*") if path.is_file() and not path.name.endswith(".manifest.json"))
+    for path in sorted(files):
         name = re.sub(r"\d{8}-\d{6}", "<time>", path.relative_to(folder).as_posix())
         name = re.sub(r"(events\.out\.tfevents).*", r"\1", name)
         found[re.sub(r"epoch=?\d+[^/]*", "<epoch>", name)] = file_of(path)

@@ -1,10 +1,10 @@
 from itertools import product
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from selectormlp.data.split import SplitSizes, assign_donors, split_cells, wanted_cells
+from selectormlp.data.donors import assign_donors
+from selectormlp.data.split import SplitSizes, split_cells, wanted_cells
 from selectormlp.errors import DataError
 
 PUBLISHED = SplitSizes(5000, 1000, 1000)
@@ -115,10 +115,11 @@ def test_a_split_without_training_cells_is_refused():
 
 
 def shortfall(per_donor, wanted, assignment):
-    """What is minimised: over sides and classes, the missing share of the cells wanted."""
+    """What is minimised: classes that training lacks; over sides and classes, the missing share of the cells wanted."""
     assignment = np.asarray(assignment)
     have = np.stack([per_donor[assignment == side].sum(axis=0) for side in range(3)])
-    return (np.maximum(0, wanted - have) / np.maximum(wanted, 1)).sum()
+    n_lacking = int(((have[0] == 0) & (wanted[0] > 0)).sum())
+    return n_lacking, (np.maximum(0, wanted - have) / np.maximum(wanted, 1)).sum()
 
 
 def least_shortfall(per_donor, wanted):
@@ -139,7 +140,7 @@ def test_donors_are_assigned_as_well_as_by_trying_everything(seed):
     found = assign_donors(per_donor, wanted, rng=rng)
     assert set(found) == {0, 1, 2}
     best = least_shortfall(per_donor, wanted)
-    assert shortfall(per_donor, wanted, found) <= best + 1e-3 * max(best, 1)  # the solver's gap is 1e-3
+    assert shortfall(per_donor, wanted, found) == (best[0], pytest.approx(best[1]))
 
 
 @pytest.mark.parametrize("few", [[10, 10], [1, 0]])
@@ -148,7 +149,7 @@ def test_a_side_that_wants_nothing_gets_no_donor(few):
     wanted = np.array([[20, 20], [0, 0], few])
     found = assign_donors(per_donor, wanted, rng=np.random.default_rng(0))
     assert sorted(set(found.tolist())) == [0, 2]
-    assert shortfall(per_donor, wanted, found) == 0
+    assert shortfall(per_donor, wanted, found) == (0, 0)
 
 
 @pytest.mark.parametrize("shuffle", [True, False])
@@ -189,13 +190,6 @@ def test_fewer_donors_than_sides_are_refused():
     with pytest.raises(DataError, match=r"2 donor\(s\) for 3 sides \(train, validation, test\); each side needs"):
         split(labels, SplitSizes(5, 5, 5), donors=donors)
     assert len(split(labels, SplitSizes(5, 0, 5), donors=donors).test) == 10
-
-
-def test_a_fault_of_the_solver_is_one_error(monkeypatch):
-    fault = SimpleNamespace(x=None, message="out of memory")
-    monkeypatch.setattr("selectormlp.data.split.milp", lambda **_: fault)
-    with pytest.raises(DataError, match=r"no assignment of 3 donors to sides was found \(out of memory\)"):
-        assign_donors(np.ones((3, 1), dtype=int), np.ones((3, 1), dtype=int), rng=np.random.default_rng(0))
 
 
 def test_donors_of_classes_too_small_for_any_side_are_refused_in_words():

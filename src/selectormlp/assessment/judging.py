@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+MOST_NAMED = 10
+"""Types that a note names."""
+
 MOST_TRAIN = 20_000
 """Cells that a classifier learns from in one split; with more, each fit of 100 genes takes several seconds."""
 
@@ -229,7 +232,8 @@ def split_notes(cells: Cells, folds: Folds) -> list[str]:
     if n_unlearned:
         notes.append(
             f"{counted(n_unlearned, 'cell is', 'cells are')} not tested, since no cell of "
-            f"{'its' if n_unlearned == 1 else 'their'} class was left to learn from."
+            f"{'its' if n_unlearned == 1 else 'their'} class was left to learn from: "
+            f"{_named_classes(cells, folds)}."
         )
     if folds.dropped and n_unlearned:
         notes.append(f"In all, {folds.n_untested:,} cells are not tested.")
@@ -238,6 +242,16 @@ def split_notes(cells: Cells, folds: Folds) -> list[str]:
     if max(len(train) for train in folds.train) >= MOST_TRAIN - cells.n_classes and cells.n_cells > MOST_TRAIN:
         notes.append(f"Classifiers learned from a random {MOST_TRAIN:,} cells in each split.")
     return notes
+
+
+def _named_classes(cells: Cells, folds: Folds) -> str:
+    """Name classes of which cells are not tested; those that are in no score at all come first."""
+    tested = np.bincount(cells.labels[folds.test_rows], minlength=cells.n_classes)
+    parts = [
+        f"{cells.classes[code]!r} ({'all' if not tested[code] else f'{number:,}'} of its cells)"
+        for code, number in sorted(folds.unlearned, key=lambda part: tested[part[0]] > 0)
+    ]
+    return ", ".join(parts[:MOST_NAMED]) + (f" and {len(parts) - MOST_NAMED} more" if len(parts) > MOST_NAMED else "")
 
 
 def _dropped_note(cells: Cells, part: Dropped) -> str:

@@ -64,7 +64,9 @@ def prediction_tables(found: Predictions) -> dict[str, pd.DataFrame]:
 
 
 def write_tables(folder: Path | str, tables: Mapping[str, pd.DataFrame]) -> list[Path]:
-    """Write tables to a folder, all or none; text is safe to open in a spreadsheet as that of ``panel.csv`` is.
+    """Write tables to a folder; text is safe to open in a spreadsheet as that of ``panel.csv`` is.
+
+    Several that belong together are written within :func:`selectormlp.results.whole_result`.
 
     Returns
     -------

@@ -64,6 +64,7 @@ def evaluate(
     from selectormlp.files import check_files, check_folders, ensure_folders
     from selectormlp.models.panel_classifier import SUFFIX, check_class_names
     from selectormlp.panel.storage import read_panel
+    from selectormlp.results import whole_result
 
     if model is not None:
         check_files(model)
@@ -72,28 +73,29 @@ def evaluate(
     if model is not None and classifier != "logistic":
         raise SettingsError(f"--model writes logistic regression, and --classifier is {classifier!r}; leave one out")
     known = read_panel(panel)
-    adata, given = _read(locals())
-    if model is not None and label_key in adata.obs:
-        check_class_names(set(adata.obs[label_key].astype(str)) - set(exclude_label or ()))
-    found = evaluate_panel(
-        adata,
-        known,
-        coarse_key=coarse_key,
-        sizes=at,
-        classifier=classifier,
-        n_splits=splits,
-        level_distance=level_distance,
-        unsupervised=unsupervised,
-        robustness=robustness,
-        n_stability=stability,
-        **given,
-    )
-    fitted = None if model is None else fit_classifier(adata, found.genes, n_splits=splits, **given)
-    if model is None or fitted is None:
-        files = write_tables(out, evaluation_tables(found))
-    else:
-        ensure_folders(out, model.parent)  # both or neither can be written to
-        files = [fitted.save(model), *write_tables(out, evaluation_tables(found))]
+    with whole_result(out, "evaluation", clear=True):
+        adata, given = _read(locals())
+        if model is not None and label_key in adata.obs:
+            check_class_names(set(adata.obs[label_key].astype(str)) - set(exclude_label or ()))
+        found = evaluate_panel(
+            adata,
+            known,
+            coarse_key=coarse_key,
+            sizes=at,
+            classifier=classifier,
+            n_splits=splits,
+            level_distance=level_distance,
+            unsupervised=unsupervised,
+            robustness=robustness,
+            n_stability=stability,
+            **given,
+        )
+        fitted = None if model is None else fit_classifier(adata, found.genes, n_splits=splits, **given)
+        if model is None or fitted is None:
+            files = write_tables(out, evaluation_tables(found))
+        else:
+            ensure_folders(out, model.parent)  # both or neither can be written to
+            files = [fitted.save(model), *write_tables(out, evaluation_tables(found))]
     print_evaluation(found)
     print_files(files)
 
@@ -131,21 +133,23 @@ def compare(
     from selectormlp.cli.terminal import print_files
     from selectormlp.files import check_folders
     from selectormlp.panel.given import named_panels
+    from selectormlp.results import whole_result
 
     check_folders(out)
     known = named_panels(panel or [])
-    adata, given = _read(locals())
-    found = compare_panels(
-        adata,
-        known,
-        methods=method or (),
-        n_genes=size,
-        sizes=at or (),
-        classifier=classifier,
-        n_splits=splits,
-        **given,
-    )
-    files = write_tables(out, comparison_tables(found))
+    with whole_result(out, "comparison", clear=True):
+        adata, given = _read(locals())
+        found = compare_panels(
+            adata,
+            known,
+            methods=method or (),
+            n_genes=size,
+            sizes=at or (),
+            classifier=classifier,
+            n_splits=splits,
+            **given,
+        )
+        files = write_tables(out, comparison_tables(found))
     print_compared(found)
     print_files(files)
 

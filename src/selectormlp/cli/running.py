@@ -49,12 +49,16 @@ def read_some(source: SampledSource) -> Any:
 
 def select_panel(settings: SelectRequest, out: Path, *, report: bool = False, progress: bool = False) -> Panel:
     """Choose a panel, write it and the settings that repeat it, and print it."""
+    from selectormlp.panel.storage import PANEL_NAME
+    from selectormlp.reports.page import FILE_NAME as REPORT_NAME
+    from selectormlp.results import whole_result
     from selectormlp.selection.select import choose_panel
 
-    data = _data(settings)
-    panel = choose_panel(data, settings, progress=progress)
-    _write_panel(panel, settings, out)
-    if report:
+    with whole_result(out, PANEL_NAME, replaces=[REPORT_NAME] if report else ()):
+        data = _data(settings)
+        panel = choose_panel(data, settings, progress=progress)
+        _write_panel(panel, settings, out)
+    if report:  # the panel is kept whatever becomes of it
         _report(_sample(settings) if settings.lazy else data, panel, out, settings)
     print_panel(panel)
     print_files(panel_files(out, report=report))
@@ -63,12 +67,14 @@ def select_panel(settings: SelectRequest, out: Path, *, report: bool = False, pr
 
 def extend_panel(settings: ExtendRequest, out: Path, *, progress: bool = False) -> Panel:
     """Add genes to a panel, write it and the settings that repeat it, and print what is new."""
-    from selectormlp.panel.storage import read_panel
+    from selectormlp.panel.storage import PANEL_NAME, read_panel
+    from selectormlp.results import whole_result
     from selectormlp.selection.select import add_genes
 
     existing = read_panel(str(settings.panel))
-    panel = add_genes(_data(settings), existing, settings, progress=progress)
-    _write_panel(panel, settings, out, existing=settings.panel)
+    with whole_result(out, PANEL_NAME):
+        panel = add_genes(_data(settings), existing, settings, progress=progress)
+        _write_panel(panel, settings, out, existing=settings.panel)
     print_panel(panel, n_known=len(existing))
     print_files(panel_files(out))
     return panel
@@ -85,7 +91,7 @@ def _write_panel(panel: Panel, settings: Choice, out: Path, *, existing: Path | 
     from selectormlp.config.files import SETTINGS_NAME, write_settings
     from selectormlp.selection.repeat import settings_of
 
-    panel.write(out)  # kept whatever becomes of the report
+    panel.write(out)
     kept = settings_of(panel, settings.data, lazy=settings.lazy, existing=existing)
     write_settings(kept, out / SETTINGS_NAME)
 
@@ -119,13 +125,18 @@ def read_cells(settings: RunSettings) -> tuple[Any, Any]:
 
 def run(settings: RunSettings, out: Path, *, progress: bool) -> None:
     """Do all that ``run`` does, write it to a folder, and print the closing table."""
-    from selectormlp.pipeline.run import run_all
+    from selectormlp.panel.storage import PANEL_FILES
+    from selectormlp.pipeline.run import RUN_NAME, run_all
+    from selectormlp.reports.page import FILE_NAME
+    from selectormlp.results import whole_result
 
-    adata, source = read_cells(settings)
-    report = run_all(adata, source, out, settings, progress=progress)
+    going = [] if settings.report_size is None else [FILE_NAME, *(f"panel/{name}" for name in PANEL_FILES)]
+    with whole_result(out, RUN_NAME, replaces=going):
+        adata, source = read_cells(settings)
+        report = run_all(adata, source, out, settings, progress=progress)
     print_comparison(report.table)
     files = list(report.files)
-    if settings.report_size is not None:
+    if settings.report_size is not None:  # the comparison is kept whatever becomes of it
         from selectormlp.pipeline.report import report_on_run
 
         place = settings.cells.adata_path

@@ -88,9 +88,20 @@ def _read_hdf5(file: Path, named: Path) -> AnnData:
 
 
 def write_adata(adata: AnnData, path: Path) -> None:
-    """Write an h5ad file; nullable strings too, since a file that we read may hold them."""
+    """Write an h5ad file; nullable strings too, since a file that we read may hold them.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written, as on a full disk.
+    """
     import anndata
+    import h5py
+
+    from selectormlp.data.hdf5_stream import forgiving_stream
 
     with warnings.catch_warnings(), anndata.settings.override(allow_write_nullable_strings=True):
         warnings.simplefilter("ignore")
-        adata.write_h5ad(path)
+        adata.strings_to_categoricals()
+        with forgiving_stream(path) as stream, h5py.File(stream, "w") as file:
+            anndata.io.write_elem(file, "/", adata)

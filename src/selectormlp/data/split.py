@@ -6,12 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import Bounds, LinearConstraint, milp
 
 from selectormlp.data.cells import IntArray
+from selectormlp.data.donors import assign_donors
 from selectormlp.errors import DataError
-
-SIDES = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -23,7 +21,7 @@ class SplitSizes:
     test: int
 
     def as_array(self) -> IntArray:
-        """Return the three sizes in the order of ``SIDES``."""
+        """Return the three sizes in the order of training, validation, test."""
         return np.array([self.train, self.validation, self.test], dtype=np.int64)
 
 
@@ -59,9 +57,9 @@ def split_cells(
     With cap = train + validation + test and m = min(1, cells of the class / cap), the sides take
     int(train·m), int(validation·m) and int(test·m) cells of the class.
 
-    With ``donors``, each donor goes to one side only. Donors are assigned so that the sides come as near to
-    those same numbers as they can (the sum over sides and classes of the missing fraction is least), then
-    each side takes at most its number of cells.
+    With ``donors``, each donor goes to one side only. Donors are assigned so that every class reaches training where
+    that can be, and the sides come as near to those same numbers as they can; see
+    :func:`selectormlp.data.donors.assign_donors`. Then each side takes at most its number of cells.
 
     Parameters
     ----------
@@ -136,69 +134,3 @@ def wanted_cells(counts: IntArray, sizes: SplitSizes) -> IntArray:
     fraction = np.minimum(1.0, counts / per_side.sum())
     wanted: IntArray = (per_side[:, None] * fraction).astype(np.int64)
     return wanted
-
-
-def assign_donors(per_donor: IntArray, wanted: IntArray, *, rng: np.random.Generator) -> IntArray:
-    """Give each donor to one side so that the sides fall least short of what they want.
-
-    A mixed-integer linear programme: binary a[d, s] (donor d goes to side s), shortfall u[s, c] ≥ 0 with
-    Σ_d a[d, s]·n[d, c] + u[s, c] ≥ wanted[s, c]; minimise Σ u[s, c] / wanted[s, c].
-
-    Parameters
-    ----------
-    per_donor
-        Cells of each donor in each class, shape (n_donors, n_classes).
-    wanted
-        Cells that each side wants of each class, shape (3, n_classes); a side that wants none gets no donor.
-    rng
-        Shuffles the donors, so that among equally good assignments the seed decides.
-
-    Returns
-    -------
-    Side of each donor, shape (n_donors,).
-
-    Raises
-    ------
-    DataError
-        If there are fewer donors than sides to fill.
-    """
-    n_donors, n_classes = per_donor.shape
-    filled = np.flatnonzero(wanted.sum(axis=1) > 0)
-    if not len(filled):  # no class is large enough for a cell on any side, which the caller reports
-        return np.zeros(n_donors, dtype=np.int64)
-    if n_donors < len(filled):
-        raise DataError(
-            f"{n_donors} donor(s) for {len(filled)} sides ({', '.join(SIDES[s] for s in filled)}); each side "
-            "needs a donor of its own: leave the donor column out, or set a side's size to 0"
-        )
-    order = rng.permutation(n_donors)
-    n_sides = len(filled)
-    n_assign, n_short = n_donors * n_sides, n_sides * n_classes
-    targets = wanted[filled]
-    weight = 1.0 / np.maximum(targets, 1)
-
-    one_side_each = np.hstack([np.kron(np.eye(n_donors), np.ones(n_sides)), np.zeros((n_donors, n_short))])
-    none_empty = np.hstack([np.kron(np.ones(n_donors), np.eye(n_sides)), np.zeros((n_sides, n_short))])
-    coverage = np.zeros((n_short, n_assign + n_short))
-    for side in range(n_sides):
-        rows = slice(side * n_classes, (side + 1) * n_classes)
-        coverage[rows, side:n_assign:n_sides] = per_donor[order].T * weight[side][:, None]
-    coverage[:, n_assign:] = np.eye(n_short)
-
-    result = milp(
-        c=np.concatenate([np.zeros(n_assign), np.ones(n_short)]),
-        constraints=[
-            LinearConstraint(one_side_each, 1, 1),
-            LinearConstraint(none_empty, 1, np.inf),
-            LinearConstraint(coverage, (targets * weight).ravel(), np.inf),
-        ],
-        bounds=Bounds(0, np.concatenate([np.ones(n_assign), np.full(n_short, np.inf)])),
-        integrality=np.concatenate([np.ones(n_assign), np.zeros(n_short)]),
-        options={"node_limit": 2_000, "mip_rel_gap": 1e-3},  # bounded by work, not by time: same seed, same split
-    )
-    if result.x is None:  # the programme always has a solution; only a solver fault leads here
-        raise DataError(f"no assignment of {n_donors} donors to sides was found ({result.message})")
-    chosen = result.x[:n_assign].reshape(n_donors, n_sides).argmax(axis=1)
-    sides = np.empty(n_donors, dtype=np.int64)
-    sides[order] = filled[chosen]
-    return sides

@@ -15,8 +15,12 @@ import pandas as pd
 
 from selectormlp.data.cells import IntArray
 from selectormlp.errors import DataError, quoted
+from selectormlp.results import RUN_KEY, current_run
 
 logger = logging.getLogger(__name__)
+
+SPLIT_NAME = "split"
+"""What the three sides are called together, as one result of a folder."""
 
 SUFFIX = ".index.npz"
 """What the name of an index file ends with: ``adata_train.index.npz``."""
@@ -94,7 +98,7 @@ def hash_names(names: Iterable[str]) -> str:
 
 
 def write_split_index(index: SplitIndex, file: Path) -> None:
-    """Write an index file."""
+    """Write an index file; it carries the run that it is of."""
     card = {
         "format": FORMAT,
         "paths": [str(path.absolute()) for path in index.paths],
@@ -102,6 +106,7 @@ def write_split_index(index: SplitIndex, file: Path) -> None:
         "label_key": index.label_key,
         "classes": index.classes,
         "names_hash": index.names_hash,
+        RUN_KEY: current_run(),
     }
     with file.open("wb") as stream:
         np.savez_compressed(stream, rows=index.rows, card=np.array(json.dumps(card)))

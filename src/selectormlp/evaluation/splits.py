@@ -56,6 +56,9 @@ class Folds:
         from.
     dropped
         Parts that could not be tested at all.
+    unlearned
+        Classes of which cells were not tested in the other parts, since none was left to learn from there: their codes,
+        and how many cells.
     """
 
     scheme: str
@@ -63,6 +66,7 @@ class Folds:
     test: tuple[IntArray, ...]
     n_untested: int
     dropped: tuple[Dropped, ...] = ()
+    unlearned: tuple[tuple[int, int], ...] = ()
 
     def __len__(self) -> int:
         return len(self.train)
@@ -140,6 +144,7 @@ def make_folds(
     scheme, parts = _parts(labels[rows], n_splits, None if donors is None else donors[rows], seed)
     rng = np.random.default_rng(seed)
     train, test, dropped, n_untested = [], [], [], 0
+    unlearned = np.zeros(int(labels.max(initial=-1)) + 1, dtype=np.int64)
     for part in parts:
         tested = rows[part]
         left = np.ones(len(labels), dtype=np.bool_)
@@ -153,13 +158,15 @@ def make_folds(
             train.append(learned)
             test.append(tested[known])
             n_untested += int((~known).sum())
+            np.add.at(unlearned, labels[tested[~known]], 1)
         else:
             whose = () if donors is None else tuple(np.unique(donors[tested]).tolist())
             dropped.append(Dropped(whose, len(tested), len(learned), classes))
             n_untested += len(tested)
     if not train:
         raise DataError(_no_split(labels, donors, rows))
-    return Folds(scheme, tuple(train), tuple(test), n_untested, tuple(dropped))
+    left_out = tuple((int(code), int(unlearned[code])) for code in np.flatnonzero(unlearned))
+    return Folds(scheme, tuple(train), tuple(test), n_untested, tuple(dropped), left_out)
 
 
 def _no_split(labels: IntArray, donors: npt.NDArray[np.str_] | None, rows: IntArray) -> str:

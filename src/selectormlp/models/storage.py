@@ -28,6 +28,7 @@ from selectormlp.files import written_whole
 from selectormlp.models.model import MODEL_TYPES, Model, model_type_of
 from selectormlp.networks.mlp import SelectorNetwork
 from selectormlp.networks.module import CARD_KEY
+from selectormlp.networks.start import START_KEY, Start, parse_start
 from selectormlp.selectors.classifier import ClassifyingSelector
 from selectormlp.selectors.network import NetworkSelector
 from selectormlp.selectors.svm import LinearSVM
@@ -233,6 +234,14 @@ def load_model(path: Path | str, *, model_type: str | None = None) -> Model:
             f"or --model_type {model.model_type}"
         )
     return model
+
+
+def checkpoint_start(path: Path) -> Start | None:
+    """Read when the run of a checkpoint began; None if the file is damaged."""
+    try:
+        return parse_start(_checkpoint(path)[1].get(START_KEY))
+    except ModelFileError:
+        return None
 
 
 def checkpoint_card(path: Path) -> ModelCard:

@@ -16,7 +16,7 @@ from selectormlp.data.cells import IntArray
 from selectormlp.networks.columns import keep_columns
 from selectormlp.networks.devices import seed_device
 from selectormlp.networks.mlp import NetworkSpec, SelectorNetwork
-from selectormlp.networks.threads import threads_worth
+from selectormlp.networks.threads import one_at_a_time, threads_worth
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -336,7 +336,7 @@ def embed(
     A network of ``len(means)`` genes that gives the same logits.
     """
     spec = panel_network.spec
-    with torch.random.fork_rng([]):  # initial weights are drawn, and overwritten below
+    with one_at_a_time(), torch.random.fork_rng([]):  # initial weights are drawn, and overwritten below
         whole = SelectorNetwork(replace(spec, n_genes=len(means))).eval()
     whole.rest.load_state_dict(panel_network.rest.state_dict())
     assert whole.gates is not None and panel_network.gates is not None  # noqa: S101, PT018

@@ -12,6 +12,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from selectormlp.files import written_whole
 from selectormlp.networks.module import MONITORED
+from selectormlp.networks.start import START_NAME
 
 MOST_SAVES = 50
 """Times that a run's last checkpoint is written, or up to twice that: an interruption costs 2 % of a run at most, and
@@ -40,8 +41,9 @@ class WholeCheckpoints(TorchCheckpointIO):
         """
         content = io.BytesIO()
         torch.save(checkpoint, content)
-        with written_whole(Path(path)) as (draft,):
+        with written_whole(Path(path), at_once=True) as (draft,):
             draft.write_bytes(content.getbuffer())
+        (Path(path).parent / START_NAME).unlink(missing_ok=True)  # checkpoints say it from now on
 
 
 def checkpoint_callbacks(

@@ -17,6 +17,7 @@ from selectormlp.networks.choices import Penalty
 from selectormlp.networks.devices import seed_device
 from selectormlp.networks.losses import gene_penalty
 from selectormlp.networks.mlp import SelectorNetwork
+from selectormlp.networks.start import START_KEY
 
 MONITORED = "val_mean_per_class_accuracy"
 """What chooses the best epoch."""
@@ -123,6 +124,7 @@ class ClassifierModule(L.LightningModule):
         self.network = network
         self.spec = spec
         self.card = card
+        self.start = ""
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.val_score = EpochScore(network.spec.n_classes)
         self.train_score = EpochScore(network.spec.n_classes)
@@ -159,8 +161,9 @@ class ClassifierModule(L.LightningModule):
             self.log_dict({f"{name}_{what}": value for what, value in scores.items()})
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the model's card."""
+        """Add the model's card, and when the run began."""
         checkpoint[CARD_KEY] = self.card
+        checkpoint[START_KEY] = self.start
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return AdamW, fused into one pass over the parameters where the device has that."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -32,6 +31,7 @@ from selectormlp.networks.mlp import NetworkSpec, SelectorNetwork
 from selectormlp.networks.module import MONITORED, ClassifierModule, TrainingSpec
 from selectormlp.networks.placement import Placement, check_started
 from selectormlp.networks.threads import threads_worth
+from selectormlp.quiet import quiet_warnings
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +52,8 @@ class Run:
         Folders of this run alone: ``metrics.csv`` and TensorBoard's events; the checkpoints.
     card
         JSON that identifies the model, kept in every checkpoint.
+    start
+        JSON that says when the run began, kept in every checkpoint too.
     resume_from
         Checkpoint to continue from, or None.
     save_top_k, save_last
@@ -63,6 +65,7 @@ class Run:
     log_dir: Path
     checkpoint_dir: Path
     card: str
+    start: str = ""
     resume_from: Path | None = None
     save_top_k: int = 3
     save_last: bool = True
@@ -115,7 +118,7 @@ class BestWeights(Callback):
             weights = pl_module.network.state_dict()  # type: ignore[union-attr]
             self.best_weights = {name: value.detach().cpu().clone() for name, value in weights.items()}
         if self.metrics_csv is not None and trainer.is_global_zero:
-            with written_whole(self.metrics_csv) as (draft,):
+            with written_whole(self.metrics_csv, at_once=True, flush=False) as (draft,):  # each epoch, hundreds of them
                 self.history.to_csv(draft, index=False)
         if epoch % self.log_every == 0 or epoch == trainer.max_epochs:
             logger.info(
@@ -213,12 +216,11 @@ def train_network(
     """
     on_one_device = range(min(1, torch.cuda.device_count()))
     products = training.batch_size * network.n_genes * network.hidden_sizes[0]
-    with _quiet_lightning(), threads_worth(products), torch.random.fork_rng(on_one_device), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="lightning")
-        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    with threads_worth(products), torch.random.fork_rng(on_one_device), _quiet_lightning():
         torch.default_generator.manual_seed(training.seed)
         weights = None if class_weights is None else torch.from_numpy(class_weights)
         module = ClassifierModule(SelectorNetwork(network), training, weights, run.card if run else "")
+        module.start = run.start if run else ""
         best = BestWeights(run.log_dir / "metrics.csv" if run else None, log_every=max(1, training.max_epochs // 10))
         trainer = _build_trainer(training, best, validates=validation is not None, run=run, progress=progress)
         share = Share(trainer.global_rank, trainer.world_size)
@@ -330,7 +332,8 @@ def _quiet_lightning() -> Iterator[None]:
     for name in names:
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
-        yield
+        with quiet_warnings(module="lightning"), quiet_warnings(message=".*does not have many workers.*"):
+            yield
     finally:
         for name, level in before.items():
             logging.getLogger(name).setLevel(level)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 import csv
+import hashlib
 import io
 import json
 import math
@@ -20,13 +21,19 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from selectormlp.errors import PanelError, nearest, quoted
+from selectormlp.errors import InputError, PanelError, nearest, quoted
 from selectormlp.files import written_whole
 from selectormlp.panel.explain import Explanation
 from selectormlp.panel.panel import Panel
+from selectormlp.results import check_together, whole_result
 
 CSV_NAME, JSON_NAME, LIST_NAME = "panel.csv", "panel.json", "genes.txt"
 EXPLANATION_NAME = "explanation.csv"
+
+PANEL_NAME = "panel"
+"""What the files of a panel are called together, as one result of a folder."""
+
+PANEL_FILES = (CSV_NAME, JSON_NAME, LIST_NAME)
 
 GENE_COLUMNS = ("gene", "genes", "gene_name", "gene_names", "symbol", "gene_symbol", "symbols", "feature", "name")
 """Headers, in any case, under which genes are looked for, in this order."""
@@ -81,10 +88,17 @@ def write_panel(panel: Panel, folder: Path | str) -> Path:
         If the folder cannot be written to.
     """
     place = Path(folder)
-    with written_whole(place / CSV_NAME, place / JSON_NAME, place / LIST_NAME) as (table, record, plain):
-        table.write_text(_csv_text(panel), encoding="utf-8", newline="")
-        record.write_text(panel_to_json(panel), encoding="utf-8", newline="")
-        plain.write_text("".join(f"{gene}\n" for gene in panel.genes), encoding="utf-8", newline="")
+    record = panel_to_json(panel)
+    run = hashlib.sha256(record.encode()).hexdigest()[:32]  # the same panel is the same result
+    with whole_result(place, PANEL_NAME, run=run, clear=True):
+        texts = {
+            CSV_NAME: _csv_text(panel),
+            JSON_NAME: record,
+            LIST_NAME: "".join(f"{gene}\n" for gene in panel.genes),
+        }
+        with written_whole(*(place / name for name in texts)) as drafts:
+            for draft, text in zip(drafts, texts.values(), strict=True):
+                draft.write_text(text, encoding="utf-8", newline="")
     return place
 
 
@@ -115,7 +129,8 @@ def read_panel(path: Path | str) -> Panel:
     Raises
     ------
     PanelError
-        If the file is absent, too large, no text, or holds no panel, or a gene stands in it twice.
+        If the file is absent, too large, no text, or holds no panel, or a gene stands in it twice; or if the files of
+        the panel beside it are not those that were written with it.
 
     Examples
     --------
@@ -127,15 +142,25 @@ def read_panel(path: Path | str) -> Panel:
     place = Path(path)
     text = _text_of(place)
     try:
-        if text.lstrip().startswith("{"):
-            return _from_json(text)
-        if place.suffix.lower() == ".json":
-            return _from_json_list(text)
-        if place.suffix.lower() == ".txt" and "\t" not in text:
-            return _from_rows([[line.strip()] for line in text.splitlines()])
-        return _from_rows(_rows_of(text))
+        panel = _from_text(text, place.suffix.lower())
     except PanelError as error:
         raise PanelError(f"{str(place)!r}: {error}") from error
+    if place.name in PANEL_FILES:
+        try:
+            check_together(place.parent, PANEL_NAME, PANEL_FILES, repeat="'selectormlp select'")
+        except InputError as error:
+            raise PanelError(str(error)) from error
+    return panel
+
+
+def _from_text(text: str, suffix: str) -> Panel:
+    if text.lstrip().startswith("{"):
+        return _from_json(text)
+    if suffix == ".json":
+        return _from_json_list(text)
+    if suffix == ".txt" and "\t" not in text:
+        return _from_rows([[line.strip()] for line in text.splitlines()])
+    return _from_rows(_rows_of(text))
 
 
 def read_costs(path: Path | str) -> dict[str, float]:

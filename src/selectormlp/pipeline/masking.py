@@ -21,9 +21,10 @@ from selectormlp.files import ensure_folder, written_whole
 from selectormlp.models.model import DISPLAY_NAMES, Model
 from selectormlp.models.storage import load_model
 from selectormlp.pipeline.settings import FeatureSelectionSettings
-from selectormlp.pipeline.sides import load_side, open_side, stays_on_disk
+from selectormlp.pipeline.sides import check_split, load_side, open_side, stays_on_disk
 from selectormlp.plots import plot_masking_curve, plot_ranked_genes, write_figure
 from selectormlp.progress import progress_bar
+from selectormlp.results import whole_result
 from selectormlp.selection.ranking import Ranking, rank_all_genes
 from selectormlp.selectors.registry import find_method
 
@@ -76,6 +77,9 @@ def select_features_from_files(
     """
     if settings.method is not None:
         find_method(settings.method)  # before the files are read
+    place = found_side(settings.adata_input)
+    if place.name.startswith("adata_"):
+        check_split(place.parent)
     model = load_model(settings.model_path, model_type=model_type)
     source = CellsSource(
         settings.y_column,
@@ -98,7 +102,6 @@ def select_features_from_files(
         ranking=ranking,
         progress=progress,
     )
-    place = found_side(settings.adata_input)
     if stays_on_disk(place, settings.lazy):
         return mask(open_side(place, source, **wanted))
     return mask(load_side(place, source, **wanted))
@@ -163,15 +166,15 @@ def _write_curve(
         genes, order = _ranked_genes(model, ranking), f"genes by {ranking.method}"
         name, prefix = f"{name} by {ranking.method}", f"{prefix}_{ranking.method}"
     tables = (results_dir / f"{prefix}_feature_selection_results.csv", results_dir / f"{prefix}_ranked_genes.csv")
-    with written_whole(*tables) as (curve_draft, genes_draft):
-        table.to_csv(curve_draft)
-        safe_table(genes).to_csv(genes_draft, index=False)
-    figures = (
-        write_figure(
-            tables[0].with_suffix(".png"), lambda: plot_masking_curve(table, title=f"{name}: accuracy with few genes")
-        ),
-        write_figure(tables[1].with_suffix(".png"), lambda: plot_ranked_genes(genes, title=f"{name}: {order}")),
-    )
+    with whole_result(results_dir, prefix):
+        with written_whole(*tables) as (curve_draft, genes_draft):
+            table.to_csv(curve_draft)
+            safe_table(genes).to_csv(genes_draft, index=False)
+        title = f"{name}: accuracy with few genes"
+        figures = (
+            write_figure(tables[0].with_suffix(".png"), lambda: plot_masking_curve(table, title=title)),
+            write_figure(tables[1].with_suffix(".png"), lambda: plot_ranked_genes(genes, title=f"{name}: {order}")),
+        )
     logger.info("%s: best genes %s; results in %s", name, ", ".join(genes["gene"][:10]), results_dir)
     return FeatureSelectionReport(genes, curve, (*tables, *figures))
 

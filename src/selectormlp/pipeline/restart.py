@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from selectormlp.errors import SettingsError, nearest
-from selectormlp.files import is_draft
-from selectormlp.models.storage import CHECKPOINT_SUFFIX, ModelCard, checkpoint_card
+from selectormlp.files import is_draft, written_whole
+from selectormlp.models.storage import (
+    CHECKPOINT_SUFFIX,
+    ModelCard,
+    checkpoint_card,
+    checkpoint_start,
+)
+from selectormlp.networks.start import MOST_START, START_NAME, Start, parse_start
 from selectormlp.pipeline.settings import TrainSettings
 
 logger = logging.getLogger(__name__)
@@ -30,7 +37,30 @@ FREE_TO_CHANGE = ("max_epochs", "device", "patience")
 """Parameters that a restarted run may have changed."""
 
 
-def choose_run(settings: TrainSettings, model_type: str, card: ModelCard) -> tuple[str, Path | None]:
+UNREADABLE = Start(2**31)
+"""Of a run whose checkpoints are all damaged: it may be the last one, so it is not passed over without a word."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The run that is to take place.
+
+    Attributes
+    ----------
+    name
+        Of its folders.
+    start
+        When it began.
+    checkpoint
+        What it goes on from, or None.
+    """
+
+    name: str
+    start: Start
+    checkpoint: Path | None = None
+
+
+def choose_run(settings: TrainSettings, model_type: str, card: ModelCard) -> Choice:
     """Name the run, and find the checkpoint to continue from if one is asked for.
 
     Parameters
@@ -44,7 +74,7 @@ def choose_run(settings: TrainSettings, model_type: str, card: ModelCard) -> tup
 
     Returns
     -------
-    The run's name, and the checkpoint or None.
+    The run, which goes on from the last checkpoint or, where there is none, begins.
 
     Raises
     ------
@@ -55,14 +85,18 @@ def choose_run(settings: TrainSettings, model_type: str, card: ModelCard) -> tup
     """
     new_run = f"{model_type}-{datetime.now():%Y%m%d-%H%M%S}"
     taken = {p.name for folder in (settings.log_dir, settings.checkpoint.dir) for p in folder.glob(f"{new_run}*")}
+    root = settings.checkpoint.dir
+    starts = {path.name: _start_of(path) for path in root.glob("*") if path.is_dir()}
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    numbers = [known.number for known in starts.values() if known != UNREADABLE]
+    start = Start(1 + max(numbers, default=0), now)
     new_run = next(name for name in (new_run, *(f"{new_run}-{i:03d}" for i in range(2, 1000))) if name not in taken)
     if not settings.restart:
-        return new_run, None
+        return Choice(new_run, start)
     if model_type == "svm":
         logger.info("an SVM has no epochs to continue from: it is trained anew")
-        return new_run, None
-    root = settings.checkpoint.dir
-    runs = sorted(p.name for p in root.glob("*") if p.is_dir() and p.name.startswith(f"{model_type}-"))
+        return Choice(new_run, start)
+    runs = sorted((name for name in starts if name.startswith(f"{model_type}-")), key=lambda name: (starts[name], name))
     wanted = settings.checkpoint.restart_run
     run_name = runs[-1] if wanted == "last" and runs else wanted
     if not (root / run_name).is_dir() or run_name in ("", "last", ".", ".."):
@@ -70,19 +104,44 @@ def choose_run(settings: TrainSettings, model_type: str, card: ModelCard) -> tup
             f"no run {wanted!r} of {model_type} to restart in {str(root)!r}; {nearest(wanted, runs)}: "
             "train without --restart first"
         )
-    checkpoint = _latest_checkpoint(root / run_name)
-    if checkpoint is None:
+    checkpoints = _checkpoints(root / run_name)
+    if not checkpoints:
         logger.warning("run %s ended before its first checkpoint: it begins again", run_name)
-        return run_name, None
+        return Choice(run_name, _known(starts[run_name], start))
+    checkpoint = checkpoints[-1]
     _check_same_model(checkpoint_card(checkpoint), card, checkpoint)
     logger.info("run %s goes on from %s", run_name, checkpoint)
-    return run_name, checkpoint
+    return Choice(run_name, _known(starts[run_name], start), checkpoint)
 
 
-def _latest_checkpoint(folder: Path) -> Path | None:
+def _known(before: Start, now: Start) -> Start:
+    return before if before.number and before != UNREADABLE else now
+
+
+def note_start(folder: Path, start: Start) -> None:
+    """Write down when a run began, until its first checkpoint says so."""
+    if not any(folder.glob(f"*{CHECKPOINT_SUFFIX}")):
+        with written_whole(folder / START_NAME, at_once=True) as (draft,):
+            draft.write_text(start.to_json(), encoding="utf-8")
+
+
+def _start_of(folder: Path) -> Start:
+    """Return when a run began, as its last checkpoint or its first note says."""
+    checkpoints = _checkpoints(folder)
+    if checkpoints:
+        found = (checkpoint_start(checkpoint) for checkpoint in reversed(checkpoints))
+        return next((start for start in found if start is not None), UNREADABLE)
+    try:
+        with (folder / START_NAME).open(encoding="utf-8") as stream:
+            return parse_start(stream.read(MOST_START))
+    except (OSError, ValueError):
+        return Start()
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    """Return the checkpoints of a run, the one to go on from last."""
     whole = (path for path in folder.glob(f"*{CHECKPOINT_SUFFIX}") if not is_draft(path))
-    found = sorted(whole, key=lambda path: (path.name.startswith("last"), path.name))
-    return found[-1] if found else None
+    return sorted(whole, key=lambda path: (path.name.startswith("last"), path.name))
 
 
 def _check_same_model(before: ModelCard, now: ModelCard, checkpoint: Path) -> None:

@@ -17,7 +17,8 @@ from selectormlp.assessment.tables import write_tables
 from selectormlp.config.files import SETTINGS_NAME, write_settings
 from selectormlp.data.anndata_io import CellsSource, cells_from_adata, drop_unlisted
 from selectormlp.data.cells import Cells
-from selectormlp.data.split import SIDES, Split, split_cells
+from selectormlp.data.donors import SIDES
+from selectormlp.data.split import Split, split_cells
 from selectormlp.errors import SettingsError
 from selectormlp.evaluation.masking import MaskingCurve
 from selectormlp.files import ensure_folder, written_whole
@@ -28,6 +29,7 @@ from selectormlp.pipeline.masking import select_features
 from selectormlp.pipeline.settings import CheckpointSettings, DataSettings, RunSettings, TrainSettings
 from selectormlp.pipeline.train import train_model
 from selectormlp.plots import plot_comparison, write_figure
+from selectormlp.results import whole_result
 from selectormlp.selection.ranking import rank_all_genes
 from selectormlp.selectors.registry import find_method
 
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 logger = logging.getLogger(__name__)
+
+RUN_NAME = "run"
+"""What the files of a run are called together, as one result of a folder."""
 
 TABLE_SIZES = (10, 25, 50, 100, 200)
 """Panel sizes of the closing table, beside all genes."""
@@ -99,7 +104,7 @@ def run_all(
     """
     for method in settings.methods:
         find_method(method)
-    with TextLog() as log:
+    with whole_result(out, RUN_NAME), TextLog() as log:
         cells, settings = plan_run(adata, source, settings)
         split = split_cells(
             cells.labels,

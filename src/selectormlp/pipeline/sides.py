@@ -14,9 +14,10 @@ from selectormlp.data.anndata_files import read_adata
 from selectormlp.data.anndata_io import CellsSource, cells_from_adata, drop_unlisted
 from selectormlp.data.anndata_lazy import open_cells
 from selectormlp.data.cells import Cells
-from selectormlp.data.split_index import SUFFIX
+from selectormlp.data.split_index import SPLIT_NAME, SUFFIX
 from selectormlp.data.stored import AnyCells, StoredCells
-from selectormlp.errors import DataError
+from selectormlp.errors import DataError, InputError
+from selectormlp.results import check_together
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +37,21 @@ def side_file(folder: Path, side: str) -> Path:
             "the one that is not wanted, or split again into an empty folder"
         )
     return index if index.exists() else copy
+
+
+def check_split(folder: Path) -> None:
+    """Refuse sides of different splits, as a split that was stopped in the middle could have left them.
+
+    Raises
+    ------
+    DataError
+        If their files are not of one run of the split step.
+    """
+    names = [f"adata_{side}{suffix}" for suffix in (".h5ad", SUFFIX) for side in ("train", "val", "test")]
+    try:
+        check_together(folder, SPLIT_NAME, names, repeat="'selectormlp split_data'")
+    except InputError as error:
+        raise DataError(str(error)) from error
 
 
 def stays_on_disk(path: Path, lazy: bool | None) -> bool:
@@ -126,6 +142,7 @@ def read_sides(
     DataError
         If a file is absent or not usable.
     """
+    check_split(folder)
     train = cap_classes(read(side_file(folder, "train"), source), caps[0], rng)
     validation = read(side_file(folder, "val"), source, genes=tuple(train.genes))
     return same_classes(train, cap_classes(validation, caps[1], rng))

@@ -17,10 +17,11 @@ from selectormlp.data.cells import IntArray
 from selectormlp.data.disk import DiskMatrix
 from selectormlp.data.expression import choose_expression
 from selectormlp.data.split import split_cells
-from selectormlp.data.split_index import SplitIndex, hash_names, index_for, write_split_index
-from selectormlp.errors import DataError
-from selectormlp.files import remove_drafts, written_whole
+from selectormlp.data.split_index import SPLIT_NAME, SplitIndex, hash_names, index_for, write_split_index
+from selectormlp.errors import DataError, quoted
+from selectormlp.files import written_whole
 from selectormlp.pipeline.settings import SplitSettings
+from selectormlp.results import RUN_KEY, current_run, whole_result
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -58,8 +59,24 @@ def split_file(settings: SplitSettings) -> SplitReport:
     DataError
         If the file, its labels, donors or matrix are not usable, or the classes are too small.
     OutputError
-        If the files cannot be written; then none of them is.
+        If the files cannot be written, or another process is at it; then none of them is.
     """
+    copies, indices = _side_files(settings.save_dir)
+    files, others = (indices, copies) if settings.write == "index" else (copies, indices)
+    with whole_result(settings.save_dir, SPLIT_NAME, replaces=[other.name for other in others]):
+        for other in others:
+            if other.exists():
+                logger.info("%s, of an earlier split, is removed", other)
+        return _split(settings, files)
+
+
+def _side_files(folder: Path) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+    """Return the three files as copies of cells and as indices."""
+    copies = tuple(folder / f"adata_{side}.h5ad" for side in SIDE_NAMES)
+    return copies, tuple(map(index_for, copies))
+
+
+def _split(settings: SplitSettings, files: tuple[Path, ...]) -> SplitReport:
     cells = _open(settings) if settings.write == "index" else _read(settings)
     logger.info(
         "read %s: %d cells × %d genes", ", ".join(map(str, settings.paths)), cells.adata.n_obs, cells.adata.n_vars
@@ -83,11 +100,18 @@ def split_file(settings: SplitSettings) -> SplitReport:
             ", ".join(dropped),
         )
     sides = (split.train, split.validation, split.test)
-    files = cells.write(settings, sides, classes)
+    cells.write(files, settings.y_column, sides, classes)
     counts = {
         name: labels.iloc[side].value_counts().reindex(classes, fill_value=0)
         for name, side in zip(SIDE_NAMES, sides, strict=True)
     }
+    unlearned = counts["train"].index[counts["train"] == 0].tolist()
+    if unlearned:
+        logger.warning(
+            "no cell of %s is in training, so nothing will be learned of such types; let more donors hold them, leave "
+            "them out (exclude_labels), or split without donors",
+            quoted(unlearned),
+        )
     for name, path, side in zip(SIDE_NAMES, files, sides, strict=True):
         logger.info("%s: %d cells of %d classes in %s", name, len(side), int((counts[name] > 0).sum()), path)
     return SplitReport(files, pd.DataFrame(counts))
@@ -104,26 +128,19 @@ class _Source:
 
     matrices: tuple[DiskMatrix, ...] = ()
 
-    def write(self, settings: SplitSettings, sides: tuple[IntArray, ...], classes: list[str]) -> tuple[Path, ...]:
-        """Write the three files, and remove those of the other kind."""
-        copies = tuple(settings.save_dir / f"adata_{side}.h5ad" for side in SIDE_NAMES)
-        indices = tuple(map(index_for, copies))
-        files, others = (indices, copies) if self.matrices else (copies, indices)
-        for copy in copies:
-            remove_drafts(copy.parent, copy.stem)  # of a split that was killed; they may be large
-        with written_whole(*files) as drafts:
-            for draft, side in zip(drafts, sides, strict=True):
-                if self.matrices:
-                    write_split_index(self._index(settings.y_column, side, classes), draft)
-                else:
-                    names = self.labels.index
-                    part = subset_with_classes(self.adata, names, side, label_key=settings.y_column, classes=classes)
-                    write_adata(part, draft)
-        for other in others:
-            if other.exists():
-                logger.info("%s, of an earlier split, is removed", other)
-                other.unlink()
-        return files
+    def write(self, files: tuple[Path, ...], label_key: str, sides: tuple[IntArray, ...], classes: list[str]) -> None:
+        """Write the three files."""
+        for file, side in zip(files, sides, strict=True):
+            with written_whole(file) as (draft,):
+                self._write_side(draft, label_key, side, classes)
+
+    def _write_side(self, draft: Path, label_key: str, side: IntArray, classes: list[str]) -> None:
+        if self.matrices:
+            write_split_index(self._index(label_key, side, classes), draft)
+            return
+        part = subset_with_classes(self.adata, self.labels.index, side, label_key=label_key, classes=classes)
+        part.uns[RUN_KEY] = current_run()
+        write_adata(part, draft)
 
     def _index(self, label_key: str, side: IntArray, classes: list[str]) -> SplitIndex:
         rows = self.rows[side]

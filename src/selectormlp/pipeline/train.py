@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,15 @@ from selectormlp.data.stored import AnyCells, StoredCells
 from selectormlp.data.stored_batches import Reading
 from selectormlp.errors import DataError, SettingsError, quoted
 from selectormlp.evaluation.metrics import accuracy_of, scorable_cells
-from selectormlp.files import ensure_folders, remove_drafts
+from selectormlp.files import ensure_folders, flush_file
+from selectormlp.locks import only_writer
 from selectormlp.models.model import DISPLAY_NAMES, MODEL_TYPES, Model, model_type_of
 from selectormlp.models.storage import ModelCard, model_card, save_model
 from selectormlp.networks.placement import Placement, is_writer
+from selectormlp.networks.start import Start
 from selectormlp.networks.training import Run
 from selectormlp.pipeline.log import TextLog
-from selectormlp.pipeline.restart import choose_run
+from selectormlp.pipeline.restart import choose_run, note_start
 from selectormlp.pipeline.settings import TrainSettings
 from selectormlp.pipeline.sides import load_side, open_side, read_sides, side_file, stays_on_disk
 from selectormlp.plots import plot_history, write_figure
@@ -138,27 +141,30 @@ def train_model(
     hashes = (hash_cells(train), hash_cells(validation))
     balanced = settings.dataloader.class_balanced
     card = model_card(selector, tuple(train.genes), train.classes, trained_classes.tolist(), source, hashes, balanced)
-    run = _plan_run(settings, model_type, card)
+    run, start = _plan_run(settings, model_type, card)
     name = settings.model.name if model_type == "selector_mlp" else DISPLAY_NAMES[model_type]
     stem = settings.trained_models_dir / f"{name}_best_model"
-    if is_writer():
-        checkpoints = [run.checkpoint_dir] if isinstance(selector, NetworkSelector) else []
-        ensure_folders(run.log_dir, settings.trained_models_dir, *checkpoints)  # before the long work and any writing
-        for folder, left in ((run.log_dir, "*"), (run.checkpoint_dir, "*"), (stem.parent, stem.name)):
-            remove_drafts(folder, left)  # of an interrupted run
-        log.open(run.log_dir / "training_log.txt")
-    _describe(settings, train, validation, model_type)
+    with ExitStack() as locks:
+        if is_writer():
+            checkpoints: list[Path] = [run.checkpoint_dir] if isinstance(selector, NetworkSelector) else []
+            ensure_folders(run.log_dir, settings.trained_models_dir, *checkpoints)  # before the long work
+            for place in (stem, run.log_dir, *checkpoints):
+                locks.enter_context(only_writer(place.parent, place.name))
+            for folder in checkpoints:
+                note_start(folder, start)
+            log.open(run.log_dir / "training_log.txt")
+        _describe(settings, train, validation, model_type)
 
-    start = time.perf_counter()
-    _fit(selector, train, validation, run, settings, progress=progress)
-    seconds = time.perf_counter() - start
+        began = time.perf_counter()
+        _fit(selector, train, validation, run, settings, progress=progress)
+        seconds = time.perf_counter() - began
 
-    model = Model(selector, tuple(train.genes), source, hashes, balanced)
-    if not is_writer():
-        return TrainReport(model, stem, run.log_dir, {}, seconds)
-    scores = accuracy_of(selector, validation)
-    model_file = save_model(model, stem)
-    _write_run(settings, model, run.log_dir)
+        model = Model(selector, tuple(train.genes), source, hashes, balanced)
+        if not is_writer():
+            return TrainReport(model, stem, run.log_dir, {}, seconds)
+        scores = accuracy_of(selector, validation)
+        _write_run(settings, model, run.log_dir)
+        model_file = save_model(model, stem)
     logger.info(
         "trained in %.1f s; on validation cells: accuracy %.4f, mean per-class accuracy %.4f; model: %s",
         seconds,
@@ -193,19 +199,21 @@ def _check_reading(train: Cells | StoredCells, selector: ClassifyingSelector, se
         )
 
 
-def _plan_run(settings: TrainSettings, model_type: str, card: ModelCard) -> Run:
+def _plan_run(settings: TrainSettings, model_type: str, card: ModelCard) -> tuple[Run, Start]:
     """Name the run, or find the one to go on with."""
-    run_name, resume_from = choose_run(settings, model_type, card)
+    chosen = choose_run(settings, model_type, card)
     training = settings.training
-    return Run(
-        log_dir=settings.log_dir / run_name,
-        checkpoint_dir=settings.checkpoint.dir / run_name,
+    run = Run(
+        log_dir=settings.log_dir / chosen.name,
+        checkpoint_dir=settings.checkpoint.dir / chosen.name,
         card=card.model_dump_json(),
-        resume_from=resume_from,
+        start=chosen.start.to_json(),
+        resume_from=chosen.checkpoint,
         save_top_k=settings.checkpoint.save_top_k,
         save_last=settings.checkpoint.save_last,
         placement=Placement(training.devices, training.num_nodes, training.strategy),
     )
+    return run, chosen.start
 
 
 def _fit(
@@ -296,14 +304,18 @@ def _describe(settings: TrainSettings, train: AnyCells, validation: AnyCells, mo
 
 
 def _write_run(settings: TrainSettings, model: Model, folder: Path) -> None:
-    """Write the resolved settings, the ranking and, for a network, its description and curves."""
+    """Write the ranking, for a network its description and curves and, last, the resolved settings."""
+    write_tables(folder, {RANKING_NAME: model.ranked_genes()})
+    _describe_model(model.selector, folder)
     data = settings.data.model_copy(update={"input_dir": settings.data.input_dir.absolute()})
     write_settings(settings.model_copy(update={"model_type": model.model_type, "data": data}), folder / SETTINGS_NAME)
-    write_tables(folder, {RANKING_NAME: model.ranked_genes()})
-    selector = model.selector
+
+
+def _describe_model(selector: ClassifyingSelector, folder: Path) -> None:
     if not isinstance(selector, NetworkSelector):
         logger.debug("model: %r", selector)
         return
+    flush_file(folder / "metrics.csv")
     n_parameters = sum(parameter.numel() for parameter in selector.network_.parameters())
     logger.debug("model (%d parameters, best epoch %s):\n%s", n_parameters, selector.best_epoch_, selector.network_)
     for what in ("accuracy", "loss"):

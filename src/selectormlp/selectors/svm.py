@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
@@ -13,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 
 from selectormlp.data.cells import Matrix
+from selectormlp.quiet import quiet_warnings
 from selectormlp.selectors.classifier import ClassifyingSelector, FloatArray
 from selectormlp.selectors.labels import check_class_weight, class_importance
 
@@ -110,8 +110,7 @@ class LinearSVM(ClassifyingSelector):
             max_iter=self.max_iter,
             random_state=self.random_state,
         )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
+        with quiet_warnings(category=ConvergenceWarning):
             svm.fit(_liblinear_indices(cells), codes)
         if svm.n_iter_ >= self.max_iter:
             logger.warning("the SVM stopped after max_iter=%d iterations, before it converged", self.max_iter)

@@ -1,0 +1,101 @@
+"""Where HDF5 writes to, so that a disk that is full is one error and not a crash."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+class _Forgiving(io.RawIOBase):
+    """A file that keeps its first error for later and from then on only pretends to write.
+
+    HDF5 cannot close a file that it cannot write to: it tries again when the process ends, and crashes.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("w+b", buffering=0)
+        self._size = 0
+        self.error: OSError | None = None
+
+    def _try(self, act: Callable[[], Any], instead: Any) -> Any:
+        if self.error is None:
+            try:
+                return act()
+            except OSError as error:
+                self.error = error
+        return instead
+
+    def write(self, data: Any) -> int:
+        """Write all of it."""
+        view = memoryview(data).cast("B")
+        start = self._file.tell()
+        self._try(lambda: self._write(view), None)
+        self._file.seek(start + len(view))
+        self._size = max(self._size, start + len(view))
+        return len(view)
+
+    def _write(self, view: memoryview) -> None:
+        while view:
+            view = view[self._file.write(view) :]
+
+    def readinto(self, buffer: Any) -> int:
+        """Read; zeros where what was written is not there."""
+        view = memoryview(buffer).cast("B")
+        n_read = self._try(lambda: self._file.readinto(view), 0) or 0
+        view[n_read:] = bytes(len(view) - n_read)
+        return len(view)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Move; the end is where it would be had all been written."""
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._file.tell(), io.SEEK_END: self._size}[whence]
+        return self._file.seek(start + offset)
+
+    def tell(self) -> int:
+        """Say where it is."""
+        return self._file.tell()
+
+    def truncate(self, size: int | None = None) -> int:
+        """Set the size."""
+        self._size = self._file.tell() if size is None else size
+        self._try(lambda: self._file.truncate(self._size), None)
+        return self._size
+
+    def flush(self) -> None:
+        """Nothing waits."""
+
+    def close(self) -> None:
+        """Close it."""
+        self._try(self._file.close, None)
+        super().close()
+
+
+@contextmanager
+def forgiving_stream(path: Path) -> Iterator[io.RawIOBase]:
+    """Open a file for HDF5 to write to; the first error of the disk is raised once HDF5 is done with it.
+
+    Raises
+    ------
+    OSError
+        If the file could not be written whole.
+
+    Examples
+    --------
+    >>> from tempfile import mkdtemp
+    >>> import h5py
+    >>> path = Path(mkdtemp()) / "a.h5"
+    >>> with forgiving_stream(path) as stream, h5py.File(stream, "w") as file:
+    ...     file["x"] = [1, 2]
+    >>> with h5py.File(path) as file:
+    ...     file["x"][:].tolist()
+    [1, 2]
+    """
+    stream = _Forgiving(path)
+    try:
+        yield stream
+    finally:
+        stream.close()
+        if stream.error is not None:
+            raise stream.error

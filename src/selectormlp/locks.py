@@ -1,0 +1,160 @@
+"""Locks that the kernel takes away from a process that ends, however it ends."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any
+
+from selectormlp.errors import OutputError
+
+fcntl: Any
+try:
+    import fcntl
+except ImportError:  # Windows has none
+    fcntl = None
+
+logger = logging.getLogger(__name__)
+
+HELD = (errno.EWOULDBLOCK, errno.EACCES)
+"""What the kernel answers where another has the lock; anything else means that there are no locks."""
+
+MOST_TRIES = 100
+"""Times that a lock is asked for whose file was removed in between."""
+
+LOCK_SUFFIX = ".lock"
+
+NOFOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
+
+_AT_WORK: ContextVar[frozenset[Path]] = ContextVar("at_work", default=frozenset())
+
+
+def _lock(handle: int, *, shared: bool = False, wait: bool = False) -> bool | None:
+    """Lock what is open; say whether that worked, or None where the file system has no locks."""
+    if fcntl is None:
+        return None
+    kind = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB)
+    try:
+        fcntl.flock(handle, kind)
+    except OSError as error:
+        return False if error.errno in HELD else None
+    return True
+
+
+@contextmanager
+def writing_in(folder: Path, clear: Callable[[Path], None]) -> Iterator[None]:
+    """Let others know that files are being written in a folder; who comes while nobody else is at it clears it first.
+
+    Any number may write at a time. Where the file system has no locks on folders, nothing is cleared.
+
+    Parameters
+    ----------
+    folder
+        It exists.
+    clear
+        Removes what killed processes have left in it.
+    """
+    full = folder.absolute()
+    if full in _AT_WORK.get():  # by this writer itself
+        yield
+        return
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        yield
+        return
+    _AT_WORK.set(_AT_WORK.get() | {full})
+    try:
+        if _lock(handle):
+            clear(folder)
+        _lock(handle, shared=True, wait=True)
+        yield
+    finally:
+        _AT_WORK.set(_AT_WORK.get() - {full})
+        os.close(handle)
+
+
+@contextmanager
+def only_writer(folder: Path, name: str) -> Iterator[None]:
+    """Refuse to write a result that another process or thread is writing.
+
+    Parameters
+    ----------
+    folder
+        Of the result; it exists.
+    name
+        Of the result: others may be written to the same folder meanwhile.
+
+    Raises
+    ------
+    OutputError
+        If another is writing it.
+    """
+    file = folder / f".{name}{LOCK_SUFFIX}"
+    handle = _locked_file(file, name)
+    try:
+        yield
+    finally:
+        if handle is not None:
+            with suppress(OSError):
+                file.unlink()
+            os.close(handle)
+
+
+def is_being_written(folder: Path, name: str) -> bool:
+    """Whether a process or thread is writing a result just now."""
+    try:
+        handle = os.open(folder / f".{name}{LOCK_SUFFIX}", os.O_RDONLY | NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        return _lock(handle, shared=True) is False
+    finally:
+        os.close(handle)
+
+
+def remove_locks(folder: Path) -> None:
+    """Remove the locks that killed processes have left in a folder."""
+    for file in folder.glob(f".*{LOCK_SUFFIX}"):
+        with suppress(OSError):
+            handle = os.open(file, os.O_RDWR | NOFOLLOW)
+            try:
+                if _lock(handle) and os.path.samestat(os.fstat(handle), file.lstat()):
+                    file.unlink()
+            finally:
+                os.close(handle)
+
+
+def _locked_file(file: Path, name: str) -> int | None:
+    """Make and lock a file; None where there are no locks.
+
+    Who had it before removes it as it lets go: what was locked then is a file without a name, and the next one is
+    tried.
+    """
+    for _ in range(MOST_TRIES):
+        try:
+            handle = os.open(file, os.O_RDWR | os.O_CREAT | NOFOLLOW, 0o666)
+        except OSError as error:
+            raise OutputError(f"cannot write {str(file)!r} ({error.strerror or error})") from error
+        got = _lock(handle)
+        if got is None:
+            os.close(handle)
+            with suppress(OSError):
+                file.unlink()
+            logger.warning("%s: this file system has no locks; let nothing else write to it meanwhile", file.parent)
+            return None
+        if not got:
+            os.close(handle)
+            break
+        with suppress(OSError):
+            if os.path.samestat(os.fstat(handle), file.lstat()):
+                return handle
+        os.close(handle)
+    raise OutputError(
+        f"another process is writing {name!r} to {str(file.parent)!r}; wait until it has ended, or name another folder"
+    )

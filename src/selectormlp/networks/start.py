@@ -1,0 +1,55 @@
+"""When a training run began: what orders runs, whatever their names and the clock say."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+START_KEY = "selectormlp_start"
+"""Where a checkpoint says when its run began, as JSON."""
+
+START_NAME = ".start.json"
+"""The file that says it until a run has a checkpoint."""
+
+MOST_START = 200
+"""Characters of what is said."""
+
+
+@dataclass(frozen=True, order=True)
+class Start:
+    """When a training run began.
+
+    Attributes
+    ----------
+    number
+        One more than the runs that were there; 0 where it is not known.
+    utc
+        Time, ISO 8601 in UTC.
+    """
+
+    number: int = 0
+    utc: str = ""
+
+    def to_json(self) -> str:
+        """Return it as text."""
+        return json.dumps(asdict(self))
+
+
+def parse_start(text: object) -> Start:
+    """Read what a run says of its beginning; what is no such text says nothing.
+
+    Examples
+    --------
+    >>> parse_start(Start(2, "2026-01-31T12:00:00+00:00").to_json())
+    Start(number=2, utc='2026-01-31T12:00:00+00:00')
+    >>> parse_start("0")
+    Start(number=0, utc='')
+    """
+    try:
+        found = json.loads(text) if isinstance(text, str) and len(text) <= MOST_START else None
+    except ValueError:
+        found = None
+    number, utc = (found.get("number"), found.get("utc")) if isinstance(found, dict) else (None, None)
+    if isinstance(number, int) and 0 <= number < 2**31 and isinstance(utc, str):
+        return Start(number, utc)
+    return Start()
