@@ -12,7 +12,7 @@ JOBS ?= 1
 SHARED := --numprocesses auto --dist loadfile
 export MPLBACKEND := Agg
 
-.PHONY: help install demo test test-slow coverage fuzz mutation lint types audit package bench bench-speed bench-accuracy docs \
+.PHONY: help install demo test test-slow coverage fuzz mutation lint types audit package bench bench-speed bench-accuracy bench-other-technology docs \
   command-reference keywords clean
 
 help:  ## list the targets
@@ -79,6 +79,9 @@ bench-speed: install  ## measure speed; each script prints its ratios
 bench-accuracy: $(BENCH_STAMP)  ## compare panels with those of other methods (hours); goes on where it stopped
 	PYTHONPATH=benchmarks $(BIN)/python -m panel_accuracy.run --out bench_results/results.csv $(BENCH_ARGS)
 	PYTHONPATH=benchmarks $(BIN)/python -m panel_accuracy.report bench_results/results.csv
+
+bench-other-technology: install  ## choose on scRNA-seq, score on imaging; needs the folder SELECTORMLP_IMAGING
+	PYTHONPATH=benchmarks $(BIN)/python -m other_technology.run --out bench_results/other_technology.csv $(BENCH_ARGS)
 
 $(BENCH_STAMP): $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'

@@ -275,7 +275,7 @@ def _put(drafts: dict[Path, Path], *, at_once: bool, flush: bool) -> None:
     for place, draft in drafts.items():
         full = real_place(place)
         if stage is not None and not at_once and stage.holds(full):
-            stage.add(full, draft.absolute())
+            stage.add(full, real_place(draft))
         else:
             draft.replace(place)
     if flush:
@@ -284,7 +284,7 @@ def _put(drafts: dict[Path, Path], *, at_once: bool, flush: bool) -> None:
 
 def _waits(draft: Path) -> bool:
     stage = CURRENT.get()
-    return stage is not None and draft.absolute() in stage.drafts.values()
+    return stage is not None and real_place(draft) in stage.drafts.values()
 
 
 def _clear(folder: Path) -> None:

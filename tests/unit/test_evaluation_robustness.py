@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from selectormlp.data.count_scale import find_count_scale
 from selectormlp.data.normalize import log1p_cp10k
 from selectormlp.errors import SettingsError
 from selectormlp.evaluation.refit import make_classifier
@@ -11,7 +12,6 @@ from selectormlp.evaluation.robustness import (
     Plan,
     change_gains,
     fail_probes,
-    find_count_scale,
     measure_robustness,
     thin,
 )
@@ -30,6 +30,8 @@ def test_counts_come_back_from_their_logarithms():
     counts, _ = counts_of()
     X = log1p_cp10k(sp.csr_array(counts))
     scale = find_count_scale(X)
+    np.testing.assert_array_equal(scale.counts(X).toarray(), counts)
+    np.testing.assert_array_equal(scale.counts(X.toarray()), counts)
     np.testing.assert_allclose(scale.unit, 1e4 / counts.sum(axis=1), rtol=1e-4)
     np.testing.assert_allclose(np.expm1(X.toarray()) / scale.unit[:, None], counts, atol=0.02)
     assert find_count_scale(X.toarray()) is not None

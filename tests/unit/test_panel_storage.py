@@ -73,7 +73,7 @@ def test_writing_where_no_folder_can_be_is_refused(tmp_path):
     [
         ("a.txt", "CD3E\nMS4A1\n", ("CD3E", "MS4A1")),
         ("a.txt", "Gene\r\nCD3E \r\n\r\nMS4A1", ("CD3E", "MS4A1")),
-        ("a.txt", "HLA-A,x\n", ("HLA-A,x",)),
+        ("a.txt", "HLA-A,x\nCD3E\nMS4A1\n", ("HLA-A,x", "CD3E", "MS4A1")),
         ("a.csv", "CD3E\nMS4A1\n", ("CD3E", "MS4A1")),
         ("a.csv", "CD3E,1\nMS4A1,2\n", ("CD3E", "MS4A1")),
         ("a.csv", "\ufeffscore,Gene_Name\n1,CD3E\n2,MS4A1\n", ("CD3E", "MS4A1")),

@@ -43,6 +43,7 @@ from selectormlp.evaluation.robustness import Plan, Robustness, measure_robustne
 from selectormlp.evaluation.splits import Folds
 from selectormlp.evaluation.unsupervised import measure_unsupervised
 from selectormlp.panel.panel import Panel
+from selectormlp.values import settle
 from selectormlp.versions import package_versions
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class Extras:
         return self.robustness if isinstance(self.robustness, Plan) else Plan() if self.robustness else None
 
     def __post_init__(self) -> None:
+        settle(self)
         if self.level_metric not in METRICS:
             raise SettingsError(f"level_metric is {self.level_metric!r}; {nearest(str(self.level_metric), METRICS)}")
         if not 0 <= self.level_distance < 1:

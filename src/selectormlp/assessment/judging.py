@@ -27,6 +27,7 @@ from selectormlp.evaluation.intervals import FloatArray, bootstrap_scores
 from selectormlp.evaluation.refit import refitter_of
 from selectormlp.evaluation.result import Splits
 from selectormlp.evaluation.splits import BoolArray, Dropped, Folds, make_folds
+from selectormlp.values import settle
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -72,10 +73,11 @@ class Judging:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        settle(self)
         refitter_of(self.classifier)
         check_whole("n_splits", self.n_splits, least=2)
         check_whole("seed", self.seed, least=0, most=MAX_SEED)
-        if not 0 < self.confidence < 1:
+        if not isinstance(self.confidence, int | float) or not 0 < self.confidence < 1:
             raise SettingsError(
                 f"confidence is {self.confidence!r}; expected a number above 0 and below 1, such as 0.95"
             )

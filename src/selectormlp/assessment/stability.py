@@ -20,6 +20,7 @@ from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.panel import Panel
 from selectormlp.selection.recipe import Recipe, require_recipe
 from selectormlp.selectors.registry import find_method
+from selectormlp.values import settle
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -50,6 +51,7 @@ class Repetition:
         for name in self.over:
             if name not in SOURCES:
                 raise SettingsError(f"over holds {name!r}; {nearest(str(name), SOURCES)}")
+        settle(self)
         check_whole("n_repeats", self.n_repeats, least=2)
         check_whole("seed", self.seed, least=0, most=MAX_SEED)
         for what in ("fraction", "min_correlation", "confidence"):

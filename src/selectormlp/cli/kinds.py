@@ -31,7 +31,7 @@ def find_kind(command: str) -> type[Settings]:
     Examples
     --------
     >>> find_kind("select").__name__
-    'SelectSettings'
+    'SelectRequest'
     """
     if command not in KINDS:
         raise SettingsError(f"the command {quoted([command])} has no settings file; {nearest(command, KINDS)}")

@@ -13,10 +13,12 @@ from pydantic_core import from_json
 from selectormlp.assessment.tables import RANKING_NAME
 from selectormlp.cli.kinds import find_kind
 from selectormlp.config.files import MAX_BYTES, SETTINGS_NAME, changed, read_settings
-from selectormlp.errors import SettingsError, counted, nearest, quoted
+from selectormlp.errors import InputError, SettingsError, counted, nearest, quoted
 from selectormlp.panel.panel import Panel
-from selectormlp.panel.storage import JSON_NAME, read_panel
+from selectormlp.panel.storage import JSON_NAME, PANEL_NAME, read_panel
+from selectormlp.pipeline.run import RUN_NAME
 from selectormlp.pipeline.settings import RunSettings, TrainSettings
+from selectormlp.results import check_together, whole_result
 from selectormlp.selection.repeat import settings_of
 from selectormlp.selection.request import Choice, ExtendRequest, SelectRequest
 
@@ -67,6 +69,14 @@ def recorded_settings(folder: Path | str, data: Sequence[Path] = ()) -> Repeatab
     if not place.is_dir():
         siblings = sorted(p.name for p in place.parent.iterdir() if p.is_dir()) if place.parent.is_dir() else []
         raise SettingsError(f"no folder {str(place)!r}; in {str(place.parent)!r}, {nearest(place.name, siblings)}")
+    for name in (SETTINGS_NAME, JSON_NAME):
+        if (place / name).is_symlink():
+            raise SettingsError(f"{str(place / name)!r} is a link; copy what it leads to into the folder")
+    for name in (PANEL_NAME, RUN_NAME):
+        try:
+            check_together(place, name, repeat="what made it")
+        except InputError as error:
+            raise SettingsError(str(error)) from error
     file = place / SETTINGS_NAME
     if file.exists():
         return _with_data(_read(file), data)
@@ -196,6 +206,8 @@ def _with_data(settings: Repeatable, data: Sequence[Path]) -> Repeatable:
 def repeat(settings: Repeatable, before: Path, out: Path, *, progress: bool) -> Agreement:
     """Do again what settings say, and compare the results with those before."""
     from selectormlp.cli import running
+    from selectormlp.cli.terminal import print_files
+    from selectormlp.pipeline.train import train_from_files
 
     if isinstance(settings, SelectRequest):
         return compare_panels(read_panel(before / JSON_NAME), running.select_panel(settings, out, progress=progress))
@@ -204,4 +216,7 @@ def repeat(settings: Repeatable, before: Path, out: Path, *, progress: bool) -> 
     if isinstance(settings, RunSettings):
         running.run(settings, out, progress=progress)
         return compare_runs(before, out)
-    return compare_trainings(before, running.train(in_folder(settings, out), progress=progress))
+    with whole_result(out, "training"):
+        report = train_from_files(in_folder(settings, out), settings.model_type, progress=progress)
+    print_files([report.model_file, *sorted(report.log_folder.iterdir())])
+    return compare_trainings(before, report.log_folder)

@@ -154,12 +154,11 @@ def run(settings: RunSettings, out: Path, *, progress: bool) -> None:
     print_files(files)
 
 
-def train(settings: TrainSettings, *, progress: bool) -> Path:
-    """Train a model, print the files that it leaves, and return the folder of its log."""
+def train(settings: TrainSettings, *, progress: bool) -> None:
+    """Train a model, and print the files that it leaves."""
     from selectormlp.networks.placement import is_writer
     from selectormlp.pipeline.train import train_from_files
 
     report = train_from_files(settings, settings.model_type, progress=progress)
     if is_writer():
         print_files([report.model_file, *sorted(report.log_folder.iterdir())])
-    return report.log_folder

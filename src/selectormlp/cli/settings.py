@@ -102,20 +102,24 @@ def rerun(
 ) -> None:
     """Repeat what a folder of results was made by, and say whether the results are the same (else exit code 1)."""
     from selectormlp.cli.rerun import recorded_settings, repeat
+    from selectormlp.cli.rerun_target import check_target, mark_target
     from selectormlp.cli.terminal import set_up_log
     from selectormlp.errors import SettingsError
     from selectormlp.files import check_folders
 
+    progress = set_up_log(quiet=quiet)
     place = folder.absolute()
     target = out or place.with_name(f"{place.name}_rerun")
     if target.resolve() == folder.resolve():
         raise SettingsError(f"--out is {str(folder)!r} itself, whose results are to be compared with; choose another")
+    check_target(target)
     check_folders(target)
     settings = recorded_settings(folder, data or ())
     if print_config:
         print_settings(settings)
         return
-    agreement = repeat(settings, folder, target, progress=set_up_log(quiet=quiet))
+    mark_target(target, folder)
+    agreement = repeat(settings, folder, target, progress=progress)
     head = "Repeated" if agreement.same else "Not the same"
     sys.stdout.write("".join(f"{head}: {line}\n" for line in agreement.lines))
     if not agreement.same:

@@ -7,6 +7,7 @@ panel's provenance records.
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -135,7 +136,7 @@ class _Refusing(ModelMetaclass):
 
     def __call__(cls, *args: Any, **given: Any) -> Any:  # noqa: N805
         try:
-            return super().__call__(*args, **given)
+            return super().__call__(*args, **{name: settled(value) for name, value in given.items()})
         except ValidationError as error:
             raise SettingsError(describe(error, cls, of_keywords=True)) from None  # type: ignore[arg-type]
 
@@ -186,7 +187,7 @@ def check_whole(name: str, value: object, *, least: int, most: int | None = None
     SettingsError
         With the range.
     """
-    found = _plain(value)
+    found = settled(value)
     if not isinstance(found, int) or isinstance(found, bool) or found < least or found > (most or found):
         limits = f"from {least} up" if most is None else f"from {least} to {most}"
         raise SettingsError(f"{name} is {value!r}; expected a whole number {limits}")
@@ -270,23 +271,33 @@ def _keys_at(kind: type[BaseModel], loc: Iterable[str]) -> list[str]:
     return list(fields)
 
 
-def _plain(value: Any) -> Any:
-    """Turn a number of NumPy into one of Python."""
-    return value.item() if hasattr(value, "dtype") and getattr(value, "ndim", 1) == 0 else value
+def settled(value: Any) -> Any:
+    """Turn values of NumPy and pandas, and lists of them, into Python's own."""
+    if "numpy" not in sys.modules:
+        return value
+    from selectormlp.values import plain
+
+    return plain(value)
 
 
 def _names(value: Any) -> Any:
+    """Take names from any list of them, without blanks around them; sets in alphabetical order."""
     if isinstance(value, str):
         raise PydanticCustomError("one_text", "a single text stands for a list")
-    if isinstance(value, Iterable) and not isinstance(value, Mapping | bytes):
-        return tuple(str(name) if hasattr(name, "dtype") else name for name in value)
+    if isinstance(value, Iterable) and not isinstance(value, Mapping | bytes) and not hasattr(value, "columns"):
+        names = [str(name).strip() for name in value]
+        return tuple(sorted(names) if isinstance(value, set | frozenset) else names)
     return value
 
 
 def _table(value: Any) -> Any:
     if value is None:
         return {}
-    return {key: _plain(number) for key, number in value.items()} if isinstance(value, Mapping) else value
+    return {str(key).strip(): number for key, number in value.items()} if isinstance(value, Mapping) else value
+
+
+def _numbers(value: Any) -> Any:
+    return tuple(value) if isinstance(value, Iterable) and not isinstance(value, str | Mapping | bytes) else value
 
 
 def _real_path(path: Path) -> Path:
@@ -299,18 +310,18 @@ def _real_path(path: Path) -> Path:
     return path
 
 
-Count = Annotated[int, Field(ge=1), BeforeValidator(_plain)]
-CountOrNone = Annotated[int, Field(ge=0), BeforeValidator(_plain)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(_plain)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), BeforeValidator(_plain)]
-Finite = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_plain)]
-Share = Annotated[float, Field(ge=0, le=1), BeforeValidator(_plain)]
-Inside = Annotated[float, Field(gt=0, lt=1), BeforeValidator(_plain)]
-Seed = Annotated[int, Field(ge=0, lt=MAX_SEED + 1), BeforeValidator(_plain)]
+Count = Annotated[int, Field(ge=1)]
+CountOrNone = Annotated[int, Field(ge=0)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Inside = Annotated[float, Field(gt=0, lt=1)]
+Seed = Annotated[int, Field(ge=0, lt=MAX_SEED + 1)]
 Place = Annotated[Path, AfterValidator(_real_path)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 """Names in order; any iterable of text but text itself."""
-Counts = Annotated[tuple[Count, ...], BeforeValidator(_names)]
+Counts = Annotated[tuple[Count, ...], BeforeValidator(_numbers)]
 Costs = Annotated[Mapping[str, NonNegative], BeforeValidator(_table)]
 Table = Annotated[Mapping[str, Any], BeforeValidator(_table)]
 """Values by name."""

@@ -2,15 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from selectormlp.config.model import Flag, Names, Settings
+from pydantic import BeforeValidator
+from pydantic_core import PydanticCustomError
+
+from selectormlp.config.model import Flag, Settings
 
 if TYPE_CHECKING:
     from selectormlp.data.anndata_io import CellsSource
 
 Normalization = Literal["auto", "counts", "none"]
 """``auto`` normalises what looks like raw counts; ``counts`` whole numbers, and larger fractions; ``none`` nothing."""
+
+
+def _labels(value: Any) -> Any:
+    """Take labels of any type as text, as they are read from data."""
+    if isinstance(value, str):
+        raise PydanticCustomError("one_text", "a single text stands for a list")
+    if not isinstance(value, Iterable) or isinstance(value, Mapping | bytes):
+        return value
+    value = tuple(value)
+    if all(isinstance(label, str) for label in value):
+        return value
+    from selectormlp.data.labels import text_of
+
+    try:
+        return tuple(text_of(label) for label in value)
+    except TypeError as error:
+        raise ValueError(f"exclude_labels: {error}; expected a list of labels") from error
+
+
+Labels = Annotated[tuple[str, ...], BeforeValidator(_labels)]
+"""Labels of any type, as text."""
 
 
 class Source(Settings):
@@ -26,7 +51,7 @@ class Source(Settings):
     """Layer to read instead of X."""
     normalize: Annotated[Normalization, Flag()] = "auto"
     """auto (log1p of counts per 10,000 if X holds counts), counts (refuses what is none), or none."""
-    exclude_labels: Annotated[Names, Flag(("--exclude-label",))] = ()
+    exclude_labels: Annotated[Labels, Flag(("--exclude-label",))] = ()
     """Labels whose cells are left out."""
     gene_name_key: Annotated[str | None, Flag()] = None
     """Column of var with second gene names, by which genes may be called too."""

@@ -15,7 +15,8 @@ import pandas as pd
 
 from selectormlp.data.cells import IntArray
 from selectormlp.errors import DataError, quoted
-from selectormlp.results import RUN_KEY, current_run
+from selectormlp.manifests import RUN_KEY
+from selectormlp.results import current_run
 
 logger = logging.getLogger(__name__)
 

@@ -124,9 +124,30 @@ class StoredMatrix:
         DataError
             If a file cannot be read, or its values are not what the first look at them said.
         """
+        X = self._as_stored(rows)
+        return self._taken(_normalised(X) if self.is_counts else X)
+
+    def read_with_counts(self, rows: slice | IntArray | npt.NDArray[np.bool_]) -> tuple[Matrix, Matrix]:
+        """Read some cells once, normalised and as counts; parameters and errors as of ``matrix[rows]``.
+
+        Returns
+        -------
+        Normalised expression and counts, each of shape (n_rows, n_genes).
+        """
+        if not self.is_counts:
+            raise DataError("the files hold values that are no counts; name a layer that holds raw counts")
+        X = self._as_stored(rows)
+        return self._taken(_normalised(X)), self._taken(X)
+
+    def _taken(self, X: Matrix) -> Matrix:
+        """Keep the genes of this matrix, of those that cells are normalised over."""
+        return X if self.columns is None else as_matrix(X[:, self.columns])
+
+    def _as_stored(self, rows: slice | IntArray | npt.NDArray[np.bool_]) -> Matrix:
+        """Read some cells, in the order given, as the files hold them, with all genes of the parts."""
         wanted = self._source_rows(rows)
         if not len(wanted):
-            empty = np.zeros((0, self.shape[1]), dtype=np.float32)
+            empty = np.zeros((0, self.parts[0].shape[1]), dtype=np.float32)
             return sp.csr_array(empty) if self.is_sparse else empty
         if (np.diff(wanted) > 0).all():
             return self._read(wanted)
@@ -162,10 +183,8 @@ class StoredMatrix:
         ]
         if len(pieces) > 1:
             sparse = any(isinstance(piece, sp.csr_array) for piece in pieces)
-            joined = sp.csr_array(sp.vstack(pieces, format="csr")) if sparse else np.concatenate(pieces)
-        else:
-            joined = pieces[0]
-        return joined if self.columns is None else as_matrix(joined[:, self.columns])
+            return sp.csr_array(sp.vstack(pieces, format="csr")) if sparse else np.concatenate(pieces)
+        return pieces[0]
 
     def _read_part(self, part: StoredPart, rows: IntArray) -> Matrix:
         X = part.matrix.read(rows)
@@ -173,8 +192,6 @@ class StoredMatrix:
             self._check_values(part, X, rows)
         if part.columns is not None:
             X = as_matrix(X[:, part.columns])
-        if self.is_counts:
-            X = log1p_cp10k(X)
         return sp.csr_array(X) if self.is_sparse and not isinstance(X, sp.csr_array) else X
 
     def _check_values(self, part: StoredPart, X: Matrix, rows: IntArray) -> None:
@@ -237,6 +254,10 @@ class StoredMatrix:
         raise TypeError("a matrix on disk is no array; read rows of it (matrix[rows]) or all (matrix.load())")
 
     __iter__ = None  # a loop over rows would read them one at a time
+
+
+def _normalised(X: Matrix) -> Matrix:
+    return log1p_cp10k(X) if X.shape[0] else X
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ import importlib.util
 import logging
 import sys
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +20,7 @@ from selectormlp.data.stored import StoredMatrix
 from selectormlp.errors import SettingsError
 from selectormlp.moments import stream
 from selectormlp.moments.moments import FloatArray, Moments
-from selectormlp.moments.stream import AnyMatrix, moments_of_chunks
+from selectormlp.moments.stream import AnyMatrix, Chunk, moments_of_chunks
 from selectormlp.moments.variable import square_sums_of_chunks
 
 if TYPE_CHECKING:
@@ -45,7 +45,6 @@ class Addable(Protocol):
 
 
 Sum = TypeVar("Sum", bound=Addable)
-Chunk: TypeAlias = tuple[AnyMatrix, IntArray]
 Summarise: TypeAlias = Callable[[Iterable[Chunk]], Sum]
 
 
@@ -77,6 +76,7 @@ def stored_moments(
     cell_weights: FloatArray,
     within: bool = True,
     total: bool = True,
+    molecules: bool = False,
     workers: Workers | None = None,
 ) -> Moments:
     """Compute the moments of cells on disk in one pass; as :func:`selectormlp.moments.stream.moments_of`.
@@ -90,8 +90,8 @@ def stored_moments(
     SettingsError
         If the cluster cannot be reached.
     """
-    summarise = partial(moments_of_chunks, cell_weights=cell_weights, within=within, total=total)
-    return sum_over_blocks(X, codes, summarise, workers or Workers())
+    summarise = partial(moments_of_chunks, cell_weights=cell_weights, within=within, total=total, molecules=molecules)
+    return sum_over_blocks(X, codes, summarise, workers or Workers(), counted=molecules)
 
 
 def stored_variances(
@@ -110,7 +110,9 @@ def stored_variances(
     return sum_over_blocks(X, codes, summarise, workers or Workers()).variances
 
 
-def sum_over_blocks(X: StoredMatrix, codes: IntArray, summarise: Summarise[Sum], workers: Workers) -> Sum:
+def sum_over_blocks(
+    X: StoredMatrix, codes: IntArray, summarise: Summarise[Sum], workers: Workers, *, counted: bool = False
+) -> Sum:
     """Read the blocks of a matrix, summarise runs of them, and add the summaries up.
 
     Parameters
@@ -123,6 +125,8 @@ def sum_over_blocks(X: StoredMatrix, codes: IntArray, summarise: Summarise[Sum],
         Turns chunks of cells into a sum over them; has to be picklable.
     workers
         Who does it.
+    counted
+        Whether chunks bring counts beside the values, where the files hold counts.
     """
     known = codes >= 0
     if not known.all():
@@ -130,14 +134,15 @@ def sum_over_blocks(X: StoredMatrix, codes: IntArray, summarise: Summarise[Sum],
     blocks = list(X.row_blocks(stream.CHUNK_BYTES))
     if workers.on_start is not None:
         workers.on_start(len(blocks))
+    run = _Run(X, codes, tuple(blocks), counted and X.is_counts)
     client = _active_client(workers.scheduler)
     if client is not None:
         with client as connected:
-            return _on_cluster(connected, X, codes, blocks, summarise, workers)
+            return _on_cluster(connected, run, summarise, workers)
     n_threads = joblib.cpu_count() if workers.n_threads is None else workers.n_threads
     if n_threads > 1 and len(blocks) > 1 and importlib.util.find_spec("dask") is not None:
-        return _in_threads(X, codes, blocks, summarise, workers, n_threads)
-    return summarise(_chunks(X, codes, blocks, workers.on_block))
+        return _in_threads(run, summarise, workers, n_threads)
+    return _summarise_run(run, summarise, workers.on_block)
 
 
 def moments_of_dask(
@@ -147,6 +152,8 @@ def moments_of_dask(
     cell_weights: FloatArray,
     within: bool = True,
     total: bool = True,
+    molecules: bool = False,
+    counts: Any = None,
     workers: Workers | None = None,
 ) -> Moments:
     """Compute the moments of a Dask array in one pass; as :func:`selectormlp.moments.stream.moments_of`.
@@ -156,8 +163,10 @@ def moments_of_dask(
     X
         ``dask.array.Array``, shape (n_cells, n_genes), of dense or CSR chunks; cut anew where its chunks are too
         large, too small or do not hold all genes. Values are taken as they are.
-    codes, cell_weights, within, total
+    codes, cell_weights, within, total, molecules
         As there; cells with a negative code take no part.
+    counts
+        Counts as a Dask array of the shape of X; None: expm1 of the values stands for them.
     workers
         Who does it.
 
@@ -173,12 +182,17 @@ def moments_of_dask(
     asked = workers or Workers()
     step = max(1, stream.CHUNK_BYTES // (X.shape[1] * X.dtype.itemsize))
     X = X.rechunk({0: step, 1: -1})
+    parts = (
+        [X.to_delayed()[:, 0]]
+        if counts is None
+        else [X.to_delayed()[:, 0], counts.rechunk(X.chunks).to_delayed()[:, 0]]
+    )
     ends = np.cumsum(X.chunks[0])
     bounds = zip(ends - np.array(X.chunks[0]), ends, strict=True)
-    summarise = partial(_summarise_one, cell_weights=cell_weights, within=within, total=total)
+    summarise = partial(_summarise_one, cell_weights=cell_weights, within=within, total=total, molecules=molecules)
     tasks = [
-        dask.delayed(summarise)(block, codes[start:stop])
-        for block, (start, stop) in zip(X.to_delayed()[:, 0], bounds, strict=True)
+        dask.delayed(summarise)(block, codes[start:stop], *beside)
+        for (block, *beside), (start, stop) in zip(zip(*parts, strict=True), bounds, strict=True)
         if (codes[start:stop] >= 0).any()
     ]
     if not tasks:
@@ -192,17 +206,8 @@ def moments_of_dask(
     return found
 
 
-def _summarise_one(X: AnyMatrix, codes: IntArray, **settings: Any) -> Moments:
-    return moments_of_chunks([(X, codes)], **settings)
-
-
-def _chunks(
-    X: StoredMatrix, codes: IntArray, blocks: Sequence[slice], on_block: Callable[[int], object] | None
-) -> Iterator[Chunk]:
-    for rows in blocks:
-        yield X[rows], codes[rows]
-        if on_block is not None:
-            on_block(1)
+def _summarise_one(X: AnyMatrix, codes: IntArray, counts: AnyMatrix | None = None, **settings: Any) -> Moments:
+    return moments_of_chunks([(X, codes, counts)], **settings)
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,33 +217,37 @@ class _Run:
     X: StoredMatrix
     codes: IntArray
     blocks: tuple[slice, ...]
+    counted: bool
+
+    def chunks(self, on_block: Callable[[int], object] | None) -> Iterator[Chunk]:
+        """Read the blocks, one after the other."""
+        for rows in self.blocks:
+            if self.counted:
+                values, counts = self.X.read_with_counts(rows)
+                yield values, self.codes[rows], counts
+            else:
+                yield self.X[rows], self.codes[rows]
+            if on_block is not None:
+                on_block(1)
+
+    def dealt(self, n_tasks: int) -> Iterator[_Run]:
+        """Deal the blocks into runs of about as many cells."""
+        middles = np.array([(block.start + block.stop) / 2 for block in self.blocks])
+        run_of_block = (middles * min(n_tasks, len(self.blocks)) / self.X.shape[0]).astype(int)
+        for run in np.unique(run_of_block):
+            taken = [self.blocks[place] for place in np.flatnonzero(run_of_block == run).tolist()]
+            start, stop = taken[0].start, taken[-1].stop
+            moved = tuple(slice(block.start - start, block.stop - start) for block in taken)
+            yield _Run(self.X.take_cells(np.arange(start, stop)), self.codes[start:stop], moved, self.counted)
 
 
-def _dealt(X: StoredMatrix, codes: IntArray, blocks: Sequence[slice], n_tasks: int) -> Iterator[_Run]:
-    """Deal blocks into runs of about as many cells."""
-    middles = np.array([(block.start + block.stop) / 2 for block in blocks])
-    run_of_block = (middles * min(n_tasks, len(blocks)) / X.shape[0]).astype(int)
-    for run in np.unique(run_of_block):
-        taken = [blocks[place] for place in np.flatnonzero(run_of_block == run).tolist()]
-        start, stop = taken[0].start, taken[-1].stop
-        moved = tuple(slice(block.start - start, block.stop - start) for block in taken)
-        yield _Run(X.take_cells(np.arange(start, stop)), codes[start:stop], moved)
-
-
-def _in_threads(
-    X: StoredMatrix,
-    codes: IntArray,
-    blocks: Sequence[slice],
-    summarise: Summarise[Sum],
-    workers: Workers,
-    n_threads: int,
-) -> Sum:
+def _in_threads(whole: _Run, summarise: Summarise[Sum], workers: Workers, n_threads: int) -> Sum:
     import dask
     from threadpoolctl import threadpool_limits
 
     tasks = [
         dask.delayed(partial(_summarise_run, run, summarise, workers.on_block))()
-        for run in _dealt(X, codes, blocks, TASKS_A_WORKER * n_threads)
+        for run in whole.dealt(TASKS_A_WORKER * n_threads)
     ]
     with threadpool_limits(
         max(1, joblib.cpu_count() // n_threads), user_api="blas"
@@ -248,7 +257,7 @@ def _in_threads(
 
 
 def _summarise_run(run: _Run, summarise: Summarise[Sum], on_block: Callable[[int], object] | None) -> Sum:
-    return summarise(_chunks(run.X, run.codes, run.blocks, on_block))
+    return summarise(run.chunks(on_block))
 
 
 def _summarise_far(run: _Run, summarise: Summarise[Sum], topic: str) -> Sum:
@@ -259,22 +268,15 @@ def _summarise_far(run: _Run, summarise: Summarise[Sum], topic: str) -> Sum:
     return _summarise_run(run, summarise, lambda n_blocks: worker.log_event(topic, n_blocks))
 
 
-def _on_cluster(
-    client: Client,
-    X: StoredMatrix,
-    codes: IntArray,
-    blocks: Sequence[slice],
-    summarise: Summarise[Sum],
-    workers: Workers,
-) -> Sum:
+def _on_cluster(client: Client, whole: _Run, summarise: Summarise[Sum], workers: Workers) -> Sum:
     import dask
 
     n_workers = sum(client.nthreads().values())
     topic = f"selectormlp-{uuid.uuid4().hex}"
-    logger.info("summing over %d blocks by a Dask cluster of %d threads", len(blocks), n_workers)
+    logger.info("summing over %d blocks by a Dask cluster of %d threads", len(whole.blocks), n_workers)
     tasks = [
         dask.delayed(partial(_summarise_far, run, summarise, topic))()
-        for run in _dealt(X, codes, blocks, TASKS_A_WORKER * max(1, n_workers))
+        for run in whole.dealt(TASKS_A_WORKER * max(1, n_workers))
     ]
     on_block = workers.on_block
     if on_block is not None:

@@ -14,6 +14,44 @@ FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
+class CountMoments:
+    """First and second moments of the counts of each class, before any normalisation; kept by :class:`Moments`.
+
+    Attributes
+    ----------
+    means
+        Mean count of each class, shape (n_classes, n_genes); zero where a class has no cell.
+    squares
+        Σ_{i in c} (count_i − mean_c)² of each class c and gene, shape (n_classes, n_genes).
+    absolute
+        Whether these are counts per cell. If not, counts were not at hand, and expm1 of the values stands for them:
+        right up to the total of each cell, and no base for limits in counts.
+    """
+
+    means: FloatArray
+    squares: FloatArray
+    absolute: bool = True
+
+    def variances(self, cells: IntArray) -> FloatArray:
+        """Return the variance of the counts in each class, shape (n_classes, n_genes), given its number of cells."""
+        return self.squares / np.maximum(cells, 1)[:, None]
+
+    def require_absolute(self) -> None:
+        """Refuse values that are not counts.
+
+        Raises
+        ------
+        DataError
+            If expm1 of the values stands for counts.
+        """
+        if not self.absolute:
+            raise DataError(
+                "limits in counts per cell need counts, and the data hold normalised values; name a layer that holds "
+                "raw counts"
+            )
+
+
+@dataclass(frozen=True, eq=False)
 class Moments:
     """First and second moments of labelled cells; those of two parts add up with ``+``.
 
@@ -34,6 +72,8 @@ class Moments:
         Σ_c cell_weights_c Σ_{i in c} (x_i − mean_c)(x_i − mean_c)ᵀ, shape (n_genes, n_genes), or None.
     total
         Σ_i (x_i − mean)(x_i − mean)ᵀ, every cell counting the same, shape (n_genes, n_genes), or None.
+    molecules
+        Means and squares of the counts themselves, or None.
 
     References
     ----------
@@ -47,6 +87,7 @@ class Moments:
     squares: FloatArray | None = None
     within: FloatArray | None = None
     total: FloatArray | None = None
+    molecules: CountMoments | None = None
 
     @property
     def n_cells(self) -> int:
@@ -100,6 +141,18 @@ class Moments:
             raise DataError("these moments hold no within-class scatter; compute them with within=True")
         return self.squares / np.maximum(self.counts, 1)[:, None]
 
+    def count_moments(self) -> CountMoments:
+        """Return the moments of counts.
+
+        Raises
+        ------
+        DataError
+            If they were not asked for.
+        """
+        if self.molecules is None:
+            raise DataError("these moments hold no counts; compute them with molecules=True")
+        return self.molecules
+
     def total_covariance(self) -> FloatArray:
         """Return the covariance over all cells, shape (n_genes, n_genes).
 
@@ -136,19 +189,26 @@ def merge_into(first: Moments, second: Moments) -> Moments:
     _check_addable(first, second)
     counts = first.counts + second.counts
     fraction = second.counts / np.maximum(counts, 1)
-    squares = None
+    harmonic = (first.counts * fraction)[:, None]
+    squares = molecules = None
     if first.squares is not None and second.squares is not None:
-        apart = second.means - first.means
-        squares = first.squares + second.squares + (first.counts * fraction)[:, None] * apart**2
+        squares = first.squares + second.squares + harmonic * (second.means - first.means) ** 2
+    if first.molecules is not None and second.molecules is not None:
+        apart = second.molecules.means - first.molecules.means
+        molecules = CountMoments(
+            first.molecules.means + fraction[:, None] * apart,
+            first.molecules.squares + second.molecules.squares + harmonic * apart**2,
+            first.molecules.absolute and second.molecules.absolute,
+        )
     if first.within is not None and second.within is not None:
         np.add(first.within, second.within, out=first.within)  # a new sum would take n_genes² numbers more
         add_outer(first.within, second.means - first.means, first.cell_weights * first.counts * fraction)
     if first.total is not None and second.total is not None:
         np.add(first.total, second.total, out=first.total)
-        harmonic = first.n_cells * second.n_cells / max(1, first.n_cells + second.n_cells)
-        add_outer(first.total, (second.mean - first.mean)[None], np.array([harmonic]))
+        between = first.n_cells * second.n_cells / max(1, first.n_cells + second.n_cells)
+        add_outer(first.total, (second.mean - first.mean)[None], np.array([between]))
     means = first.means + fraction[:, None] * (second.means - first.means)
-    return replace(first, counts=counts, means=means, squares=squares)
+    return replace(first, counts=counts, means=means, squares=squares, molecules=molecules)
 
 
 def add_outer(scatter: FloatArray, rows: FloatArray, weights: FloatArray) -> None:
@@ -171,3 +231,5 @@ def _check_addable(first: Moments, second: Moments) -> None:
         )
     if (first.within is None) != (second.within is None) or (first.total is None) != (second.total is None):
         raise DataError("one part holds a scatter that the other lacks; compute both with the same within= and total=")
+    if (first.molecules is None) != (second.molecules is None):
+        raise DataError("one part holds moments of counts that the other lacks; compute both with the same molecules=")

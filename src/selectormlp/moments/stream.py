@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -11,10 +12,13 @@ import scipy.sparse as sp
 
 from selectormlp.data.cells import IntArray
 from selectormlp.errors import DataError
-from selectormlp.moments.moments import FloatArray, Moments, add_outer, merge_into
+from selectormlp.moments.moments import CountMoments, FloatArray, Moments, add_outer, merge_into
 
 AnyMatrix: TypeAlias = "npt.NDArray[Any] | sp.csr_array | sp.csr_matrix"
 """Cells × genes, dense or CSR; float32 and float64 are worked on as they are, other numbers as float64."""
+
+Chunk: TypeAlias = "tuple[AnyMatrix, IntArray] | tuple[AnyMatrix, IntArray, AnyMatrix | None]"
+"""Values of some cells, their class codes, and their counts of the same genes where these are at hand."""
 
 ROWS_AT_ONCE = 512
 """Rows of a dense matrix that are turned to float64 together: 8 MB of 2,000 genes."""
@@ -54,6 +58,8 @@ def moments_of(
     cell_weights: FloatArray | None = None,
     within: bool = True,
     total: bool = True,
+    molecules: bool = False,
+    counts: AnyMatrix | None = None,
 ) -> Moments:
     """Compute the moments of a matrix in one pass, chunk by chunk.
 
@@ -70,6 +76,10 @@ def moments_of(
         are to be added need the same weights, from the counts over all of them.
     within, total
         Which scatters to keep; each takes one matrix product and n_genes² · 8 bytes.
+    molecules
+        Whether to keep means and variances of counts.
+    counts
+        Counts, of the shape of X; None: expm1 of the values stands for them.
 
     Raises
     ------
@@ -91,16 +101,17 @@ def moments_of(
     size = int(known.max(initial=0)) + 1 if n_classes is None else n_classes
     if cell_weights is None:
         cell_weights = balanced_cell_weights(np.bincount(known[known >= 0], minlength=size))
-    chunks = ((X[rows], known[rows]) for rows in row_chunks(X))
-    return moments_of_chunks(chunks, cell_weights=cell_weights, within=within, total=total)
+    chunks = ((X[rows], known[rows], None if counts is None else counts[rows]) for rows in row_chunks(X))
+    return moments_of_chunks(chunks, cell_weights=cell_weights, within=within, total=total, molecules=molecules)
 
 
 def moments_of_chunks(
-    chunks: Iterable[tuple[AnyMatrix, IntArray]],
+    chunks: Iterable[Chunk],
     *,
     cell_weights: FloatArray,
     within: bool = True,
     total: bool = True,
+    molecules: bool = False,
 ) -> Moments:
     """Compute moments from chunks of cells with their class codes, from wherever they come.
 
@@ -110,12 +121,12 @@ def moments_of_chunks(
     Parameters
     ----------
     chunks
-        Pairs of expression, shape (n_chunk_cells, n_genes), dense or CSR, and class codes, shape
-        (n_chunk_cells,); negative codes take no part.
+        Expression, shape (n_chunk_cells, n_genes), dense or CSR, class codes, shape (n_chunk_cells,), of which negative
+        ones take no part, and, if they are at hand, counts of the same cells and genes.
     cell_weights
         Weight of one cell of each class, shape (n_classes,), see :func:`balanced_cell_weights`.
-    within, total
-        Which scatters to keep.
+    within, total, molecules
+        What to keep; see :func:`moments_of`.
 
     Raises
     ------
@@ -123,12 +134,15 @@ def moments_of_chunks(
         If no cell has a class.
     """
     moments: Moments | None = None
-    for X, codes in chunks:
+    for chunk in chunks:
+        X, codes, counts = chunk[0], chunk[1], chunk[2] if len(chunk) == 3 else None
         known = codes >= 0
         if known.any():
             if not known.all():
-                X, codes = X[known], codes[known]
+                X, codes, counts = X[known], codes[known], None if counts is None else counts[known]
             part = _moments_of_chunk(as_float(X), codes, cell_weights, within, total)
+            if molecules:
+                part = replace(part, molecules=_count_moments(as_float(X), codes, part.counts, counts))
             moments = part if moments is None else merge_into(moments, part)
     if moments is None:
         raise DataError("no cell has a class; at least one labelled cell is needed")
@@ -180,6 +194,20 @@ def _moments_of_chunk(X: AnyMatrix, codes: IntArray, cell_weights: FloatArray, w
         centred *= np.sqrt(cell_weights)[codes].astype(centred.dtype)[:, None]
         scatter_within = np.asarray(centred.T @ centred, dtype=np.float64)
     return Moments(counts, means, cell_weights, squares=squares, within=scatter_within, total=scatter_total)
+
+
+def _count_moments(X: AnyMatrix, codes: IntArray, cells: IntArray, counts: AnyMatrix | None) -> CountMoments:
+    found = as_float(counts) if counts is not None else _expm1(X)
+    means = class_sums(found, codes, len(cells)) / np.maximum(cells, 1)[:, None]
+    if sp.issparse(found):  # Σ (x − m)² = Σ x² − n m²: counts are small, so that little cancels
+        squares = class_sums(found, codes, len(cells), squared=True) - cells[:, None] * means**2
+    else:
+        squares = class_sums(_subtract_class_means(found, codes, means), codes, len(cells), squared=True)
+    return CountMoments(means, np.maximum(squares, 0.0), absolute=counts is not None)
+
+
+def _expm1(X: AnyMatrix) -> AnyMatrix:
+    return X.expm1() if hasattr(X, "expm1") else np.expm1(X)
 
 
 def _subtract_class_means(X: AnyMatrix, codes: IntArray, means: FloatArray) -> npt.NDArray[np.floating[Any]]:

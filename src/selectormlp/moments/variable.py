@@ -11,7 +11,7 @@ import numpy as np
 from selectormlp.data.cells import IntArray
 from selectormlp.errors import DataError, SettingsError
 from selectormlp.moments.moments import FloatArray
-from selectormlp.moments.stream import AnyMatrix, as_float, class_sums, row_chunks
+from selectormlp.moments.stream import AnyMatrix, Chunk, as_float, class_sums, row_chunks
 
 GB = 10**9
 
@@ -73,18 +73,19 @@ class SquareSums:
         return SquareSums(self.first + other.first, self.second + other.second, self.mass + other.mass)
 
 
-def square_sums_of_chunks(chunks: Iterable[tuple[AnyMatrix, IntArray]], *, cell_weights: FloatArray) -> SquareSums:
+def square_sums_of_chunks(chunks: Iterable[Chunk], *, cell_weights: FloatArray) -> SquareSums:
     """Sum expression and its square over weighted cells, chunk by chunk; sparse chunks stay sparse.
 
     Parameters
     ----------
     chunks
-        At least one pair of expression, shape (n_chunk_cells, n_genes), and class codes; negative codes take no part.
+        At least one of expression, shape (n_chunk_cells, n_genes), and class codes, of which negative ones take no
+        part; counts beside them are not looked at.
     cell_weights
         Weight of one cell of each class, shape (n_classes,).
     """
     sums: SquareSums | None = None
-    for X, codes in chunks:
+    for X, codes, *_ in chunks:
         chunk, known = as_float(X), codes >= 0
         if not known.all():
             chunk = chunk[known]

@@ -47,7 +47,7 @@ def as_panel(given: PanelLike) -> Panel:
                 f"entry {place} of the list of {len(genes)} genes is {gene!r} ({type(gene).__name__}); expected gene "
                 "names, which are text"
             )
-    return Panel(tuple(map(str, genes)))
+    return Panel(tuple(str(gene).strip() for gene in genes))
 
 
 def named_panels(panels: Mapping[str, PanelLike] | Sequence[PanelLike]) -> dict[str, Panel]:

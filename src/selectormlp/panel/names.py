@@ -50,6 +50,9 @@ class GeneNames:
             if not pd.isna(alias):
                 found.setdefault(str(alias), []).append(position)
         found.update({str(gene): [position] for position, gene in enumerate(self.genes)})
+        for position, gene in enumerate(self.genes):
+            if (bare := str(gene).strip()) != gene:
+                found.setdefault(bare, [position])
         return found
 
     def find(self, names: Iterable[str], *, patterns: bool = False) -> dict[str, list[int]]:
@@ -81,6 +84,34 @@ class GeneNames:
             return []
         fits = re.compile(fnmatch.translate(pattern)).match
         return sorted({position for name, found in self.positions.items() if fits(name) for position in found})
+
+
+def gene_names(given: object, what: str) -> tuple[str, ...]:
+    """Take gene names from any list of them, without blanks around them.
+
+    Parameters
+    ----------
+    given
+        A list, tuple, set, or a column of pandas or NumPy.
+    what
+        Its name, for messages.
+
+    Raises
+    ------
+    SettingsError
+        If it is one text, or nothing that holds names.
+
+    Examples
+    --------
+    >>> gene_names(pd.Series([" CD3E", "NKG7"]), "must_have")
+    ('CD3E', 'NKG7')
+    """
+    if isinstance(given, str):
+        raise SettingsError(f"{what} is the text {given!r}; expected a list of gene names: [{given!r}]")
+    if isinstance(given, pd.DataFrame) or not isinstance(given, Iterable):
+        raise SettingsError(f"{what} is of the type {type(given).__name__}; expected a list of gene names")
+    names = [str(name).strip() for name in given]
+    return tuple(sorted(names) if isinstance(given, set | frozenset) else names)
 
 
 def is_pattern(name: str) -> bool:

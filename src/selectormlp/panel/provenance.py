@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from selectormlp.errors import PanelError
+from selectormlp.values import settle
 
 GIVEN = "given"
 """Method of a panel that was not chosen here but read from a list."""
@@ -65,6 +66,7 @@ class Provenance:
     cells: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        settle(self)
         try:
             settings = json.loads(json.dumps(self.settings, allow_nan=False))
         except (TypeError, ValueError, RecursionError) as error:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import csv
 import hashlib
 import io
 import json
@@ -24,22 +23,20 @@ from typing import Literal, TypeVar
 from selectormlp.errors import InputError, PanelError, nearest, quoted
 from selectormlp.files import written_whole
 from selectormlp.panel.explain import Explanation
+from selectormlp.panel.gene_tables import FORMULA_STARTS, GeneTable, read_gene_table
 from selectormlp.panel.panel import Panel
 from selectormlp.results import check_together, whole_result
 
 CSV_NAME, JSON_NAME, LIST_NAME = "panel.csv", "panel.json", "genes.txt"
 EXPLANATION_NAME = "explanation.csv"
 
+ZIP_MAGIC, UTF16_MARKS = b"PK\x03\x04", (b"\xff\xfe", b"\xfe\xff")
+"""What workbooks begin with, and text of Excel's "Unicode text"."""
+
 PANEL_NAME = "panel"
 """What the files of a panel are called together, as one result of a folder."""
 
 PANEL_FILES = (CSV_NAME, JSON_NAME, LIST_NAME)
-
-GENE_COLUMNS = ("gene", "genes", "gene_name", "gene_names", "symbol", "gene_symbol", "symbols", "feature", "name")
-"""Headers, in any case, under which genes are looked for, in this order."""
-
-FORMULA_STARTS = "=+-@\t\r\n＝＋－＠"
-"""A cell that begins so may be a formula to spreadsheets (OWASP, "CSV injection"), the wide forms to some."""
 
 MOST_BYTES = 1 << 30
 """Size of the largest file read: the JSON of a panel learned on a hundred million cells is of this order."""
@@ -120,17 +117,15 @@ def read_panel(path: Path | str) -> Panel:
     Parameters
     ----------
     path
-        A JSON object is read as our panel; a JSON list of names (in a ``.json`` file) as genes. In a table (commas,
-        semicolons or tabs) genes are taken from the column headed ``gene``, ``genes``, ``gene_name``, ``symbol`` or the
-        like, else from the first; a first line without such a header is taken as a gene. Columns ``gene_id``,
-        ``score`` and ``reason`` are read where present. A ``.txt`` file without tabs holds a gene a line. White space
-        around names is dropped.
+        A JSON object is read as our panel; anything else as :func:`selectormlp.panel.gene_tables.read_gene_table` has
+        it: lists, and tables in which genes are taken from the column headed ``gene``, ``symbol``, ``Gene name``,
+        ``names`` or the like. Columns ``gene_id``, ``score``, ``reason`` and ``threshold`` are read where present.
 
     Raises
     ------
     PanelError
-        If the file is absent, too large, no text, or holds no panel, or a gene stands in it twice; or if the files of
-        the panel beside it are not those that were written with it.
+        If the file is absent, too large, no text, or holds no panel, it cannot be told which column holds genes, or a
+        gene stands in it twice; or if the files of the panel beside it are not those that were written with it.
 
     Examples
     --------
@@ -154,13 +149,21 @@ def read_panel(path: Path | str) -> Panel:
 
 
 def _from_text(text: str, suffix: str) -> Panel:
-    if text.lstrip().startswith("{"):
-        return _from_json(text)
-    if suffix == ".json":
-        return _from_json_list(text)
-    if suffix == ".txt" and "\t" not in text:
-        return _from_rows([[line.strip()] for line in text.splitlines()])
-    return _from_rows(_rows_of(text))
+    return _from_json(text) if text.lstrip().startswith("{") else _from_table(read_gene_table(text, suffix=suffix))
+
+
+def _from_table(table: GeneTable) -> Panel:
+    def column_of(name: str, read: Callable[[str], T]) -> tuple[T, ...] | None:
+        cells = table.columns.get(name)
+        return None if cells is None else tuple(map(read, cells))
+
+    return Panel(
+        genes=table.genes,
+        reasons=column_of("reason", str) or (),
+        scores=column_of("score", _number) or (),
+        gene_ids=table.ids,
+        thresholds=column_of("threshold", _number),
+    )
 
 
 def read_costs(path: Path | str) -> dict[str, float]:
@@ -182,12 +185,12 @@ def read_costs(path: Path | str) -> dict[str, float]:
     place = Path(path)
     text = _text_of(place)
     try:
-        rows = [row for row in _rows_of(text) if any(row)]
-        header = [cell.casefold() for cell in rows[0]] if rows else []
-        if "cost" not in header:
+        table = read_gene_table(text)
+        given = table.columns.get("cost")
+        if given is None:
             raise PanelError("no column is headed 'cost'; expected the header gene,cost")
-        genes = _from_rows(rows, has_header=True).genes
-        costs = [_number(row[header.index("cost")]) if header.index("cost") < len(row) else None for row in rows[1:]]
+        genes = _from_table(table).genes
+        costs = [_number(cost) for cost in given]
         missing = [gene for gene, cost in zip(genes, costs, strict=True) if cost is None]
         if missing:
             raise PanelError(f"the cost of {quoted(missing)} is no finite number; fill it in")
@@ -226,7 +229,13 @@ def _text_of(place: Path) -> str:
     try:
         if place.stat().st_size > MOST_BYTES:
             raise PanelError(f"{str(place)!r} has {place.stat().st_size:,} bytes; a panel has at most {MOST_BYTES:,}")
-        return place.read_bytes().decode("utf-8-sig")
+        content = place.read_bytes()
+        if content[:4] == ZIP_MAGIC:
+            raise PanelError(
+                f"{str(place)!r} is a workbook (or another zip file), which is not read; save the sheet that holds the "
+                "genes as CSV"
+            )
+        return content.decode("utf-16" if content[:2] in UTF16_MARKS else "utf-8-sig")
     except UnicodeDecodeError as error:
         raise PanelError(
             f"{str(place)!r} is not UTF-8 text; expected a panel as JSON, CSV or a plain list (save it as UTF-8)"
@@ -254,53 +263,6 @@ def shielded(text: str) -> str:
     ("'=1+1", 'CD3E')
     """
     return f"'{text}" if text.startswith((*FORMULA_STARTS, "'")) else text
-
-
-def _unshielded(text: str) -> str:
-    return text[1:] if text[:1] == "'" and text[1:].startswith((*FORMULA_STARTS, "'")) else text
-
-
-def _rows_of(text: str) -> list[list[str]]:
-    first = text.lstrip("\r\n").partition("\n")[0]
-    delimiter = next((mark for mark in "\t;" if mark in first), ",")
-    try:
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
-    except csv.Error as error:
-        raise PanelError(f"not a readable table ({error}); expected a line a gene, separated by commas") from error
-    return [[_unshielded(cell.strip()) for cell in row] for row in rows]
-
-
-def _from_rows(rows: Sequence[Sequence[str]], *, has_header: bool | None = None) -> Panel:
-    """Make a panel of a table whose first line may be a header: None looks whether it is."""
-    filled = [row for row in rows if any(row)]
-    if not filled:
-        raise PanelError("the file holds no genes; expected a line a gene")
-    header = [cell.casefold() for cell in filled[0]]
-    named = [header.index(name) for name in GENE_COLUMNS if name in header]
-    column = named[0] if named else 0
-    if has_header is None:
-        has_header = bool(named) or not header[0]
-    lines = filled[1:] if has_header else filled
-    short = next((line for line in lines if len(line) <= column or not line[column]), None)
-    if short is not None:
-        raise PanelError(
-            f"the line {','.join(short)[:60]!r} names no gene (column {column + 1}); fill it in or drop it"
-        )
-    if not lines:
-        raise PanelError("the file holds a header but no genes; expected a line a gene")
-
-    def column_of(name: str, read: Callable[[str], T]) -> tuple[T, ...] | None:
-        place = header.index(name) if has_header and name in header else len(header)
-        cells = [line[place] for line in lines if place < len(line)]
-        return tuple(map(read, cells)) if len(cells) == len(lines) else None
-
-    return Panel(
-        genes=tuple(line[column] for line in lines),
-        reasons=column_of("reason", str) or (),
-        scores=column_of("score", _number) or (),
-        gene_ids=column_of("gene_id", str),
-        thresholds=column_of("threshold", _number),
-    )
 
 
 def _number(text: str) -> float | None:
@@ -339,19 +301,6 @@ def _unpack(packed: PackedNames) -> tuple[str, ...]:
     if len(names) != packed.n:
         raise PanelError(f"it should name {packed.n} cells and names {len(names)}; copy the file again")
     return names
-
-
-def _from_json_list(text: str) -> Panel:
-    wanted = "expected the panel.json of this package, or a list of gene names in double quotes"
-    try:
-        genes = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise PanelError(f"not readable as JSON ({' '.join(str(error).split())[:160]}); {wanted}") from error
-    if not isinstance(genes, list) or not all(isinstance(gene, str) for gene in genes):
-        raise PanelError(f"the JSON holds a {type(genes).__name__}, and not of names only; {wanted}")
-    if not genes:
-        raise PanelError(f"the JSON list is empty; {wanted}")
-    return Panel(tuple(gene.strip() for gene in genes))
 
 
 def _from_json(text: str) -> Panel:

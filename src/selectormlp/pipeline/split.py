@@ -20,8 +20,9 @@ from selectormlp.data.split import split_cells
 from selectormlp.data.split_index import SPLIT_NAME, SplitIndex, hash_names, index_for, write_split_index
 from selectormlp.errors import DataError, quoted
 from selectormlp.files import written_whole
+from selectormlp.manifests import RUN_KEY
 from selectormlp.pipeline.settings import SplitSettings
-from selectormlp.results import RUN_KEY, current_run, whole_result
+from selectormlp.results import current_run, whole_result
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -16,6 +16,7 @@ import scipy.sparse as sp
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from selectormlp.data.disk import DiskMatrix
+from selectormlp.data.normalize import log1p_cp10k
 from selectormlp.data.stored import StoredMatrix, StoredPart
 from selectormlp.errors import DataError, SettingsError
 from selectormlp.moments import dask as blocks_module
@@ -98,12 +99,14 @@ def test_dask_arrays_have_the_moments_of_memory(kind):
 
 def test_blocks_are_dealt_evenly_each_once(stored):
     blocks = list(stored.row_blocks(stream.CHUNK_BYTES))
-    runs = list(blocks_module._dealt(stored, CODES, blocks, 6))
+    runs = list(blocks_module._Run(stored, CODES, tuple(blocks), False).dealt(6))
     assert [len(run.codes) for run in runs] == [160, 120, 160, 160, 160, 140]  # of blocks of 40
     np.testing.assert_array_equal(np.concatenate([run.codes for run in runs]), CODES)
     read = [run.X[rows].toarray() for run in runs for rows in run.blocks]
     np.testing.assert_array_equal(np.concatenate(read), X)
-    assert [len(run.blocks) for run in blocks_module._dealt(stored, CODES, blocks, 100)] == [1] * len(blocks)
+    assert [len(run.blocks) for run in blocks_module._Run(stored, CODES, tuple(blocks), False).dealt(100)] == [1] * len(
+        blocks
+    )
 
 
 ALL_AT_ONCE, TWO_BLOCKS, SMALL_BLOCKS = (4 * N_GENES * n_cells for n_cells in (N_CELLS, N_CELLS // 2, 40))
@@ -387,3 +390,45 @@ def test_an_error_of_a_worker_is_ours(stored, cluster, tmp_path):
             cell_weights=WEIGHTS,
             workers=Workers(cluster.scheduler_address),
         )
+
+
+@pytest.fixture(scope="module")
+def stored_counts(tmp_path_factory):
+    counts = np.random.default_rng(1).poisson(3.0, X.shape).astype(np.float32)
+    file = tmp_path_factory.mktemp("counts") / "cells.h5ad"
+    anndata.AnnData(sp.csr_matrix(counts)).write_h5ad(file)
+    return counts, StoredMatrix((StoredPart(DiskMatrix(file, "X")),), "counts")
+
+
+@pytest.mark.parametrize("columns", [np.arange(N_GENES), np.array([3, 0])])
+def test_counts_on_disk_have_the_moments_of_counts_in_memory(stored_counts, columns):
+    counts, on_disk = stored_counts
+    values = log1p_cp10k(counts)[:, columns]
+    expected = moments_of(values, CODES, cell_weights=WEIGHTS, molecules=True, counts=counts[:, columns])
+    found = stored_moments(
+        on_disk.take_genes(columns), CODES, cell_weights=WEIGHTS, molecules=True, workers=Workers(n_threads=2)
+    )
+    assert_same(found, expected, rtol=1e-4)
+    assert found.count_moments().absolute
+    np.testing.assert_allclose(found.count_moments().means, expected.count_moments().means)
+    np.testing.assert_allclose(found.count_moments().squares, expected.count_moments().squares)
+
+
+def test_counts_of_dask_arrays_go_beside_the_values():
+    import dask.array as da
+
+    counts = np.random.default_rng(1).poisson(3.0, X.shape).astype(np.float64)
+    lazy, beside = da.from_array(np.log1p(counts), chunks=(33, 5)), da.from_array(counts, chunks=(50, 3))
+    found = moments_of_dask(lazy, CODES, cell_weights=WEIGHTS, molecules=True, counts=beside)
+    expected = moments_of(np.log1p(counts), CODES, cell_weights=WEIGHTS, molecules=True, counts=counts)
+    np.testing.assert_allclose(found.count_moments().squares, expected.count_moments().squares)
+    alone = moments_of_dask(lazy, CODES, cell_weights=WEIGHTS, molecules=True).count_moments()
+    np.testing.assert_allclose(alone.means, expected.count_moments().means)
+    assert not alone.absolute
+
+
+def test_values_on_disk_stand_for_counts(stored):
+    found = stored_moments(stored, CODES, cell_weights=WEIGHTS, molecules=True, workers=Workers(n_threads=1))
+    assert not found.count_moments().absolute
+    with pytest.raises(DataError, match="no counts"):
+        stored.read_with_counts(slice(0, 3))

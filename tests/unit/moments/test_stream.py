@@ -84,3 +84,35 @@ def test_rows_are_cut_by_bytes(monkeypatch: pytest.MonkeyPatch):
     assert [len(range(7)[cut]) for cut in cuts] == [3, 3, 1]
     monkeypatch.setattr(stream, "CHUNK_BYTES", 1)
     assert len(list(stream.row_chunks(np.zeros((7, 5))))) == 7
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sp.csr_array])
+def test_counts_of_parts_add_up_to_those_of_the_whole(kind):
+    rng = np.random.default_rng(0)
+    counts, codes = rng.poisson(2.0, (60, 4)).astype(np.float64), np.arange(60) % 3
+    X, weights = np.log1p(counts / 7), balanced_cell_weights(np.bincount(codes))
+    cuts = (slice(0, 5), slice(5, 31), slice(31, 60))
+    parts = [
+        moments_of(
+            kind(X[cut]), codes[cut], n_classes=3, cell_weights=weights, molecules=True, counts=kind(counts[cut])
+        )
+        for cut in cuts
+    ]
+    found = (parts[2] + parts[0]) + parts[1]
+    molecules = found.count_moments()
+    assert molecules.absolute
+    for code in range(3):
+        np.testing.assert_allclose(molecules.means[code], counts[codes == code].mean(axis=0))
+        np.testing.assert_allclose(molecules.variances(found.counts)[code], counts[codes == code].var(axis=0))
+
+
+def test_values_stand_for_counts_that_are_not_at_hand():
+    X, codes = np.log1p(np.array([[1.0, 0.0], [3.0, 2.0], [0.0, 5.0]])), np.array([0, 0, 1])
+    molecules = moments_of(X, codes, molecules=True).count_moments()
+    np.testing.assert_allclose(molecules.means, [[2.0, 1.0], [0.0, 5.0]], rtol=1e-12)
+    with pytest.raises(DataError, match="need counts"):
+        molecules.require_absolute()
+    with pytest.raises(DataError, match="hold no counts"):
+        moments_of(X, codes).count_moments()
+    with pytest.raises(DataError, match="the other lacks"):
+        moments_of(X, codes) + moments_of(X, codes, molecules=True)

@@ -1,0 +1,83 @@
+"""Recovering counts from values that were scaled cell by cell and logged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from selectormlp.data.cells import Matrix
+
+FloatArray = npt.NDArray[np.float64]
+
+MOST_LEAST_COUNT = 3
+"""The largest that the least count of a cell may be; where few genes were measured, no gene may have a count of 1."""
+
+UNIT_TOLERANCE = 0.02
+"""How far a count may lie from a whole number, relative to it: rounding of float32 logarithms of up to 10⁴ counts."""
+
+LEAST_WHOLE = 0.99
+"""Share of a cell's values that must be whole, and of the cells of which this must hold."""
+
+
+@dataclass(frozen=True, eq=False)
+class CountScale:
+    """What turns log-normalised values back to counts.
+
+    Attributes
+    ----------
+    unit
+        Normalised value (not logged) of one count in each cell, shape (n_cells,).
+    """
+
+    unit: FloatArray
+
+    def counts(self, X: Matrix) -> Matrix:
+        """Turn log-normalised values of these cells, shape (n_cells, n_genes), back to counts, float32."""
+        if isinstance(X, sp.csr_array):
+            values = np.rint(np.expm1(X.data.astype(np.float64)) / np.repeat(self.unit, np.diff(X.indptr)))
+            return sp.csr_array((values.astype(np.float32), X.indices.copy(), X.indptr.copy()), shape=X.shape)
+        return np.rint(np.expm1(X) / self.unit[:, None]).astype(np.float32)
+
+
+def find_count_scale(X: Matrix) -> CountScale | None:
+    """Find the value of one count in each cell of log1p-normalised counts: the least above 0, or a half or third of it.
+
+    Parameters
+    ----------
+    X
+        Natural log1p of counts scaled cell by cell, all genes, shape (n_cells, n_genes).
+
+    Returns
+    -------
+    None where the values are not of that kind: in more than 1 % of the cells they are not whole multiples of it.
+
+    Examples
+    --------
+    >>> counts = np.array([[1, 3, 0], [2, 1, 1]], dtype=np.float32)
+    >>> find_count_scale(np.log1p(counts * 10)).unit.round(3)
+    array([10., 10.])
+    >>> find_count_scale(np.array([[0.3, 1.7], [1.1, 0.9]], dtype=np.float32)) is None
+    True
+    """
+    rows = sp.csr_array(X)
+    rows.eliminate_zeros()
+    values = np.expm1(rows.data.astype(np.float64))
+    if not values.size or values.min() < 0:
+        return None
+    lengths = np.diff(rows.indptr)
+    filled = lengths > 0
+    least = np.ones(rows.shape[0])
+    least[filled] = np.minimum.reduceat(values, rows.indptr[:-1][filled])
+    unit = least.copy()
+    for divisor in range(1, MOST_LEAST_COUNT + 1):  # a cell's least count may be 2 or 3
+        counts = values / np.repeat(unit, lengths)
+        whole = np.abs(counts - np.rint(counts)) <= UNIT_TOLERANCE * np.maximum(counts, 1)
+        share = np.ones(rows.shape[0])
+        share[filled] = np.add.reduceat(whole.astype(np.float64), rows.indptr[:-1][filled]) / lengths[filled]
+        bad = share < LEAST_WHOLE
+        if divisor < MOST_LEAST_COUNT:
+            unit[bad] = least[bad] / (divisor + 1)
+    return CountScale(unit) if bad.mean() <= 1 - LEAST_WHOLE and counts.max() > 1.5 else None

@@ -1,0 +1,127 @@
+"""What tells which files of a folder are one result: manifests, hashes, and the run that a file carries."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+MANIFEST_SUFFIX = ".manifest.json"
+
+RUN_KEY = "selectormlp_run"
+"""Under this name files carry the run that wrote them."""
+
+CARRIERS = (".h5ad", ".npz")
+"""Ends of the names of files that may be large and carry their run: they are not hashed."""
+
+MOST_BYTES = 1 << 24
+"""Size of the largest manifest or list of renames that is read."""
+
+FORMAT = "selectormlp-result 1"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Which files are one result.
+
+    Attributes
+    ----------
+    run
+        Name of the run that wrote them.
+    written
+        When, UTC.
+    hashes
+        SHA-256 of each file, by its path in the folder; "" for one that carries its run.
+    """
+
+    run: str
+    written: str
+    hashes: dict[str, str]
+
+
+def read_manifest(folder: Path, name: str) -> Manifest | None:
+    """Read which files are one result; None if that is not written down."""
+    found = read_small_json(folder / f".{name}{MANIFEST_SUFFIX}") or {}
+    run, written, files = (found.get(key) for key in ("run", "written", "files"))
+    if not isinstance(run, str) or not isinstance(written, str) or not isinstance(files, dict):
+        return None
+    return Manifest(run, written, {str(file): str(known) for file, known in files.items() if is_inside(folder, file)})
+
+
+def read_small_json(file: Path) -> dict[str, Any] | None:
+    """Read a small file of ours; None if it is absent, and {} if it is something else."""
+    try:
+        with file.open("rb") as stream:
+            found = json.loads(stream.read(MOST_BYTES))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) and found.get("format") == FORMAT else {}
+
+
+def hash_of(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def is_inside(folder: Path, path: object) -> bool:
+    """Whether a path leads to a file in a folder, or one below that is no link."""
+    if not isinstance(path, str) or "\0" in path:
+        return False
+    parts = PurePosixPath(path).parts
+    if not parts or path.startswith("/") or ".." in parts:
+        return False
+    return not any((folder / Path(*parts[:n])).is_symlink() for n in range(1, len(parts)))
+
+
+def odd_files(folder: Path, manifest: Manifest | None, files: list[str]) -> list[str]:
+    """Return the files that are not as the manifest has them or, without one, not of one run."""
+    if manifest is None:
+        runs = {file: carried_run(folder / file) for file in files if (folder / file).is_file()}
+        return list(runs) if len(set(runs.values())) > 1 else []
+    wanted = {file: manifest.hashes[file] for file in files or manifest.hashes if file in manifest.hashes}
+    return [
+        file
+        for file, known in wanted.items()
+        if (folder / file).is_file()
+        and (carried_run(folder / file) != manifest.run if not known else hash_of(folder / file) != known)
+    ]
+
+
+def carried_run(path: Path) -> str | None:
+    """Return the run that a file carries; None if it carries none or cannot be read, which its reader will say."""
+    with suppress(Exception):  # h5py and numpy raise many kinds
+        if path.suffix == ".h5ad":
+            import h5py
+
+            with h5py.File(path) as file:
+                value = file["uns"][RUN_KEY][()]
+                return value.decode() if isinstance(value, bytes) else str(value)
+        if path.suffix == ".npz":
+            import numpy as np
+
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as parts:
+                run = json.loads(str(parts["card"])).get(RUN_KEY)
+                return None if run is None else str(run)
+    return None
+
+
+def unlisted_files(folder: Path) -> list[Path]:
+    """Return the files below a folder that no manifest there lists as they are: somebody else's, or changed since.
+
+    Hidden files are not looked at.
+    """
+    listed: set[Path] = set()
+    for file in folder.rglob(f".*{MANIFEST_SUFFIX}"):
+        name = file.name.removeprefix(".").removesuffix(MANIFEST_SUFFIX)
+        manifest = read_manifest(file.parent, name)
+        if manifest is not None:
+            odd = odd_files(file.parent, manifest, [])
+            listed |= {file.parent / path for path in manifest.hashes if path not in odd}
+    files = (path for path in folder.rglob("*") if not path.name.startswith(".") and not path.is_dir())
+    return sorted(path for path in files if path not in listed)

@@ -1,0 +1,97 @@
+"""Mean and variance of the logarithm of counts, by summation over their distribution."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy.special import gammaln, xlogy
+
+from selectormlp.moments.moments import FloatArray
+
+EXACT_UP_TO = 64
+"""Counts up to here are summed one by one; above, the distribution is smooth and every few counts suffice."""
+
+STEPS_PER_ROOT = 4
+"""Above, the step is √count / 4: a quarter of the deviation of the narrowest distribution, that of Poisson."""
+
+TAIL = 12.0
+"""Standard deviations above the mean at which sums end; and ``LEAST_REACH`` counts more."""
+
+LEAST_REACH = 40.0
+
+MOST_COUNT = 1e7
+"""Counts above it are not summed; no assay counts so many molecules of a gene in a cell."""
+
+POISSON_FROM = 1e8
+"""Dispersion parameter from which a negative binomial is taken as Poisson; its logarithms cancel there."""
+
+ENTRIES_AT_ONCE = 2**21
+"""Distributions × counts that are held together, 16 MiB an array."""
+
+
+def log_count_moments(mean: FloatArray, variance: FloatArray, scale: float = 1.0) -> tuple[FloatArray, FloatArray]:
+    """Compute mean and variance of log1p(scale · Y) for counts Y of given mean and variance.
+
+    Y is negative binomial, or Poisson where the variance is not above the mean. (Expanding the logarithm about the
+    mean, the delta method, is off by a factor of two at a mean of 0.01.)
+
+    Parameters
+    ----------
+    mean, variance
+        Of the counts, ≥ 0, of one shape.
+    scale
+        By which counts are multiplied before the logarithm, held fixed: cells are taken to have one total.
+
+    Returns
+    -------
+    Mean and variance, of that shape; exact to 1e-3 of either for means from 0.003 to 10,000.
+
+    Examples
+    --------
+    >>> mean, variance = log_count_moments(np.array([1.0]), np.array([1.0]))
+    >>> mean.round(4), variance.round(4)  # Poisson: Σ e⁻¹ log(1 + y) / y!
+    (array([0.5734]), array([0.2046]))
+    """
+    means, variances = mean.ravel(), np.maximum(variance, mean).ravel()
+    result = np.zeros((2, len(means)))
+    reach = np.minimum(means + TAIL * np.sqrt(variances) + LEAST_REACH, MOST_COUNT)
+    octaves = np.where(means > 0, np.ceil(np.log2(reach)), -1).astype(np.int64)
+    for octave in np.unique(octaves[octaves >= 0]):
+        group = np.flatnonzero(octaves == octave)
+        counts, weights = _counts(float(reach[group].max()))
+        for block in np.array_split(group, math.ceil(len(group) * len(counts) / ENTRIES_AT_ONCE)):
+            result[:, block] = _summed(means[block], variances[block], scale, counts, weights)
+    return result[0].reshape(mean.shape), result[1].reshape(mean.shape)
+
+
+def _counts(largest: float) -> tuple[FloatArray, FloatArray]:
+    """Return counts to sum over, and how many counts each stands for (the trapezoidal rule where steps are taken)."""
+    counts = list(range(EXACT_UP_TO + 1))
+    while counts[-1] < largest:
+        counts.append(counts[-1] + max(1, int(math.sqrt(counts[-1]) / STEPS_PER_ROOT)))
+    nodes = np.array(counts, dtype=np.float64)
+    steps = np.diff(nodes)
+    weights = np.ones(len(nodes))
+    weights[EXACT_UP_TO:-1] = (steps[EXACT_UP_TO - 1 : -1] + steps[EXACT_UP_TO:]) / 2
+    return nodes, weights
+
+
+def _summed(
+    mean: FloatArray, variance: FloatArray, scale: float, counts: FloatArray, weights: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    mean, excess = mean[:, None], (variance - mean)[:, None]
+    size = np.minimum(mean**2 / np.maximum(excess, mean**2 / POISSON_FROM), POISSON_FROM)
+    poisson = size >= POISSON_FROM
+    log_p = xlogy(counts, mean) - gammaln(counts + 1)
+    log_p = np.where(
+        poisson,
+        log_p - mean,
+        log_p + gammaln(counts + size) - gammaln(size) - (counts + size) * np.log(mean + size) + size * np.log(size),
+    )
+    shares = np.exp(log_p) * weights
+    shares /= shares.sum(axis=1, keepdims=True)
+    values = np.log1p(scale * counts)
+    first = shares @ values
+    second = np.einsum("ij,ij->i", shares, (values - first[:, None]) ** 2)
+    return first, second
