@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from selectormlp.data.cells import Cells
+from selectormlp.data.fingerprints import Fingerprints, known_cells
 from selectormlp.data.hashing import hash_cells
 from selectormlp.errors import counted
 from selectormlp.evaluation.result import Protocol
@@ -60,14 +61,16 @@ def judge(panel: Panel, cells: Cells, label_key: str, aliases: pd.Index[str] | N
 
     Notes
     -----
-    Cells are known by name, and all of them by their hash. Where donors are given, a cell counts as seen if any cell
+    Cells are known by what they express, see :func:`selectormlp.data.fingerprints.known_cells`, and all of them by
+    their hash; for panels of older releases by name. Where donors are given, a cell counts as seen if any cell
     of its donor was.
     """
     everything = np.ones(cells.n_cells, dtype=np.bool_)
     if not panel.provenance.cells:
         note = "The panel names no cells that it was learned on: the scores are fair if it was learned on others."
         return Verdict("external", everything, None, note)
-    learned = cells.names.isin(panel.provenance.cells)
+    prints = panel.provenance.fingerprints
+    learned = known_cells(cells, panel.provenance.cells, Fingerprints.from_text(prints) if prints else None)
     if not learned.any() and panel.provenance.data_hash == hash_cells(cells):
         learned = everything  # the same cells under other names
     if not learned.any():

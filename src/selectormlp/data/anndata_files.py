@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from selectormlp.data.anndata_container import check_parts, container_of
+from selectormlp.data.anndata_writing import make_writable
 from selectormlp.data.split_index import found_side, is_split_index
 from selectormlp.errors import DataError, SettingsError
 
@@ -90,6 +91,14 @@ def _read_hdf5(file: Path, named: Path) -> AnnData:
 def write_adata(adata: AnnData, path: Path) -> None:
     """Write an h5ad file; nullable strings too, since a file that we read may hold them.
 
+    Parameters
+    ----------
+    adata
+        An object of its own; what anndata reads and cannot write is changed in it, see
+        :func:`selectormlp.data.anndata_writing.make_writable`.
+    path
+        The file.
+
     Raises
     ------
     OSError
@@ -102,6 +111,7 @@ def write_adata(adata: AnnData, path: Path) -> None:
 
     with warnings.catch_warnings(), anndata.settings.override(allow_write_nullable_strings=True):
         warnings.simplefilter("ignore")
+        make_writable(adata)
         adata.strings_to_categoricals()
         with forgiving_stream(path) as stream, h5py.File(stream, "w") as file:
             anndata.io.write_elem(file, "/", adata)

@@ -50,6 +50,9 @@ class Provenance:
         Column of cell types that it was learned from, or None.
     cells
         Names of the cells that it was learned on, each once; empty where unknown.
+    fingerprints
+        What these cells express, by which they are known again; see :mod:`selectormlp.data.fingerprints`. Empty where
+        unknown, as in panels of older releases.
 
     Raises
     ------
@@ -64,6 +67,7 @@ class Provenance:
     data_hash: str | None = None
     label_key: str | None = None
     cells: tuple[str, ...] = ()
+    fingerprints: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         settle(self)

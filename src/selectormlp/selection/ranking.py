@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
+import scipy.sparse as sp
 
 from selectormlp.data.cells import Cells, IntArray, Matrix
 from selectormlp.data.stored import AnyCells, StoredCells
-from selectormlp.errors import DataError, InputError, SettingsError, quoted
+from selectormlp.errors import DataError, InputError, SettingsError, counted, quoted
 from selectormlp.moments.dask import Workers
 from selectormlp.panel.limits import Limit
 from selectormlp.selectors.base import GeneSelector
@@ -44,6 +46,8 @@ class Ranking:
         Whether the order is the same for every size.
     thresholds
         Expression above which each gene counts as on, shape (n_genes,), for methods that binarise; or None.
+    silent
+        Genes that no cell expresses, shape (n_genes,); they come last. None where that was not looked at.
     """
 
     method: str
@@ -52,6 +56,7 @@ class Ranking:
     settings: dict[str, Any]
     nested: bool
     thresholds: npt.NDArray[np.floating[Any]] | None = None
+    silent: npt.NDArray[np.bool_] | None = None
 
     @property
     def ranks(self) -> IntArray:
@@ -142,7 +147,7 @@ def rank_genes(
     except ValueError as error:  # scikit-learn's and scanpy's own checks
         reason = " ".join(str(error).split())[:300]
         raise DataError(f"the method {found.name!r} cannot use these cells or options: {reason}") from error
-    return _ranking(selector, found)
+    return _silent_last(_ranking(selector, found), unexpressed(cells.X))
 
 
 def rank_stored_genes(
@@ -182,6 +187,45 @@ def rank_stored_genes(
         raise SettingsError(f"the method {method.name!r} does not learn from cells on disk; use {quoted(able)}")
     selector.fit_stored(cells, workers=workers)
     return _ranking(selector, method)
+
+
+def unexpressed(X: Matrix) -> npt.NDArray[np.bool_]:
+    """Tell which genes are 0 in every cell, shape (n_genes,).
+
+    Examples
+    --------
+    >>> unexpressed(np.array([[0, 1], [0, 0]], dtype=np.float32))
+    array([ True, False])
+    """
+    if isinstance(X, sp.csr_array):
+        silent: npt.NDArray[np.bool_] = np.bincount(X.indices[X.data != 0], minlength=X.shape[1]) == 0
+    else:
+        silent = ~np.asarray((X != 0).any(axis=0))
+    return silent
+
+
+def _silent_last(ranking: Ranking, silent: npt.NDArray[np.bool_]) -> Ranking:
+    """Put genes that no cell expresses last, whatever a method gives for ties."""
+    last = silent[ranking.order]
+    order = ranking.order if not last.any() else np.concatenate([ranking.order[~last], ranking.order[last]])
+    return replace(ranking, order=order, silent=silent)
+
+
+def warn_of_silent_genes(ranking: Ranking, genes: pd.Index[str], chosen: Sequence[str]) -> None:
+    """Say which genes of a panel no cell expresses, or, where that is not known, add nothing."""
+    nothing = ranking.scores == 0 if ranking.silent is None else ranking.silent
+    empty = [gene for gene in chosen if gene in set(genes[nothing])]
+    several = len(empty) > 1
+    if empty:
+        logger.warning(
+            "%s of the panel %s (%s): no others are left, or they are must-have genes; ask for fewer genes, or "
+            "look whether the right genes and cells were read",
+            counted(len(empty), "gene", "genes"),
+            ("adds nothing", "add nothing")[several]
+            if ranking.silent is None
+            else ("has", "have")[several] + " no count in any cell",
+            quoted(empty),
+        )
 
 
 def rank_all_genes(cells: Cells, method: str, *, seed: int = 0) -> Ranking:

@@ -12,6 +12,7 @@ from anndata import AnnData  # at run time too, so that typing.get_type_hints wo
 
 from selectormlp.config.model import options_of
 from selectormlp.data.anndata_lazy import Paths, are_paths
+from selectormlp.data.fingerprints import fingerprints_of
 from selectormlp.data.hashing import hash_cells
 from selectormlp.data.panel_io import write_gene_results
 from selectormlp.errors import PanelError, SettingsError, nearest, quoted
@@ -22,6 +23,7 @@ from selectormlp.panel.provenance import Provenance
 from selectormlp.panel.rules import Rules, refuse
 from selectormlp.panel.storage import panel_to_json
 from selectormlp.selection.keywords import ExtendOptions, SelectOptions
+from selectormlp.selection.ranking import warn_of_silent_genes
 from selectormlp.selection.reading import Opened, opened
 from selectormlp.selection.request import Choice, ExtendRequest, SelectRequest, check_choice
 from selectormlp.selection.steps import Ranked, rank
@@ -261,6 +263,7 @@ def add_genes(data: AnnData | Paths, panel: Panel, request: ExtendRequest, *, pr
         markers=ranked.markers,
         provenance=provenance_of(found, ranked, request, extended=list(panel.genes)),
     )
+    warn_of_silent_genes(ranked.ranking, rules.genes, extended.genes[len(panel) :])
     extended = replace(extended, nested=extended.nested and ranked.ranking.nested)
     if not are_paths(data):
         _write_results(data, extended, ranked)
@@ -300,6 +303,8 @@ def provenance_of(found: Opened, ranked: Ranked, request: Choice, **more: Any) -
     )
     thresholds = ranked.ranking.thresholds
     unit = "log1p of counts per 10,000" if ranked.learned.is_normalized else "as in the matrix that was read"
+    learned, whole = ranked.learned, found.cells
+    rows = None if learned is whole else np.sort(whole.names.get_indexer(learned.names))
     return Provenance(
         method=ranked.ranking.method,
         settings={
@@ -314,7 +319,8 @@ def provenance_of(found: Opened, ranked: Ranked, request: Choice, **more: Any) -
         versions=package_versions(),
         data_hash=hash_cells(found.cells),
         label_key=request.label_key,
-        cells=tuple(ranked.learned.names),
+        cells=tuple(learned.names),
+        fingerprints=fingerprints_of(whole, rows).to_text(),
     )
 
 

@@ -21,7 +21,7 @@ from selectormlp.panel.markers import Markers, measure_markers
 from selectormlp.panel.panel import Panel
 from selectormlp.panel.provenance import Provenance
 from selectormlp.panel.rules import Rules
-from selectormlp.selection.ranking import Ranking, rank_genes, rank_stored_genes
+from selectormlp.selection.ranking import Ranking, rank_genes, rank_stored_genes, warn_of_silent_genes
 from selectormlp.selectors.registry import Method, find_method
 
 logger = logging.getLogger(__name__)
@@ -94,6 +94,7 @@ class Ranked:
             Where it comes from.
         """
         choice = choose(self.ranking.order, self.rules, n_genes, self.markers)
+        warn_of_silent_genes(self.ranking, self.rules.genes, self.rules.genes[choice.positions].tolist())
         return Panel.from_choice(
             replace(choice, nested=choice.nested and self.ranking.nested),
             self.rules.genes,
