@@ -265,6 +265,13 @@ COMMIT_SUFFIX = ".commit"
 """Ends the name of the list of files of a result that are on their way into place."""
 
 
+def clear_leftovers(folder: Path) -> None:
+    """Remove what killed processes have left in a folder and those in it, where nobody is writing just now."""
+    for place in (folder, *folder.glob("*/")):
+        with writing_in(place, _clear):
+            pass
+
+
 def real_place(path: Path) -> Path:
     """Return where a file or folder is: links on the way are followed, one in its place is not."""
     return path.parent.resolve() / path.name

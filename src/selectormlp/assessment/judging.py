@@ -15,8 +15,8 @@ from selectormlp.assessment.protocol import Verdict
 from selectormlp.config.model import MAX_SEED, check_whole
 from selectormlp.data.anndata_io import cells_from_adata, drop_unlisted
 from selectormlp.data.cells import Cells, IntArray
-from selectormlp.data.panel_io import gene_column
 from selectormlp.data.source import Source
+from selectormlp.data.symbols import named_by_symbol, other_names
 from selectormlp.errors import DataError, SettingsError, counted, quoted
 from selectormlp.evaluation.curve import (
     Curve,
@@ -112,8 +112,8 @@ def read_for_judging(adata: AnnData, source: Source) -> tuple[Cells, pd.Index[An
         labels=np.searchsorted(present, cells.labels).astype(np.int64),
         classes=tuple(cells.classes[code] for code in present),
     )
-    key = source.gene_name_key
-    return cells, None if key is None else gene_column(adata, key, cells.genes)
+    cells = named_by_symbol(cells, adata, source.gene_name_key)
+    return cells, other_names(adata, cells.genes, source.gene_name_key)
 
 
 def unused_donors(adata: AnnData, source: Source, also_known: Sequence[str | None] = ()) -> str | None:

@@ -18,6 +18,7 @@ from selectormlp.data.expression import choose_expression
 from selectormlp.data.hashing import hash_cells
 from selectormlp.data.normalize import log1p_cp10k, stored_values
 from selectormlp.data.source import Normalization
+from selectormlp.data.symbols import stored_genes
 from selectormlp.errors import DataError, SettingsError, counted, nearest
 from selectormlp.evaluation.intervals import FloatArray
 from selectormlp.evaluation.refit import fit_quietly, make_classifier
@@ -55,7 +56,7 @@ def fit_classifier_task(adata: AnnData, panel: Panel, judging: Judging, min_conf
     everything, aliases = read_for_judging(adata, source)
     check_class_names(everything.classes)
     columns, _ = match_genes(panel, everything.genes, aliases)
-    genes = tuple(map(str, everything.genes[columns]))
+    genes = tuple(map(str, stored_genes(adata, everything.genes[columns], source.gene_name_key)))
     cells = drop_unlisted(cells_from_adata(adata, source.labelled(), classes=everything.classes, genes=genes))
     folds = fold_cells(cells, np.ones(cells.n_cells, dtype=np.bool_), judging)
     scores = _unseen_scores(cells, folds, judging)

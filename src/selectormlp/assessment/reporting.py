@@ -110,9 +110,7 @@ def find_out(adata: AnnData, panel: Panel, task: Reporting) -> Findings:
     evaluation = evaluate_task(adata, panel, judging, extras)
     logger.info("explaining the genes")
     usable = Panel(evaluation.genes)
-    explanation = explain_genes(
-        adata, usable, source.model_copy(update={"gene_name_key": None}), Constraints(ignore_unknown=True)
-    )
+    explanation = explain_genes(adata, usable, source, Constraints(ignore_unknown=True))
     notes: list[str] = []
     if task.n_stability:
         found = _stability(adata, panel, task)

@@ -12,8 +12,9 @@ import numpy as np
 from selectormlp.config.model import MAX_SEED, check_whole
 from selectormlp.data.anndata_io import cells_from_adata, drop_unlisted
 from selectormlp.data.cells import Cells, IntArray
-from selectormlp.data.panel_io import gene_column, unlabelled_cells
+from selectormlp.data.panel_io import unlabelled_cells
 from selectormlp.data.source import Source
+from selectormlp.data.symbols import named_by_symbol, other_names
 from selectormlp.errors import SettingsError, nearest
 from selectormlp.evaluation.stability import Stability, summarise_stability
 from selectormlp.panel.constraints import Constraints
@@ -71,9 +72,8 @@ def stability_task(
     """Choose panels again and again; see :func:`selectormlp.stability`."""
     if (panel is None) == (method is None):
         raise SettingsError("give a panel, or a method and a size (n_genes), not both and not neither")
-    cells = _read(adata, source)
-    key = source.gene_name_key
-    aliases = None if key is None else gene_column(adata, key, cells.genes)
+    cells = named_by_symbol(_read(adata, source), adata, source.gene_name_key)
+    aliases = other_names(adata, cells.genes, source.gene_name_key)
     if panel is not None:
         recipe = require_recipe(panel, source.label_key, aliases)
     else:

@@ -15,6 +15,7 @@ from selectormlp.cli import report as reports
 from selectormlp.cli import settings as settings_commands
 from selectormlp.cli.options import DataFiles, ExcludeLabel, Layer, Normalize, Out, Quiet, SeedFlag
 from selectormlp.cli.settings import PrintConfig, UsageError, given_flags, print_settings, require
+from selectormlp.cli.stopping import watch_signals
 from selectormlp.errors import SelectorMLPError, nearest
 
 if TYPE_CHECKING:
@@ -325,6 +326,7 @@ def _run(settings: RunSettings, out: Path, *, progress: bool, print_config: bool
 
 def main() -> None:
     """Run a command; wrong usage, an error of ours, or of the file system, is printed as one line, with exit code 2."""
+    watch_signals()
     try:
         code = app(standalone_mode=False, prog_name="selectormlp")
     except UsageError as error:

@@ -21,7 +21,7 @@ from selectormlp.data.stored import AnyCells, StoredCells
 from selectormlp.data.stored_batches import Reading
 from selectormlp.errors import DataError, SettingsError, quoted
 from selectormlp.evaluation.metrics import accuracy_of, scorable_cells
-from selectormlp.files import ensure_folders, flush_file
+from selectormlp.files import clear_leftovers, ensure_folders, flush_file
 from selectormlp.locks import only_writer
 from selectormlp.models.model import DISPLAY_NAMES, MODEL_TYPES, Model, model_type_of
 from selectormlp.models.storage import ModelCard, model_card, save_model
@@ -150,6 +150,8 @@ def train_model(
             ensure_folders(run.log_dir, settings.trained_models_dir, *checkpoints)  # before the long work
             for place in (stem, run.log_dir, *checkpoints):
                 locks.enter_context(only_writer(place.parent, place.name))
+            for folder in {run.log_dir.parent, run.checkpoint_dir.parent, stem.parent}:
+                clear_leftovers(folder)
             for folder in checkpoints:
                 note_start(folder, start)
             log.open(run.log_dir / "training_log.txt")

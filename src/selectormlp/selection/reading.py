@@ -15,12 +15,13 @@ from selectormlp.data.cells import Cells, Matrix
 from selectormlp.data.panel_io import gene_column, unlabelled_cells
 from selectormlp.data.source import Source
 from selectormlp.data.stored import StoredCells
+from selectormlp.data.symbols import named_by_symbol, other_names, stored_genes
 from selectormlp.errors import SettingsError, UnknownGenesError
 from selectormlp.moments.dask import Workers, check_scheduler
 from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.rules import Rules
 from selectormlp.progress import pass_bar
-from selectormlp.selection.request import Choice
+from selectormlp.selection.request import Choice, PanelSource
 from selectormlp.selection.steps import How, resolve
 from selectormlp.selectors.registry import find_method
 
@@ -48,14 +49,23 @@ class Opened:
 
     def aliases(self, source: Source) -> pd.Index[str] | None:
         """Return the second name of each gene, where a column of ``var`` is named that holds them."""
-        key = source.gene_name_key
-        return None if key is None else gene_column(self.table, key, self.cells.genes)
+        return other_names(self.table, self.cells.genes, source.gene_name_key)
 
-    def ids(self, key: str | None) -> pd.Series | None:
-        """Return the identifier of each gene, indexed by name, where a column of ``var`` is named that holds them."""
-        if key is None:
-            return None
-        return pd.Series(gene_column(self.table, key, self.cells.genes), index=self.cells.genes)
+    def stored(self, genes: pd.Index[str], source: Source) -> pd.Index[str]:
+        """Return the names that genes have in the data, where symbols are shown instead."""
+        return stored_genes(self.table, genes, source.gene_name_key)
+
+    def ids(self, source: PanelSource) -> pd.Series | None:
+        """Return the identifier of each gene, indexed by name.
+
+        It is that of the column of ``var`` that is named for them, else the name in the data where symbols are shown;
+        None without either.
+        """
+        genes, key = self.cells.genes, source.gene_id_key
+        stored = self.stored(genes, source)
+        if key is not None:
+            return pd.Series(gene_column(self.table, key, stored), index=genes)
+        return None if stored.equals(genes) else pd.Series(stored, index=genes)
 
     def resolve(
         self, source: Source, constraints: Constraints, *, n_genes: int | None = None, workers: Workers | None = None
@@ -85,10 +95,10 @@ def read(adata: AnnData, source: Source, *, layer: str | None = None) -> Opened:
     layer = layer or source.layer
     if source.label_key is None:
         cells = unlabelled_cells(adata, layer=layer, normalize=source.normalize, donor_key=source.donor_key)
-        return Opened(cells, adata)
-    cells = drop_unlisted(cells_from_adata(adata, source.model_copy(update={"layer": layer}).labelled()))
-    warn_of_rare_types(cells)
-    return Opened(cells, adata)
+    else:
+        cells = drop_unlisted(cells_from_adata(adata, source.model_copy(update={"layer": layer}).labelled()))
+        warn_of_rare_types(cells)
+    return Opened(named_by_symbol(cells, adata, source.gene_name_key), adata)
 
 
 @contextmanager
@@ -126,6 +136,7 @@ def opened(data: AnnData | Paths, request: Choice, *, progress: bool) -> Iterato
         else:
             cells = drop_unlisted(stored_cells(stored, request.source.labelled()))
             warn_of_rare_types(cells)
+        cells = named_by_symbol(cells, stored.table, request.gene_name_key)
         workers = Workers(request.dask_scheduler, on_start=on_start, on_block=on_block)
         files = tuple(matrix.path.name for matrix in stored.matrices)
         how = How(method, request.options, request.seed, None, progress, workers)

@@ -226,11 +226,9 @@ def choose_panel(data: AnnData | Paths, request: SelectRequest, *, progress: boo
     with opened(data, request, progress=progress) as (found, how):
         rules = found.resolve(request, request.constraints, n_genes=request.n_genes, workers=how.workers).restricted()
         ranked = rank(found.cells, rules, how, request.n_genes)
-    panel = ranked.panel(
-        request.n_genes, ids=found.ids(request.gene_id_key), provenance=provenance_of(found, ranked, request)
-    )
+    panel = ranked.panel(request.n_genes, ids=found.ids(request), provenance=provenance_of(found, ranked, request))
     if not are_paths(data):
-        _write_results(data, panel, ranked)
+        _write_results(data, panel, ranked, found.stored(ranked.rules.genes, request))
     return panel
 
 
@@ -251,7 +249,7 @@ def add_genes(data: AnnData | Paths, panel: Panel, request: ExtendRequest, *, pr
         rules = rules_with(panel, rules, ignore_unknown=request.ignore_unknown)
         refuse(rules.clashes(rules.n_existing + n_new))
         ranked = rank(found.cells, rules, how, rules.n_existing + n_new)
-    ids = found.ids(request.gene_id_key)
+    ids = found.ids(request)
     extended = extend_panel(
         panel,
         ranked.ranking.order,
@@ -266,7 +264,7 @@ def add_genes(data: AnnData | Paths, panel: Panel, request: ExtendRequest, *, pr
     warn_of_silent_genes(ranked.ranking, rules.genes, extended.genes[len(panel) :])
     extended = replace(extended, nested=extended.nested and ranked.ranking.nested)
     if not are_paths(data):
-        _write_results(data, extended, ranked)
+        _write_results(data, extended, ranked, found.stored(ranked.rules.genes, request))
     return extended
 
 
@@ -324,8 +322,8 @@ def provenance_of(found: Opened, ranked: Ranked, request: Choice, **more: Any) -
     )
 
 
-def _write_results(adata: AnnData, panel: Panel, ranked: Ranked) -> None:
-    """Write the panel into ``var`` and ``uns``; genes are found by the names that the data have for them."""
+def _write_results(adata: AnnData, panel: Panel, ranked: Ranked, stored: pd.Index[str]) -> None:
+    """Write the panel into ``var`` and ``uns``; ``stored`` are the names in the data of the genes of the rules."""
     rules = ranked.rules
     places = np.full(len(rules.genes), np.nan)
     for place, positions in enumerate(rules.names.find(panel.genes).values(), start=1):
@@ -334,9 +332,9 @@ def _write_results(adata: AnnData, panel: Panel, ranked: Ranked) -> None:
     write_gene_results(
         adata,
         {
-            "selectormlp_selected": pd.Series(~np.isnan(places), index=rules.genes),
-            "selectormlp_rank": pd.Series(places, index=rules.genes),
-            "selectormlp_score": pd.Series(scores, index=rules.genes),
+            "selectormlp_selected": pd.Series(~np.isnan(places), index=stored),
+            "selectormlp_rank": pd.Series(places, index=stored),
+            "selectormlp_score": pd.Series(scores, index=stored),
         },
         {"panel": panel_to_json(panel)},
     )

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Protocol, Self
 import numpy as np
 
 from selectormlp.data.cells import UNKNOWN_CLASS, IntArray
+from selectormlp.data.count_scale import find_count_scale
 from selectormlp.data.stored import StoredCells, StoredMatrix
 from selectormlp.errors import SettingsError
 from selectormlp.moments.dask import Workers, stored_moments, stored_variances
@@ -51,6 +52,11 @@ class ClosedFormSelector(GeneSelector):
 
     _within: ClassVar[bool] = False
     _total: ClassVar[bool] = False
+
+    @property
+    def _molecules(self) -> bool:
+        """Whether moments of counts are needed."""
+        return False
 
     @abstractmethod
     def _objective(self, moments: Moments) -> Objective:
@@ -140,7 +146,11 @@ class ClosedFormSelector(GeneSelector):
             )
         n_pairs = math.comb(len(importance), 2) if self._within else 0
         check_memory(len(self.candidates_), self._within + self._total, self.max_memory_gb, n_pairs=n_pairs)
-        moments = cells.moments(self.candidates_, cell_weights, within=self._within, total=self._total)
+        moments = cells.moments(
+            self.candidates_, cell_weights, within=self._within, total=self._total, molecules=self._molecules
+        )
+        if moments.molecules is not None and not moments.molecules.absolute:
+            logger.info("X holds no counts: expm1 of the values stands for them, one total for all cells")
         self._select(moments, variances, must_have)
         return self
 
@@ -188,7 +198,9 @@ class _Passes(Protocol):
 
     def variances(self, cell_weights: FloatArray) -> FloatArray: ...
 
-    def moments(self, columns: IntArray, cell_weights: FloatArray, *, within: bool, total: bool) -> Moments: ...
+    def moments(
+        self, columns: IntArray, cell_weights: FloatArray, *, within: bool, total: bool, molecules: bool
+    ) -> Moments: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,9 +211,20 @@ class _MatrixPasses:
     def variances(self, cell_weights: FloatArray) -> FloatArray:
         return gene_variances(self.X, self.codes, cell_weights)
 
-    def moments(self, columns: IntArray, cell_weights: FloatArray, *, within: bool, total: bool) -> Moments:
+    def moments(
+        self, columns: IntArray, cell_weights: FloatArray, *, within: bool, total: bool, molecules: bool
+    ) -> Moments:
         few = self.X if len(columns) == self.X.shape[1] else self.X[:, columns]
-        return moments_of(few, self.codes, cell_weights=cell_weights, within=within, total=total)
+        scale = find_count_scale(self.X) if molecules else None
+        return moments_of(
+            few,
+            self.codes,
+            cell_weights=cell_weights,
+            within=within,
+            total=total,
+            molecules=molecules,
+            counts=None if scale is None else scale.counts(few),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,8 +236,16 @@ class _StoredPasses:
     def variances(self, cell_weights: FloatArray) -> FloatArray:
         return stored_variances(self.X, self.codes, cell_weights=cell_weights, workers=self.workers)
 
-    def moments(self, columns: IntArray, cell_weights: FloatArray, *, within: bool, total: bool) -> Moments:
+    def moments(
+        self, columns: IntArray, cell_weights: FloatArray, *, within: bool, total: bool, molecules: bool
+    ) -> Moments:
         few = self.X if len(columns) == self.X.shape[1] else self.X.take_genes(columns)
         return stored_moments(
-            few, self.codes, cell_weights=cell_weights, within=within, total=total, workers=self.workers
+            few,
+            self.codes,
+            cell_weights=cell_weights,
+            within=within,
+            total=total,
+            molecules=molecules,
+            workers=self.workers,
         )
