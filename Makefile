@@ -57,7 +57,8 @@ lint: install  ## check style, format and the order of imports
 types: install  ## check types
 	$(BIN)/mypy
 
-audit:  ## look the pinned packages up among known vulnerabilities (needs the network)
+audit: install  ## compare floors and pins with advisories; look the pins up among known vulnerabilities (needs the network)
+	$(BIN)/python -m pytest -q tests/faults/test_floors.py
 	$(PYTHON) -m venv .package/audit
 	.package/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
 	.package/audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip

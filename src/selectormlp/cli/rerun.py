@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from selectormlp.assessment.tables import RANKING_NAME
 from selectormlp.cli.kinds import find_kind
 from selectormlp.config.files import MAX_BYTES, SETTINGS_NAME, changed, read_settings
 from selectormlp.errors import InputError, SettingsError, counted, nearest, quoted
+from selectormlp.gate.files import read_start
 from selectormlp.panel.panel import Panel
 from selectormlp.panel.storage import JSON_NAME, PANEL_NAME, read_panel
 from selectormlp.pipeline.run import RUN_NAME
@@ -26,6 +28,9 @@ Repeatable = SelectRequest | ExtendRequest | RunSettings | TrainSettings
 
 REPEATABLE = ("select", "extend", "run", "train")
 """Commands that can be repeated."""
+
+MOST_TABLE = 1 << 28
+"""Size of the largest table that is compared, 256 MiB; the scores of 60,000 genes take a hundredth of it."""
 
 RESULTS_FOLDER = "feature_selection_results"
 """Folder of a run's rankings."""
@@ -144,14 +149,25 @@ def compare_tables(before: Path, now: Path, names: Iterable[str | Path]) -> Agre
     for name in map(str, names):
         if (before / name).exists() and (now / name).exists():
             compared.append(name)
-            old, new = (pd.read_csv(folder / name).drop(columns="seconds", errors="ignore") for folder in (before, now))
-            if not old.equals(new):
+            old, new = (_table(folder / name) for folder in (before, now))
+            if old is None or new is None or not old.equals(new):
                 differing.append(name)
     if not compared:
         return Agreement(False, (f"nothing is left in {str(before)!r} to compare with",))
     if differing:
         return Agreement(False, (f"these tables differ: {quoted(differing)}",))
     return Agreement(True, (f"the same tables: {quoted(compared)}",))
+
+
+def _table(file: Path) -> pd.DataFrame | None:
+    """Read a table that may have been altered, for comparison; None where it is no table of ours."""
+    try:
+        content = read_start(file, MOST_TABLE + 1)
+        if len(content) > MOST_TABLE:
+            return None
+        return pd.read_csv(io.BytesIO(content)).drop(columns="seconds", errors="ignore")
+    except (ValueError, OSError):  # what pandas raises of text that is no table is a ValueError, too
+        return None
 
 
 def compare_runs(before: Path, now: Path) -> Agreement:
@@ -172,8 +188,9 @@ def compare_trainings(before: Path, now: Path) -> Agreement:
 
 def _read(file: Path) -> Repeatable:
     try:
-        with file.open("rb") as stream:
-            found = from_json(stream.read(MAX_BYTES))
+        found = from_json(read_start(file, MAX_BYTES, SettingsError))
+    except SettingsError:
+        raise
     except (ValueError, OSError) as error:
         raise SettingsError(f"{str(file)!r} is not readable as JSON ({error}); copy it again") from error
     command = found.get("command") if isinstance(found, dict) else None

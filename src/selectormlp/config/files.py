@@ -17,6 +17,8 @@ from selectormlp.config.model import AnySettings, Settings, describe, short
 from selectormlp.config.yaml_text import parse_yaml
 from selectormlp.errors import SettingsError, nearest
 from selectormlp.files import written_whole
+from selectormlp.gate.files import read_start
+from selectormlp.gate.text import check_json, check_toml
 
 SETTINGS_NAME = "settings.json"
 """The file in a folder of results that holds the settings they were made with."""
@@ -43,8 +45,8 @@ def read_settings(kind: type[AnySettings], path: Path | str) -> AnySettings:
     Raises
     ------
     SettingsError
-        If it is absent, too large or no such file, or holds a key twice, an unknown key, or a value of the wrong type
-        or range; the nearest key is offered.
+        If it is absent, too large, no such file or nested too deep, or holds a key twice, an unknown key, or a value of
+        the wrong type or range; the nearest key is offered.
     """
     place = Path(path)
     text = _text_of(place)
@@ -147,8 +149,7 @@ def changed(settings: AnySettings, **flags: Any) -> AnySettings:
 
 def _text_of(place: Path) -> str:
     try:
-        with place.open("rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
+        content = read_start(place, MAX_BYTES + 1, SettingsError)
         if len(content) > MAX_BYTES:
             raise SettingsError(
                 f"the settings file {str(place)!r} has more than {MAX_BYTES:,} bytes; expected settings"
@@ -170,6 +171,7 @@ def _as_json(text: str, suffix: str) -> str:
     if suffix in PARSERS:
         found = _parsed(text, *PARSERS[suffix])
     else:
+        check_json(text)
         try:
             from_json(text)
         except ValueError:
@@ -190,6 +192,11 @@ def _parsed(text: str, name: str, parse: Callable[[str], Any]) -> Any:
         raise ValueError(f"not valid {name} ({error}); expected settings") from error
 
 
+def _parse_toml(text: str) -> Any:
+    check_toml(text)
+    return tomllib.loads(text)
+
+
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
@@ -201,6 +208,6 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 PARSERS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     ".yaml": ("YAML", parse_yaml),
     ".yml": ("YAML", parse_yaml),
-    ".toml": ("TOML", tomllib.loads),
+    ".toml": ("TOML", _parse_toml),
 }
 """Languages of settings files beside JSON, by the end of a file's name."""

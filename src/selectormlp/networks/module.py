@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassConfusionMatrix
 
+from selectormlp.errors import ModelFileError
+from selectormlp.networks.checkpoint_state import CARD_KEY, check_optimizer_states, same_tensors
 from selectormlp.networks.choices import Penalty
 from selectormlp.networks.devices import seed_device
 from selectormlp.networks.losses import gene_penalty
@@ -21,9 +23,6 @@ from selectormlp.networks.start import START_KEY
 
 MONITORED = "val_mean_per_class_accuracy"
 """What chooses the best epoch."""
-
-CARD_KEY = "selectormlp"
-"""Where a checkpoint holds the model's card (genes, classes, settings) as JSON."""
 
 
 @dataclass(frozen=True)
@@ -164,6 +163,22 @@ class ClassifierModule(L.LightningModule):
         """Add the model's card, and when the run began."""
         checkpoint[CARD_KEY] = self.card
         checkpoint[START_KEY] = self.start
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse weights or a state of the optimizer of another network; settings are those asked for now.
+
+        Raises
+        ------
+        ModelFileError
+            If they are.
+        """
+        own = {f"network.{name}": value for name, value in self.network.state_dict().items()}
+        try:
+            same_tensors(checkpoint["state_dict"], own, "state_dict")
+            states = check_optimizer_states(checkpoint.get("optimizer_states"), self.configure_optimizers())
+        except ValueError as error:
+            raise ModelFileError(f"the checkpoint is not of this run ({error}); train without --restart") from error
+        checkpoint["optimizer_states"] = states
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return AdamW, fused into one pass over the parameters where the device has that."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import lightning as L  # noqa: N812
 import numpy as np
@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.callbacks import Callback, EarlyStopping, RichProgressBar
+from lightning.pytorch.callbacks import Callback, RichProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -24,8 +24,8 @@ from selectormlp.data.batches import EVALUATION_BATCH, BatchOrder, Share, batch_
 from selectormlp.data.cells import IntArray, Matrix
 from selectormlp.data.stored import StoredMatrix
 from selectormlp.data.stored_batches import Reading, StoredBatches, spread_rows
-from selectormlp.errors import SettingsError
-from selectormlp.files import written_whole
+from selectormlp.errors import ModelFileError, SelectorMLPError, SettingsError
+from selectormlp.networks.callbacks import BestWeights, Patience, Started
 from selectormlp.networks.checkpoints import WholeCheckpoints, checkpoint_callbacks
 from selectormlp.networks.mlp import NetworkSpec, SelectorNetwork
 from selectormlp.networks.module import MONITORED, ClassifierModule, TrainingSpec
@@ -92,76 +92,6 @@ class TrainedNetwork:
     best_epoch: int | None
 
 
-class BestWeights(Callback):
-    """Keeps the history and the weights of the best epoch; both travel in the checkpoints."""
-
-    def __init__(self, metrics_csv: Path | None, *, log_every: int) -> None:
-        self.metrics_csv = metrics_csv
-        self.log_every = log_every
-        self.rows: list[dict[str, float]] = []
-        self.best_score = -np.inf
-        self.best_epoch = 0
-        self.best_weights: dict[str, Tensor] = {}
-
-    @property
-    def history(self) -> pd.DataFrame:
-        """One row an epoch."""
-        return pd.DataFrame(self.rows)
-
-    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Take note of the epoch that was just scored."""
-        epoch = trainer.current_epoch + 1
-        metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        self.rows.append({"epoch": epoch, **metrics})
-        if metrics[MONITORED] > self.best_score:
-            self.best_score, self.best_epoch = metrics[MONITORED], epoch
-            weights = pl_module.network.state_dict()  # type: ignore[union-attr]
-            self.best_weights = {name: value.detach().cpu().clone() for name, value in weights.items()}
-        if self.metrics_csv is not None and trainer.is_global_zero:
-            with written_whole(self.metrics_csv, at_once=True, flush=False) as (draft,):  # each epoch, hundreds of them
-                self.history.to_csv(draft, index=False)
-        if epoch % self.log_every == 0 or epoch == trainer.max_epochs:
-            logger.info(
-                "epoch %d of %s: mean per-class accuracy %.3f (validation), %.3f (training); loss %.3f, %.3f",
-                epoch,
-                trainer.max_epochs,
-                metrics[MONITORED],
-                metrics["train_mean_per_class_accuracy"],
-                metrics["val_loss"],
-                metrics["train_loss"],
-            )
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint must hold for this to go on."""
-        return {
-            "rows": self.rows,
-            "best_score": self.best_score,
-            "best_epoch": self.best_epoch,
-            "best_weights": self.best_weights,
-        }
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a checkpoint."""
-        for name, value in state_dict.items():
-            setattr(self, name, value)
-
-
-class Patience(EarlyStopping):
-    """Stops after so many epochs without a better validation score.
-
-    On resuming, the patience is the one asked for now, not the checkpoint's, and a run that had come to its end
-    stays there.
-    """
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a checkpoint."""
-        super().load_state_dict({**state_dict, "patience": self.patience})
-
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:  # noqa: ARG002
-        """Stop before the first epoch if patience had run out."""
-        trainer.should_stop = self.wait_count >= self.patience
-
-
 def train_network(
     X: Matrix | StoredMatrix,
     labels: IntArray,
@@ -211,6 +141,8 @@ def train_network(
         two cells for each.
     DataError
         If cells cannot be read.
+    ModelFileError
+        If the checkpoint to continue from is not one of this run.
     OutputError
         If logs or checkpoints cannot be written.
     """
@@ -222,7 +154,8 @@ def train_network(
         module = ClassifierModule(SelectorNetwork(network), training, weights, run.card if run else "")
         module.start = run.start if run else ""
         best = BestWeights(run.log_dir / "metrics.csv" if run else None, log_every=max(1, training.max_epochs // 10))
-        trainer = _build_trainer(training, best, validates=validation is not None, run=run, progress=progress)
+        started = Started()
+        trainer = _build_trainer(training, best, started, validates=validation is not None, run=run, progress=progress)
         share = Share(trainer.global_rank, trainer.world_size)
         reading = reading or Reading()
         scored = [] if validation is None else [validation, _scored_part(X, labels, reading)]
@@ -236,6 +169,13 @@ def train_network(
             )
         except SystemExit:  # what Lightning makes of an interruption from the keyboard
             raise KeyboardInterrupt from None
+        except Exception as error:
+            if isinstance(error, SelectorMLPError) or started.value or run is None or run.resume_from is None:
+                raise
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            raise ModelFileError(
+                f"{str(run.resume_from)!r} is not a checkpoint of this run ({reason}); train without --restart"
+            ) from error
     trained = module.network.cpu().eval()
     if best.best_weights:
         trained.load_state_dict(best.best_weights)
@@ -277,9 +217,9 @@ def _scored_part(
 
 
 def _build_trainer(
-    training: TrainingSpec, best: BestWeights, *, validates: bool, run: Run | None, progress: bool
+    training: TrainingSpec, best: BestWeights, started: Started, *, validates: bool, run: Run | None, progress: bool
 ) -> L.Trainer:
-    callbacks: list[Callback] = []
+    callbacks: list[Callback] = [started]
     if validates:
         callbacks.append(best)
         if training.patience is not None:

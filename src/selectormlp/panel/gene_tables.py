@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from selectormlp.errors import PanelError, counted, quoted
+from selectormlp.gate.text import check_json
 
 logger = logging.getLogger(__name__)
 
@@ -116,6 +117,7 @@ def read_gene_table(text: str, *, suffix: str = ".csv") -> GeneTable:
 def _json_list(text: str) -> list[str]:
     wanted = "expected the panel.json of this package, or a list of gene names in double quotes"
     try:
+        check_json(text)
         genes = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise PanelError(f"not readable as JSON ({' '.join(str(error).split())[:160]}); {wanted}") from error

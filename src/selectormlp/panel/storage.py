@@ -22,6 +22,7 @@ from typing import Literal, TypeVar
 
 from selectormlp.errors import InputError, PanelError, nearest, quoted
 from selectormlp.files import written_whole
+from selectormlp.gate.files import check_regular
 from selectormlp.panel.explain import Explanation
 from selectormlp.panel.gene_tables import FORMULA_STARTS, GeneTable, read_gene_table
 from selectormlp.panel.panel import Panel
@@ -221,6 +222,7 @@ def write_explanation(explanation: Explanation, folder: Path | str) -> Path:
 
 
 def _text_of(place: Path) -> str:
+    check_regular(place, PanelError)
     if not place.is_file():
         if place.is_dir():
             raise PanelError(f"{str(place)!r} is a folder; name a file in it, such as {JSON_NAME!r}")

@@ -9,12 +9,8 @@ from pathlib import Path
 
 from selectormlp.errors import SettingsError, nearest
 from selectormlp.files import is_draft, written_whole
-from selectormlp.models.storage import (
-    CHECKPOINT_SUFFIX,
-    ModelCard,
-    checkpoint_card,
-    checkpoint_start,
-)
+from selectormlp.models.card import ModelCard
+from selectormlp.models.storage import CHECKPOINT_SUFFIX, checkpoint_card, checkpoint_start
 from selectormlp.networks.start import MOST_START, START_NAME, Start, parse_start
 from selectormlp.pipeline.settings import TrainSettings
 

@@ -23,8 +23,9 @@ from selectormlp.errors import DataError, SettingsError, quoted
 from selectormlp.evaluation.metrics import accuracy_of, scorable_cells
 from selectormlp.files import clear_leftovers, ensure_folders, flush_file
 from selectormlp.locks import only_writer
+from selectormlp.models.card import ModelCard, model_card
 from selectormlp.models.model import DISPLAY_NAMES, MODEL_TYPES, Model, model_type_of
-from selectormlp.models.storage import ModelCard, model_card, save_model
+from selectormlp.models.storage import save_model
 from selectormlp.networks.placement import Placement, is_writer
 from selectormlp.networks.start import Start
 from selectormlp.networks.training import Run
