@@ -78,7 +78,7 @@ def shown_names(adata: AnnData, key: str | None = None) -> ShownNames | None:
     usable = (taken != "") & ~taken.duplicated(keep=False) & ~taken.isin(stored)
     own = pd.Series(stored, dtype=object)
     shown: pd.Index[str] = pd.Index(taken.where(usable, own))
-    other: pd.Index[Any] = pd.Index(own.where(usable, taken.where(taken != "", None)))
+    other: pd.Index[Any] = pd.Index(own.where(usable, taken.where(taken != "", None)))  # type: ignore[call-overload]  # None stays None
     return ShownNames(str(column), stored, shown, other)
 
 
