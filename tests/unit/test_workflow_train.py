@@ -303,6 +303,12 @@ def test_a_restarted_run_ends_as_an_unbroken_one(settings, unbroken):
     assert "goes on from" in text
 
 
+def test_a_restart_with_fewer_epochs_than_are_done_is_refused(settings):
+    train_from_files(settings(training={"max_epochs": 4}), "mlp")
+    with pytest.raises(SettingsError, match=r"has done 4 epochs and max_epochs is 2; set training.max_epochs to 4"):
+        train_from_files(settings(training={"max_epochs": 2}, restart=True), "mlp")
+
+
 @pytest.mark.parametrize("step", [2, 9])  # four steps an epoch: before the first checkpoint, and in the third epoch
 def test_a_run_that_died_in_the_middle_of_an_epoch_is_restarted(settings, unbroken, monkeypatch, step):
     original = ClassifierModule.training_step

@@ -18,6 +18,7 @@ from selectormlp.evaluation.refit import make_classifier, refit_predict
 from selectormlp.evaluation.splits import Folds
 from selectormlp.moments.stream import AnyMatrix
 from selectormlp.selectors.base import GeneSelector
+from selectormlp.selectors.options import set_options
 from selectormlp.selectors.registry import find_method
 
 logger = logging.getLogger(__name__)
@@ -57,7 +58,8 @@ class Task:
             "random_state": self.seed,
         }
         known = selector.get_params(deep=False)
-        selector.set_params(**{name: value for name, value in wanted.items() if name in known}, **options)
+        selector.set_params(**{name: value for name, value in wanted.items() if name in known})
+        set_options(selector, options, method=method)
         return selector
 
     def order(self, selector: GeneSelector) -> IntArray:

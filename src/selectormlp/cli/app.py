@@ -6,17 +6,19 @@ import sys
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from selectormlp.cli import evaluation, panels
 from selectormlp.cli import report as reports
 from selectormlp.cli import settings as settings_commands
+from selectormlp.cli.failures import INTERRUPTED, REFUSED, exit_code, refuse
 from selectormlp.cli.options import DataFiles, ExcludeLabel, Layer, Normalize, Out, Quiet, SeedFlag
 from selectormlp.cli.settings import PrintConfig, UsageError, given_flags, print_settings, require
 from selectormlp.cli.stopping import watch_signals
-from selectormlp.errors import SelectorMLPError, nearest
+from selectormlp.cli.streams import tolerant_streams
+from selectormlp.errors import nearest
 
 if TYPE_CHECKING:
     from selectormlp.pipeline.settings import RunSettings
@@ -325,26 +327,32 @@ def _run(settings: RunSettings, out: Path, *, progress: bool, print_config: bool
 
 
 def main() -> None:
-    """Run a command; wrong usage, an error of ours, or of the file system, is printed as one line, with exit code 2."""
+    """Run a command and leave with its exit code.
+
+    0 is success, 1 says that ``rerun`` found another result, 2 that input or settings were refused, 70 an error that
+    nobody thought of, and 130 Ctrl-C. A failure is one line on the standard error.
+    """
+    code = exit_code(_in_streams)
+    sys.exit(code)
+
+
+def _in_streams() -> int:
+    with tolerant_streams():
+        return exit_code(_command)
+
+
+def _command() -> int | None:
     watch_signals()
     try:
-        code = app(standalone_mode=False, prog_name="selectormlp")
+        code: int | None = app(standalone_mode=False, prog_name="selectormlp")
     except UsageError as error:
         if type(error).__name__ == "NoArgsIsHelpError":
             error.show()
-            sys.exit(2)
-        _refuse(_usage(error))
-    except typer.Abort:
-        sys.stderr.write("Aborted.\n")
-        sys.exit(1)
-    except (SelectorMLPError, OSError) as error:
-        _refuse(str(error))
-    sys.exit(code or 0)
-
-
-def _refuse(message: str) -> NoReturn:
-    sys.stderr.write(f"selectormlp: error: {message}\n")
-    sys.exit(2)
+            return REFUSED
+        return refuse(_usage(error))
+    if code == INTERRUPTED:  # what typer makes of Ctrl-C, in silence
+        raise KeyboardInterrupt
+    return code
 
 
 def _usage(error: Any) -> str:

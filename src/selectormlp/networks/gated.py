@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from selectormlp.data.cells import IntArray
 from selectormlp.networks.columns import keep_columns
+from selectormlp.networks.finite import check_finite, diverged
 from selectormlp.networks.relaxed_gates import BinaryGates, KHotMask
 from selectormlp.networks.targets import CellRows, Targets
 
@@ -192,7 +193,10 @@ class GatedTraining:
         self.optimiser.zero_grad()
         whole.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
-        return float(loss.detach())
+        found = float(loss.detach())
+        if not math.isfinite(found):
+            raise diverged(self.task.annealing.learning_rate)
+        return found
 
     def _next_rows(self) -> IntArray:
         while len(self._waiting) < self.batch_size:
@@ -218,6 +222,7 @@ class GatedTraining:
     @torch.no_grad()
     def losses_without(self) -> FloatArray:
         """Measure by how much the loss grows without each gene, all gates being open, shape (n_genes,)."""
+        check_finite(self.network, self.task.annealing.learning_rate)
         rows = np.sort(self.task.rng.permutation(self.cells.n_cells)[:SCORED_CELLS])
         x, first, rest = self.cells.take(rows), self.network.first, self.network.rest
         hidden = first(x)

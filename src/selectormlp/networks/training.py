@@ -31,6 +31,7 @@ from selectormlp.networks.mlp import NetworkSpec, SelectorNetwork
 from selectormlp.networks.module import MONITORED, ClassifierModule, TrainingSpec
 from selectormlp.networks.placement import Placement, check_started
 from selectormlp.networks.threads import threads_worth
+from selectormlp.networks.watch import Finite, cannot_fit
 from selectormlp.quiet import quiet_warnings
 
 logger = logging.getLogger(__name__)
@@ -137,7 +138,8 @@ def train_network(
     Raises
     ------
     SettingsError
-        If there are fewer devices than asked for, another number of processes was started, or a batch has fewer than
+        If the training diverges, a run that is continued has done more epochs than asked for, there are fewer devices
+        than asked for, another number of processes was started, or a batch has fewer than
         two cells for each.
     DataError
         If cells cannot be read.
@@ -167,6 +169,8 @@ def train_network(
                 ckpt_path=str(run.resume_from) if run and run.resume_from else None,
                 weights_only=True,
             )
+        except MisconfigurationException as error:
+            raise cannot_fit(error, training.max_epochs, run.resume_from if run else None) from error
         except SystemExit:  # what Lightning makes of an interruption from the keyboard
             raise KeyboardInterrupt from None
         except Exception as error:
@@ -219,7 +223,7 @@ def _scored_part(
 def _build_trainer(
     training: TrainingSpec, best: BestWeights, started: Started, *, validates: bool, run: Run | None, progress: bool
 ) -> L.Trainer:
-    callbacks: list[Callback] = [started]
+    callbacks: list[Callback] = [Finite(training.lr), started]
     if validates:
         callbacks.append(best)
         if training.patience is not None:

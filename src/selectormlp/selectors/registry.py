@@ -89,20 +89,19 @@ class Method:
         Raises
         ------
         SettingsError
-            If an option is unknown; the nearest names are offered.
+            If an option is unknown, or of another type than the parameter.
         """
+        from selectormlp.selectors.options import set_options  # its example uses this module
+
         selector = self.make()
-        allowed = self.open_parameters()
-        for name in options:
-            if name not in allowed:
-                raise SettingsError(f"the method {self.name!r} has no option {name!r}; {nearest(name, allowed)}")
         known = selector.get_params(deep=False)
         wanted: dict[str, Any] = {"n_features_to_select": n_genes, "must_have": must_have, "random_state": seed}
         if limits:
             wanted["limits"] = limits
         fitting = {} if n_cells is None else self.kind.defaults_for(n_cells)
         set_here = {name: value for name, value in wanted.items() if name in known}
-        selector.set_params(**{**fitting, **set_here, **options})
+        selector.set_params(**{**fitting, **set_here})
+        set_options(selector, options, method=self.name, closed=(*SET_HERE, *self.settings))
         return selector
 
 
