@@ -107,6 +107,10 @@ def train(
     strategy: Annotated[
         str | None, typer.Option(help="auto, or ddp (each process holds the network).", show_default=False)
     ] = None,
+    memory_gb: Annotated[
+        float | None,
+        typer.Option(help="Most GB of a GPU that the cells may take, to stay there. [default: half of it]"),
+    ] = None,
     print_config: PrintConfig = False,
     seed: SeedFlag = None,
     quiet: Quiet = False,
@@ -124,7 +128,13 @@ def train(
         model_type=model_type.value if "model_type" in given_flags(ctx) else None,
         restart=restart or None,
         data={"lazy": lazy},
-        training={"seed": seed, "devices": devices, "num_nodes": num_nodes, "strategy": strategy},
+        training={
+            "seed": seed,
+            "devices": devices,
+            "num_nodes": num_nodes,
+            "strategy": strategy,
+            "memory_gb": memory_gb,
+        },
     )
     if print_config:
         print_settings(settings)

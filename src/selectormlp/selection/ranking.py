@@ -264,6 +264,8 @@ def _ranking(selector: GeneSelector, method: Method) -> Ranking:
             "the matrix or layer and the labels"
         )
     parameters = {**selector.get_params(deep=False), **getattr(selector, "record_", {})}
+    if hasattr(selector, "device_"):
+        parameters["device_used"] = selector.device_
     return Ranking(
         method=method.name,
         order=np.argsort(selector.ranking_),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, get_args
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from selectormlp.data.cells import Cells, IntArray, Matrix, as_matrix
 from selectormlp.data.split import SplitSizes, split_cells
 from selectormlp.data.stored import StoredCells, StoredMatrix
 from selectormlp.data.stored_batches import Reading
+from selectormlp.devices import AnyDevice, Precision
 from selectormlp.errors import DataError, SettingsError, quoted
 from selectormlp.networks.choices import Penalty, SelectorType
 from selectormlp.networks.gates import SELECTOR_TYPES
@@ -65,6 +66,8 @@ class NetworkSelector(NetworkClassifier):
         Accuracy, mean per-class accuracy and loss after each epoch (a data frame; empty without validation).
     best_epoch_
         Epoch (from 1) that the weights are of, or None without validation cells.
+    device_
+        Where it was trained: ``"cpu"``, ``"cuda"`` or ``"mps"``.
     """
 
     may_contend = False
@@ -84,7 +87,9 @@ class NetworkSelector(NetworkClassifier):
     shuffle: bool
     class_weight: Literal["balanced"] | Mapping[Any, float] | None
     patience: int | None
-    device: Literal["auto", "cpu", "cuda", "mps"]
+    device: AnyDevice
+    precision: Precision | None
+    memory_gb: float | None
     random_state: Any
     progress: bool
     penalty: Penalty | None
@@ -210,6 +215,7 @@ class NetworkSelector(NetworkClassifier):
         )
         self.history_ = trained.history
         self.best_epoch_ = trained.best_epoch
+        self.device_ = trained.device
         self.adopt_network(trained.network)
         return self
 
@@ -271,6 +277,8 @@ class NetworkSelector(NetworkClassifier):
             patience=self.patience,
             seed=seed_from(self.random_state),
             device=self.device,
+            precision=self.precision,
+            memory_gb=None if self.memory_gb is None else float(self.memory_gb),
         )
 
     def _check_parameters(self) -> None:
@@ -278,7 +286,8 @@ class NetworkSelector(NetworkClassifier):
         choices: dict[str, tuple[object, tuple[object, ...]]] = {
             "selector_type": (self.selector_type, SELECTOR_TYPES),
             "penalty": (self.penalty, (*PENALTIES, None)),
-            "device": (self.device, ("auto", "cpu", "cuda", "mps")),
+            "device": (self.device, get_args(AnyDevice)),
+            "precision": (self.precision, (*get_args(Precision), None)),
         }
         for name, (value, valid) in choices.items():
             if value not in valid:
@@ -297,6 +306,7 @@ class NetworkSelector(NetworkClassifier):
             "weight_decay": (self.weight_decay >= 0, "0 or more"),
             "max_epochs": (self.max_epochs >= 1, "1 or more"),
             "batch_size": (self.batch_size >= 2, "2 or more"),
+            "memory_gb": (self.memory_gb is None or self.memory_gb > 0, "above 0, or None"),
             "patience": (self.patience is None or self.patience >= 1, "1 or more, or None"),
         }
         for name, (valid_value, expected) in in_range.items():
