@@ -16,8 +16,9 @@ from selectormlp.assessment.judging import MOST_TRAIN, Judging, fold_cells, read
 from selectormlp.data.cells import Cells, Matrix, as_matrix, check_unique
 from selectormlp.data.expression import choose_expression
 from selectormlp.data.hashing import hash_cells
-from selectormlp.data.normalize import TARGET_SUM, Normalization, stored_values
+from selectormlp.data.normalize import TARGET_SUM, stored_values
 from selectormlp.data.panel_io import gene_column
+from selectormlp.data.source import Normalization
 from selectormlp.data.symbols import shown_names, stored_genes
 from selectormlp.errors import DataError, SettingsError, counted, nearest, quoted
 from selectormlp.evaluation.calibration import honest_calibration, robust_temperature

@@ -7,7 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from selectormlp.data.normalize import TARGET_SUM, Normalization
+from selectormlp.data.normalize import TARGET_SUM
+from selectormlp.data.source import Normalization
 from selectormlp.errors import SettingsError
 from selectormlp.models.predictions import UNSURE
 

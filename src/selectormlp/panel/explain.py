@@ -12,7 +12,8 @@ import scipy.sparse as sp
 from selectormlp.data.cells import Cells, gene_positions
 from selectormlp.errors import DataError
 from selectormlp.moments.moments import Moments
-from selectormlp.panel.markers import MARKER_AUC, BoolArray, FloatArray, Markers, measure_markers
+from selectormlp.panel.constraints import MARKER_AUC
+from selectormlp.panel.markers import BoolArray, FloatArray, Markers, measure_markers
 from selectormlp.panel.separation import SeparationSettings, measure_separation
 
 

@@ -52,6 +52,8 @@ class BinarizingSelector(GeneSelector):
         Where it was trained: ``"cpu"`` or ``"cuda"``.
     """
 
+    is_nested = False
+
     threshold: Threshold
     quantile: float
     must_have: Sequence[int] | None
