@@ -69,6 +69,7 @@ METHODS: dict[str, Method] = {
         learns_from_moments=True,
         settings={"criterion": "bhattacharyya"},
     ),
+    "discriminant-binary": Method("selectors.binary", "BinaryDiscriminantSelector"),
     "reconstruction": Method(
         "selectors.reconstruction", "ReconstructionSelector", needs_labels=False, learns_from_moments=True
     ),
