@@ -69,7 +69,8 @@ def select(
     method
         ``auto`` tries several methods on part of the cells, tests their panels on the rest, and lets the best one
         choose; it takes tens of seconds, and the panel's provenance says what was found. ``discriminant`` takes a
-        second and is its first contender. Others: ``discriminant-bhattacharyya``, ``reconstruction``, ``mixture``,
+        second and is its first contender. Others: ``discriminant-bhattacharyya``,
+        ``discriminant-binary``, ``reconstruction``, ``mixture``,
         ``selector_mlp``, ``selector_mlp-budget``, ``mlp``, ``persist``, ``persist-unsupervised``, ``svm``, ``markers``
         (t-test), ``markers-wilcoxon``, ``markers-logreg``, ``variance``, ``forest`` and ``random``.
     layer

@@ -77,7 +77,8 @@ def simulate_counts(
     kept = rng.binomial(whole, np.minimum(efficiency, 1.0) * (1.0 - assay.mixing))
     more = rng.poisson(whole * np.maximum(efficiency - 1.0, 0.0) * (1.0 - assay.mixing))
     spilled = rng.poisson(rng.exponential(assay.mixing, (n_cells, 1)) * efficiency * seen.mean(axis=0))
-    return (kept + more + spilled + rng.poisson(assay.background, seen.shape)).astype(np.float64)
+    drawn: FloatArray = (kept + more + spilled + rng.poisson(assay.background, seen.shape)).astype(np.float64)
+    return drawn
 
 
 def log1p_over_panel(counts: FloatArray, total: float | None = None) -> FloatArray:

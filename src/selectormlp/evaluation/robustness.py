@@ -98,12 +98,12 @@ class Plan:
         Shares of the genes that fail, above 0 and below 1.
     gains
         Standard deviations of the natural logarithm of each gene's gain, above 0.
+    n_draws
+        How often each is drawn.
     mixing
         Shares of each cell's counts that are those of another cell, above 0 and below 1.
     ambient
         Shares of each cell's counts that are of the mean of all cells, above 0 and below 1.
-    n_draws
-        How often each is drawn.
     n_failure_draws
         How often failing probes are drawn; None: as the others.
 
@@ -116,9 +116,9 @@ class Plan:
     thinning: tuple[float, ...] = (0.5, 0.2)
     failures: tuple[float, ...] = (0.05, 0.1)
     gains: tuple[float, ...] = (0.5,)
+    n_draws: int = 2
     mixing: tuple[float, ...] = ()
     ambient: tuple[float, ...] = ()
-    n_draws: int = 2
     n_failure_draws: int | None = None
 
     def __post_init__(self) -> None:
