@@ -1,8 +1,8 @@
 """Measure what choosing for imaging costs where the technology stays the same, size by size.
 
-On each data set and split, panels are chosen by the discriminant with ``assay="sequencing"`` and ``assay="imaging"`` from
-the learning cells of ``panel_accuracy``'s protocol; classifiers refitted on them are tested on its test cells. Printed:
-mean balanced accuracy of both, and the difference with its 95 % interval over families of data sets.
+On each data set and split, panels are chosen by the discriminant with ``assay="sequencing"`` and ``assay="imaging"``
+from the learning cells of ``panel_accuracy``'s protocol; classifiers refitted on them are tested on its test cells.
+Printed: mean balanced accuracy of both, and the difference with its 95 % interval over families of data sets.
 
 Run with ``PYTHONPATH=benchmarks``; data as there.
 """
