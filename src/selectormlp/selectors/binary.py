@@ -48,6 +48,8 @@ class BinaryDiscriminantSelector(OnOffSelector, DiscriminantSelector):
     array([2])
     """
 
+    learns_from_moments = False
+
     def __init__(
         self,
         n_features_to_select: int | float | None = None,
