@@ -15,8 +15,10 @@ from selectormlp.cli import report as reports
 from selectormlp.cli import settings as settings_commands
 from selectormlp.cli.options import DataFiles, ExcludeLabel, Layer, Normalize, Out, Quiet, SeedFlag
 from selectormlp.cli.settings import PrintConfig, UsageError, given_flags, print_settings, require
+from selectormlp.cli.short_memory import check_memory_limits
 from selectormlp.cli.stopping import watch_signals
 from selectormlp.errors import SelectorMLPError, nearest
+from selectormlp.memory import is_shortage, shortage_line
 
 if TYPE_CHECKING:
     from selectormlp.pipeline.settings import RunSettings
@@ -330,6 +332,9 @@ def _run(settings: RunSettings, out: Path, *, progress: bool, print_config: bool
 def main() -> None:
     """Run a command; wrong usage, an error of ours, or of the file system, is printed as one line, with exit code 2."""
     watch_signals()
+    too_small = check_memory_limits()
+    if too_small is not None:
+        _refuse(too_small)
     try:
         code = app(standalone_mode=False, prog_name="selectormlp")
     except UsageError as error:
@@ -340,7 +345,11 @@ def main() -> None:
     except typer.Abort:
         sys.stderr.write("Aborted.\n")
         sys.exit(1)
-    except (SelectorMLPError, OSError) as error:
+    except Exception as error:
+        if is_shortage(error):
+            _refuse(shortage_line())
+        if not isinstance(error, SelectorMLPError | OSError):
+            raise
         _refuse(str(error))
     sys.exit(code or 0)
 

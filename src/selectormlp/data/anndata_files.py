@@ -14,6 +14,7 @@ from selectormlp.data.anndata_container import check_parts, container_of
 from selectormlp.data.anndata_writing import make_writable
 from selectormlp.data.split_index import found_side, is_split_index
 from selectormlp.errors import DataError, SettingsError
+from selectormlp.memory import is_shortage
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -36,11 +37,13 @@ def read_adata(path: Path | str) -> AnnData:
         return read_side(place)
     try:
         return _read_any(place)
-    except DataError:
+    except (DataError, MemoryError):
         raise
     except EOFError as error:
         raise DataError(f"{str(place)!r} is truncated ({error}); copy or download it again") from error
     except Exception as error:  # anndata, h5py and zarr raise many kinds; each means the same to the user
+        if is_shortage(error):
+            raise MemoryError(str(error)) from error
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise DataError(
             f"{str(place)!r} is not a readable AnnData file ({reason}); it may be truncated: copy it again, or "
