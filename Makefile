@@ -13,7 +13,7 @@ SHARED := --numprocesses auto --dist loadfile
 export MPLBACKEND := Agg
 
 .PHONY: help install demo test test-slow coverage fuzz mutation lint types audit package bench bench-speed bench-accuracy bench-other-technology docs \
-  command-reference clean
+  command-reference keywords clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -57,7 +57,8 @@ lint: install  ## check style, format and the order of imports
 types: install  ## check types
 	$(BIN)/mypy
 
-audit:  ## look the pinned packages up among known vulnerabilities (needs the network)
+audit: install  ## compare floors and pins with advisories; look the pins up among known vulnerabilities (needs the network)
+	$(BIN)/python -m pytest -q tests/faults/test_floors.py
 	$(PYTHON) -m venv .package/audit
 	.package/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
 	.package/audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip
@@ -96,6 +97,9 @@ $(DOCS_STAMP): $(STAMP)
 
 command-reference: install  ## write docs/commands.md anew, after a change to the commands
 	$(BIN)/python docs/command_reference.py
+
+keywords: install  ## write the typed keywords anew, after a change to a request model
+	$(BIN)/python docs/keyword_types.py
 
 clean:  ## remove what the targets above have made
 	rm -rf $(VENV) demo_results dist .package fuzz_findings mutants docs/_build docs/api/generated .mypy_cache .pytest_cache \

@@ -83,7 +83,7 @@ def cli(monkeypatch, capsys, tmp_path, package_log):
     """Run a command in this process, in the test's folder."""
     monkeypatch.chdir(tmp_path)
 
-    def run(*arguments):
+    def run(*arguments, unforeseen=False):
         from selectormlp.cli.app import main
 
         monkeypatch.setattr(sys, "argv", ["selectormlp", *map(str, arguments)])
@@ -94,6 +94,7 @@ def cli(monkeypatch, capsys, tmp_path, package_log):
         except SystemExit as stop:
             code = stop.code or 0
         caught = capsys.readouterr()
+        assert unforeseen or code != 70, caught.err  # the last net is no place to end in
         return Outcome(code, caught.out, caught.err)
 
     return run

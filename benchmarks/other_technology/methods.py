@@ -24,6 +24,7 @@ PEERS: Mapping[str, Callable[[int], GeneSelector]] = {
 
 OURS: Mapping[str, Callable[[int], GeneSelector]] = {
     "discriminant": lambda k: DiscriminantSelector(k),
+    "imaging": lambda k: DiscriminantSelector(k, assay="imaging"),
     "reconstruction": lambda k: ReconstructionSelector(k),
 }
 

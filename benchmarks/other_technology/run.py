@@ -7,18 +7,25 @@ from __future__ import annotations
 
 import argparse
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from other_technology.methods import METHODS, order
-from other_technology.pairs import Pair, real_pairs, simulated_pairs
+from other_technology.pairs import Pair, crossed_pairs, real_pairs, simulated_pairs
 from other_technology.report import report
 from other_technology.scoring import draw_cells, score
 
 SIZES = (8, 10, 15, 20, 25, 40, 60)
 """Numbers of genes, as far as half of the shared genes goes."""
+
+SOURCES: Mapping[str, Callable[[int], Iterator[Pair]]] = {
+    "real": lambda _: real_pairs(),
+    "crossed": lambda _: crossed_pairs(),
+    "simulated": lambda seed: simulated_pairs(seed=seed),
+}
+"""Pairs by group, given the seed of simulated assays."""
 
 COLUMNS = ["family", "pair", "draw", "method", "size", "measure", "classifier", "balanced_accuracy"]
 
@@ -46,13 +53,13 @@ def rows_of(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse, run what is not done yet, append, report."""
     settings = _parser().parse_args(arguments)
-    classifiers = ["logistic", "knn"] if settings.quick else ["logistic", "knn", "forest"]
+    classifiers = ["logistic", "knn"] if settings.quick else settings.classifiers
     draws = 2 if settings.quick else settings.draws
     settings.out.parent.mkdir(parents=True, exist_ok=True)
     old = pd.read_csv(settings.out) if settings.out.exists() else pd.DataFrame(columns=COLUMNS)
     done = set(old[["pair", "draw", "method"]].itertuples(index=False, name=None))
     warnings.filterwarnings("ignore")
-    for pair in simulated_pairs(seed=settings.seed) if settings.simulated else real_pairs():
+    for pair in SOURCES[settings.pairs](settings.seed):
         for seed in range(draws):
             rows = rows_of(pair, seed, settings.methods, classifiers, settings.sizes, done)
             rows.to_csv(settings.out, mode="a", header=not settings.out.exists(), index=False)
@@ -66,7 +73,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
     parser.add_argument("--sizes", nargs="+", type=int, default=list(SIZES))
     parser.add_argument("--draws", type=int, default=5, help="bootstraps of the reference")
-    parser.add_argument("--simulated", action="store_true", help="simulated pairs, of SELECTORMLP_DATA")
+    parser.add_argument("--pairs", choices=list(SOURCES), default="real", help="crossed: cortex to hypothalamus")
+    parser.add_argument("--classifiers", nargs="+", default=["logistic", "knn", "forest"])
     parser.add_argument("--seed", type=int, default=0, help="of simulated assays")
     parser.add_argument("--quick", action="store_true", help="two draws, no forest")
     return parser

@@ -16,6 +16,7 @@ alone and exits with code 2.
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
 
 MOST_MESSAGE = 3000
@@ -34,7 +35,7 @@ class SelectorMLPError(Exception):
     """
 
     def __str__(self) -> str:
-        text = " ".join(super().__str__().splitlines())
+        text = printable(" ".join(super().__str__().splitlines()))
         if len(text) <= MOST_MESSAGE:
             return text
         end = MOST_MESSAGE // 4  # what to do stands there
@@ -82,6 +83,27 @@ class PanelError(InputError):
 
 class OutputError(InputError):
     """Results cannot be written where they were asked for."""
+
+
+def printable(text: str) -> str:
+    r"""Write control codes as escapes, so that a name from a file cannot steer a terminal.
+
+    Line ends and tabs stay. Characters that turn the direction of writing count as control codes.
+
+    Examples
+    --------
+    >>> printable("T cell \x1b[2J")
+    'T cell \\x1b[2J'
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        repr(character)[1:-1] if unicodedata.category(character) in _CONTROLS and character not in "\n\t" else character
+        for character in text
+    )
+
+
+_CONTROLS = ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
 MOST_CHARACTERS = 200

@@ -9,6 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from selectormlp.gate.archives import check_zip
+from selectormlp.gate.files import read_start
+from selectormlp.gate.hdf5 import check_hdf5
+from selectormlp.gate.text import check_json
+
 MANIFEST_SUFFIX = ".manifest.json"
 
 RUN_KEY = "selectormlp_run"
@@ -54,8 +59,9 @@ def read_manifest(folder: Path, name: str) -> Manifest | None:
 def read_small_json(file: Path) -> dict[str, Any] | None:
     """Read a small file of ours; None if it is absent, and {} if it is something else."""
     try:
-        with file.open("rb") as stream:
-            found = json.loads(stream.read(MOST_BYTES))
+        text = read_start(file, MOST_BYTES).decode()
+        check_json(text)
+        found = json.loads(text)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError):
@@ -99,12 +105,14 @@ def carried_run(path: Path) -> str | None:
         if path.suffix == ".h5ad":
             import h5py
 
+            check_hdf5(path)
             with h5py.File(path) as file:
                 value = file["uns"][RUN_KEY][()]
                 return value.decode() if isinstance(value, bytes) else str(value)
         if path.suffix == ".npz":
             import numpy as np
 
+            check_zip(path)
             with path.open("rb") as stream, np.load(stream, allow_pickle=False) as parts:
                 run = json.loads(str(parts["card"])).get(RUN_KEY)
                 return None if run is None else str(run)

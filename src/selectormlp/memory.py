@@ -71,13 +71,12 @@ def is_shortage(error: BaseException | None) -> bool:
     return False
 
 
-def shortage_line() -> str:
-    """Say that memory ran out, what the limit is, and what to do."""
+def shortage_line(error: BaseException | None = None) -> str:
+    """Say that memory ran out, what to do, and what the limit is."""
     known = limits()
-    limit = f"; {known[0].name} allows {known[0].allowed / GB:.1f} GB" if known else ""
-    return (
-        f"memory ran out{limit}: use --lazy or --cells-per-type where the command has them, fewer genes, or more memory"
-    )
+    detail = f" ({error})" if error is not None and str(error) else ""
+    limit = f" ({known[0].name} allows {known[0].allowed / GB:.1f} GB)" if known else ""
+    return f"out of memory{detail}; use fewer cells or genes, --lazy where it exists, or a larger machine{limit}"
 
 
 def _machine(root: Path) -> Limit | None:

@@ -162,7 +162,7 @@ def test_real_pickles_are_refused_unread(tmp_path, name):
 @pytest.mark.parametrize("name", ["a.safetensors", "a.skops", "a.ckpt"])
 def test_pickles_under_our_names_run_no_code(tmp_path, name):
     (tmp_path / name).write_bytes(pickle.dumps(Trap(tmp_path / "sprung")))
-    with pytest.raises(ModelFileError, match=r"is not a (readable|checkpoint)"):
+    with pytest.raises(ModelFileError, match=r"is not a readable|is no whole zip file"):
         load_model(tmp_path / name)
     assert not (tmp_path / "sprung").exists()
 
@@ -194,7 +194,7 @@ def test_a_model_of_another_kind_is_refused(models, tmp_path):
 def test_truncated_models_are_refused_in_one_line(models, tmp_path, model_type, share):
     place = save_model(models[model_type], tmp_path / "model")
     place.write_bytes(place.read_bytes()[: int(place.stat().st_size * share)])
-    with pytest.raises(ModelFileError, match=r"is not a readable \.(skops|safetensors) model") as caught:
+    with pytest.raises(ModelFileError, match=r"is not a readable \.safetensors model|is no whole zip file") as caught:
         load_model(place)
     assert "\n" not in str(caught.value)
 
@@ -230,7 +230,7 @@ def put(*path, value):
     [
         (lambda card: "{", r"unusable model card \(card: Invalid JSON"),
         (lambda card: "[]", r"unusable model card \(card: Input should be an object"),
-        (put("format_version", value=2), "unusable model card .format_version: Input should be 1"),
+        (put("format_version", value=3), "unusable model card .format_version: Input should be 1 or 2"),
         (put("surprise", value=2), "unusable model card .surprise: Extra inputs are not permitted"),
         (lambda card: card.pop("genes") and None, "unusable model card .genes: Field required"),
         (put("genes", value="AB"), "unusable model card .genes: Input should be a valid"),
@@ -387,9 +387,9 @@ def test_a_checkpoint_is_a_model_too(trained, cells):
         (lambda stored: stored.pop(CARD_KEY), "holds no model card"),
         (lambda stored: stored.update({CARD_KEY: 3}), "holds no model card"),
         (lambda stored: stored.update({CARD_KEY: "3"}), "unusable model card"),
-        (lambda stored: stored.pop("state_dict"), r"is not a readable \.ckpt model"),
-        (lambda stored: stored.update(state_dict=[1]), r"is not a readable \.ckpt model"),
-        (lambda stored: stored["state_dict"].update({"network.first.bias": "text"}), r"is not a readable \.ckpt model"),
+        (lambda stored: stored.pop("state_dict"), "is not a checkpoint of this program .it lacks 'state_dict'"),
+        (lambda stored: stored.update(state_dict=[1]), "is not a checkpoint of this program .state_dict holds no"),
+        (lambda stored: stored["state_dict"].update({"network.first.bias": "text"}), "bias is no plain tensor"),
         (lambda stored: stored["state_dict"].pop("network.first.bias"), "[Mm]issing key"),
     ],
 )

@@ -12,6 +12,7 @@ import scipy.sparse as sp
 import torch
 import torch.nn.functional as F  # noqa: N812
 
+from selectormlp.errors import SettingsError
 from selectormlp.networks.losses import gene_penalty
 from selectormlp.networks.mlp import NetworkSpec, predict_logits
 from selectormlp.networks.module import CARD_KEY, MONITORED, EpochScore, TrainingSpec
@@ -307,3 +308,11 @@ def test_an_interruption_is_one_to_the_caller(monkeypatch):
     monkeypatch.setattr(BestWeights, "on_validation_end", interrupted)
     with pytest.raises(KeyboardInterrupt):  # Lightning makes an exit of it
         train()
+
+
+@pytest.mark.parametrize("validation", [True, False])
+def test_a_network_that_diverges_is_refused_and_leaves_no_checkpoint(tmp_path, validation):
+    far_too_fast = replace(TRAINING, lr=1e30)
+    with pytest.raises(SettingsError, match=r"the training diverged: .* \(lr=1e\+30\); lower the learning rate"):
+        train(training=far_too_fast, validation=validation, run=run_in(tmp_path))
+    assert not list(tmp_path.rglob("*.ckpt"))

@@ -175,6 +175,7 @@ def test_every_setting_reaches_the_selector(settings):
             "alpha": 0.3,
             "class_weight": "balanced",
             "patience": 4,
+            "memory_gb": 2.5,
             "seed": 11,
         },
         svm={"loss": "hinge", "penalty": "L2", "dual": True, "C": 0.5, "class_weight": "balanced", "max_iter": 77},
@@ -193,6 +194,8 @@ def test_every_setting_reaches_the_selector(settings):
         "class_weight": "balanced",
         "patience": 4,
         "device": "cpu",
+        "precision": None,
+        "memory_gb": 2.5,
         "random_state": 11,
         "progress": False,
         "n_features_to_select": None,
@@ -301,6 +304,12 @@ def test_a_restarted_run_ends_as_an_unbroken_one(settings, unbroken):
     text = (first.log_folder / "training_log.txt").read_text(encoding="utf-8")
     assert text.count("trained in") == 2
     assert "goes on from" in text
+
+
+def test_a_restart_with_fewer_epochs_than_are_done_is_refused(settings):
+    train_from_files(settings(training={"max_epochs": 4}), "mlp")
+    with pytest.raises(SettingsError, match=r"has done 4 epochs and max_epochs is 2; set training.max_epochs to 4"):
+        train_from_files(settings(training={"max_epochs": 2}, restart=True), "mlp")
 
 
 @pytest.mark.parametrize("step", [2, 9])  # four steps an epoch: before the first checkpoint, and in the third epoch

@@ -18,6 +18,7 @@ from selectormlp.evaluation.refit import make_classifier, refit_predict
 from selectormlp.evaluation.splits import Folds
 from selectormlp.moments.stream import AnyMatrix
 from selectormlp.selectors.base import GeneSelector
+from selectormlp.selectors.options import set_options
 from selectormlp.selectors.registry import find_method
 
 logger = logging.getLogger(__name__)
@@ -57,7 +58,8 @@ class Task:
             "random_state": self.seed,
         }
         known = selector.get_params(deep=False)
-        selector.set_params(**{name: value for name, value in wanted.items() if name in known}, **options)
+        selector.set_params(**{name: value for name, value in wanted.items() if name in known})
+        set_options(selector, options, method=method)
         return selector
 
     def order(self, selector: GeneSelector) -> IntArray:
@@ -213,7 +215,7 @@ class Trials:
 
     def _shares_right(self, method: str, options: Mapping[str, Any], train: IntArray, test: IntArray) -> FloatArray:
         """Choose a panel from some cells; return the share of classifiers that are right about each of the others."""
-        most = max(self.task.n_genes, min(RANKED, self.X.shape[1] // 2)) if find_method(method).is_nested else None
+        most = max(self.task.n_genes, min(RANKED, self.X.shape[1] // 2)) if find_method(method).kind.is_nested else None
         selector = self._fit(self.task.selector(method, options, n_genes=most), self.X[train], self.labels[train])
         columns = np.sort(self.task.order(selector)[: self.task.n_genes])
         panel = self.X[:, columns]

@@ -6,19 +6,20 @@ import sys
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from selectormlp.cli import evaluation, panels
 from selectormlp.cli import report as reports
 from selectormlp.cli import settings as settings_commands
+from selectormlp.cli.failures import INTERRUPTED, REFUSED, exit_code, refuse
 from selectormlp.cli.options import DataFiles, ExcludeLabel, Layer, Normalize, Out, Quiet, SeedFlag
 from selectormlp.cli.settings import PrintConfig, UsageError, given_flags, print_settings, require
 from selectormlp.cli.short_memory import check_memory_limits
 from selectormlp.cli.stopping import watch_signals
-from selectormlp.errors import SelectorMLPError, nearest
-from selectormlp.memory import is_shortage, shortage_line
+from selectormlp.cli.streams import tolerant_streams
+from selectormlp.errors import nearest
 
 if TYPE_CHECKING:
     from selectormlp.pipeline.settings import RunSettings
@@ -107,16 +108,20 @@ def train(
     strategy: Annotated[
         str | None, typer.Option(help="auto, or ddp (each process holds the network).", show_default=False)
     ] = None,
+    memory_gb: Annotated[
+        float | None,
+        typer.Option(help="Most GB of a GPU that the cells may take, to stay there. [default: half of it]"),
+    ] = None,
     print_config: PrintConfig = False,
     seed: SeedFlag = None,
     quiet: Quiet = False,
 ) -> None:
     """Train a model on the training file; the best epoch on the validation file is kept."""
-    from selectormlp.cli.terminal import print_files, set_up_log
+    from selectormlp.cli import running
+    from selectormlp.cli.terminal import set_up_log
     from selectormlp.config.files import changed, read_settings
     from selectormlp.networks.placement import is_writer
     from selectormlp.pipeline.settings import TrainSettings
-    from selectormlp.pipeline.train import train_from_files
 
     progress = set_up_log(quiet=quiet, errors_only=not is_writer())
     settings = changed(
@@ -124,15 +129,18 @@ def train(
         model_type=model_type.value if "model_type" in given_flags(ctx) else None,
         restart=restart or None,
         data={"lazy": lazy},
-        training={"seed": seed, "devices": devices, "num_nodes": num_nodes, "strategy": strategy},
+        training={
+            "seed": seed,
+            "devices": devices,
+            "num_nodes": num_nodes,
+            "strategy": strategy,
+            "memory_gb": memory_gb,
+        },
     )
     if print_config:
         print_settings(settings)
         return
-    report = train_from_files(settings, settings.model_type, progress=progress)
-    if not is_writer():
-        return
-    print_files([report.model_file, *sorted(report.log_folder.iterdir())])
+    running.train(settings, progress=progress)
 
 
 @app.command(
@@ -290,11 +298,11 @@ def inspect(
 
 
 app.command(
-    epilog="Example: `selectormlp select cells.h5ad --label-key cell_type --size 100 --must-have CD3E --forbid 'MT-*' "
-    "--out panel`"
+    epilog="Example: `selectormlp select cells.h5ad --label-key cell_type --n-genes 100 --must-have CD3E "
+    "--forbid 'MT-*' --out panel`"
 )(panels.select)
 app.command(
-    epilog="Example: `selectormlp extend cells.h5ad --panel panel/panel.json --add 20 --label-key cell_type "
+    epilog="Example: `selectormlp extend cells.h5ad --panel panel/panel.json --n-new 20 --label-key cell_type "
     "--out larger`"
 )(panels.extend)
 app.command(
@@ -330,33 +338,35 @@ def _run(settings: RunSettings, out: Path, *, progress: bool, print_config: bool
 
 
 def main() -> None:
-    """Run a command; wrong usage, an error of ours, or of the file system, is printed as one line, with exit code 2."""
+    """Run a command and leave with its exit code.
+
+    0 is success, 1 says that ``rerun`` found another result, 2 that input or settings were refused, 70 an error that
+    nobody thought of, and 130 Ctrl-C. A failure is one line on the standard error.
+    """
+    code = exit_code(_in_streams)
+    sys.exit(code)
+
+
+def _in_streams() -> int:
+    with tolerant_streams():
+        return exit_code(_command)
+
+
+def _command() -> int | None:
     watch_signals()
     too_small = check_memory_limits()
     if too_small is not None:
-        _refuse(too_small)
+        return refuse(too_small)
     try:
-        code = app(standalone_mode=False, prog_name="selectormlp")
+        code: int | None = app(standalone_mode=False, prog_name="selectormlp")
     except UsageError as error:
         if type(error).__name__ == "NoArgsIsHelpError":
             error.show()
-            sys.exit(2)
-        _refuse(_usage(error))
-    except typer.Abort:
-        sys.stderr.write("Aborted.\n")
-        sys.exit(1)
-    except Exception as error:
-        if is_shortage(error):
-            _refuse(shortage_line())
-        if not isinstance(error, SelectorMLPError | OSError):
-            raise
-        _refuse(str(error))
-    sys.exit(code or 0)
-
-
-def _refuse(message: str) -> NoReturn:
-    sys.stderr.write(f"selectormlp: error: {message}\n")
-    sys.exit(2)
+            return REFUSED
+        return refuse(_usage(error))
+    if code == INTERRUPTED:  # what typer makes of Ctrl-C, in silence
+        raise KeyboardInterrupt
+    return code
 
 
 def _usage(error: Any) -> str:

@@ -129,10 +129,10 @@ def compare(
 ) -> None:
     """Measure panels, and methods, side by side on the same cells; tables go to the folder."""
     from selectormlp.api_evaluation import compare as compare_panels
-    from selectormlp.assessment.comparison import named_panels
     from selectormlp.assessment.tables import comparison_tables, write_tables
     from selectormlp.cli.terminal import print_files
     from selectormlp.files import check_folders
+    from selectormlp.panel.given import named_panels
     from selectormlp.results import whole_result
 
     check_folders(out)
@@ -198,98 +198,95 @@ def _read(flags: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     given = {name: flags[name] for name in SAME_NAME}
     given["exclude_labels"] = flags["exclude_label"] or ()
     given["seed"] = flags["seed"] or 0
-    return read_some(flags), given
+    return read_some(sampled(flags)), given
+
+
+def sampled(flags: dict[str, Any]) -> Any:
+    """Return what is read of which files, as flags say."""
+    from selectormlp.data.sampled import SampledSource
+
+    named = {name: flags[name] for name in (*SAME_NAME, "cells_per_type")}
+    return SampledSource(data=tuple(flags["data"]), exclude_labels=flags["exclude_label"] or (), **named)
 
 
 def print_evaluation(found: Evaluation) -> None:
     """Print the curve with its floor and ceiling, where it levels off, and what else was measured, in short."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
+    from selectormlp.cli.plain import PlainTable, print_line
 
-    console = Console()
     splits = found.splits
     over = _over_splits(splits)
     n_cells = counted(splits.n_test, "test cell", "test cells")
     n_splits = counted(splits.n_splits, "split", "splits")
     title = f"{found.classifier} on {n_cells} ({n_splits}, {splits.scheme}); {_heading(splits)}"
-    lines = Table(title=title, title_justify="left")
-    lines.add_column("genes")
-    for column in ("number", "accuracy", "balanced accuracy"):
-        lines.add_column(column, justify="right")
+    lines = PlainTable(title)
+    numbers = ("number", "accuracy", "balanced accuracy")
+    lines.add_columns("genes", *numbers, numbers=numbers)
     for curve in (found.curve, found.random, found.ceiling):
         places = range(len(curve.sizes)) if curve is not found.random else [len(curve.sizes) - 1]
         for place in places:
             scores = (_interval(one, place, over) for one in (curve.accuracy, curve.balanced_accuracy))
             lines.add_row(curve.name, f"{curve.sizes[place]:,}", *scores)
-    console.print(lines)
+    lines.print()
     level = found.level_off
     reached = f"no size measured is within {level.distance:g} of all genes ({level.metric})"
     if level.size is not None:
         reached = f"levels off at {level.size} genes (within {level.distance:g} of all genes in {level.metric}"
         larger = "larger than measured"
         reached += f"; interval {level.low or larger} to {level.high or larger})"
-    console.print(escape(f"The curve: {reached}."), soft_wrap=True)
+    print_line(f"The curve: {reached}.")
     for note in found.notes:
-        console.print(escape(note), soft_wrap=True)
+        print_line(note)
     if found.unusable:
         n_unusable = counted(len(found.unusable), "gene", "genes")
         names = "; ".join(
             f"{gene.name}" + (f" (near: {', '.join(gene.suggestions)})" if gene.suggestions else "")
             for gene in found.unusable
         )
-        console.print(escape(f"{n_unusable} of the panel could not be used: {names}"), soft_wrap=True)
-    _print_extras(found, console)
+        print_line(f"{n_unusable} of the panel could not be used: {names}")
+    _print_extras(found)
 
 
-def _print_extras(found: Evaluation, console: Any) -> None:
+def _print_extras(found: Evaluation) -> None:
+    from selectormlp.cli.plain import PlainTable, print_line
+
     if found.unsupervised is not None:
         score = found.unsupervised.panel
-        console.print(
+        print_line(
             f"Without labels: explained variance {score.explained_variance:.3f}, neighbours kept "
             f"{score.knn_overlap:.3f}, clusters NMI {score.nmi:.3f}, ARI {score.ari:.3f}",
-            soft_wrap=True,
         )
     if found.hierarchy is not None:
         of = found.hierarchy
-        console.print(
+        print_line(
             f"{of.coarse_key}: accuracy {of.coarse_accuracy[-1]:.3f}; of all cells, {of.inside[-1]:.3f} are wrong "
             f"inside their class, {of.across[-1]:.3f} across",
-            soft_wrap=True,
-            markup=False,
         )
     if found.robustness is not None:
-        from rich.table import Table
-
-        lines = Table(title="Balanced accuracy of the panel, disturbed", title_justify="left")
-        for column in ("cells", "level", "learned from clean cells", "learned from such cells"):
-            lines.add_column(column, justify="left" if column == "cells" else "right")
+        lines = PlainTable("Balanced accuracy of the panel, disturbed")
+        numbers = ("level", "learned from clean cells", "learned from such cells")
+        lines.add_columns("cells", *numbers, numbers=numbers)
         for one in found.robustness.disturbances:
             scores = (one.balanced_accuracy.mean(), one.refitted_balanced_accuracy.mean())
             level = "" if one.level != one.level else f"{one.level:g}"
             lines.add_row(one.kind, level, *("" if score != score else f"{score:.3f}" for score in scores))
-        console.print(lines)
+        lines.print()
     if found.stability is not None:
         for overlap in found.stability.overlaps:
-            console.print(
+            print_line(
                 f"Chosen again, {overlap.source}: {overlap.n_panels} panels, Jaccard {overlap.jaccard:.3f}, Kuncheva "
                 f"{overlap.kuncheva:.3f}",
-                soft_wrap=True,
             )
 
 
 def print_compared(found: Comparison) -> None:
     """Print a line a panel, and its balanced accuracy less that of the first."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
+    from selectormlp.cli.plain import PlainTable, print_line
 
-    console = Console()
     over = _over_splits(found.splits)
     n_cells = counted(found.splits.n_test, "test cell", "test cells")
-    lines = Table(title=f"{found.classifier} on {n_cells}; {_heading(found.splits)}", title_justify="left")
-    for column in ("panel", "genes", "accuracy", "balanced accuracy", "less the first"):
-        lines.add_column(column, justify="left" if column == "panel" else "right")
+    lines = PlainTable(f"{found.classifier} on {n_cells}; {_heading(found.splits)}")
+    numbers = ("genes", "accuracy", "balanced accuracy", "less the first")
+    lines.add_columns("panel", *numbers, numbers=numbers)
     less = {
         one.second: _difference(one, over)
         for one in found.differences
@@ -297,26 +294,24 @@ def print_compared(found: Comparison) -> None:
     }
     for panel in found.panels:
         accuracy, balanced = f"{panel.curve.accuracy.value[-1]:.3f}", _interval(panel.curve.balanced_accuracy, -1, over)
-        lines.add_row(escape(panel.name), str(len(panel.genes)), accuracy, balanced, less.get(panel.name, ""))
-    console.print(lines)
+        lines.add_row(panel.name, len(panel.genes), accuracy, balanced, less.get(panel.name, ""))
+    lines.print()
     for note in found.notes:
-        console.print(escape(note), soft_wrap=True)
+        print_line(note)
 
 
 def print_predictions(found: Predictions) -> None:
     """Print how many cells got each label."""
     import pandas as pd
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
+
+    from selectormlp.cli.plain import PlainTable
 
     title = f"{counted(len(found.cells), 'cell', 'cells')}; unsure below a probability of {found.min_confidence:g}"
-    lines = Table(title=title, title_justify="left")
-    lines.add_column("label")
-    lines.add_column("cells", justify="right")
+    lines = PlainTable(title)
+    lines.add_columns("label", "cells", numbers=("cells",))
     for label, count in pd.Series(found.labels).value_counts().items():
-        lines.add_row(escape(str(label)), f"{count:,}")
-    Console().print(lines)
+        lines.add_row(label, f"{count:,}")
+    lines.print()
 
 
 def _over_splits(splits: Splits) -> bool:

@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import pandas as pd
 from pydantic_core import from_json
 
 from selectormlp.assessment.tables import RANKING_NAME
 from selectormlp.cli.kinds import find_kind
-from selectormlp.config.files import MOST_BYTES, SETTINGS_NAME, changed, read_settings
+from selectormlp.config.files import MAX_BYTES, SETTINGS_NAME, changed, read_settings
 from selectormlp.errors import InputError, SettingsError, counted, nearest, quoted
+from selectormlp.gate.files import read_start
 from selectormlp.panel.panel import Panel
 from selectormlp.panel.storage import JSON_NAME, PANEL_NAME, read_panel
 from selectormlp.pipeline.run import RUN_NAME
-from selectormlp.results import check_together
-from selectormlp.selection.settings import settings_of
+from selectormlp.pipeline.settings import RunSettings, TrainSettings
+from selectormlp.results import check_together, whole_result
+from selectormlp.selection.repeat import settings_of
+from selectormlp.selection.request import Choice, ExtendRequest, SelectRequest
 
-if TYPE_CHECKING:
-    from selectormlp.pipeline.settings import RunSettings, TrainSettings
-    from selectormlp.selection.settings import SelectSettings
+Repeatable = SelectRequest | ExtendRequest | RunSettings | TrainSettings
 
-    Repeatable = SelectSettings | RunSettings | TrainSettings
-
-REPEATABLE = ("select", "run", "train")
+REPEATABLE = ("select", "extend", "run", "train")
 """Commands that can be repeated."""
+
+MOST_TABLE = 1 << 28
+"""Size of the largest table that is compared, 256 MiB; the scores of 60,000 genes take a hundredth of it."""
 
 RESULTS_FOLDER = "feature_selection_results"
 """Folder of a run's rankings."""
@@ -93,7 +96,7 @@ def recorded_settings(folder: Path | str, data: Sequence[Path] = ()) -> Repeatab
             "--data"
         )
     panel = read_panel(place / JSON_NAME)
-    return settings_of(panel, data, lazy="files" in panel.provenance.settings)
+    return cast("Repeatable", settings_of(panel, data, lazy="files" in panel.provenance.settings))
 
 
 def in_folder(settings: TrainSettings, out: Path) -> TrainSettings:
@@ -146,14 +149,25 @@ def compare_tables(before: Path, now: Path, names: Iterable[str | Path]) -> Agre
     for name in map(str, names):
         if (before / name).exists() and (now / name).exists():
             compared.append(name)
-            old, new = (pd.read_csv(folder / name).drop(columns="seconds", errors="ignore") for folder in (before, now))
-            if not old.equals(new):
+            old, new = (_table(folder / name) for folder in (before, now))
+            if old is None or new is None or not old.equals(new):
                 differing.append(name)
     if not compared:
         return Agreement(False, (f"nothing is left in {str(before)!r} to compare with",))
     if differing:
         return Agreement(False, (f"these tables differ: {quoted(differing)}",))
     return Agreement(True, (f"the same tables: {quoted(compared)}",))
+
+
+def _table(file: Path) -> pd.DataFrame | None:
+    """Read a table that may have been altered, for comparison; None where it is no table of ours."""
+    try:
+        content = read_start(file, MOST_TABLE + 1)
+        if len(content) > MOST_TABLE:
+            return None
+        return pd.read_csv(io.BytesIO(content)).drop(columns="seconds", errors="ignore")
+    except (ValueError, OSError):  # what pandas raises of text that is no table is a ValueError, too
+        return None
 
 
 def compare_runs(before: Path, now: Path) -> Agreement:
@@ -174,8 +188,9 @@ def compare_trainings(before: Path, now: Path) -> Agreement:
 
 def _read(file: Path) -> Repeatable:
     try:
-        with file.open("rb") as stream:
-            found = from_json(stream.read(MOST_BYTES))
+        found = from_json(read_start(file, MAX_BYTES, SettingsError))
+    except SettingsError:
+        raise
     except (ValueError, OSError) as error:
         raise SettingsError(f"{str(file)!r} is not readable as JSON ({error}); copy it again") from error
     command = found.get("command") if isinstance(found, dict) else None
@@ -189,13 +204,13 @@ def _read(file: Path) -> Repeatable:
 def _with_data(settings: Repeatable, data: Sequence[Path]) -> Repeatable:
     """Put in where the data lie now, if that is given."""
     places = tuple(path.absolute() for path in data)
-    if settings.command == "select":
+    if isinstance(settings, Choice):
         # a scheduler can run any code here, and the folder may be a stranger's; the panel is the same without
         return changed(settings.model_copy(update={"dask_scheduler": None}), data=places or None)
     if len(places) > 1:
         raise SettingsError(f"--data names {len(places)} places; one is expected, as the command takes one")
     place = places[0] if places else None
-    if settings.command == "train":
+    if isinstance(settings, TrainSettings):
         return changed(settings, data={"input_dir": place})
     if place is None:
         if settings.cells.adata_path is None and settings.cells.dataset is None:
@@ -203,3 +218,22 @@ def _with_data(settings: Repeatable, data: Sequence[Path]) -> Repeatable:
         return settings
     cells = settings.cells.model_copy(update={"adata_path": place, "dataset": None})
     return settings.model_copy(update={"cells": cells})
+
+
+def repeat(settings: Repeatable, before: Path, out: Path, *, progress: bool) -> Agreement:
+    """Do again what settings say, and compare the results with those before."""
+    from selectormlp.cli import running
+    from selectormlp.cli.terminal import print_files
+    from selectormlp.pipeline.train import train_from_files
+
+    if isinstance(settings, SelectRequest):
+        return compare_panels(read_panel(before / JSON_NAME), running.select_panel(settings, out, progress=progress))
+    if isinstance(settings, ExtendRequest):
+        return compare_panels(read_panel(before / JSON_NAME), running.extend_panel(settings, out, progress=progress))
+    if isinstance(settings, RunSettings):
+        running.run(settings, out, progress=progress)
+        return compare_runs(before, out)
+    with whole_result(out, "training"):
+        report = train_from_files(in_folder(settings, out), settings.model_type, progress=progress)
+    print_files([report.model_file, *sorted(report.log_folder.iterdir())])
+    return compare_trainings(before, report.log_folder)

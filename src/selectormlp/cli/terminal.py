@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 import rich
-from rich.console import Console
 from rich.logging import RichHandler
-from rich.markup import escape
-from rich.table import Table
 
+from selectormlp.cli.plain import PlainFormatter, PlainTable, print_line
 from selectormlp.errors import counted
 
 if TYPE_CHECKING:
@@ -45,7 +43,7 @@ def set_up_log(*, quiet: bool, errors_only: bool = False) -> bool:
         handler = RichHandler(console=rich.get_console(), show_time=False, show_level=False, show_path=False)
     else:
         handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setFormatter(PlainFormatter())
     handler.addFilter(_Once())
     handler.setLevel(logging.ERROR if errors_only else logging.WARNING if quiet else logging.INFO)
     root = logging.getLogger("selectormlp")
@@ -76,77 +74,72 @@ class _Once(logging.Filter):
 
 def print_comparison(table: pd.DataFrame) -> None:
     """Print the closing table of ``run``: a line a model and one for random order, a column a panel size."""
-    console = Console()
     sizes = sorted(table["n_genes"].unique())
     for column, title in (("accuracy", "Accuracy"), ("mean_per_class_accuracy", "Mean per-class accuracy")):
-        lines = Table(title=f"{title} on test cells, genes masked without training again", title_justify="left")
+        lines = PlainTable(f"{title} on test cells, genes masked without training again")
         lines.add_column("genes kept")
         for size in sizes:
-            lines.add_column(f"all {size:,}" if size == sizes[-1] else f"{size:,}", justify="right")
-        lines.add_column("seconds", justify="right")
+            lines.add_column(f"all {size:,}" if size == sizes[-1] else f"{size:,}", number=True)
+        lines.add_column("seconds", number=True)
         for (model, order), part in table.groupby(["model", "order"], sort=False):
             if order == "random" and model != table["model"].iloc[0]:
                 continue
             scores = part.set_index("n_genes")[column]
             name = model if order == "selected" else "random order"
             seconds = f"{part['seconds'].iloc[0]:.1f}" if order == "selected" else ""
-            lines.add_row(str(name), *(f"{scores[size]:.3f}" for size in sizes), seconds)
-        console.print(lines)
+            lines.add_row(name, *(f"{scores[size]:.3f}" for size in sizes), seconds)
+        lines.print()
 
 
 def print_split(cells: pd.DataFrame) -> None:
     """Print how many cells of each class lie on each side."""
-    lines = Table(title="Cells of each class", title_justify="left")
+    lines = PlainTable("Cells of each class")
     lines.add_column("class")
     for side in cells.columns:
-        lines.add_column(side, justify="right")
+        lines.add_column(side, number=True)
     for label, counts in cells.iterrows():
-        lines.add_row(str(label), *(f"{count:,}" for count in counts))
+        lines.add_row(label, *(f"{count:,}" for count in counts))
     lines.add_section()
     lines.add_row("all", *(f"{total:,}" for total in cells.sum()))
-    Console().print(lines)
+    lines.print()
 
 
 def print_panel(panel: Panel, *, n_known: int = 0) -> None:
     """Print the first genes of a panel, with their scores and reasons; not the ``n_known`` that it had before."""
     taken = panel.provenance.taken
     method = panel.provenance.method if taken is None else f"{taken.method} (taken by auto)"
-    lines = Table(title=f"Panel of {counted(len(panel), 'gene', 'genes')} by {method}", title_justify="left")
-    for column in ("", "gene", "score", "reason"):
-        lines.add_column(column, justify="right" if column in ("", "score") else "left")
+    lines = PlainTable(f"Panel of {counted(len(panel), 'gene', 'genes')} by {method}")
+    lines.add_columns("", "gene", "score", "reason", numbers=("", "score"))
     genes = zip(panel.genes, panel.scores, panel.reasons, strict=True)
     shown = islice(genes, n_known, n_known + MOST_LINES)
     for place, (gene, score, reason) in enumerate(shown, start=n_known + 1):
-        lines.add_row(str(place), escape(gene), "" if score is None else f"{score:.3g}", escape(reason))
+        lines.add_row(place, gene, "" if score is None else f"{score:.3g}", reason)
     n_left = len(panel) - n_known - MOST_LINES
     if n_left > 0:
         lines.add_row("…", f"{n_left} more", "", "")
-    Console().print(lines)
+    lines.print()
 
 
 def print_explanation(explanation: Explanation) -> None:
     """Print a line a gene: the type it marks best, the pair it separates most, the loss without it, a substitute."""
-    lines = Table(title=f"Σ 1/(1 + D²) over pairs of types: {explanation.criterion:.3g}", title_justify="left")
-    for column in ("gene", "marks", "separates", "loss", "substitute"):
-        lines.add_column(column, justify="right" if column == "loss" else "left")
+    lines = PlainTable(f"Σ 1/(1 + D²) over pairs of types: {explanation.criterion:.3g}")
+    lines.add_columns("gene", "marks", "separates", "loss", "substitute", numbers=("loss",))
     for found in explanation.genes:
         marks = ", ".join(f"{kind.name} ({kind.auc:.2f})" for kind in found.marks[:2])
         pair = f"{found.pairs[0].first} | {found.pairs[0].second}" if found.pairs else ""
-        lines.add_row(*map(escape, (found.gene, marks, pair, f"{found.loss:.3g}", found.substitute or "")))
-    Console().print(lines)
+        lines.add_row(found.gene, marks, pair, f"{found.loss:.3g}", found.substitute or "")
+    lines.print()
 
 
 def print_inspection(found: Inspection) -> None:
     """Print what files hold, what working on them will take, and advice."""
-    console = Console()
-    files = Table(title="Files", title_justify="left")
-    for column in ("file", "cells", "genes", "matrix", "chunks"):
-        files.add_column(column, justify="right" if column in ("cells", "genes") else "left")
+    files = PlainTable("Files")
+    files.add_columns("file", "cells", "genes", "matrix", "chunks", numbers=("cells", "genes"))
     for part in found.parts:
         kind = f"{'CSR' if part.layout.is_sparse else 'dense'}, {part.layout.dtype}"
         chunk = "none" if part.layout.chunk is None else " × ".join(f"{size:,}" for size in part.layout.chunk)
-        files.add_row(escape(part.path.name), f"{part.n_cells:,}", f"{part.n_genes:,}", kind, chunk)
-    console.print(files)
+        files.add_row(part.path.name, f"{part.n_cells:,}", f"{part.n_genes:,}", kind, chunk)
+    files.print()
     lines = [
         f"{counted(found.n_cells, 'cell', 'cells')} × {counted(found.n_genes, 'gene', 'genes')}, "
         f"{found.density:.1%} of the values not zero",
@@ -167,8 +160,8 @@ def print_inspection(found: Inspection) -> None:
         f"with the cells in memory: about {found.in_memory_gb:.1f} GB",
         f"training SelectorMLP on all cells, default settings: {_minutes(found.train_min)}, without a GPU",
     ]
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
-    sys.stdout.write("Advice:\n" + "".join(f"  {line}\n" for line in found.advice))
+    for line in (*lines, "Advice:", *(f"  {line}" for line in found.advice)):
+        print_line(line)
 
 
 def _minutes(minutes: float) -> str:
@@ -177,4 +170,5 @@ def _minutes(minutes: float) -> str:
 
 def print_files(files: Iterable[Path]) -> None:
     """Print the files that a command has left, one a line, never wrapped."""
-    sys.stdout.write("Written:\n" + "".join(f"  {path}\n" for path in files))
+    for line in ("Written:", *(f"  {path}" for path in files)):
+        print_line(line)

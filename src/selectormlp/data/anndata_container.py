@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Literal
 
 from selectormlp.errors import DataError, nearest, quoted
+from selectormlp.gate.files import check_regular
+from selectormlp.gate.hdf5 import check_hdf5
+from selectormlp.gate.zarr_store import check_zarr
 
 GZIP_MAGIC = b"\x1f\x8b"
 ZIP_MAGIC = b"PK\x03\x04"
@@ -16,14 +19,38 @@ Container = Literal["h5ad", "gzip", "zarr"]
 """What AnnData files are kept in: an HDF5 file, a gzipped one, or a folder of chunks."""
 
 
+def checked_container(place: Path) -> Container:
+    """Tell what an AnnData file is kept in, once it has passed the checks that come before anything is read of it.
+
+    A gzipped file passes them when it is unpacked.
+
+    Raises
+    ------
+    DataError
+        If it is absent, empty, no regular file, neither an HDF5 file, a gzipped file nor a zarr folder, or not to be
+        read: see :mod:`selectormlp.gate`.
+    """
+    container = container_of(place)
+    if container == "h5ad":
+        check_hdf5(place, meanwhile=_load_anndata)
+    elif container == "zarr":
+        check_zarr(place)
+    return container
+
+
+def _load_anndata() -> None:
+    import anndata  # noqa: F401  # needed soon, and takes as long as the check
+
+
 def container_of(place: Path) -> Container:
     """Tell what an AnnData file is kept in, by its first bytes.
 
     Raises
     ------
     DataError
-        If it is absent, empty, or neither an HDF5 file, a gzipped file nor a zarr folder.
+        If it is absent, empty, no regular file, or neither an HDF5 file, a gzipped file nor a zarr folder.
     """
+    check_regular(place)
     if not place.exists():
         siblings = sorted(p.name for p in place.parent.iterdir()) if place.parent.is_dir() else []
         near = nearest(place.name, siblings) if siblings else "the folder does not exist or is empty"

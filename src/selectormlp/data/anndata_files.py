@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import gzip
-import shutil
-import tempfile
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from selectormlp.data.anndata_container import check_parts, container_of
+from selectormlp.data.anndata_container import check_parts, checked_container
+from selectormlp.data.anndata_shapes import check_shapes
 from selectormlp.data.anndata_writing import make_writable
 from selectormlp.data.split_index import found_side, is_split_index
 from selectormlp.errors import DataError, SettingsError
+from selectormlp.gate.gzipped import unpacked
+from selectormlp.gate.hdf5 import check_hdf5
 from selectormlp.memory import is_shortage
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def read_adata(path: Path | str) -> AnnData:
     Raises
     ------
     DataError
-        If it is absent, truncated, or no AnnData file.
+        If it is absent, truncated, no AnnData file, not to be read (:mod:`selectormlp.gate`), or larger than memory.
     """
     place = found_side(Path(path))
     if is_split_index(place):
@@ -37,13 +37,16 @@ def read_adata(path: Path | str) -> AnnData:
         return read_side(place)
     try:
         return _read_any(place)
-    except (DataError, MemoryError):
+    except DataError:
         raise
     except EOFError as error:
         raise DataError(f"{str(place)!r} is truncated ({error}); copy or download it again") from error
     except Exception as error:  # anndata, h5py and zarr raise many kinds; each means the same to the user
         if is_shortage(error):
-            raise MemoryError(str(error)) from error
+            raise DataError(
+                f"{str(place)!r} does not fit into memory as a whole; give this process more, or leave the cells on "
+                "disk (lazy=True, --lazy) or read some of each type (cells_per_type, --cells-per-type)"
+            ) from error
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise DataError(
             f"{str(place)!r} is not a readable AnnData file ({reason}); it may be truncated: copy it again, or "
@@ -67,19 +70,19 @@ def _read_any(place: Path) -> AnnData:
     import anndata
     import zarr
 
-    container = container_of(place)
+    container = checked_container(place)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # names that repeat and old formats are judged here, not by warnings
         if container == "zarr":
-            check_parts(place, zarr.open_group(place, mode="r"))
+            parts = zarr.open_group(place, mode="r")
+            check_parts(place, parts)
+            check_shapes(place, parts)
             return anndata.read_zarr(place)
         if container == "h5ad":
             return _read_hdf5(place, place)
-        with tempfile.TemporaryDirectory() as folder:
-            unpacked = Path(folder) / "unpacked.h5ad"
-            with gzip.open(place) as source, unpacked.open("wb") as target:
-                shutil.copyfileobj(source, target, length=1 << 20)
-            return _read_hdf5(unpacked, place)
+        with unpacked(place) as file:
+            check_hdf5(file, place)
+            return _read_hdf5(file, place)
 
 
 def _read_hdf5(file: Path, named: Path) -> AnnData:
@@ -88,6 +91,7 @@ def _read_hdf5(file: Path, named: Path) -> AnnData:
 
     with h5py.File(file) as parts:
         check_parts(named, parts)
+        check_shapes(named, parts)
     return anndata.read_h5ad(file)
 
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-Paths: TypeAlias = "Path | str | Sequence[Path | str]"
+Paths: TypeAlias = Path | str | Sequence[Path | str]
 """One file, or several that follow each other."""
 
 SAMPLE_PLACES, SAMPLE_CELLS = 8, 64
@@ -219,6 +219,7 @@ def _side(files: Sequence[StoredFile], genes: pd.Index[str], index: SplitIndex) 
     index.check([file.matrix.shape for file in files])
     table = joined_table(files, genes)
     index.check_names(table.obs_names[index.rows])
+    index.check_content()
     table = table[index.rows].copy()
     table.uns[UNS_KEY] = {"label_key": index.label_key, "classes": np.array(index.classes, dtype=object)}
     return table

@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from selectormlp.data.anndata_container import check_parts, container_of
+from selectormlp.data.anndata_container import check_parts, checked_container
 from selectormlp.data.anndata_io import UNS_KEY
+from selectormlp.data.anndata_shapes import check_shapes
 from selectormlp.data.cells import IntArray, check_unique, gene_positions
 from selectormlp.data.disk import DiskMatrix, open_store
 from selectormlp.data.labels import check_column, check_key
@@ -73,7 +74,7 @@ def open_file(place: Path, wanted: Sequence[tuple[str | None, str]] | None, laye
     """
     from anndata.io import read_elem
 
-    if container_of(place) == "gzip":
+    if checked_container(place) == "gzip":
         raise DataError(
             f"{str(place)!r} is compressed as a whole, so it cannot be read in parts; unpack it first (gunzip), or "
             'write it with adata.write_h5ad(path, compression="gzip"), which can'
@@ -81,6 +82,7 @@ def open_file(place: Path, wanted: Sequence[tuple[str | None, str]] | None, laye
     store = open_store(place)
     check_parts(place, store)
     try:
+        check_shapes(place, store)
         key = _matrix_key(store, place, layer)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # old formats
@@ -221,6 +223,7 @@ def categorical_columns(place: Path) -> dict[str, int]:
     DataError
         If the file cannot be opened.
     """
+    checked_container(place)
     obs = open_store(place)["obs"]
     found = {}
     for name in map(str, obs.attrs.get("column-order", ())):

@@ -206,9 +206,11 @@ class DiskMatrix:
     def _read_indptr(self, source: Any) -> IntArray:
         if not self.is_sparse:
             return np.zeros(0, dtype=np.int64)
-        indptr: IntArray = np.asarray(source["indptr"][:], dtype=np.int64)
+        fits = source["indptr"].shape == (self.shape[0] + 1,)
+        indptr: IntArray = np.asarray(source["indptr"][:] if fits else [0], dtype=np.int64)
         ends = {source["data"].shape[0], source["indices"].shape[0], int(indptr[-1])}
-        if len(indptr) != self.shape[0] + 1 or len(ends) > 1 or indptr[0] != 0 or (np.diff(indptr) < 0).any():
+        n_each = np.diff(indptr)
+        if not fits or len(ends) > 1 or indptr[0] != 0 or (n_each < 0).any() or (n_each > self.shape[1]).any():
             raise DataError(
                 f"{self} is damaged (where its cells begin does not fit its values); copy the file again, or write it "
                 "anew with adata.write_h5ad()"

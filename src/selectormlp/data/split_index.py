@@ -14,7 +14,10 @@ import numpy as np
 import pandas as pd
 
 from selectormlp.data.cells import IntArray
+from selectormlp.data.fingerprint import fingerprint
 from selectormlp.errors import DataError, quoted
+from selectormlp.gate.archives import check_zip
+from selectormlp.gate.text import check_json
 from selectormlp.manifests import RUN_KEY
 from selectormlp.results import current_run
 
@@ -45,6 +48,9 @@ class SplitIndex:
         The label column, and the ordered class list that all sides share.
     names_hash
         Of the names of the cells in ``rows``, see :func:`hash_names`.
+    fingerprints
+        Of the files when they were split, see :func:`selectormlp.data.fingerprint.fingerprint`; none in indices of
+        earlier versions.
     """
 
     paths: tuple[Path, ...]
@@ -53,6 +59,7 @@ class SplitIndex:
     label_key: str
     classes: tuple[str, ...]
     names_hash: str
+    fingerprints: tuple[str, ...] = ()
 
     def check(self, shapes: Sequence[tuple[int, int]]) -> None:
         """Refuse files that are not those that were split.
@@ -83,6 +90,21 @@ class SplitIndex:
                 "differ); split again"
             )
 
+    def check_content(self) -> None:
+        """Refuse files that were altered, or written anew, after they were split.
+
+        Raises
+        ------
+        DataError
+            If the content of one is not what it was.
+        """
+        for path, then in zip(self.paths, self.fingerprints, strict=bool(self.fingerprints)):
+            if fingerprint(path) != then:
+                raise DataError(
+                    f"{str(path)!r} is not what it was when it was split (its content was altered, or written anew); "
+                    "put the old file back, or split again"
+                )
+
 
 def hash_names(names: Iterable[str]) -> str:
     """Hash names in their order.
@@ -107,6 +129,7 @@ def write_split_index(index: SplitIndex, file: Path) -> None:
         "label_key": index.label_key,
         "classes": index.classes,
         "names_hash": index.names_hash,
+        "fingerprints": index.fingerprints or tuple(map(fingerprint, index.paths)),
         RUN_KEY: current_run(),
     }
     with file.open("wb") as stream:
@@ -156,9 +179,12 @@ def read_split_index(path: Path) -> SplitIndex:
     """
     if not path.exists():
         raise DataError(f"no file {str(path)!r}; run the split step first")
+    check_zip(path)
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as parts:
-            card = json.loads(str(parts["card"]))
+            text = str(parts["card"])
+            check_json(text)
+            card = json.loads(text)
             rows: IntArray = parts["rows"].astype(np.int64)
         if card["format"] != FORMAT:
             raise DataError(f"{str(path)!r} is of the format {card['format']!r}; expected {FORMAT!r}: split again")
@@ -169,6 +195,7 @@ def read_split_index(path: Path) -> SplitIndex:
             label_key=str(card["label_key"]),
             classes=tuple(map(str, card["classes"])),
             names_hash=str(card["names_hash"]),
+            fingerprints=tuple(map(str, card.get("fingerprints", ()))),
         )
     except DataError:
         raise

@@ -18,9 +18,10 @@ from safetensors import SafetensorError, safe_open
 from scipy.special import log_softmax
 
 from selectormlp.data.cells import Matrix
-from selectormlp.data.normalize import Normalization
+from selectormlp.data.source import Normalization
 from selectormlp.errors import DataError, ModelFileError, SettingsError
 from selectormlp.files import written_whole
+from selectormlp.gate.files import check_regular
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -317,6 +318,7 @@ def load_classifier(path: Path | str) -> PanelClassifier:
 
 
 def _check_existing(place: Path) -> None:
+    check_regular(place, ModelFileError)
     if place.is_file():
         return
     named = place.parent / f"{place.name}{SUFFIX}"

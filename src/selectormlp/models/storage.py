@@ -8,90 +8,37 @@ tensors and plain values only.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import safetensors.torch
 import skops.io
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ValidationError
 from safetensors import safe_open
 from sklearn.svm import LinearSVC
 from torch import Tensor
 
 from selectormlp.data.anndata_io import CellsSource
-from selectormlp.data.normalize import Normalization
 from selectormlp.errors import ModelFileError, nearest, quoted
 from selectormlp.files import written_whole
-from selectormlp.models.model import MODEL_TYPES, Model, model_type_of
+from selectormlp.gate.archives import check_zip
+from selectormlp.gate.files import check_regular
+from selectormlp.models.card import ModelCard, model_card
+from selectormlp.models.model import MODEL_TYPES, Model
+from selectormlp.models.panel_classifier import CHECKSUM_KEY, checksum_of
+from selectormlp.networks.checkpoint_state import CARD_KEY, read_checkpoint
 from selectormlp.networks.mlp import SelectorNetwork
-from selectormlp.networks.module import CARD_KEY
 from selectormlp.networks.start import START_KEY, Start, parse_start
-from selectormlp.selectors.classifier import ClassifyingSelector
 from selectormlp.selectors.network import NetworkSelector
 from selectormlp.selectors.svm import LinearSVM
-from selectormlp.versions import package_versions
 
 logger = logging.getLogger(__name__)
 
 NETWORK_SUFFIX, SVM_SUFFIX, CHECKPOINT_SUFFIX = ".safetensors", ".skops", ".ckpt"
 SUFFIXES = (NETWORK_SUFFIX, SVM_SUFFIX, CHECKPOINT_SUFFIX)
-
-
-class ModelCard(BaseModel):
-    """What a model file says of its model, checked on reading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
-
-    format_version: Literal[1] = 1
-    model_type: Literal["selector_mlp", "mlp", "svm"]
-    parameters: dict[str, Any]
-    genes: list[str] = Field(min_length=1)
-    classes: list[str] = Field(min_length=2)
-    trained_classes: list[bool]
-    label_key: str
-    layer: str | None = None
-    normalize: Normalization
-    data_hashes: list[str] = []
-    class_balanced: bool = False
-    versions: dict[str, str]
-
-    @model_validator(mode="after")
-    def _consistent(self) -> ModelCard:
-        if len(set(self.genes)) < len(self.genes) or len(set(self.classes)) < len(self.classes):
-            raise ValueError("genes or classes repeat")
-        if len(self.trained_classes) != len(self.classes):
-            raise ValueError("trained_classes and classes differ in length")
-        return self
-
-
-def model_card(
-    selector: ClassifyingSelector,
-    genes: Sequence[str],
-    classes: Sequence[str],
-    trained_classes: Sequence[bool],
-    source: CellsSource,
-    data_hashes: Sequence[str] = (),
-    class_balanced: bool = False,
-) -> ModelCard:
-    """Describe a model, trained or about to be: the selector's parameters and what its numbers refer to."""
-    parameters = selector.get_params(deep=False)
-    parameters.pop("progress", None)
-    return ModelCard(
-        model_type=model_type_of(selector),  # type: ignore[arg-type]
-        parameters={name: list(value) if isinstance(value, tuple) else value for name, value in parameters.items()},
-        genes=list(genes),
-        classes=list(classes),
-        trained_classes=[bool(trained) for trained in trained_classes],
-        label_key=source.label_key,
-        layer=source.layer,
-        normalize=source.normalize,
-        data_hashes=list(data_hashes),
-        class_balanced=class_balanced,
-        versions=package_versions(),
-    )
 
 
 def save_model(model: Model, stem: Path | str) -> Path:
@@ -141,7 +88,8 @@ def save_model(model: Model, stem: Path | str) -> Path:
     with written_whole(path) as (draft,):
         if isinstance(selector, NetworkSelector):
             weights = {name: value.contiguous() for name, value in selector.network_.state_dict().items()}
-            draft.write_bytes(safetensors.torch.save(weights, metadata={CARD_KEY: card}))
+            checksum = checksum_of(card, {name: value.numpy() for name, value in weights.items()})
+            draft.write_bytes(safetensors.torch.save(weights, metadata={CARD_KEY: card, CHECKSUM_KEY: checksum}))
         elif isinstance(selector, LinearSVM):
             skops.io.dump({CARD_KEY: card, "svm": selector.svm_}, draft)
     return path
@@ -159,6 +107,7 @@ def find_model_file(path: Path | str) -> Path:
         If there is none, or the path is a real pickle file.
     """
     place = Path(path)
+    check_regular(place, ModelFileError)
     if place.is_dir():
         raise ModelFileError(f"{str(place)!r} is a folder; expected a model file ({', '.join(SUFFIXES)})")
     if place.exists():
@@ -257,9 +206,18 @@ def checkpoint_card(path: Path) -> ModelCard:
 
 def _load_network(place: Path) -> Model:
     with safe_open(place, framework="pt") as stored:
-        card = _card((stored.metadata() or {}).get(CARD_KEY), place)
+        metadata = stored.metadata() or {}
+        card = _card(metadata.get(CARD_KEY), place)
         weights = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118  # not a dict
-    return _network_model(card, weights, place)
+    model = _network_model(card, weights, place)
+    if card.format_version > 1 or CHECKSUM_KEY in metadata:
+        arrays = {name: value.numpy() for name, value in weights.items()}
+        if metadata.get(CHECKSUM_KEY) != checksum_of(metadata[CARD_KEY], arrays):
+            raise ModelFileError(
+                f"{str(place)!r} does not agree with its checksum, so its card or weights were altered after it was "
+                "written; copy it again, or train anew"
+            )
+    return model
 
 
 def _load_checkpoint(place: Path) -> Model:
@@ -271,14 +229,8 @@ def _load_checkpoint(place: Path) -> Model:
 
 
 def _checkpoint(place: Path) -> tuple[ModelCard, dict[str, Any]]:
-    try:
-        checkpoint = torch.load(place, map_location="cpu", weights_only=True)
-    except Exception as error:  # damaged, or it asks for objects other than tensors and plain values
-        raise ModelFileError(
-            f"{str(place)!r} is not a checkpoint of this program ({_first_line(error)}); it is damaged or holds "
-            "objects that could run code: train again without --restart, or give another file"
-        ) from error
-    return _card(checkpoint.get(CARD_KEY) if isinstance(checkpoint, dict) else None, place), checkpoint
+    checkpoint = read_checkpoint(place)
+    return _card(checkpoint[CARD_KEY], place), checkpoint
 
 
 def _network_model(card: ModelCard, weights: dict[str, Tensor], place: Path) -> Model:
@@ -300,6 +252,7 @@ def _network_model(card: ModelCard, weights: dict[str, Tensor], place: Path) -> 
 
 
 def _load_svm(place: Path) -> Model:
+    check_zip(place, ModelFileError)
     untrusted = skops.io.get_untrusted_types(file=place)
     if untrusted:
         raise ModelFileError(

@@ -51,7 +51,7 @@ def log_count_moments(mean: FloatArray, variance: FloatArray, scale: float = 1.0
     --------
     >>> mean, variance = log_count_moments(np.array([1.0]), np.array([1.0]))
     >>> mean.round(4), variance.round(4)  # Poisson: Σ e⁻¹ log(1 + y) / y!
-    (array([0.5734]), array([0.2046]))
+    (array([0.5734]), array([0.2396]))
     """
     means, variances = mean.ravel(), np.maximum(variance, mean).ravel()
     result = np.zeros((2, len(means)))

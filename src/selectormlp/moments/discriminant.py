@@ -9,6 +9,8 @@ import numpy as np
 
 from selectormlp.data.cells import IntArray
 from selectormlp.errors import DataError, SettingsError, quoted
+from selectormlp.moments.contrasts import classes_against_rest, pairs_of_classes
+from selectormlp.moments.failures import FailingProbes
 from selectormlp.moments.forward import COLLINEAR, Residual
 from selectormlp.moments.moments import FloatArray, Moments
 
@@ -72,11 +74,17 @@ class DiscriminantObjective:
         Once ``shrink_after`` genes are chosen, covariances between genes count less by the share ``shrinkage``, 0
         to 1. The first genes must complement one another; later ones, when the classes are apart, serve best as
         each other's reserve, which the full covariance gives them little credit for.
+    specificity
+        Share of the criterion that tells each class from all others mixed, 0 to 1; the rest tells pairs apart. A
+        gene that marks one class holds up where another technology blurs small differences.
+    failure
+        Probability that the probes of a gene fail; the loss is then the expectation of 1/(1 + D²) over failures.
 
     Raises
     ------
     SettingsError
-        If the criterion is unknown, ridge or pooling negative, or the shrinkage outside 0 to 1.
+        If the criterion is unknown, ridge or pooling negative, shrinkage or specificity outside 0 to 1, or the failure
+        outside 0 to below 1 or above 0 with another criterion than ``inverse``.
     DataError
         If the moments hold no within-class scatter, or fewer than two classes.
 
@@ -88,7 +96,8 @@ class DiscriminantObjective:
         What is added to its diagonal.
     gaps
         Difference of the means of each pair of classes, shape (n_pairs, n_genes), in units in which the variance
-        of the pair's own is that of the common covariance. Pairs are in the order of ``numpy.triu_indices``.
+        of the pair's own is that of the common covariance. Pairs are in the order of ``numpy.triu_indices``; with
+        specificity, each class against the rest follows, counted among the pairs.
     pair_weights
         What each pair counts, shape (n_pairs,), sum 1.
     noise
@@ -112,6 +121,8 @@ class DiscriminantObjective:
         pooling: float = 300.0,
         shrinkage: float = 0.5,
         shrink_after: int = 20,
+        specificity: float = 0.0,
+        failure: float = 0.0,
     ) -> None:
         if criterion not in CRITERIA:
             raise SettingsError(f"criterion={criterion!r}; expected one of {quoted(CRITERIA)}")
@@ -123,33 +134,44 @@ class DiscriminantObjective:
             raise SettingsError(f"shrinkage={shrinkage!r}; expected a number from 0 to 1")
         if shrink_after < 0:
             raise SettingsError(f"shrink_after={shrink_after!r}; expected a number of genes ≥ 0")
+        if not 0 <= specificity <= 1:
+            raise SettingsError(f"specificity={specificity!r}; expected a number from 0 to 1")
+        if not 0 <= failure < 1 or (failure and criterion != "inverse"):
+            raise SettingsError(
+                f"failure={failure!r} with criterion {criterion!r}; expected a number from 0 to below 1, and 'inverse'"
+            )
         used = np.flatnonzero(moments.class_weights > 0)
         if len(used) < 2:
             raise DataError(f"{len(used)} class(es) with cells and weight; at least 2 are needed to tell apart")
-        first, second = np.triu_indices(len(used), k=1)
-        counts, shares = moments.counts[used], moments.class_weights[used]
         self.covariance = moments.within_covariance()
         common = self.covariance.diagonal()
         self.ridge = ridge * _typical_variance(common)
-        self.pair_weights = shares[first] * shares[second]
-        self.pair_weights /= self.pair_weights.sum()
-        self.noise = 1.0 / counts[first] + 1.0 / counts[second]
-        self.gaps = moments.means[used[first]] - moments.means[used[second]]
-        own = _towards(common, moments.class_variances()[used], counts, pooling)
-        self.gaps *= _units(common + self.ridge, (own[first] + own[second]) / 2 + self.ridge)
+        counts, shares = moments.counts[used], moments.class_weights[used]
+        of_classes = moments.means[used], _towards(common, moments.class_variances()[used], counts, pooling)
+        told = pairs_of_classes(*of_classes, counts, shares)
+        if specificity:
+            told = told.joined(classes_against_rest(*of_classes, counts, shares), specificity)
+        self.pair_weights, self.noise = told.weights, told.noise
+        self.gaps = told.gaps * _units(common + self.ridge, told.variances + self.ridge)
         self._block = max(1, BLOCK_BYTES // (8 * len(common)))
         self._loss = _LOSSES[criterion]
         self._shrinkage, self._shrink_after = shrinkage, shrink_after
+        self._failure = failure
         self._chosen: list[int] = []
         self._condition_on([])
 
     def gains(self) -> FloatArray:
         """Return how much each gene would lower the mean loss of the pairs, shape (n_genes,)."""
         variance = np.where(self._residual.free, self._residual.variance, np.inf)
-        gains = self.loss(self._distances) - self.losses_with(
-            lambda pairs: self._residual_gaps[pairs], variance, self._distances
-        )
+        if self._failing:
+            losses = self._losses_over(self._gaps_of, variance, self.noise, self._failing.losses_with)
+        else:
+            losses = self.losses_with(self._gaps_of, variance, self._distances)
+        gains = self.current_loss - losses
         return np.where(gains > ROUNDING, gains, 0.0)
+
+    def _gaps_of(self, pairs: slice) -> FloatArray:
+        return self._residual_gaps[pairs]
 
     def choose(self, gene: int) -> None:
         """Condition on a gene (by column)."""
@@ -162,6 +184,8 @@ class DiscriminantObjective:
     @property
     def current_loss(self) -> float:
         """Mean loss of the pairs on the genes chosen so far."""
+        if self._failing:
+            return float(self.pair_weights @ self._failing.losses())
         return self.loss(self._distances)
 
     def shrinkage(self, n_chosen: int) -> float:
@@ -174,6 +198,7 @@ class DiscriminantObjective:
         self._residual = Residual(self.covariance, ridge=self.ridge, shrinkage=shrinkage)
         self._residual_gaps = self.gaps.copy()
         self._distances = np.zeros_like(self.noise)
+        self._failing = FailingProbes(self._failure, len(self.noise)) if self._failure else None
         for gene in genes:
             self._condition(gene)
 
@@ -182,7 +207,10 @@ class DiscriminantObjective:
         column = self._residual.choose(gene)
         if column is not None:
             gap = self._residual_gaps[:, gene] / deviation
-            self._distances += np.maximum(gap**2 - self.noise, 0.0)
+            terms = np.maximum(gap**2 - self.noise, 0.0)
+            self._distances += terms
+            if self._failing:
+                self._failing.add(terms)
             for pairs in self._blocks():
                 self._residual_gaps[pairs] -= np.outer(gap[pairs], column)
 
@@ -215,15 +243,28 @@ class DiscriminantObjective:
         taken_off
             What is taken off the gene's share, which stays ≥ 0, shape (n_pairs,); None: what sampling brings.
         """
+
+        def of_pairs(terms: FloatArray, pairs: slice) -> FloatArray:
+            terms += distances[pairs, None]
+            return self._loss(terms)
+
+        return self._losses_over(gaps, variance, self.noise if taken_off is None else taken_off, of_pairs)
+
+    def _losses_over(
+        self,
+        gaps: Callable[[slice], FloatArray],
+        variance: FloatArray,
+        taken_off: FloatArray,
+        of_pairs: Callable[[FloatArray, slice], FloatArray],
+    ) -> FloatArray:
+        """Sum losses over the pairs, block by block; ``of_pairs`` turns what genes add to D² into losses."""
         losses = np.zeros(len(variance))
-        taken_off = self.noise if taken_off is None else taken_off
         for pairs in self._blocks():
             squared = gaps(pairs) ** 2
             squared /= variance
             squared -= taken_off[pairs, None]
             np.maximum(squared, 0.0, out=squared)
-            squared += distances[pairs, None]
-            losses += self.pair_weights[pairs] @ self._loss(squared)
+            losses += self.pair_weights[pairs] @ of_pairs(squared, pairs)
         return losses
 
 

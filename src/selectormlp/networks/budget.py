@@ -13,8 +13,9 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from selectormlp.data.cells import IntArray
+from selectormlp.devices import seed_device
 from selectormlp.networks.columns import keep_columns
-from selectormlp.networks.devices import seed_device
+from selectormlp.networks.finite import check_finite
 from selectormlp.networks.mlp import NetworkSpec, SelectorNetwork
 from selectormlp.networks.threads import one_at_a_time, threads_worth
 
@@ -134,6 +135,7 @@ class BudgetTraining:
             self.optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             self.optimiser.step()
+        check_finite(self.network, self.budget.lr)
 
     def slopes(self, rows: IntArray) -> FloatArray:
         """Estimate what each gene is worth on some cells, to first order in its weight, shape (n_genes,).

@@ -1,8 +1,10 @@
-"""Checkpoints on disk: when they are written, and that none is ever half a file."""
+"""Checkpoints on disk: when they are written, that none is ever half a file, and that none leads to another file."""
 
 from __future__ import annotations
 
 import io
+import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,9 @@ import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import ModelCheckpoint
 
+from selectormlp.errors import ModelFileError
 from selectormlp.files import written_whole
+from selectormlp.networks.checkpoint_state import number, only_known, read_checkpoint
 from selectormlp.networks.module import MONITORED
 from selectormlp.networks.start import START_NAME
 
@@ -19,8 +23,12 @@ MOST_SAVES = 50
 the hundreds of short epochs of a small data set are not spent on writing."""
 
 
+FILE_NAME = re.compile(r"[\w=.-]{1,200}\.ckpt")
+"""Names of the files that a run keeps."""
+
+
 class WholeCheckpoints(TorchCheckpointIO):
-    """Writes a checkpoint beside its place and renames it.
+    """Writes a checkpoint beside its place and renames it; reads one as data, and removes no folder.
 
     Lightning's own way leaves it to the temporary folder, from which a file is copied where that is another disk: a
     process killed meanwhile, or a full disk, would leave half a checkpoint under the name of a whole one.
@@ -45,6 +53,72 @@ class WholeCheckpoints(TorchCheckpointIO):
             draft.write_bytes(content.getbuffer())
         (Path(path).parent / START_NAME).unlink(missing_ok=True)  # checkpoints say it from now on
 
+    def load_checkpoint(
+        self,
+        path: Any,
+        map_location: Any = None,  # noqa: ARG002  # Lightning's signature
+        weights_only: bool | None = None,  # noqa: ARG002
+    ) -> dict[str, Any]:
+        """Read a checkpoint.
+
+        Raises
+        ------
+        ModelFileError
+            If it holds anything that this program does not write.
+        """
+        return read_checkpoint(Path(path))
+
+    def remove_checkpoint(self, path: Any) -> None:
+        """Remove a file."""
+        with suppress(OSError):
+            Path(path).unlink(missing_ok=True)
+
+
+class RunCheckpoint(ModelCheckpoint):
+    """Keeps files of one folder, and knows them by their names there: a checkpoint holds no path."""
+
+    @property
+    def state_key(self) -> str:
+        """Return the name under which earlier versions kept the state."""
+        return super().state_key.replace(type(self).__qualname__, ModelCheckpoint.__qualname__, 1)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the names and scores of the files that are kept."""
+        state = super().state_dict()
+        names = {name: Path(value).name for name, value in state.items() if name.endswith("_path") and value}
+        models = {Path(path).name: score for path, score in self.best_k_models.items()}
+        return {**state, **names, "dirpath": "", "best_k_models": models}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on with those files of this run's folder that a checkpoint names.
+
+        Raises
+        ------
+        ModelFileError
+            If the state is not one of this program.
+        """
+        try:
+            models = only_known(state_dict, super().state_dict(), "checkpoints").get("best_k_models", {})
+            if not isinstance(models, dict) or not all(isinstance(path, str) for path in models):
+                raise ValueError("the kept checkpoints have no names")
+            scores = {Path(path).name: number(score, "a score") for path, score in models.items()}
+        except ValueError as error:
+            raise ModelFileError(f"the checkpoint is not of this program ({error}); train without --restart") from error
+        kept = {str(place): score for name, score in scores.items() if (place := self._own_file(name)) is not None}
+        best = sorted(kept, key=kept.__getitem__, reverse=True)[: max(0, self.save_top_k)]
+        self.best_k_models = {path: torch.tensor(kept[path]) for path in best}
+        if best:
+            self.best_model_path, self.kth_best_model_path = best[0], best[-1]
+            self.best_model_score = self.best_k_models[best[0]]
+            self.kth_value = self.best_k_models[best[-1]]
+        elif self.monitor is None:
+            last = self._own_file("last.ckpt")
+            self.best_model_path = "" if last is None else str(last)
+
+    def _own_file(self, name: str) -> Path | None:
+        place = Path(str(self.dirpath)) / name
+        return place if FILE_NAME.fullmatch(name) and place.is_file() and not place.is_symlink() else None
+
 
 def checkpoint_callbacks(
     folder: Path, *, max_epochs: int, validates: bool, save_top_k: int, save_last: bool
@@ -66,7 +140,7 @@ def checkpoint_callbacks(
     """
 
     def checkpoint(name: str, monitor: str | None, save_top_k: int, every_n_epochs: int = 1) -> ModelCheckpoint:
-        return ModelCheckpoint(
+        return RunCheckpoint(
             dirpath=folder,
             filename=name,
             monitor=monitor,

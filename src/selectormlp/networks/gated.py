@@ -15,11 +15,15 @@ from torch import Tensor, nn
 
 from selectormlp.data.cells import IntArray
 from selectormlp.networks.columns import keep_columns
+from selectormlp.networks.finite import check_finite, diverged
 from selectormlp.networks.relaxed_gates import BinaryGates, KHotMask
 from selectormlp.networks.targets import CellRows, Targets
 
 MOST_DRAWN = 1 << 23
 """Numbers drawn for the masks of a step at the most; more cells share a mask where k · genes is large."""
+
+CHECK_LOSS_EVERY = 10
+"""Steps between looks at whether the loss is finite; each look waits for the device."""
 
 SCORED_CELLS = 512
 """Cells on which the loss without each gene is measured."""
@@ -167,7 +171,7 @@ class GatedTraining:
         ]
         if gates is not None:
             groups.append({"params": list(gates.parameters()), "lr": gate_learning_rate})
-        self.optimiser = torch.optim.Adam(groups, lr=annealing.learning_rate)
+        self.optimiser = torch.optim.Adam(groups, lr=annealing.learning_rate, fused=device.type == "cuda" or None)
         n_cells = task.cells.n_cells
         drawn = task.n_free * (gates.weight.shape[0] if isinstance(gates, KHotMask) else 1)
         batch = min(annealing.batch_size, n_cells)
@@ -175,11 +179,12 @@ class GatedTraining:
         self.n_masks = max(1, batch // sharing)
         self.batch_size = batch // self.n_masks * self.n_masks
         self._waiting = np.empty(0, dtype=np.int64)
+        self._n_steps = 0
 
-    def step(self, temperature: float | None, penalty: float = 0.0) -> float:
-        """Take one step down loss + penalty · expected number of open gates; return the loss.
+    def step(self, temperature: float | None, penalty: float = 0.0) -> Tensor:
+        """Take one step down loss + penalty · expected number of open gates; return the loss, a scalar.
 
-        Without a temperature all gates are open.
+        Without a temperature all gates are open. The loss stays on the device, so that nothing waits for it.
         """
         rows = self._next_rows()
         mask = None
@@ -192,7 +197,10 @@ class GatedTraining:
         self.optimiser.zero_grad()
         whole.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
-        return float(loss.detach())
+        self._n_steps += 1
+        if self._n_steps % CHECK_LOSS_EVERY == 0 and not math.isfinite(float(loss.detach())):
+            raise diverged(self.task.annealing.learning_rate)
+        return loss.detach()
 
     def _next_rows(self) -> IntArray:
         while len(self._waiting) < self.batch_size:
@@ -218,6 +226,7 @@ class GatedTraining:
     @torch.no_grad()
     def losses_without(self) -> FloatArray:
         """Measure by how much the loss grows without each gene, all gates being open, shape (n_genes,)."""
+        check_finite(self.network, self.task.annealing.learning_rate)
         rows = np.sort(self.task.rng.permutation(self.cells.n_cells)[:SCORED_CELLS])
         x, first, rest = self.cells.take(rows), self.network.first, self.network.rest
         hidden = first(x)

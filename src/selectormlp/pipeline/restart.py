@@ -9,12 +9,8 @@ from pathlib import Path
 
 from selectormlp.errors import SettingsError, nearest
 from selectormlp.files import is_draft, written_whole
-from selectormlp.models.storage import (
-    CHECKPOINT_SUFFIX,
-    ModelCard,
-    checkpoint_card,
-    checkpoint_start,
-)
+from selectormlp.models.card import ModelCard
+from selectormlp.models.storage import CHECKPOINT_SUFFIX, checkpoint_card, checkpoint_start
 from selectormlp.networks.start import MOST_START, START_NAME, Start, parse_start
 from selectormlp.pipeline.settings import TrainSettings
 
@@ -33,7 +29,7 @@ IDENTITY = (
 )
 """What must be the same for a run to go on."""
 
-FREE_TO_CHANGE = ("max_epochs", "device", "patience")
+FREE_TO_CHANGE = ("max_epochs", "device", "memory_gb", "patience")
 """Parameters that a restarted run may have changed."""
 
 

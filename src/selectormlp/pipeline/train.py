@@ -23,8 +23,9 @@ from selectormlp.errors import DataError, SettingsError, quoted
 from selectormlp.evaluation.metrics import accuracy_of, scorable_cells
 from selectormlp.files import check_folders, clear_leftovers, ensure_folder, ensure_folders, flush_file
 from selectormlp.locks import only_writer
+from selectormlp.models.card import ModelCard, model_card
 from selectormlp.models.model import DISPLAY_NAMES, MODEL_TYPES, Model, model_type_of
-from selectormlp.models.storage import ModelCard, model_card, save_model
+from selectormlp.models.storage import save_model
 from selectormlp.networks.placement import Placement, is_writer
 from selectormlp.networks.start import Start
 from selectormlp.networks.training import Run
@@ -286,6 +287,8 @@ def build_selector(settings: TrainSettings, model_type: str, *, progress: bool =
             "class_weight": training.class_weight,
             "patience": training.patience,
             "device": training.device,
+            "precision": training.precision,
+            "memory_gb": training.memory_gb,
             "progress": progress,
         }
     if model_type == "selector_mlp":

@@ -8,10 +8,14 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from selectormlp.data.cells import IntArray
+from selectormlp.devices import Device
+from selectormlp.errors import SettingsError
 from selectormlp.moments.discriminant import Criterion, DiscriminantObjective
 from selectormlp.moments.exchange import exchange
 from selectormlp.moments.forward import Forward, Objective
+from selectormlp.moments.measurement import Measurement, measured_moments
 from selectormlp.moments.moments import Moments
+from selectormlp.panel.assay import ASSAYS, Assay, find_assay
 from selectormlp.panel.limits import Completion, Limit
 from selectormlp.selectors.closed_form import ClosedFormSelector
 
@@ -46,6 +50,10 @@ class DiscriminantSelector(ClosedFormSelector):
     limits
         Hard limits that the panel keeps, amounts by column of X: each next gene is chosen among those that still leave
         a feasible panel. Panels of different sizes are then not nested.
+    assay
+        What will measure the panel: ``sequencing``, as the cells at hand; ``imaging``; the path of an assay's file; an
+        :class:`~selectormlp.panel.assay.Assay`, or its values by name. Its limits are not looked at here; see
+        ``limits``.
     refine
         Exchange chosen against unchosen genes until the criterion stops improving; panels of different sizes
         are then no longer nested. Off by default, for what it brought in refitted balanced accuracy (two data
@@ -58,6 +66,9 @@ class DiscriminantSelector(ClosedFormSelector):
         None: all.
     max_memory_gb
         Refuse to start if the covariance would take more (10⁹ bytes).
+    device
+        Where covariances are computed: ``"auto"`` (CUDA where there is any and the work is large enough for it),
+        ``"cpu"`` or ``"cuda"``.
 
     Attributes
     ----------
@@ -100,10 +111,12 @@ class DiscriminantSelector(ClosedFormSelector):
         class_weights: Mapping[Any, float] | None = None,
         must_have: Sequence[int] | None = None,
         limits: Sequence[Limit] | None = None,
+        assay: Assay | str | Mapping[str, Any] = "sequencing",
         refine: bool = False,
         max_refine_s: float = 10.0,
         max_genes: int | None = 5000,
         max_memory_gb: float = 8.0,
+        device: Device = "auto",
     ) -> None:
         self.n_features_to_select = n_features_to_select
         self.criterion = criterion
@@ -114,10 +127,12 @@ class DiscriminantSelector(ClosedFormSelector):
         self.class_weights = class_weights
         self.must_have = must_have
         self.limits = limits
+        self.assay = assay
         self.refine = refine
         self.max_refine_s = max_refine_s
         self.max_genes = max_genes
         self.max_memory_gb = max_memory_gb
+        self.device = device
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn which genes matter.
@@ -144,9 +159,30 @@ class DiscriminantSelector(ClosedFormSelector):
         """
         return self._fit_labelled(X, y)
 
+    def _measurement(self) -> Measurement:
+        assay = find_assay(self.assay)
+        measurement = assay.measurement(getattr(self, "feature_names_in_", None))
+        if self.refine and measurement.failure:
+            raise SettingsError("refine does not work with failing probes; set refine or the assay's failure to 0")
+        return measurement
+
+    @property
+    def record_(self) -> dict[str, Any]:
+        """What provenance is to hold instead of the parameters: the values of an assay that has no name of ours."""
+        if isinstance(self.assay, str) and self.assay in ASSAYS:
+            return {}
+        return {"assay": find_assay(self.assay).model_dump(mode="json")}
+
+    @property
+    def _molecules(self) -> bool:
+        return self._measurement().needs_counts
+
     def _objective(self, moments: Moments) -> DiscriminantObjective:
+        measurement = self._measurement().take(self.candidates_)
         return DiscriminantObjective(
-            moments,
+            measured_moments(moments, measurement),
+            specificity=measurement.specificity,
+            failure=measurement.failure,
             criterion=self.criterion,
             ridge=self.ridge,
             pooling=self.pooling,

@@ -159,3 +159,9 @@ def test_labels_and_targets_that_cannot_be():
         UnsupervisedPersistSelector(3, loss="mae", **FAST).fit(X)
     with pytest.raises(SettingsError, match="zero_weight=-1"):
         UnsupervisedPersistSelector(3, zero_weight=-1, **FAST).fit(X)
+
+
+@BOTH
+def test_a_network_that_diverges_is_refused(kind):
+    with pytest.raises(SettingsError, match="the training diverged"):
+        kind(3, lr=1e30, **FAST).fit(X, Y)

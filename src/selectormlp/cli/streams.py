@@ -1,0 +1,96 @@
+"""Standard streams that may be closed, full, or in an encoding without some characters."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+PLAIN = {"≥": ">=", "≤": "<=", "×": "x", "–": "-", "—": "-", "…": "...", "→": "->", "±": "+/-", "²": "2", "Σ": "sum"}
+"""Characters that the commands print, in ASCII."""
+
+
+def _degrade(error: UnicodeError) -> tuple[str, int]:
+    """Replace what an encoding lacks: by ASCII where that says the same, else by a question mark."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    missing = error.object[error.start : error.end]
+    return "".join(PLAIN.get(character, "?") for character in missing), error.end
+
+
+codecs.register_error("selectormlp", _degrade)
+
+
+class _Tolerant:
+    """A text stream whose reader may leave: what is written after that is dropped."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._left = False
+
+    def write(self, text: str) -> int:
+        if not self._left:
+            try:
+                return self._stream.write(text)
+            except BrokenPipeError:
+                self._leave()
+        return len(text)
+
+    def flush(self) -> None:
+        if not self._left:
+            try:
+                self._stream.flush()
+            except BrokenPipeError:
+                self._leave()
+
+    def _leave(self) -> None:
+        self._left = True
+        _to_nowhere(self._stream)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def _to_nowhere(stream: TextIO) -> None:
+    """Send what a stream still holds nowhere, so that Python can flush it at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, stream.fileno())
+    finally:
+        os.close(nowhere)
+
+
+@contextmanager
+def tolerant_streams() -> Iterator[None]:
+    """Let the standard streams be closed, be left by their reader, or lack characters, while the block runs.
+
+    Raises
+    ------
+    OSError
+        If what the block has printed cannot be written, say on a full disk.
+    """
+    before = sys.stdout, sys.stderr
+    given: list[TextIO | None] = [*before]  # None where the caller has closed them
+    nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # closed below
+    streams = [nowhere if one is None else one for one in given]
+    for stream in streams:
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="selectormlp")
+    wrapped: list[Any] = [_Tolerant(stream) for stream in streams]
+    sys.stdout, sys.stderr = wrapped
+    try:
+        yield
+        sys.stdout.flush()
+    except OSError:
+        try:
+            sys.stdout.flush()
+        except OSError:  # nothing more can be written there
+            _to_nowhere(streams[0])
+        raise
+    finally:
+        sys.stdout, sys.stderr = before
+        nowhere.close()

@@ -1,0 +1,102 @@
+"""Codecs of zarr stores that only turn bytes into bytes or numbers; a file names its codecs, and some run code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+COMPRESSORS = {"blosc", "zstd", "gzip", "zlib", "lz4", "bz2", "lzma"}
+
+FILTERS = {"shuffle", "delta", "crc32", "crc32c", "adler32", "fletcher32", "jenkins_lookup3"}
+"""Numbers in, numbers or bytes out, of the same size or a few bytes more."""
+
+TEXT = {"vlen-utf8", "vlen-bytes"}
+"""What objects (format 2: ``|O``) may be stored as."""
+
+VERSION_2 = COMPRESSORS | FILTERS | TEXT
+
+VERSION_3 = {"bytes", "endian", "transpose", "blosc", "zstd", "gzip", "crc32c", "sharding_indexed", *TEXT} | {
+    f"numcodecs.{name}" for name in (COMPRESSORS | FILTERS)
+}
+
+PLAIN = re.compile(r"[<>|=]?[biufcSUVMm]\d{1,9}(\[\w{1,9}\])?")
+"""Types of values of format 2 that hold no Python objects."""
+
+NESTED = ("codecs", "index_codecs")
+"""Where the codec for shards names those of what it holds."""
+
+
+class RefusedError(ValueError):
+    """Something in metadata that is not read; the message goes on after the array's name."""
+
+
+def check_array_2(found: dict[str, Any]) -> None:
+    """Check ``.zarray``: compressor, filters, and what objects are stored as.
+
+    Raises
+    ------
+    RefusedError
+        If a codec is not on the list.
+
+    Examples
+    --------
+    >>> check_array_2({"dtype": "<f4", "compressor": {"id": "blosc"}, "filters": None})
+    >>> check_array_2({"dtype": "<f4", "compressor": {"id": "pickle"}})
+    Traceback (most recent call last):
+    selectormlp.gate.codecs.RefusedError: is stored by the codec 'pickle', which is not read
+    """
+    compressor, filters = found.get("compressor"), found.get("filters") or []
+    if not isinstance(filters, list):
+        raise RefusedError("names filters that are no list")
+    for codec in [*filters, *([compressor] if compressor is not None else [])]:
+        _check_name(codec.get("id") if isinstance(codec, dict) else codec, VERSION_2)
+    if found.get("dtype") == "|O":
+        if not filters or filters[0].get("id") not in TEXT:
+            raise RefusedError("holds objects that are no texts, which is not read")
+    elif not _is_plain(found.get("dtype")):
+        raise RefusedError(f"holds values of type {str(found.get('dtype'))[:80]!r}, which are not read")
+
+
+def check_array_3(found: dict[str, Any]) -> None:
+    """Check ``zarr.json`` of an array: its codecs, and those inside a codec for shards.
+
+    Raises
+    ------
+    RefusedError
+        If a codec is not on the list, or bytes go through anything else.
+
+    Examples
+    --------
+    >>> check_array_3({"codecs": [{"name": "bytes"}, {"name": "zstd", "configuration": {"level": 0}}]})
+    >>> inner = [{"name": "numcodecs.pickle"}]
+    >>> check_array_3({"codecs": [{"name": "sharding_indexed", "configuration": {"codecs": inner}}]})
+    Traceback (most recent call last):
+    selectormlp.gate.codecs.RefusedError: is stored by the codec 'numcodecs.pickle', which is not read
+    """
+    if found.get("storage_transformers"):
+        raise RefusedError("is stored through a storage transformer, which is not read")
+    _check_codecs(found.get("codecs") or [])
+
+
+def _check_codecs(codecs: Iterable[object]) -> None:
+    if not isinstance(codecs, list):
+        raise RefusedError("names codecs that are no list")
+    for codec in codecs:
+        _check_name(codec.get("name") if isinstance(codec, dict) else codec, VERSION_3)
+        inside = codec.get("configuration") if isinstance(codec, dict) else None
+        if isinstance(inside, dict):
+            for key in NESTED:
+                _check_codecs(inside.get(key) or [])
+
+
+def _check_name(name: object, known: set[str]) -> None:
+    if not isinstance(name, str) or name not in known:
+        raise RefusedError(f"is stored by the codec {str(name)[:80]!r}, which is not read")
+
+
+def _is_plain(dtype: object) -> bool:
+    """Tell whether a dtype is of numbers, truths, bytes, characters or times, or has fields of these alone."""
+    if isinstance(dtype, list):
+        return bool(dtype) and all(isinstance(part, list) and len(part) > 1 and _is_plain(part[1]) for part in dtype)
+    return isinstance(dtype, str) and PLAIN.fullmatch(dtype) is not None

@@ -1,0 +1,107 @@
+"""Unpacking a gzipped AnnData file, in a stream with a bound, to a file that no end of the process leaves behind."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from selectormlp.errors import DataError
+
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+
+MOST_INFLATION = 100
+"""Times that the content may be larger than the file. Counts shrink 5 to 50 times; deflate could reach 1,000."""
+
+ALWAYS_READ = 2**28
+"""Content of this size, 256 MiB, is unpacked however small the file is."""
+
+SPARE = 2**28
+"""Bytes that are left free on the disk of temporary files."""
+
+BLOCK = 2**20
+
+WATCH = "import shutil, sys; sys.stdin.read(); shutil.rmtree(sys.argv[1], ignore_errors=True)"
+"""What a second process does: it waits for the end of this one, which closes the pipe between them, and cleans up."""
+
+
+@contextmanager
+def unpacked(place: Path) -> Iterator[Path]:
+    """Unpack a gzipped HDF5 file.
+
+    Parameters
+    ----------
+    place
+        The gzipped file.
+
+    Yields
+    ------
+    Where the content can be read. It is removed at the end, whatever ends this process: a small second process sees to
+    that, where this one is killed.
+
+    Raises
+    ------
+    DataError
+        If the content is no HDF5 file, far larger than the file, or larger than the room for temporary files.
+    EOFError
+        If it is cut short.
+    """
+    most = max(ALWAYS_READ, MOST_INFLATION * place.stat().st_size)
+    with tempfile.TemporaryDirectory(prefix="selectormlp-") as folder, _watched(folder):
+        file = Path(folder) / "unpacked.h5ad"
+        with file.open("wb") as target:
+            _unpack(place, target, most)
+        yield file
+
+
+@contextmanager
+def _watched(folder: str) -> Iterator[None]:
+    """Have a folder removed should this process end before the block does."""
+    try:
+        watcher = subprocess.Popen(  # noqa: S603  # this Python
+            [sys.executable, "-I", "-S", "-c", WATCH, folder],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # what stops this process does not stop it
+        )
+    except OSError:  # then only signals that end a process without its knowledge leave the folder behind
+        yield
+        return
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        if watcher.stdin is not None:
+            with suppress(OSError):
+                watcher.stdin.close()
+        watcher.wait()
+
+
+def _unpack(place: Path, target: BinaryIO, most: int) -> None:
+    size, room = 0, shutil.disk_usage(tempfile.gettempdir()).free - SPARE
+    with gzip.open(place) as source:
+        while block := source.read(BLOCK):
+            if not size and not block.startswith(HDF5_MAGIC):
+                raise DataError(
+                    f"{str(place)!r} is gzipped, but what it holds is no h5ad file (it begins with {block[:8]!r}); "
+                    "expected a gzipped h5ad file"
+                )
+            size += len(block)
+            if size > most:
+                raise DataError(
+                    f"{str(place)!r} unpacks to more than {most:,} bytes, {MOST_INFLATION} times its size or more; "
+                    "if you trust it, unpack it yourself (gunzip)"
+                )
+            if size > room:
+                raise DataError(
+                    f"{str(place)!r} unpacks to more than there is room for in {tempfile.gettempdir()!r}; set TMPDIR "
+                    "to a folder with more room, or unpack the file yourself (gunzip)"
+                )
+            target.write(block)

@@ -1,0 +1,244 @@
+"""Opens an HDF5 file in a process of its own and goes through all of it: a file that is damaged crashes only that one.
+
+Run as a script, it needs nothing but h5py, since it is started for files that nothing is known of. Called as a
+function, it checks the same in this process. What cannot be read is passed over here: the reader will say so.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+MOST_WAYS = 1_000_000
+"""Ways to objects of a file; links to links to links could make more than any reader comes to the end of."""
+
+MOST_DEPTH = 100
+"""Groups in each other."""
+
+MOST_INFLATION = 250
+"""Times that all content may be larger than the file. Counts shrink 5 to 50 times; deflate could reach 1,000."""
+
+ALWAYS_READ = 2**30
+"""Content of this size, 1 GiB, is read however small the file is."""
+
+LARGEST_CHUNK = 2**26
+"""A chunk may be of this size, 64 MiB, whatever the shape of its array; else of four times the array."""
+
+ALL_CONTENT = 2**26
+"""Of arrays that take no more than this together, 64 MiB, all is read; of others what only code beyond deflate reads,
+and the first and last block."""
+
+BLOCK_BYTES = 2**22
+
+CORE_FILTERS = {
+    h5py.h5z.FILTER_DEFLATE,
+    h5py.h5z.FILTER_SHUFFLE,
+    h5py.h5z.FILTER_FLETCHER32,
+    h5py.h5z.FILTER_LZF,
+}
+"""Filters whose code checks where it reads and writes, whatever a chunk holds."""
+
+
+class RefusedError(Exception):
+    """Something that is not read from a file that may be a stranger's; the message goes on after the file's name."""
+
+
+def go_through(path: str | Path) -> None:
+    """Check the links, arrays and sizes of a file, and read what could bring the library down.
+
+    Raises
+    ------
+    RefusedError
+        If something in it is not to be read.
+    OSError, RuntimeError, …
+        If it cannot be opened.
+    """
+    with h5py.File(path, "r") as file:
+        try:
+            _check_links(file)
+        except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
+            raise RefusedError(f"is damaged ({_reason(error)})") from error
+        ways, size = _count(file, {}, ())
+        length = Path(path).stat().st_size
+        if ways > MOST_WAYS:
+            raise RefusedError("links its parts to each other in more ways than can be read")
+        if size > max(ALWAYS_READ, MOST_INFLATION * length):
+            raise RefusedError(
+                f"claims {size:,} bytes of content in a file of {length:,}, which no data of cells shrink to"
+            )
+        _read(file, everything=size <= ALL_CONTENT)
+
+
+def _check_links(root: h5py.Group) -> None:
+    """Refuse links and arrays that point out of the file, following links inside it that make no detour."""
+    seen, waiting = {_address(root)}, [root]
+    length = Path(root.file.filename).stat().st_size
+    while waiting:
+        group = waiting.pop()
+        for name in group.id:
+            kind = group.id.links.get_info(name).type
+            if kind == h5py.h5l.TYPE_SOFT:
+                continue
+            shown = f"{group.name.rstrip('/')}/{name.decode(errors='replace')}"
+            if kind != h5py.h5l.TYPE_HARD:
+                raise RefusedError(f"links to another file ({shown!r}); only what lies in the file itself is read")
+            try:
+                part = group[name]
+                if _address(part) in seen:
+                    continue
+                seen.add(_address(part))
+                if isinstance(part, h5py.Group):
+                    waiting.append(part)
+                elif isinstance(part, h5py.Dataset):
+                    _check_array(part, length)
+            except RefusedError:
+                raise
+            except Exception as error:  # what stands behind it could not be looked at
+                raise RefusedError(f"is damaged: {shown!r} cannot be read ({_reason(error)})") from error
+
+
+def _check_array(array: h5py.Dataset, length: int) -> None:
+    made = array.id.get_create_plist()
+    if made.get_external_count():
+        raise RefusedError(f"keeps {array.name!r} in another file; only what lies in the file itself is read")
+    layout = made.get_layout()
+    if layout == h5py.h5d.VIRTUAL:
+        raise RefusedError(f"puts {array.name!r} together from other arrays (a virtual data set), which is not read")
+    for place in range(made.get_nfilters()):
+        code, name = made.get_filter(place)[0], made.get_filter(place)[3]
+        if not h5py.h5z.filter_avail(code):
+            raise RefusedError(
+                f"keeps {array.name!r} in a form that is not installed here (HDF5 filter {code}, "
+                f"{name.decode(errors='replace')!r}); write it anew with compression='gzip'"
+            )
+    if layout == h5py.h5d.CHUNKED:
+        _check_chunks(array, length)
+    elif layout == h5py.h5d.CONTIGUOUS:
+        start, stored = array.id.get_offset(), array.id.get_storage_size()
+        if start is not None and start + stored > length:
+            raise RefusedError(f"is damaged: {array.name!r} lies beyond its end")
+
+
+def _check_chunks(array: h5py.Dataset, length: int) -> None:
+    size = array.id.get_type().get_size()
+    for side in array.chunks:
+        size *= side
+    if size > max(LARGEST_CHUNK, 4 * _bytes_of(array)):
+        raise RefusedError(f"has chunks of {size:,} bytes in {array.name!r}, far more than the array")
+
+    def look(chunk: Any) -> bool | None:
+        beyond = chunk.byte_offset is not None and chunk.byte_offset + chunk.size > length
+        return True if beyond or chunk.size > 2 * size + 2**16 else None
+
+    if hasattr(array.id, "chunk_iter") and array.id.chunk_iter(look):
+        raise RefusedError(f"is damaged: chunks of {array.name!r} lie beyond its end, or are larger than they may be")
+
+
+def _count(part: Any, known: dict[Any, tuple[int, int]], above: tuple[Any, ...]) -> tuple[int, int]:
+    """Return in how many ways objects are reached from here, and the bytes that reading each of them takes."""
+    if isinstance(part, h5py.Dataset):
+        return 1, _bytes_of(part)
+    if not isinstance(part, h5py.Group):
+        return 1, 0
+    address = _address(part)
+    if address in above or len(above) > MOST_DEPTH:
+        raise RefusedError(f"links {part.name!r} to itself, or holds more than {MOST_DEPTH} groups in each other")
+    if address not in known:
+        ways, size = 1, 0
+        for name in part.id:
+            try:
+                inner = part[name]
+            except Exception:  # noqa: S112  # a link that leads nowhere
+                continue
+            found = _count(inner, known, (*above, address))
+            ways, size = ways + found[0], size + found[1]
+        known[address] = ways, size
+    return known[address]
+
+
+def _bytes_of(array: h5py.Dataset) -> int:
+    size = array.id.get_type().get_size()
+    for side in array.shape or ():
+        size *= side
+    return int(size)
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())[:160] or type(error).__name__
+
+
+def _address(part: Any) -> int:
+    return int(h5py.h5o.get_info(part.id).addr)
+
+
+def _read(root: h5py.Group, *, everything: bool) -> None:
+    """Read attributes and arrays as a reader of AnnData would."""
+    arrays: list[Any] = []
+
+    def visit(part: Any) -> None:
+        with suppress(Exception):
+            for name in part.attrs:
+                with suppress(Exception):
+                    part.attrs[name]
+        if isinstance(part, h5py.Dataset):
+            arrays.append(part)
+
+    visit(root)
+    root.visititems(lambda _name, part: visit(part))
+    for array in arrays:
+        with suppress(Exception):
+            _read_array(array, everything or not _is_plain(array))
+
+
+def _is_plain(array: h5py.Dataset) -> bool:
+    """Tell whether an array is of numbers that no code but HDF5's simplest reads."""
+    made = array.id.get_create_plist()
+    filters = {made.get_filter(place)[0] for place in range(made.get_nfilters())}
+    return array.dtype.kind in "biufS" and filters <= CORE_FILTERS
+
+
+def _read_array(array: h5py.Dataset, everything: bool) -> None:
+    if not array.shape:
+        array[()]
+        return
+    row = max(1, _bytes_of(array) // max(1, array.shape[0]))
+    step = max(1, BLOCK_BYTES // row)
+    starts = range(0, array.shape[0], step)
+    for start in starts if everything else {0, starts[-1]} if len(starts) else ():
+        with suppress(Exception):
+            array[start : start + step]
+
+
+def _limit(seconds: int, memory: int) -> None:
+    """Bound the time of the processor and the memory that this process may take, where the system can."""
+    with suppress(ImportError, ValueError, OSError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+
+
+def main() -> None:
+    """Say on standard output that the trial begins, and how it ended."""
+    path, seconds, memory = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    sys.stdout.write("begun\n")
+    sys.stdout.flush()
+    _limit(seconds, memory)
+    verdict: dict[str, str] = {}
+    try:
+        go_through(path)
+    except RefusedError as error:
+        verdict = {"refused": str(error)}
+    except Exception as error:  # the reader will come to it, and say so
+        verdict = {"unreadable": str(error)}
+    sys.stdout.write(json.dumps(verdict) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,183 @@
+"""Zarr stores: all metadata are looked at before zarr opens one of them, and no name leads out of the folder."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from selectormlp.errors import DataError
+from selectormlp.gate.codecs import RefusedError, check_array_2, check_array_3
+from selectormlp.gate.files import check_regular
+from selectormlp.gate.text import check_json
+
+METADATA = (".zarray", ".zgroup", ".zattrs", ".zmetadata", "zarr.json")
+
+MOST_BYTES = 2**26
+"""Size of the largest metadata file read, 64 MiB: consolidated ones hold those of all arrays."""
+
+MOST_DEPTH = 100
+"""Folders in each other."""
+
+MOST_INFLATION = 250
+"""Times that all content may be larger than the store. Counts shrink 5 to 50 times; codecs could reach thousands."""
+
+ALWAYS_READ = 2**30
+"""Content of this size, 1 GiB, is read however small the store is."""
+
+LARGEST_CHUNK = 2**28
+"""A chunk may be of this size, 256 MiB, whatever the shape of its array; else of four times the array."""
+
+SIZES = {"bool": 1, "string": 8, "variable_length_bytes": 8, "complex64": 8, "complex128": 16}
+
+
+def check_zarr(place: Path) -> None:
+    """Refuse a zarr store that names codecs beyond those for data, claims impossible sizes, or leads out of itself.
+
+    Parameters
+    ----------
+    place
+        A folder with a zarr store, of format 2 or 3.
+
+    Raises
+    ------
+    DataError
+        With what was found, and where.
+    """
+    root, size, stored = Path(os.path.realpath(place)), 0, 0
+    check_regular(root)
+    try:
+        for file, length in _files(root):
+            stored += length
+            if file.name.lower() in METADATA:  # some disks do not tell capitals
+                size += _check_metadata(file)
+        if size > max(ALWAYS_READ, MOST_INFLATION * stored):
+            raise RefusedError(
+                f"claims {size:,} bytes of content in files of {stored:,}, which no data of cells shrink to"
+            )
+    except RefusedError as error:
+        raise DataError(f"{str(place)!r} {error}") from error
+    except (ValueError, RecursionError, OSError) as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise DataError(
+            f"{str(place)!r} is no whole zarr store ({reason}); copy it again, or write it anew with adata.write_zarr()"
+        ) from error
+
+
+def _files(root: Path) -> Iterator[tuple[Path, int]]:
+    """Go through all files of a folder, following links inside it, and refusing those out of it."""
+    waiting, links = [(root, 0)], dict[Path, Path]()
+    while waiting:
+        folder, depth = waiting.pop()
+        if depth > MOST_DEPTH:
+            raise RefusedError(f"holds more than {MOST_DEPTH} folders in each other")
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                place = Path(entry.path)
+                if entry.is_symlink():
+                    target = Path(os.path.realpath(place))
+                    if root not in target.parents:
+                        shown = str(place.relative_to(root))
+                        raise RefusedError(f"links to another place ({shown!r}); only what lies in it is read")
+                    if target.is_dir():  # what lies there is looked at there
+                        links[place] = target
+                        continue
+                found = entry.stat()
+                if stat.S_ISDIR(found.st_mode):
+                    waiting.append((place, depth + 1))
+                elif stat.S_ISREG(found.st_mode):
+                    yield place, found.st_size
+                else:
+                    check_regular(place)
+    for place in links:
+        if any(target == place.parent or target in place.parent.parents for target in links.values()):
+            raise RefusedError(f"links folders to each other ({str(place.relative_to(root))!r}), which could go on")
+
+
+def _check_metadata(file: Path) -> int:
+    """Check one file of metadata; return the bytes that its arrays claim."""
+    shown, name = file.parent.name, file.name.lower()
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise RefusedError(f"has metadata of more than {MOST_BYTES:,} bytes ({shown}/{file.name})")
+        text = content.decode("utf-8-sig")
+        check_json(text)
+        found = json.loads(text)
+    except RefusedError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{shown}/{file.name}: {error}") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"{shown}/{file.name}: expected an object")
+    if name == ".zmetadata":
+        inner = found.get("metadata")
+        parts = inner.items() if isinstance(inner, dict) else ()
+        for key, part in parts:
+            if str(key).rsplit("/", 1)[-1].lower() == ".zarray":
+                _check_array(part, str(key), check_array_2)
+        return 0  # counted where they lie
+    if name == "zarr.json":
+        _check_consolidated(found.get("consolidated_metadata"))
+        return _check_array(found, shown, check_array_3) if found.get("node_type") == "array" else 0
+    return _check_array(found, shown, check_array_2) if name == ".zarray" else 0
+
+
+def _check_consolidated(found: object) -> None:
+    inner = found.get("metadata") if isinstance(found, dict) else None
+    for name, part in inner.items() if isinstance(inner, dict) else ():
+        if isinstance(part, dict):
+            _check_consolidated(part.get("consolidated_metadata"))
+            if part.get("node_type") == "array":
+                _check_array(part, str(name), check_array_3)
+
+
+def _check_array(found: object, name: str, check: Callable[[dict[str, Any]], None]) -> int:
+    """Check what metadata say of one array; return its size in bytes."""
+    if not isinstance(found, dict):
+        raise ValueError(f"{name}: expected an object")
+    try:
+        check(found)
+    except RefusedError as error:
+        raise RefusedError(
+            f"is not read: its array {name!r} {error}, since codecs can run code; write it anew with adata.write_zarr()"
+        ) from error
+    width = _width(found.get("dtype", found.get("data_type")))
+    grid = found.get("chunk_grid")
+    inner = grid.get("configuration") if isinstance(grid, dict) else None
+    chunks = inner.get("chunk_shape") if isinstance(inner, dict) else found.get("chunks")
+    size, chunk = width * _product(found.get("shape"), name), width * _product(chunks, name)
+    if chunk > max(LARGEST_CHUNK, 4 * size):
+        raise RefusedError(f"has chunks of {chunk:,} bytes in {name!r}, far more than the array")
+    return size
+
+
+def _product(sides: object, name: str) -> int:
+    if not isinstance(sides, list) or not all(isinstance(side, int) and side >= 0 for side in sides):
+        raise ValueError(f"{name}: no shape, or none of whole numbers")
+    return math.prod(sides)
+
+
+def _width(dtype: object) -> int:
+    """Return the bytes of a value, 8 where they differ."""
+    if isinstance(dtype, list):
+        return sum(_width(field[1]) for field in dtype if isinstance(field, list) and len(field) > 1)
+    if isinstance(dtype, dict):  # a text of fixed length, of format 3
+        inner = dtype.get("configuration")
+        length = inner.get("length_bytes") if isinstance(inner, dict) else None
+        return length if isinstance(length, int) and length > 0 else 8
+    text = str(dtype)
+    if text in SIZES:
+        return SIZES[text]
+    number = re.search(r"\d+$", text)
+    if number is None:
+        return 8
+    if text[:1] in "<>|=":  # format 2: bytes, or characters of 4 bytes
+        return int(number[0][:12]) * (4 if "U" in text else 1)
+    return max(1, int(number[0][:6]) // 8)

@@ -1,0 +1,49 @@
+"""What ends a training early: weights that are not finite, and what Lightning refuses."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import lightning as L  # noqa: N812
+from lightning.pytorch.callbacks import Callback
+
+from selectormlp.errors import SettingsError
+from selectormlp.networks.finite import check_finite
+
+
+class Finite(Callback):
+    """Ends a training that diverged, before an epoch of it is scored or kept."""
+
+    def __init__(self, learning_rate: float) -> None:
+        self.learning_rate = learning_rate
+
+    def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:  # noqa: ARG002
+        """Look at the weights before they are scored."""
+        check_finite(pl_module, self.learning_rate)
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:  # noqa: ARG002
+        """Look at the weights, where no cells are scored."""
+        check_finite(pl_module, self.learning_rate)
+
+
+def cannot_fit(error: Exception, max_epochs: int, resume_from: Path | None) -> SettingsError:
+    """Say in our words why Lightning refuses to train.
+
+    Parameters
+    ----------
+    error
+        What Lightning raised.
+    max_epochs
+        Epochs that were asked for.
+    resume_from
+        Checkpoint that was to be continued, or None.
+    """
+    done = re.search(r"current_epoch=(\d+)", str(error))
+    if done and resume_from:
+        n_done = int(done[1]) + 1  # counted from 0
+        return SettingsError(
+            f"the run of {str(resume_from)!r} has done {n_done} epochs and max_epochs is {max_epochs}; "
+            f"set training.max_epochs to {n_done} or more, or train without --restart"
+        )
+    return SettingsError(f"this training cannot be run: {' '.join(str(error).split())[:200]}")

@@ -1,0 +1,40 @@
+"""Promise: no version with a hole that reaches a stranger's file is allowed, as a pin or by the lower bounds."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+ROOT = Path(__file__).parents[2]
+
+HOLES = {
+    "numcodecs": ["0.15.1", "0.16.0", "0.16.3", "0.16.5", "0.17.0"],  # GHSA-jqc8-qjfv-5m6r: the pickle codec
+    "torch": ["2.5.1", "2.9.1"],  # CVE-2025-32434, CVE-2026-24747: code from weights_only
+    "skops": ["0.11.0"],  # types that were trusted without a word
+    "lightning": ["2.6.1", "2.6.2", "2.6.3", "2.6.5"],
+    "distributed": ["2025.12.0"],  # CVE-2026-23528
+}
+
+
+def requirements():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    listed = [*project["dependencies"], *project["optional-dependencies"]["dask"]]
+    return {found.name: found for found in map(Requirement, listed)}
+
+
+def pins():
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    found = [line.split("==") for line in lines if "==" in line and not line.startswith("#")]
+    return {name.strip().lower(): Version(version.split(";")[0].split("#")[0].strip()) for name, version in found}
+
+
+@pytest.mark.parametrize(("name", "version"), [(name, version) for name, known in HOLES.items() for version in known])
+def test_versions_with_holes_are_not_allowed(name, version):
+    assert not requirements()[name].specifier.contains(version)
+
+
+@pytest.mark.parametrize("name", HOLES)
+def test_pins_are_allowed(name):
+    assert requirements()[name].specifier.contains(pins()[name])
