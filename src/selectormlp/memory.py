@@ -13,7 +13,14 @@ GB = 1e9
 UNLIMITED = 1 << 60
 """What a control group of the first version says where it has no limit is above this."""
 
-WORDS = ("cannot allocate memory", "can't allocate memory", "unable to allocate", "out of memory", "bad_alloc")
+WORDS = (
+    "cannot allocate memory",
+    "can't allocate memory",
+    "unable to allocate",
+    "failed to map",
+    "out of memory",
+    "bad_alloc",
+)
 """What libraries say that do not raise :class:`MemoryError`."""
 
 
