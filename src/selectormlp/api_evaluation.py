@@ -7,20 +7,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from selectormlp.assessment.comparison import compare_task, named_panels
+from selectormlp.assessment.comparison import compare_task
 from selectormlp.assessment.evaluation import Extras, evaluate_task, robustness_task
 from selectormlp.assessment.judging import Judging
 from selectormlp.assessment.prediction import fit_classifier_task, predict_task
 from selectormlp.assessment.stability import Repetition, source_of, stability_task
 from selectormlp.data.expression import check_adata
-from selectormlp.data.normalize import Normalization
+from selectormlp.data.source import Normalization, Source
 from selectormlp.evaluation.compare import Comparison
 from selectormlp.evaluation.result import Evaluation
 from selectormlp.evaluation.robustness import Plan, Robustness
 from selectormlp.evaluation.stability import Stability
 from selectormlp.models.panel_classifier import PanelClassifier, Predictions, load_classifier
+from selectormlp.panel.given import PanelLike, as_panel, named_panels
 from selectormlp.selection.recipe import require_recipe
-from selectormlp.selection.task import PanelLike, PanelSource, as_panel, label_texts
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -112,7 +112,14 @@ def evaluate(
     extras = Extras(
         None if sizes is None else tuple(sizes), coarse_key, unsupervised, robustness, level_metric, level_distance
     )
-    source = PanelSource(label_key, donor_key, layer, normalize, label_texts(exclude_labels), gene_name_key)
+    source = Source(
+        label_key=label_key,
+        donor_key=donor_key,
+        layer=layer,
+        normalize=normalize,
+        exclude_labels=exclude_labels,
+        gene_name_key=gene_name_key,
+    )
     judging = Judging(source, classifier, n_splits, confidence, seed)
     given = as_panel(panel)
     if not n_stability:
@@ -176,7 +183,14 @@ def compare(
     >>> found.to_frame()[["panel", "n_genes"]].to_numpy().tolist(), float(found.jaccard[0, 1])
     ([['mine', 3], ['theirs', 2]], 0.25)
     """
-    source = PanelSource(label_key, donor_key, layer, normalize, label_texts(exclude_labels), gene_name_key)
+    source = Source(
+        label_key=label_key,
+        donor_key=donor_key,
+        layer=layer,
+        normalize=normalize,
+        exclude_labels=exclude_labels,
+        gene_name_key=gene_name_key,
+    )
     judging = Judging(source, classifier, n_splits, confidence, seed)
     return compare_task(adata, named_panels(panels), methods, n_genes, sizes, judging)
 
@@ -227,7 +241,14 @@ def robustness(
     ['probes failed', 'gain', 'binarised']
     """
     plan = Plan(tuple(thinning), tuple(failures), tuple(gains), n_draws)
-    source = PanelSource(label_key, donor_key, layer, normalize, label_texts(exclude_labels), gene_name_key)
+    source = Source(
+        label_key=label_key,
+        donor_key=donor_key,
+        layer=layer,
+        normalize=normalize,
+        exclude_labels=exclude_labels,
+        gene_name_key=gene_name_key,
+    )
     return robustness_task(adata, as_panel(panel), Judging(source, classifier, n_splits, seed=seed), plan)
 
 
@@ -291,7 +312,9 @@ def stability(
     ('subsamples', 2)
     """
     repetition = Repetition(source_of(over), n_repeats, fraction, min_correlation, confidence, seed)
-    source = PanelSource(label_key, donor_key, layer, normalize, label_texts(exclude_labels))
+    source = Source(
+        label_key=label_key, donor_key=donor_key, layer=layer, normalize=normalize, exclude_labels=exclude_labels
+    )
     given = None if panel is None else as_panel(panel)
     return stability_task(adata, source, given, method, n_genes, options or {}, repetition)
 
@@ -340,7 +363,14 @@ def fit_classifier(
     >>> predict(adata, classifier).to_frame().columns[:3].tolist()
     ['label', 'best', 'confidence']
     """
-    source = PanelSource(label_key, donor_key, layer, normalize, label_texts(exclude_labels), gene_name_key)
+    source = Source(
+        label_key=label_key,
+        donor_key=donor_key,
+        layer=layer,
+        normalize=normalize,
+        exclude_labels=exclude_labels,
+        gene_name_key=gene_name_key,
+    )
     judging = Judging(source, "logistic", n_splits, seed=seed)
     return fit_classifier_task(adata, as_panel(panel), judging, min_confidence)
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from selectormlp.assessment.evaluation import expression_task
 from selectormlp.assessment.judging import Judging
 from selectormlp.assessment.reporting import N_SPLITS, Reporting, report_task
-from selectormlp.data.normalize import Normalization
+from selectormlp.data.source import Normalization, Source
 from selectormlp.evaluation.expression import Expression
-from selectormlp.selection.task import PanelLike, PanelSource, as_panel, label_texts
+from selectormlp.panel.given import PanelLike, as_panel
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -46,7 +46,13 @@ def expression(
     >>> found.classes[found.means[:, 0].argmax()]
     'CD19+ B'
     """
-    source = PanelSource(label_key, None, layer, normalize, label_texts(exclude_labels), gene_name_key)
+    source = Source(
+        label_key=label_key,
+        layer=layer,
+        normalize=normalize,
+        exclude_labels=exclude_labels,
+        gene_name_key=gene_name_key,
+    )
     return expression_task(adata, as_panel(panel), source)
 
 
@@ -111,7 +117,14 @@ def report(
     >>> report(pbmc68k(), genes, mkdtemp(), label_key="bulk_labels", robustness=False).name
     'report.html'
     """
-    source = PanelSource(label_key, donor_key, layer, normalize, label_texts(exclude_labels), gene_name_key)
+    source = Source(
+        label_key=label_key,
+        donor_key=donor_key,
+        layer=layer,
+        normalize=normalize,
+        exclude_labels=exclude_labels,
+        gene_name_key=gene_name_key,
+    )
     task = Reporting(
         Judging(source, classifier, n_splits, seed=seed),
         None if sizes is None else tuple(sizes),

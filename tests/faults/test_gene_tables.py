@@ -106,7 +106,7 @@ def test_a_column_a_type_is_read_whole_with_a_word(tmp_path, text, expected, cap
         ("gene,n\nCD3E,1,x,y\nMS4A1,2\n", "has 4 cells below a header of 2"),
         ("CD3E 1.5\nMS4A1 2.0\n", "each line holds several words .*; write one gene a line"),
         ("gene,n\nCD3E,1\n,2\n", r"names no gene \(column 1\)"),
-        ("gene\nCD3E\nCD3E\n", "listed more than once"),
+        ("gene,n\nCD3E,1\nCD3E,2\n", "listed more than once"),
         ("1,2\n3,4\n", "holds numbers and no gene names"),
         (",selection\nCD3E,False\nMS4A1,False\n", "marks none of the 2 genes"),
         ("gene,n\n", "a header but no genes"),

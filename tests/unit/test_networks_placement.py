@@ -1,9 +1,11 @@
 import pytest
 
 from selectormlp.errors import SettingsError
+from selectormlp.networks.callbacks import BestWeights, Started
+from selectormlp.networks.loading import load_sides
 from selectormlp.networks.module import TrainingSpec
 from selectormlp.networks.placement import LAUNCHERS, Placement, check_started, is_writer
-from selectormlp.networks.training import BestWeights, Run, _build_trainer, _training_batches
+from selectormlp.networks.training import Run, _build_trainer
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +49,12 @@ def test_devices_that_are_not_there(tmp_path, monkeypatch):
     run = Run(tmp_path, tmp_path, "{}", placement=Placement(2))
     with pytest.raises(SettingsError, match=r"cannot train on 2 device\(s\) of kind 'cuda' \(.*lower --devices"):
         _build_trainer(
-            TrainingSpec(device="cuda"), BestWeights(None, log_every=1), validates=False, run=run, progress=False
+            TrainingSpec(device="cuda"),
+            BestWeights(None, log_every=1),
+            Started(),
+            validates=False,
+            run=run,
+            progress=False,
         )
 
 
@@ -59,7 +66,7 @@ def test_a_batch_is_shared_by_all_processes():
 
     X, labels = np.zeros((40, 2), dtype=np.float32), np.zeros(40, dtype=np.int64)
     spec = TrainingSpec(batch_size=8)
-    batches = _training_batches(X, labels, spec, Reading(), Share(1, 4))
+    batches = load_sides((X, labels), None, spec, Reading(), Share(1, 4), None).train
     assert [len(codes) for _, codes in batches] == [2] * 5
     with pytest.raises(SettingsError, match="batch_size=8 gives 5 processes fewer than 2 cells each; expected 10 or"):
-        _training_batches(X, labels, spec, Reading(), Share(0, 5))
+        load_sides((X, labels), None, spec, Reading(), Share(0, 5), None)

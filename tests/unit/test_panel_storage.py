@@ -105,7 +105,7 @@ def test_scores_that_are_no_numbers_are_none(tmp_path):
         (b"gene\n", "a header but no genes"),
         (b"gene,x\nA,1\n,2\n", "the line ',2' names no gene"),
         (b"x,gene\nA\n", r"the line 'A' names no gene \(column 2\)"),
-        (b"A\nB\nA\n", "'A'"),
+        (b"gene,x\nA,1\nB,1\nA,2\n", "'A'"),
         (b"\x89HDF\r\n\x1a\n", "is not UTF-8 text"),
         (b'gene\n"A', "not a readable table"),
         (b'A,"B"C\n', "not a readable table"),

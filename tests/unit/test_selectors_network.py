@@ -55,6 +55,8 @@ OTHER_THAN_DEFAULT = {
     "shuffle": False,
     "patience": 4,
     "device": "cpu",
+    "precision": "bf16",
+    "memory_gb": 2.5,
 }
 OF_THE_SELECTOR = {"selector_type": "clamped", "penalty": "L2", "alpha": 0.3}
 

@@ -10,11 +10,11 @@ from sklearn.linear_model import LogisticRegression
 
 import selectormlp as sm
 from selectormlp.assessment.judging import unused_donors
+from selectormlp.data.source import Source
 from selectormlp.errors import DataError, PanelError, SettingsError
 from selectormlp.panel.panel import Panel
 from selectormlp.panel.provenance import Provenance
 from selectormlp.selection.recipe import recipe_of
-from selectormlp.selection.task import PanelSource
 
 GOOD = ["gene0", "gene1", "gene2", "gene3"]
 
@@ -224,11 +224,11 @@ def test_donors_that_are_not_used_are_warned_of(adata, said):
 )
 def test_columns_that_look_like_donors(adata, name, warned):
     adata.obs = adata.obs.drop(columns="donor")
-    assert unused_donors(adata, PanelSource("cell_type")) is None
+    assert unused_donors(adata, Source(label_key="cell_type")) is None
     adata.obs[name] = np.arange(200) % 3
-    assert (unused_donors(adata, PanelSource("cell_type")) is not None) == warned
+    assert (unused_donors(adata, Source(label_key="cell_type")) is not None) == warned
     adata.obs[name] = np.arange(200)  # an identifier of cells
-    assert unused_donors(adata, PanelSource("cell_type")) is None
+    assert unused_donors(adata, Source(label_key="cell_type")) is None
 
 
 def test_extras_are_measured_where_asked_for(adata):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,44 +20,19 @@ from selectormlp.assessment.judging import (
     read_for_judging,
     split_notes,
 )
+from selectormlp.assessment.protocol import Verdict, judge
+from selectormlp.config.model import check_whole
 from selectormlp.data.cells import Cells, IntArray
 from selectormlp.errors import DataError, SettingsError, counted
 from selectormlp.evaluation.compare import ComparedPanel, Comparison, measure_overlap, paired_differences
 from selectormlp.evaluation.result import UnusableGene
 from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.panel import Panel
-from selectormlp.selection.recipe import Recipe, Verdict, judge
-from selectormlp.selection.task import PanelLike, as_panel, check_whole
+from selectormlp.selection.recipe import Recipe
 from selectormlp.selectors.registry import find_method
 
 if TYPE_CHECKING:
     from anndata import AnnData
-
-
-def named_panels(panels: Mapping[str, PanelLike] | Sequence[PanelLike]) -> dict[str, Panel]:
-    """Read panels, and name those that have no name: after their file, or by number.
-
-    Raises
-    ------
-    PanelError
-        If one is not usable.
-
-    Examples
-    --------
-    >>> list(named_panels([["CD3E"], Panel(("MS4A1",))]))
-    ['panel 1', 'panel 2']
-    """
-    if isinstance(panels, Mapping):
-        return {str(name): as_panel(panel) for name, panel in panels.items()}
-    found: dict[str, Panel] = {}
-    for place, given in enumerate(panels, start=1):
-        name = f"panel {place}"
-        if isinstance(given, str | Path):
-            file = Path(given)  # our own files all have the same name: the folder's says more
-            name = file.parent.name if file.stem in ("panel", "genes") and file.parent.name else file.stem
-            name = f"{name} ({place})" if name in found else name
-        found[name] = as_panel(given)
-    return found
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,9 +20,12 @@ from selectormlp.assessment.judging import (
     read_for_judging,
     split_notes,
 )
+from selectormlp.assessment.protocol import Verdict, judge
+from selectormlp.config.model import check_whole
 from selectormlp.data.anndata_io import read_labels
 from selectormlp.data.cells import Cells, IntArray
 from selectormlp.data.hashing import hash_cells
+from selectormlp.data.source import Source
 from selectormlp.errors import DataError, SettingsError, counted, nearest
 from selectormlp.evaluation.curve import (
     MOST_CEILING_GENES,
@@ -40,8 +43,6 @@ from selectormlp.evaluation.robustness import Plan, Robustness, measure_robustne
 from selectormlp.evaluation.splits import Folds
 from selectormlp.evaluation.unsupervised import measure_unsupervised
 from selectormlp.panel.panel import Panel
-from selectormlp.selection.recipe import Verdict, judge
-from selectormlp.selection.task import PanelSource, check_whole
 from selectormlp.values import settle
 from selectormlp.versions import package_versions
 
@@ -119,7 +120,7 @@ def evaluate_task(adata: AnnData, panel: Panel, judging: Judging, extras: Extras
     )
 
 
-def expression_task(adata: AnnData, panel: Panel, source: PanelSource) -> Expression:
+def expression_task(adata: AnnData, panel: Panel, source: Source) -> Expression:
     """Average a panel's genes over the cells of each type; see :func:`selectormlp.expression`."""
     cells, aliases = read_for_judging(adata, source)
     return measure_expression(cells, match_genes(panel, cells.genes, aliases)[0])

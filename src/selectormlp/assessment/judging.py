@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from selectormlp.data.anndata_io import CellsSource, cells_from_adata, drop_unlisted
+from selectormlp.assessment.protocol import Verdict
+from selectormlp.config.model import MAX_SEED, check_whole
+from selectormlp.data.anndata_io import cells_from_adata, drop_unlisted
 from selectormlp.data.cells import Cells, IntArray
+from selectormlp.data.source import Source
 from selectormlp.data.symbols import named_by_symbol, other_names
 from selectormlp.errors import DataError, SettingsError, counted, quoted
 from selectormlp.evaluation.curve import (
@@ -24,8 +27,6 @@ from selectormlp.evaluation.intervals import FloatArray, bootstrap_scores
 from selectormlp.evaluation.refit import refitter_of
 from selectormlp.evaluation.result import Splits
 from selectormlp.evaluation.splits import BoolArray, Dropped, Folds, make_folds
-from selectormlp.selection.recipe import Verdict
-from selectormlp.selection.task import MOST_SEED, PanelSource, check_whole
 from selectormlp.values import settle
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Judging:
         If one is out of range.
     """
 
-    source: PanelSource
+    source: Source
     classifier: Any = "logistic"
     n_splits: int = 5
     confidence: float = 0.95
@@ -75,7 +76,7 @@ class Judging:
         settle(self)
         refitter_of(self.classifier)
         check_whole("n_splits", self.n_splits, least=2)
-        check_whole("seed", self.seed, least=0, most=MOST_SEED)
+        check_whole("seed", self.seed, least=0, most=MAX_SEED)
         if not isinstance(self.confidence, int | float) or not 0 < self.confidence < 1:
             raise SettingsError(
                 f"confidence is {self.confidence!r}; expected a number above 0 and below 1, such as 0.95"
@@ -91,7 +92,7 @@ class Judging:
         return refitter_of(self.classifier, self.seed)[1]()
 
 
-def read_for_judging(adata: AnnData, source: PanelSource) -> tuple[Cells, pd.Index[Any] | None]:
+def read_for_judging(adata: AnnData, source: Source) -> tuple[Cells, pd.Index[Any] | None]:
     """Read labelled cells, and second gene names where asked for.
 
     Raises
@@ -99,10 +100,7 @@ def read_for_judging(adata: AnnData, source: PanelSource) -> tuple[Cells, pd.Ind
     DataError, SettingsError
         As :func:`selectormlp.data.anndata_io.cells_from_adata` does; and where there are fewer than two classes.
     """
-    if source.label_key is None:
-        raise SettingsError("no label column is named; give a column of obs with cell types as label_key")
-    labelled = CellsSource(source.label_key, source.donor_key, source.layer, source.normalize, source.exclude_labels)
-    cells = drop_unlisted(cells_from_adata(adata, labelled))
+    cells = drop_unlisted(cells_from_adata(adata, source.labelled()))
     present = np.unique(cells.labels)
     if len(present) < 2:
         raise DataError(
@@ -118,7 +116,7 @@ def read_for_judging(adata: AnnData, source: PanelSource) -> tuple[Cells, pd.Ind
     return cells, other_names(adata, cells.genes, source.gene_name_key)
 
 
-def unused_donors(adata: AnnData, source: PanelSource, also_known: Sequence[str | None] = ()) -> str | None:
+def unused_donors(adata: AnnData, source: Source, also_known: Sequence[str | None] = ()) -> str | None:
     """Say which columns look like donors where none is used; None where there is nothing to say.
 
     A column does if its name says so (donor, batch, sample, patient, …) and it has two values or more that cells share.
@@ -218,7 +216,7 @@ def describe_splits(cells: Cells, folds: Folds, judging: Judging) -> Splits:
 
 
 def opening_notes(
-    adata: AnnData, source: PanelSource, verdicts: Sequence[Verdict], coarse_key: str | None = None
+    adata: AnnData, source: Source, verdicts: Sequence[Verdict], coarse_key: str | None = None
 ) -> list[str]:
     """Say how panels are tested, and warn of scores that are too good."""
     notes = list(dict.fromkeys(verdict.note for verdict in verdicts))

@@ -12,11 +12,12 @@ from scipy.special import log_softmax
 
 from selectormlp.assessment.genes import match_genes
 from selectormlp.assessment.judging import MOST_TRAIN, Judging, fold_cells, read_for_judging
-from selectormlp.data.anndata_io import CellsSource, cells_from_adata, drop_unlisted
+from selectormlp.data.anndata_io import cells_from_adata, drop_unlisted
 from selectormlp.data.cells import Cells, IntArray, Matrix, as_matrix, check_unique, gene_positions
 from selectormlp.data.expression import choose_expression
 from selectormlp.data.hashing import hash_cells
-from selectormlp.data.normalize import Normalization, log1p_cp10k, stored_values
+from selectormlp.data.normalize import log1p_cp10k, stored_values
+from selectormlp.data.source import Normalization
 from selectormlp.data.symbols import stored_genes
 from selectormlp.errors import DataError, SettingsError, counted, nearest
 from selectormlp.evaluation.intervals import FloatArray
@@ -56,10 +57,7 @@ def fit_classifier_task(adata: AnnData, panel: Panel, judging: Judging, min_conf
     check_class_names(everything.classes)
     columns, _ = match_genes(panel, everything.genes, aliases)
     genes = tuple(map(str, stored_genes(adata, everything.genes[columns], source.gene_name_key)))
-    labelled = CellsSource(
-        str(source.label_key), source.donor_key, source.layer, source.normalize, source.exclude_labels
-    )
-    cells = drop_unlisted(cells_from_adata(adata, labelled, classes=everything.classes, genes=genes))
+    cells = drop_unlisted(cells_from_adata(adata, source.labelled(), classes=everything.classes, genes=genes))
     folds = fold_cells(cells, np.ones(cells.n_cells, dtype=np.bool_), judging)
     scores = _unseen_scores(cells, folds, judging)
     true = cells.labels[folds.test_rows]

@@ -15,6 +15,7 @@ from selectormlp.assessment.evaluation import Extras, evaluate_task
 from selectormlp.assessment.genes import match_genes
 from selectormlp.assessment.judging import Judging, read_for_judging
 from selectormlp.assessment.stability import Repetition, repeat
+from selectormlp.config.model import check_whole
 from selectormlp.errors import counted
 from selectormlp.evaluation.expression import measure_expression
 from selectormlp.evaluation.redundancy import measure_redundancy
@@ -23,9 +24,8 @@ from selectormlp.evaluation.stability import Stability
 from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.panel import Panel
 from selectormlp.reports import Findings, check_place, write_report
-from selectormlp.selection.panels import explain_task
+from selectormlp.selection.explain import explain_genes
 from selectormlp.selection.recipe import recipe_of
-from selectormlp.selection.task import check_whole
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -110,7 +110,7 @@ def find_out(adata: AnnData, panel: Panel, task: Reporting) -> Findings:
     evaluation = evaluate_task(adata, panel, judging, extras)
     logger.info("explaining the genes")
     usable = Panel(evaluation.genes)
-    explanation = explain_task(adata, usable, source, Constraints(ignore_unknown=True))
+    explanation = explain_genes(adata, usable, source, Constraints(ignore_unknown=True))
     notes: list[str] = []
     if task.n_stability:
         found = _stability(adata, panel, task)

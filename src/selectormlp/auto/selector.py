@@ -11,7 +11,7 @@ import numpy as np
 from joblib import Memory
 
 from selectormlp.auto.trials import Task, Trial, Trials, cap_classes
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import Cells, IntArray, Matrix
 from selectormlp.errors import DataError, SettingsError, quoted
 from selectormlp.evaluation.refit import make_classifier
 from selectormlp.evaluation.splits import make_folds
@@ -123,6 +123,8 @@ class AutoSelector(GeneSelector):
     ('discriminant', array([2, 4]))
     """
 
+    may_contend = False
+
     def __init__(
         self,
         n_features_to_select: int | float | None = None,
@@ -151,6 +153,11 @@ class AutoSelector(GeneSelector):
         self.must_have = must_have
         self.memory = memory
         self.random_state = random_state
+
+    def fit_cells(self, cells: Cells, *, target: Matrix | None = None, seed: int = 0) -> Self:
+        """Fit on cells; panels are tested on donors that they were not chosen from, where cells have donors."""
+        del target, seed
+        return self.fit(cells.X, np.array(cells.classes)[cells.labels], donors=cells.donors)
 
     def fit(self, X: Any, y: Any = None, *, donors: Any = None) -> Self:
         """Try the contenders, and let the best one choose.
@@ -205,14 +212,14 @@ class AutoSelector(GeneSelector):
                     self.choice_, options = best.method, best.options
         logger.info("%s chooses: %s", self.choice_, self.reason_)
         self.selector_ = self._fit_choice(X, y, codes, task.selector(self.choice_, options), task.seed)
-        self.is_nested_ = find_method(self.choice_).is_nested and getattr(self.selector_, "is_nested_", True)
+        self.is_nested_ = find_method(self.choice_).kind.is_nested and getattr(self.selector_, "is_nested_", True)
         self.record_ = self._record(options, n_attempts)
         self._set_order(task.order(self.selector_), np.asarray(self.selector_.scores_, dtype=np.float64))
         return self
 
     def _fit_choice(self, X: AnyMatrix, y: Any, codes: IntArray, selector: GeneSelector, seed: int) -> GeneSelector:
         """Fit the selector that chooses, on all cells where that takes little."""
-        if len(codes) > MOST_FITTED and not find_method(self.choice_).learns_from_moments:
+        if len(codes) > MOST_FITTED and not find_method(self.choice_).kind.learns_from_moments:
             rows = cap_classes(codes, MOST_FITTED, np.random.default_rng(seed))
             logger.info("%s chooses from %d of the %d cells", self.choice_, len(rows), len(codes))
             X, y = X[rows], y[rows]
@@ -313,7 +320,8 @@ class AutoSelector(GeneSelector):
             )
         contenders = dict(given) if isinstance(given, Mapping) else {name: {} for name in given}
         for name in contenders:
-            if not find_method(name).may_contend:
+            kind = find_method(name).kind
+            if not (kind.may_contend and kind.needs_labels):
                 raise SettingsError(
                     f"contenders names {name!r}, which cannot be tried against others; expected methods that learn "
                     f"from labels and need no settings that depend on the data, as {quoted(CONTENDERS)}"

@@ -215,7 +215,7 @@ class Trials:
 
     def _shares_right(self, method: str, options: Mapping[str, Any], train: IntArray, test: IntArray) -> FloatArray:
         """Choose a panel from some cells; return the share of classifiers that are right about each of the others."""
-        most = max(self.task.n_genes, min(RANKED, self.X.shape[1] // 2)) if find_method(method).is_nested else None
+        most = max(self.task.n_genes, min(RANKED, self.X.shape[1] // 2)) if find_method(method).kind.is_nested else None
         selector = self._fit(self.task.selector(method, options, n_genes=most), self.X[train], self.labels[train])
         columns = np.sort(self.task.order(selector)[: self.task.n_genes])
         panel = self.X[:, columns]

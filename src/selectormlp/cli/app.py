@@ -107,16 +107,20 @@ def train(
     strategy: Annotated[
         str | None, typer.Option(help="auto, or ddp (each process holds the network).", show_default=False)
     ] = None,
+    memory_gb: Annotated[
+        float | None,
+        typer.Option(help="Most GB of a GPU that the cells may take, to stay there. [default: half of it]"),
+    ] = None,
     print_config: PrintConfig = False,
     seed: SeedFlag = None,
     quiet: Quiet = False,
 ) -> None:
     """Train a model on the training file; the best epoch on the validation file is kept."""
-    from selectormlp.cli.terminal import print_files, set_up_log
+    from selectormlp.cli import running
+    from selectormlp.cli.terminal import set_up_log
     from selectormlp.config.files import changed, read_settings
     from selectormlp.networks.placement import is_writer
     from selectormlp.pipeline.settings import TrainSettings
-    from selectormlp.pipeline.train import train_from_files
 
     progress = set_up_log(quiet=quiet, errors_only=not is_writer())
     settings = changed(
@@ -124,15 +128,18 @@ def train(
         model_type=model_type.value if "model_type" in given_flags(ctx) else None,
         restart=restart or None,
         data={"lazy": lazy},
-        training={"seed": seed, "devices": devices, "num_nodes": num_nodes, "strategy": strategy},
+        training={
+            "seed": seed,
+            "devices": devices,
+            "num_nodes": num_nodes,
+            "strategy": strategy,
+            "memory_gb": memory_gb,
+        },
     )
     if print_config:
         print_settings(settings)
         return
-    report = train_from_files(settings, settings.model_type, progress=progress)
-    if not is_writer():
-        return
-    print_files([report.model_file, *sorted(report.log_folder.iterdir())])
+    running.train(settings, progress=progress)
 
 
 @app.command(
@@ -290,11 +297,11 @@ def inspect(
 
 
 app.command(
-    epilog="Example: `selectormlp select cells.h5ad --label-key cell_type --size 100 --must-have CD3E --forbid 'MT-*' "
-    "--out panel`"
+    epilog="Example: `selectormlp select cells.h5ad --label-key cell_type --n-genes 100 --must-have CD3E "
+    "--forbid 'MT-*' --out panel`"
 )(panels.select)
 app.command(
-    epilog="Example: `selectormlp extend cells.h5ad --panel panel/panel.json --add 20 --label-key cell_type "
+    epilog="Example: `selectormlp extend cells.h5ad --panel panel/panel.json --n-new 20 --label-key cell_type "
     "--out larger`"
 )(panels.extend)
 app.command(

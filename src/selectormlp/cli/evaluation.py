@@ -129,10 +129,10 @@ def compare(
 ) -> None:
     """Measure panels, and methods, side by side on the same cells; tables go to the folder."""
     from selectormlp.api_evaluation import compare as compare_panels
-    from selectormlp.assessment.comparison import named_panels
     from selectormlp.assessment.tables import comparison_tables, write_tables
     from selectormlp.cli.terminal import print_files
     from selectormlp.files import check_folders
+    from selectormlp.panel.given import named_panels
     from selectormlp.results import whole_result
 
     check_folders(out)
@@ -198,7 +198,15 @@ def _read(flags: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     given = {name: flags[name] for name in SAME_NAME}
     given["exclude_labels"] = flags["exclude_label"] or ()
     given["seed"] = flags["seed"] or 0
-    return read_some(flags), given
+    return read_some(sampled(flags)), given
+
+
+def sampled(flags: dict[str, Any]) -> Any:
+    """Return what is read of which files, as flags say."""
+    from selectormlp.data.sampled import SampledSource
+
+    named = {name: flags[name] for name in (*SAME_NAME, "cells_per_type")}
+    return SampledSource(data=tuple(flags["data"]), exclude_labels=flags["exclude_label"] or (), **named)
 
 
 def print_evaluation(found: Evaluation) -> None:

@@ -76,9 +76,10 @@ def shown_names(adata: AnnData, key: str | None = None) -> ShownNames | None:
     given = one_column(adata.var, column, "gene", "var").astype(object)
     taken = pd.Series(["" if pd.isna(symbol) else str(symbol).strip() for symbol in given], dtype=object)
     usable = (taken != "") & ~taken.duplicated(keep=False) & ~taken.isin(stored)
-    own = pd.Series(stored, dtype=object)
-    shown: pd.Index[str] = pd.Index(taken.where(usable, own))
-    other: pd.Index[Any] = pd.Index(own.where(usable, taken.where(taken != "", None)))
+    names = list(zip(usable.tolist(), stored.tolist(), taken.tolist(), strict=True))
+    shown: pd.Index[str] = pd.Index([symbol if fits else gene for fits, gene, symbol in names])
+    others = [gene if fits else symbol or None for fits, gene, symbol in names]
+    other: pd.Index[Any] = pd.Index(np.array(others, dtype=object))
     return ShownNames(str(column), stored, shown, other)
 
 

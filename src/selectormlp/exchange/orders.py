@@ -13,7 +13,7 @@ from selectormlp.files import written_whole
 from selectormlp.panel.panel import Panel
 from selectormlp.panel.storage import shielded
 
-PROBE_SETS = "probe_sets"
+PROBE_SETS = "n_probes"
 """Name under which a panel keeps the probe sets of its genes."""
 
 

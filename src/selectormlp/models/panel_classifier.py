@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from scipy.special import log_softmax
 
 from selectormlp.data.cells import Matrix
-from selectormlp.data.normalize import Normalization
+from selectormlp.data.source import Normalization
 from selectormlp.errors import DataError, ModelFileError, SettingsError
 from selectormlp.files import written_whole
 from selectormlp.gate.files import check_regular

@@ -321,6 +321,11 @@ def check_scheduler(address: str | None) -> None:
         _connected(address).close()
 
 
+def uses_cluster(workers: Workers) -> bool:
+    """Tell whether a Dask cluster does the work: one that is named, or whose client is active."""
+    return workers.scheduler is not None or _active_client(None) is not None
+
+
 def _active_client(scheduler: str | None) -> Any:
     """Return a context that gives the client of a cluster, or None where there is none.
 

@@ -9,14 +9,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from selectormlp.data.cells import IntArray
+from selectormlp.devices import Work
 from selectormlp.errors import DataError, SettingsError
 from selectormlp.moments.moments import FloatArray
-from selectormlp.moments.stream import AnyMatrix, Chunk, as_float, class_sums, row_chunks
+from selectormlp.moments.stream import CHUNK_BYTES, AnyMatrix, Chunk, as_float, class_sums, row_chunks
 
 GB = 10**9
 
 PAIR_ARRAYS = 4
 """Arrays of pairs of classes × genes that are held at once when the discriminant objective is made."""
+
+DEVICE_ARRAYS = 3
+"""Float64 arrays of genes × genes beside the scatters: a product, and what merging adds."""
 
 
 def gene_variances(X: AnyMatrix, codes: IntArray, cell_weights: FloatArray) -> FloatArray:
@@ -134,3 +138,15 @@ def check_memory(n_genes: int, n_covariances: int, limit_gb: float, *, n_pairs: 
             f"{n_covariances} covariance(s) of {n_genes} genes need about {needed:.1f} GB of memory, above the "
             f"limit of {limit_gb:g} GB; set max_genes to at most {most}, or raise max_memory_gb"
         )
+
+
+def work_of_moments(n_cells: int, n_genes: int, n_scatters: int) -> Work:
+    """Count the work of scatters, each a product of cells × genes × genes, and the memory that they take.
+
+    Examples
+    --------
+    >>> work_of_moments(100_000, 2000, 1).is_worth_a_device
+    True
+    """
+    needed = (DEVICE_ARRAYS + n_scatters) * 8 * n_genes**2 + DEVICE_ARRAYS * CHUNK_BYTES
+    return Work(1, float(n_cells) * n_genes**2 * n_scatters, needed)

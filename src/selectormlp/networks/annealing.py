@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from selectormlp.data.cells import IntArray
 from selectormlp.networks.gated import FloatArray, GatedTraining, Task
@@ -106,7 +107,7 @@ class _Closing:
         twin.all = self.all.copy()
         return twin
 
-    def step(self, temperature: float, penalty: float) -> float:
+    def step(self, temperature: float, penalty: float) -> Tensor:
         before = self.gates.weight.detach().clone()
         loss = self.training.step(temperature, penalty)
         self.velocity = torch.lerp(self.velocity, self.gates.weight.detach() - before, 0.1)
@@ -163,7 +164,7 @@ def eliminate(task: Task, target: int) -> Elimination:
     for step, temperature in enumerate(annealing.temperatures(n_steps)):
         loss = closing.step(temperature, penalty)
         if step == 0:
-            penalty = FIRST_PENALTY * abs(loss) / task.n_free or FIRST_PENALTY / task.n_free
+            penalty = FIRST_PENALTY * abs(float(loss)) / task.n_free or FIRST_PENALTY / task.n_free
         part = min(1.0, (step + AHEAD) / (REACHED_AT * n_steps))
         wanted = task.n_free * (target / task.n_free) ** part
         penalty *= float(np.clip((closing.n_ahead() / wanted) ** GAIN, 1 / MOST_CHANGE, MOST_CHANGE))

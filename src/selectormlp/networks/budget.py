@@ -13,8 +13,8 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from selectormlp.data.cells import IntArray
+from selectormlp.devices import seed_device
 from selectormlp.networks.columns import keep_columns
-from selectormlp.networks.devices import seed_device
 from selectormlp.networks.finite import check_finite
 from selectormlp.networks.mlp import NetworkSpec, SelectorNetwork
 from selectormlp.networks.threads import one_at_a_time, threads_worth

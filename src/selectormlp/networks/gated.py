@@ -22,6 +22,9 @@ from selectormlp.networks.targets import CellRows, Targets
 MOST_DRAWN = 1 << 23
 """Numbers drawn for the masks of a step at the most; more cells share a mask where k · genes is large."""
 
+CHECK_LOSS_EVERY = 10
+"""Steps between looks at whether the loss is finite; each look waits for the device."""
+
 SCORED_CELLS = 512
 """Cells on which the loss without each gene is measured."""
 
@@ -168,7 +171,7 @@ class GatedTraining:
         ]
         if gates is not None:
             groups.append({"params": list(gates.parameters()), "lr": gate_learning_rate})
-        self.optimiser = torch.optim.Adam(groups, lr=annealing.learning_rate)
+        self.optimiser = torch.optim.Adam(groups, lr=annealing.learning_rate, fused=device.type == "cuda" or None)
         n_cells = task.cells.n_cells
         drawn = task.n_free * (gates.weight.shape[0] if isinstance(gates, KHotMask) else 1)
         batch = min(annealing.batch_size, n_cells)
@@ -176,11 +179,12 @@ class GatedTraining:
         self.n_masks = max(1, batch // sharing)
         self.batch_size = batch // self.n_masks * self.n_masks
         self._waiting = np.empty(0, dtype=np.int64)
+        self._n_steps = 0
 
-    def step(self, temperature: float | None, penalty: float = 0.0) -> float:
-        """Take one step down loss + penalty · expected number of open gates; return the loss.
+    def step(self, temperature: float | None, penalty: float = 0.0) -> Tensor:
+        """Take one step down loss + penalty · expected number of open gates; return the loss, a scalar.
 
-        Without a temperature all gates are open.
+        Without a temperature all gates are open. The loss stays on the device, so that nothing waits for it.
         """
         rows = self._next_rows()
         mask = None
@@ -193,10 +197,10 @@ class GatedTraining:
         self.optimiser.zero_grad()
         whole.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
-        found = float(loss.detach())
-        if not math.isfinite(found):
+        self._n_steps += 1
+        if self._n_steps % CHECK_LOSS_EVERY == 0 and not math.isfinite(float(loss.detach())):
             raise diverged(self.task.annealing.learning_rate)
-        return found
+        return loss.detach()
 
     def _next_rows(self) -> IntArray:
         while len(self._waiting) < self.batch_size:

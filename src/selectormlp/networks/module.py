@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import lightning as L  # noqa: N812  # the name that Lightning users expect
 import numpy as np
@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassConfusionMatrix
 
+from selectormlp.devices import AnyDevice, Precision, seed_device
 from selectormlp.errors import ModelFileError
 from selectormlp.networks.checkpoint_state import CARD_KEY, check_optimizer_states, same_tensors
-from selectormlp.networks.devices import seed_device
-from selectormlp.networks.losses import Penalty, gene_penalty
+from selectormlp.networks.choices import Penalty
+from selectormlp.networks.losses import gene_penalty
 from selectormlp.networks.mlp import SelectorNetwork
 from selectormlp.networks.start import START_KEY
 
@@ -44,6 +45,13 @@ class TrainingSpec:
         Decides the initial weights, the order of the cells, the noise and the dropout.
     device
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    precision
+        Of the matrix products: None for float32; ``"tf32"`` for float32 whose products a GPU may round to 10 bits;
+        ``"bf16"`` for bfloat16 with float32 weights.
+    memory_gb
+        Most memory of a GPU (10⁹ bytes) that the cells may take, to stay there; None for half of it.
+    resident
+        Whether all cells are put on the device before the training. None: on one GPU, where they fit.
     """
 
     penalty: Penalty | None = "L1"
@@ -55,7 +63,10 @@ class TrainingSpec:
     shuffle: bool = True
     patience: int | None = None
     seed: int = 0
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    device: AnyDevice = "auto"
+    precision: Precision | None = None
+    memory_gb: float | None = None
+    resident: bool | None = None
 
 
 def step_seed(seed: int, step: int, rank: int = 0) -> int:
@@ -133,15 +144,35 @@ class ClassifierModule(L.LightningModule):
             return self.network.first.weight.new_zeros(())
         return self.spec.alpha * gene_penalty(self.network.gates.weight, self.spec.penalty)
 
+    def seed_step(self, step: int) -> None:
+        """Let the noise and dropout that come next be those of a step."""
+        seed_device(self.device, step_seed(self.spec.seed, step, self.global_rank))
+
+    def logits(self, cells: Tensor) -> Tensor:
+        """Score the classes, in the precision asked for, shape (n_cells, n_classes), float32."""
+        if self.spec.precision != "bf16":
+            scored: Tensor = self.network(cells)
+            return scored
+        with torch.autocast(cells.device.type, torch.bfloat16, cache_enabled=False):  # a graph must not hold the cache
+            scored = self.network(cells)
+        return scored.float()
+
+    def loss(self, cells: Tensor, labels: Tensor) -> Tensor:
+        """Return the loss of one batch: cells (n_cells, n_genes), labels (n_cells,)."""
+        return F.cross_entropy(self.logits(cells), labels, weight=self.class_weights) + self.penalty()
+
     def training_step(self, batch: tuple[Tensor, Tensor], _batch_idx: int) -> Tensor:
         """Return the loss of one batch, with noise and dropout of the step's own seed."""
-        seed_device(self.device, step_seed(self.spec.seed, self.global_step, self.global_rank))
-        cells, labels = batch
-        return F.cross_entropy(self.network(cells), labels, weight=self.class_weights) + self.penalty()
+        self.seed_step(self.global_step)
+        return self.loss(*batch)
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Step, then bring clamped gene weights back into their range."""
         super().optimizer_step(*args, **kwargs)
+        self.project()
+
+    def project(self) -> None:
+        """Bring clamped gene weights back into their range."""
         if self.network.gates is not None:
             self.network.gates.project()
 
@@ -149,14 +180,22 @@ class ClassifierModule(L.LightningModule):
         """Count one batch of the validation (0) or training (1) cells."""
         cells, labels = batch
         score = self.train_score if dataloader_idx else self.val_score
-        score.update(self.network(cells), labels)
+        score.update(self.logits(cells), labels)
 
     def on_validation_epoch_end(self) -> None:
-        """Log the scores of both sets; the penalty is part of the loss, as in training."""
+        """Hand the scores of both sets to callbacks and loggers; the penalty is part of the loss, as in training.
+
+        Lightning's ``log`` would take longer than an epoch on a GPU: milliseconds for each number, and a wait.
+        """
+        found: dict[str, Tensor] = {}
         for name, score in {"val": self.val_score, "train": self.train_score}.items():
             scores = score.close()
             scores["loss"] = scores["loss"] + self.penalty().detach()
-            self.log_dict({f"{name}_{what}": value for what, value in scores.items()})
+            found |= {f"{name}_{what}": value for what, value in scores.items()}
+        values = torch.stack(list(found.values())).cpu()
+        self.trainer.callback_metrics.update(zip(found, values, strict=True))
+        if self.logger is not None:
+            self.logger.log_metrics(dict(zip(found, values.tolist(), strict=True)), step=self.global_step)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the model's card, and when the run began."""

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TypeAlias
 
 import lightning as L  # noqa: N812
 import numpy as np
@@ -17,30 +16,25 @@ import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, RichProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
-from torch import Tensor
-from torch.utils.data import DataLoader
 
-from selectormlp.data.batches import EVALUATION_BATCH, BatchOrder, Share, batch_loader
+from selectormlp.data.batches import Share
 from selectormlp.data.cells import IntArray, Matrix
 from selectormlp.data.stored import StoredMatrix
-from selectormlp.data.stored_batches import Reading, StoredBatches, spread_rows
+from selectormlp.data.stored_batches import Reading
+from selectormlp.devices import rounded_products
 from selectormlp.errors import ModelFileError, SelectorMLPError, SettingsError
 from selectormlp.networks.callbacks import BestWeights, Patience, Started
 from selectormlp.networks.checkpoints import WholeCheckpoints, checkpoint_callbacks
+from selectormlp.networks.loading import LoadedSides, device_for, load_sides, resident_data
 from selectormlp.networks.mlp import NetworkSpec, SelectorNetwork
 from selectormlp.networks.module import MONITORED, ClassifierModule, TrainingSpec
 from selectormlp.networks.placement import Placement, check_started
+from selectormlp.networks.resident_module import ResidentModule
 from selectormlp.networks.threads import threads_worth
 from selectormlp.networks.watch import Finite, cannot_fit
 from selectormlp.quiet import quiet_warnings
 
 logger = logging.getLogger(__name__)
-
-Batches: TypeAlias = DataLoader[tuple[Tensor, Tensor]] | StoredBatches
-"""What a trainer iterates over."""
-
-MOST_SCORED = 50_000
-"""Training cells on disk that are scored after an epoch: all of them would be read twice."""
 
 
 @dataclass(frozen=True)
@@ -86,11 +80,14 @@ class TrainedNetwork:
         (``train_``) cells; empty without validation cells.
     best_epoch
         Epoch (from 1) whose weights these are, or None without validation cells.
+    device
+        Where it was trained: ``"cpu"``, ``"cuda"`` or ``"mps"``.
     """
 
     network: SelectorNetwork
     history: pd.DataFrame
     best_epoch: int | None
+    device: str = "cpu"
 
 
 def train_network(
@@ -148,76 +145,56 @@ def train_network(
     OutputError
         If logs or checkpoints cannot be written.
     """
-    on_one_device = range(min(1, torch.cuda.device_count()))
+    reading, placement = reading or Reading(), run.placement if run else Placement()
+    training = replace(training, device=device_for(training, network, placement, n_cells=len(labels)))
+    resident = resident_data(X, labels, validation, training, placement)
     products = training.batch_size * network.n_genes * network.hidden_sizes[0]
-    with threads_worth(products), torch.random.fork_rng(on_one_device), _quiet_lightning():
+    drawn_on = range(min(1, torch.cuda.device_count())) if training.device in ("cuda", "auto") else []
+    with (
+        threads_worth(products),
+        rounded_products(training.precision),
+        torch.random.fork_rng(drawn_on),
+        _quiet_lightning(),
+    ):
         torch.default_generator.manual_seed(training.seed)
         weights = None if class_weights is None else torch.from_numpy(class_weights)
-        module = ClassifierModule(SelectorNetwork(network), training, weights, run.card if run else "")
+        whole = SelectorNetwork(network), training, weights, run.card if run else ""
+        module = ClassifierModule(*whole) if resident is None else ResidentModule(*whole, data=resident)
         module.start = run.start if run else ""
         best = BestWeights(run.log_dir / "metrics.csv" if run else None, log_every=max(1, training.max_epochs // 10))
         started = Started()
         trainer = _build_trainer(training, best, started, validates=validation is not None, run=run, progress=progress)
         share = Share(trainer.global_rank, trainer.world_size)
-        reading = reading or Reading()
-        scored = [] if validation is None else [validation, _scored_part(X, labels, reading)]
-        try:
-            trainer.fit(
-                module,
-                _training_batches(X, labels, training, reading, share),
-                [_scoring_batches(*cells, reading, share) for cells in scored] or None,
-                ckpt_path=str(run.resume_from) if run and run.resume_from else None,
-                weights_only=True,
-            )
-        except MisconfigurationException as error:
-            raise cannot_fit(error, training.max_epochs, run.resume_from if run else None) from error
-        except SystemExit:  # what Lightning makes of an interruption from the keyboard
-            raise KeyboardInterrupt from None
-        except Exception as error:
-            if isinstance(error, SelectorMLPError) or started.value or run is None or run.resume_from is None:
-                raise
-            reason = " ".join(str(error).split())[:200] or type(error).__name__
-            raise ModelFileError(
-                f"{str(run.resume_from)!r} is not a checkpoint of this run ({reason}); train without --restart"
-            ) from error
+        sides = load_sides((X, labels), validation, training, reading, share, resident)
+        _fit(trainer, module, sides, started, run.resume_from if run else None)
     trained = module.network.cpu().eval()
     if best.best_weights:
         trained.load_state_dict(best.best_weights)
-    return TrainedNetwork(trained, best.history, best.best_epoch or None)
+    return TrainedNetwork(trained, best.history, best.best_epoch or None, training.device)
 
 
-def _training_batches(
-    X: Matrix | StoredMatrix, labels: IntArray, training: TrainingSpec, reading: Reading, share: Share
-) -> Batches:
-    n_each = training.batch_size // share.n_processes
-    if n_each < 2:
-        raise SettingsError(
-            f"batch_size={training.batch_size} gives {share.n_processes} processes fewer than 2 cells each; expected "
-            f"{2 * share.n_processes} or more"
+def _fit(
+    trainer: L.Trainer, module: ClassifierModule, sides: LoadedSides, started: Started, resume_from: Path | None
+) -> None:
+    try:
+        trainer.fit(
+            module,
+            sides.train,
+            list(sides.scored) or None,
+            ckpt_path=None if resume_from is None else str(resume_from),
+            weights_only=True,
         )
-    if isinstance(X, StoredMatrix):
-        return StoredBatches(
-            X, labels, n_each, shuffle=training.shuffle, seed=training.seed, reading=reading, share=share
-        )
-    order = BatchOrder(len(labels), training.batch_size, shuffle=training.shuffle, seed=training.seed, share=share)
-    return batch_loader(X, labels, order)
-
-
-def _scoring_batches(X: Matrix | StoredMatrix, labels: IntArray, reading: Reading, share: Share) -> Batches:
-    if isinstance(X, StoredMatrix):
-        unchanged = replace(reading, class_balanced=False)
-        return StoredBatches(X, labels, EVALUATION_BATCH, shuffle=False, reading=unchanged, share=share)
-    return batch_loader(X, labels, BatchOrder(len(labels), EVALUATION_BATCH, shuffle=False, share=share))
-
-
-def _scored_part(
-    X: Matrix | StoredMatrix, labels: IntArray, reading: Reading
-) -> tuple[Matrix | StoredMatrix, IntArray]:
-    """Choose the training cells that are scored after an epoch: all in memory, a part of those on disk."""
-    if not isinstance(X, StoredMatrix) or len(labels) <= MOST_SCORED:
-        return X, labels
-    rows = spread_rows(len(labels), MOST_SCORED, reading.block_size)
-    return X.take_cells(rows), labels[rows]
+    except MisconfigurationException as error:
+        raise cannot_fit(error, module.spec.max_epochs, resume_from) from error
+    except SystemExit:  # what Lightning makes of an interruption from the keyboard
+        raise KeyboardInterrupt from None
+    except Exception as error:
+        if isinstance(error, SelectorMLPError) or started.value or resume_from is None:
+            raise
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ModelFileError(
+            f"{str(resume_from)!r} is not a checkpoint of this run ({reason}); train without --restart"
+        ) from error
 
 
 def _build_trainer(

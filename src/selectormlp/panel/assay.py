@@ -11,7 +11,8 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from selectormlp.config.files import NonNegative, Positive, Settings, describe, read_settings, write_settings
+from selectormlp.config.files import read_settings, write_settings
+from selectormlp.config.model import NonNegative, Positive, Settings, describe
 from selectormlp.errors import SettingsError, nearest
 from selectormlp.moments.measurement import Measurement
 from selectormlp.panel.physics import AssayLimits

@@ -10,7 +10,8 @@ import pandas as pd
 
 from selectormlp.data.cells import Cells, gene_positions
 from selectormlp.errors import DataError
-from selectormlp.panel.markers import MARKER_AUC, BoolArray, FloatArray, Markers, measure_markers
+from selectormlp.panel.constraints import MARKER_AUC
+from selectormlp.panel.markers import BoolArray, FloatArray, Markers, measure_markers
 from selectormlp.panel.separation import measure_separation
 
 

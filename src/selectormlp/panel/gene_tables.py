@@ -295,6 +295,8 @@ def _without_header(rows: list[list[str]]) -> GeneTable:
         raise PanelError("the file holds numbers and no gene names; expected a line a gene")
     if len(named) > 1:
         return _lists(rows, header, named)
+    if header is None and len(rows) > 1 and _is_title(rows[0][named[0]], [row[named[0]] for row in body]):
+        header = rows[0]
     lines = rows if header is None else body
     genes = [row[named[0]] for row in lines]
     if not all(genes):
@@ -304,6 +306,13 @@ def _without_header(rows: list[list[str]]) -> GeneTable:
     logger.info("the first line (%s) is taken for a header above %d lines", quoted(header, most=3), len(body))
     others = [place for place in range(len(header)) if place != named[0]]
     return GeneTable(tuple(genes), {header[place].casefold(): tuple(row[place] for row in body) for place in others})
+
+
+def _is_title(first: str, others: Sequence[str]) -> bool:
+    """Tell the title of a bare list from a gene: it says what it is, or is far longer than any name below."""
+    words = set(re.split(r"[\W_]+", first.casefold()))
+    longest = max(map(len, others))
+    return bool(words & {"panel", "genes", "list", "targets", "codebook"}) or len(first) > max(20, 2 * longest)
 
 
 def _numbered(rows: Sequence[Sequence[str]]) -> bool:

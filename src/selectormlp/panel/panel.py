@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,8 @@ from selectormlp.panel.choose import SELECTED, Choice, choose
 from selectormlp.panel.markers import Markers
 from selectormlp.panel.provenance import Provenance
 from selectormlp.panel.rules import Rules
+
+T = TypeVar("T")
 
 MOST_SHOWN = 10
 """Genes that a panel shows of itself at the prompt."""
@@ -93,10 +96,12 @@ class Panel:
 
     def _check_columns(self) -> None:
         columns = {what: getattr(self, what) for what in ("reasons", "scores", "gene_ids", "thresholds")}
-        for what, values in {**columns, **self.facts}.items():
+        facts = {f"values of {name!r}": values for name, values in self.facts.items()}
+        for what, values in {**columns, **facts}.items():
             if values is not None and len(values) != len(self.genes):
                 raise PanelError(f"{len(values)} {what} for {len(self.genes)} genes; expected one each")
-            if what in ("scores", "thresholds") and not all(v is None or math.isfinite(v) for v in values or ()):
+        for what in ("scores", "thresholds"):
+            if not all(value is None or math.isfinite(value) for value in columns[what] or ()):
                 raise PanelError(f"the {what} of a panel hold NaN or infinite values; leave these out (None)")
         if not 0 <= self.n_required <= len(self.genes):
             raise PanelError(f"{self.n_required} required genes in a panel of {len(self.genes)}; expected no more")
@@ -173,14 +178,23 @@ class Panel:
                 "or a minimum of markers per type, by exchanges, or by a method that is trained for one size; "
                 f"select {n_genes} genes anew"
             )
+        return self.take(range(n_genes))
+
+    def take(self, places: Sequence[int]) -> Panel:
+        """Return the panel of some of the genes, by place (from 0), in the order given."""
+
+        def some(values: Sequence[T]) -> tuple[T, ...]:
+            return tuple(values[place] for place in places)
+
         return replace(
             self,
-            genes=self.genes[:n_genes],
-            reasons=self.reasons[:n_genes],
-            scores=self.scores[:n_genes],
-            gene_ids=None if self.gene_ids is None else self.gene_ids[:n_genes],
-            thresholds=None if self.thresholds is None else self.thresholds[:n_genes],
-            facts={name: values[:n_genes] for name, values in self.facts.items()},
+            genes=some(self.genes),
+            reasons=some(self.reasons),
+            scores=some(self.scores),
+            gene_ids=None if self.gene_ids is None else some(self.gene_ids),
+            thresholds=None if self.thresholds is None else some(self.thresholds),
+            n_required=min(self.n_required, len(places)),
+            facts={name: some(values) for name, values in self.facts.items()},
         )
 
     def to_frame(self) -> pd.DataFrame:

@@ -13,6 +13,7 @@ import binascii
 import hashlib
 import io
 import json
+import logging
 import math
 import zlib
 from collections.abc import Callable, Sequence
@@ -24,11 +25,15 @@ from selectormlp.errors import InputError, PanelError, nearest, quoted
 from selectormlp.files import written_whole
 from selectormlp.gate.files import check_regular
 from selectormlp.panel.explain import Explanation
+from selectormlp.panel.facts import fact_name
 from selectormlp.panel.gene_tables import FORMULA_STARTS, GeneTable, read_gene_table
 from selectormlp.panel.panel import Panel
 from selectormlp.results import check_together, whole_result
 
 CSV_NAME, JSON_NAME, LIST_NAME = "panel.csv", "panel.json", "genes.txt"
+OWN_COLUMNS = ("", "position", "gene_id", "score", "threshold", "reason")
+"""Columns of ``panel.csv`` that are no facts of genes (and one of row numbers)."""
+
 EXPLANATION_NAME = "explanation.csv"
 
 ZIP_MAGIC, UTF16_MARKS = b"PK\x03\x04", (b"\xff\xfe", b"\xfe\xff")
@@ -44,6 +49,8 @@ MOST_BYTES = 1 << 30
 
 MOST_INFLATION = 100
 """The most that cell names may grow when unpacked. Real names shrink 3 to 20 times; deflate could reach 1,000."""
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -138,7 +145,7 @@ def read_panel(path: Path | str) -> Panel:
     place = Path(path)
     text = _text_of(place)
     try:
-        panel = _from_text(text, place.suffix.lower())
+        panel = panel_from_text(text, place.suffix.lower())
     except PanelError as error:
         raise PanelError(f"{str(place)!r}: {error}") from error
     if place.name in PANEL_FILES:
@@ -149,22 +156,60 @@ def read_panel(path: Path | str) -> Panel:
     return panel
 
 
-def _from_text(text: str, suffix: str) -> Panel:
+def panel_from_text(text: str, suffix: str) -> Panel:
+    """Read a panel from the text of a file; ``suffix`` is that of its name, in small letters.
+
+    Raises
+    ------
+    PanelError
+        See :func:`read_panel`.
+    """
     return _from_json(text) if text.lstrip().startswith("{") else _from_table(read_gene_table(text, suffix=suffix))
 
 
 def _from_table(table: GeneTable) -> Panel:
+    table = _each_once(table)
+
     def column_of(name: str, read: Callable[[str], T]) -> tuple[T, ...] | None:
         cells = table.columns.get(name)
         return None if cells is None else tuple(map(read, cells))
 
+    others: dict[str, tuple[str, ...]] = {}
+    if "barcodetype" not in table.columns:  # the other columns of a codebook are those of the code
+        for header, cells in reversed(table.columns.items()):
+            name = fact_name(header)
+            others[header if name in others else name] = cells
     return Panel(
         genes=table.genes,
         reasons=column_of("reason", str) or (),
         scores=column_of("score", _number) or (),
-        gene_ids=table.ids,
+        gene_ids=table.ids if any(table.ids or ()) else None,
         thresholds=column_of("threshold", _number),
+        facts={
+            name: cells
+            for name, cells in others.items()
+            if name not in OWN_COLUMNS and any(cells) and cells != table.ids
+        },
     )
+
+
+def _each_once(table: GeneTable) -> GeneTable:
+    """Keep one of the lines of a gene that say the same; others stay, and are refused as duplicates."""
+    lines = list(zip(table.genes, *table.columns.values(), table.ids or table.genes, strict=True))
+    kept = [place for place, line in enumerate(lines) if lines.index(line) == place] if _repeats(lines) else []
+    if not kept or len({table.genes[place] for place in kept}) < len(kept):
+        return table
+    repeated = [gene for gene in dict.fromkeys(table.genes) if table.genes.count(gene) > 1]
+    logger.warning("%d gene(s) stand in several lines that agree, and count once: %s", len(repeated), quoted(repeated))
+    return GeneTable(
+        tuple(table.genes[place] for place in kept),
+        {name: tuple(cells[place] for place in kept) for name, cells in table.columns.items()},
+        None if table.ids is None else tuple(table.ids[place] for place in kept),
+    )
+
+
+def _repeats(lines: Sequence[tuple[str, ...]]) -> bool:
+    return len(set(lines)) < len(lines)
 
 
 def read_costs(path: Path | str) -> dict[str, float]:
@@ -248,7 +293,7 @@ def _text_of(place: Path) -> str:
 
 def _csv_text(panel: Panel) -> str:
     frame = panel.to_frame()
-    for column in ("gene", "gene_id", "reason"):
+    for column in ("gene", "gene_id", "reason", *panel.facts):
         if column in frame:
             frame[column] = [shielded(text) for text in frame[column]]
     stream = io.StringIO()

@@ -29,7 +29,7 @@ IDENTITY = (
 )
 """What must be the same for a run to go on."""
 
-FREE_TO_CHANGE = ("max_epochs", "device", "patience")
+FREE_TO_CHANGE = ("max_epochs", "device", "memory_gb", "patience")
 """Parameters that a restarted run may have changed."""
 
 

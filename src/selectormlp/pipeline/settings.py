@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from selectormlp.config.files import (
+from selectormlp.config.model import (
     Count,
     CountOrNone,
     NonNegative,
@@ -16,10 +16,9 @@ from selectormlp.config.files import (
     Seed,
     Settings,
 )
-from selectormlp.data.normalize import Normalization
+from selectormlp.data.source import Normalization
 from selectormlp.data.split import SplitSizes
-from selectormlp.networks.gates import SelectorType
-from selectormlp.networks.losses import Penalty
+from selectormlp.networks.choices import Penalty, SelectorType
 
 UNSUPPORTED_DUALS = (("L1", "squared_hinge", True), ("L2", "hinge", False))
 """What liblinear has no solver for."""
@@ -113,11 +112,7 @@ class DataSettings(Settings):
 
 
 class DataloaderSettings(Settings):
-    """``dataloader`` in ``train.json``; the order of validation cells (``shuffle_val``) changes no score.
-
-    For cells on disk: ``num_workers`` helpers read ahead; ``block_size`` neighbours are read together; a process holds
-    ``buffer_mb`` megabytes of cells, were they dense, to shuffle them; ``class_balanced`` draws every class alike.
-    """
+    """``dataloader`` in ``train.json``; the order of validation cells (``shuffle_val``) changes no score."""
 
     batch_size: Annotated[int, Field(ge=2)] = 256
     """Cells of a batch."""
@@ -179,6 +174,10 @@ class TrainingSettings(Settings):
     """Epochs without a gain after which training ends; null: it goes on to the last."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to train."""
+    precision: Literal["tf32", "bf16"] | None = None
+    """How products are rounded, for speed on a GPU; null: not at all (float32)."""
+    memory_gb: Positive | None = None
+    """Most GB of a GPU that the cells may take, to stay there; null: half of it."""
     devices: Count = 1
     """GPUs of each machine or, on a CPU, processes."""
     num_nodes: Count = 1

@@ -286,6 +286,8 @@ def build_selector(settings: TrainSettings, model_type: str, *, progress: bool =
             "class_weight": training.class_weight,
             "patience": training.patience,
             "device": training.device,
+            "precision": training.precision,
+            "memory_gb": training.memory_gb,
             "progress": progress,
         }
     if model_type == "selector_mlp":

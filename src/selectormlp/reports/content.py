@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -219,7 +219,7 @@ def _asked(found: Findings) -> tuple[tuple[str, str], ...]:
         ("Classifier", f"{evaluation.classifier}, refitted on the panel's genes"),
         ("Splits", f"{splits.n_splits} ({splits.scheme}{donors}), {splits.n_test:,} test cells"),
     ]
-    usual = json.loads(json.dumps(asdict(Constraints())))
+    usual = Constraints().model_dump(mode="json")
     for name, value in origin.settings.get("constraints", {}).items():
         if value != usual.get(name):
             asked.append((name.replace("_", " ").capitalize(), _said(value)))

@@ -16,10 +16,10 @@ from selectormlp.data.anndata_io import CellsSource
 from selectormlp.data.anndata_lazy import Paths, StoredAdata, open_adata, stored_cells, stored_unlabelled_cells
 from selectormlp.data.anndata_parts import categorical_columns
 from selectormlp.data.disk import Layout
-from selectormlp.data.normalize import Normalization
+from selectormlp.data.source import Normalization
 from selectormlp.data.stored import StoredCells
 from selectormlp.moments import stream
-from selectormlp.selection.stored_panels import SAMPLE_PER_CLASS
+from selectormlp.selection.steps import SAMPLE_PER_CLASS
 from selectormlp.selectors.discriminant import DiscriminantSelector
 
 GB = 10**9

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -15,9 +16,9 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from sklearn.utils.validation import check_is_fitted
 
 from selectormlp.data.cells import IntArray, Matrix
+from selectormlp.devices import Device, Work, check_device, choose_device
 from selectormlp.errors import SettingsError
-from selectormlp.networks.annealing import Selection, eliminate, select
-from selectormlp.networks.devices import Device, pick_device
+from selectormlp.networks.annealing import WARM_UP, Selection, eliminate, select
 from selectormlp.networks.gated import Annealing, Report, Task
 from selectormlp.networks.targets import CellRows, Targets
 from selectormlp.networks.threads import threads_worth
@@ -47,7 +48,11 @@ class BinarizingSelector(GeneSelector):
         Chance that each gene is in the final mask, shape (n_features_in_,).
     elimination_
         What the elimination left (λ, rounds), or None if there was none.
+    device_
+        Where it was trained: ``"cpu"`` or ``"cuda"``.
     """
+
+    is_nested = False
 
     threshold: Threshold
     quantile: float
@@ -83,8 +88,8 @@ class BinarizingSelector(GeneSelector):
         panel = self.get_support(indices=True)
         return binarized(X[:, panel], self.thresholds_[panel])
 
-    def _learn(self, X: Any, targets: Callable[[torch.device], Targets]) -> Self:
-        """Choose genes of checked X for the targets that ``targets(device)`` makes."""
+    def _learn(self, X: Any, targets: Callable[[torch.device], Targets], n_outputs: int) -> Self:
+        """Choose genes of checked X for the targets that ``targets(device)`` makes, of so many outputs."""
         self._check_settings()
         n_genes = X.shape[1]
         n_wanted = self._resolve_n_features(n_genes)
@@ -99,7 +104,8 @@ class BinarizingSelector(GeneSelector):
         columns = np.concatenate([must_have, free])
         on = binarized(X[:, columns], self.thresholds_[columns])
         seed = seed_from(self.random_state)
-        device = pick_device(self.device)
+        self.device_ = choose_device(self.device, self._work(len(columns), n_chosen, n_outputs), what="PERSIST")
+        device = torch.device(self.device_)
         products = self.batch_size * len(columns) * self.hidden_sizes[0]
         with threads_worth(products), torch.random.fork_rng(devices=[]), _reporting(visible=self.progress) as report:
             torch.default_generator.manual_seed(seed)
@@ -118,10 +124,7 @@ class BinarizingSelector(GeneSelector):
     def _choose(self, task: Task, must_have: IntArray, free: IntArray, n_chosen: int) -> None:
         n_genes = len(self.thresholds_)
         gates: FloatArray = np.ones(len(free))
-        n_left = self.n_candidates
-        if n_left is None:
-            n_left = min(max(SELECTED_FROM * n_chosen, LEAST_SELECTED_FROM), max(2 * n_chosen, MOST_SELECTED_FROM))
-        n_left = max(n_left, n_chosen, 1)
+        n_left = self._n_left(n_chosen)
         self.elimination_ = None
         left = np.arange(len(free))
         if len(free) > n_left * (1 + self.tolerance):
@@ -137,6 +140,25 @@ class BinarizingSelector(GeneSelector):
         self.gate_probabilities_[must_have] = 1.0
         self.gate_probabilities_[free] = gates
         self._rank(selection, must_have, free[left])
+
+    def _n_left(self, n_chosen: int) -> int:
+        """Return how many genes the elimination is to leave."""
+        n_left = self.n_candidates
+        if n_left is None:
+            n_left = min(max(SELECTED_FROM * n_chosen, LEAST_SELECTED_FROM), max(2 * n_chosen, MOST_SELECTED_FROM))
+        return max(n_left, n_chosen, 1)
+
+    def _work(self, n_columns: int, n_chosen: int, n_outputs: int) -> Work:
+        """Count the work of both stages: their inputs, and what is predicted."""
+        n_left = self._n_left(n_chosen)
+        n_eliminating = self.elimination_steps if n_columns > n_left * (1 + self.tolerance) else 0
+        n_selecting = round((1 + WARM_UP) * self.selection_steps)
+        n_steps = n_eliminating + n_selecting
+        n_inputs = (n_eliminating * n_columns + n_selecting * min(n_columns, n_left)) // max(1, n_steps)
+        of_steps = partial(Work.of_training, n_steps=n_steps, batch_size=self.batch_size)
+        first = of_steps(n_inputs=n_inputs, n_hidden=self.hidden_sizes[0])
+        last = of_steps(n_inputs=self.hidden_sizes[-1], n_hidden=n_outputs)
+        return Work(n_steps, first.products + last.products)
 
     def _rank(self, selection: Selection, must_have: IntArray, left: IntArray) -> None:
         """Rank must-have genes, chosen ones by what they save, then the others by mask and by gate."""
@@ -185,7 +207,7 @@ class BinarizingSelector(GeneSelector):
         )
 
     def _check_settings(self) -> None:
-        pick_device(self.device)
+        check_device(self.device)
         sizes = np.atleast_1d(np.asarray(self.hidden_sizes))
         in_range = {
             "hidden_sizes": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
@@ -15,9 +16,9 @@ from torch import Tensor
 
 from selectormlp.data.batches import dense_rows
 from selectormlp.data.cells import IntArray, Matrix
+from selectormlp.devices import Device, Work, check_device, choose_device
 from selectormlp.errors import DataError, SettingsError
-from selectormlp.networks.budget import Budget, drop_to_budget, embed, train_panel
-from selectormlp.networks.devices import Device, pick_device
+from selectormlp.networks.budget import FEWEST_GENES, Budget, drop_to_budget, embed, train_panel
 from selectormlp.selectors.base import seed_from
 from selectormlp.selectors.columns import checked_columns
 from selectormlp.selectors.discriminant import DiscriminantSelector
@@ -59,7 +60,7 @@ class BudgetSelectorMLP(NetworkClassifier):
     must_have
         Columns that are never dropped and come first, in this order.
     device
-        ``"auto"``, ``"cpu"`` or ``"cuda"``.
+        ``"auto"`` (CUDA where there is any and the steps are large enough for it), ``"cpu"`` or ``"cuda"``.
     random_state
         Seed; the same seed gives the same ranking.
     progress
@@ -79,6 +80,8 @@ class BudgetSelectorMLP(NetworkClassifier):
         Whether the ranking is that of every smaller panel, too.
     network_
         The network of the panel, of all genes, with weight zero for those outside the panel.
+    device_
+        Where it was trained: ``"cpu"`` or ``"cuda"``.
     classes_, trained_classes_
         Class labels, and which of them had training cells.
 
@@ -167,7 +170,7 @@ class BudgetSelectorMLP(NetworkClassifier):
             If X or y is not usable (as scikit-learn says it).
         """
         cells, codes = self._checked_training_data(X, y, classes)
-        budget, device = self._budget(), pick_device(self.device)
+        budget = self._budget()
         if len(codes) < budget.n_networks:
             raise DataError(f"{len(codes)} cells for {budget.n_networks} networks; expected a cell for each, or more")
         n_wanted = self._resolve_n_features(cells.shape[1])
@@ -179,6 +182,8 @@ class BudgetSelectorMLP(NetworkClassifier):
         screened = self._screen(cells, codes, fixed, n_wanted)
         n_left = min(len(screened), max(self.n_screened, 2 * n_wanted))
         columns = screened[:n_left]
+        self.device_ = choose_device(self.device, _work(budget, n_left), what="dropping genes")
+        device = torch.device(self.device_)
         means, deviations = np.zeros(len(screened)), np.ones(len(screened))
         standardised = _standardised(cells, columns, means, deviations).to(device)
         labels = torch.from_numpy(codes).to(device)
@@ -205,6 +210,7 @@ class BudgetSelectorMLP(NetworkClassifier):
         return np.argsort(screen.ranking_)
 
     def _budget(self) -> Budget:
+        check_device(self.device)
         sizes = np.atleast_1d(np.asarray(self.hidden_sizes))
         in_range = {
             "hidden_sizes": (
@@ -257,6 +263,15 @@ def _standardised(
     values -= torch.from_numpy(means[columns].astype(np.float32))
     values /= torch.from_numpy(deviations[columns].astype(np.float32))
     return values
+
+
+def _work(budget: Budget, n_genes: int) -> Work:
+    """Count the work of the steps that the networks take; most are taken with fewer genes."""
+    n_drops = math.log(max(n_genes, FEWEST_GENES) / FEWEST_GENES) / -math.log(budget.kept_share)
+    n_steps = budget.n_networks * (budget.first_steps + round(n_drops) * budget.steps) + budget.panel_steps
+    return Work.of_training(
+        n_steps=n_steps, batch_size=budget.batch_size, n_inputs=n_genes, n_hidden=budget.hidden_sizes[0]
+    )
 
 
 def _parts(codes: IntArray, n_parts: int, rng: np.random.Generator) -> IntArray:

@@ -6,24 +6,24 @@ import logging
 import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from selectormlp.data.cells import UNKNOWN_CLASS, IntArray
-from selectormlp.data.count_scale import find_count_scale
-from selectormlp.data.stored import StoredCells, StoredMatrix
+from selectormlp.data.stored import StoredCells
+from selectormlp.devices import Device, check_device
 from selectormlp.errors import SettingsError
-from selectormlp.moments.dask import Workers, stored_moments, stored_variances
+from selectormlp.moments.dask import Workers
 from selectormlp.moments.forward import Forward, Objective, forward_select
 from selectormlp.moments.moments import FloatArray, Moments
-from selectormlp.moments.stream import AnyMatrix, balanced_cell_weights, moments_of
-from selectormlp.moments.variable import check_memory, gene_variances, most_variable
+from selectormlp.moments.stream import balanced_cell_weights
+from selectormlp.moments.variable import check_memory, most_variable
 from selectormlp.panel.limits import Completion, Limit
 from selectormlp.selectors.base import GeneSelector, order_by_score
 from selectormlp.selectors.columns import checked_columns
 from selectormlp.selectors.labels import class_importance, encode_labels
+from selectormlp.selectors.passes import Kept, MatrixPasses, Passes, StoredPasses
 
 logger = logging.getLogger(__name__)
 
@@ -40,12 +40,17 @@ class ClosedFormSelector(GeneSelector):
         ranked after them by variance, with score 0.
     is_nested_
         Whether the ranking is that of every smaller panel, too.
+    device_
+        Where the covariances were computed: ``"cpu"`` or ``"cuda"``; not there after ``fit_moments``.
     """
+
+    learns_from_moments = True
 
     must_have: Sequence[int] | None
     limits: Sequence[Limit] | None
     max_genes: int | None
     max_memory_gb: float
+    device: Device
     class_weights: Mapping[Any, float] | None = None
 
     _within: ClassVar[bool] = False
@@ -116,19 +121,20 @@ class ClosedFormSelector(GeneSelector):
             codes = new_codes[cells.labels]
             importance = class_importance(self.classes_, self.class_weights)
         self.n_features_in_ = cells.n_genes
-        return self._fit_passes(_StoredPasses(cells.X, codes, workers or Workers()), importance)
+        return self._fit_passes(StoredPasses(cells.X, codes, workers or Workers()), importance)
 
     def _fit_unlabelled(self, X: Any) -> Self:
         X = self._checked(X)
-        return self._fit_passes(_MatrixPasses(X, np.zeros(X.shape[0], dtype=np.int64)), np.ones(1))
+        return self._fit_passes(MatrixPasses(X, np.zeros(X.shape[0], dtype=np.int64)), np.ones(1))
 
     def _fit_labelled(self, X: Any, y: Any) -> Self:
         X, y = self._checked(X, y)
         self.classes_, codes = encode_labels(y)
-        return self._fit_passes(_MatrixPasses(X, codes), class_importance(self.classes_, self.class_weights))
+        return self._fit_passes(MatrixPasses(X, codes), class_importance(self.classes_, self.class_weights))
 
-    def _fit_passes(self, cells: _Passes, importance: FloatArray) -> Self:
+    def _fit_passes(self, cells: Passes, importance: FloatArray) -> Self:
         n_genes = self.n_features_in_
+        check_device(self.device)
         must_have = checked_columns("must_have", self.must_have, n_genes)
         counts = np.bincount(cells.codes[cells.codes >= 0], minlength=len(importance)).astype(np.int64)
         cell_weights = balanced_cell_weights(counts, importance)
@@ -144,9 +150,9 @@ class ClosedFormSelector(GeneSelector):
             )
         n_pairs = math.comb(len(importance), 2) if self._within else 0
         check_memory(len(self.candidates_), self._within + self._total, self.max_memory_gb, n_pairs=n_pairs)
-        moments = cells.moments(
-            self.candidates_, cell_weights, within=self._within, total=self._total, molecules=self._molecules
-        )
+        kept = Kept(self._within, self._total, self._molecules)
+        self.device_ = cells.device(self.device, kept.work(len(cells.codes), len(self.candidates_)), kept)
+        moments = cells.moments(self.candidates_, cell_weights, kept, self.device_)
         if moments.molecules is not None and not moments.molecules.absolute:
             logger.info("X holds no counts: expm1 of the values stands for them, one total for all cells")
         self._select(moments, variances, must_have)
@@ -186,64 +192,3 @@ class ClosedFormSelector(GeneSelector):
         """Improve on the order of a forward selection; as it stands, leave it."""
         del objective, n_fixed, completion
         return forward.order
-
-
-class _Passes(Protocol):
-    """Passes over cells with class codes, wherever they are."""
-
-    @property
-    def codes(self) -> IntArray: ...
-
-    def variances(self, cell_weights: FloatArray) -> FloatArray: ...
-
-    def moments(
-        self, columns: IntArray, cell_weights: FloatArray, *, within: bool, total: bool, molecules: bool
-    ) -> Moments: ...
-
-
-@dataclass(frozen=True, eq=False)
-class _MatrixPasses:
-    X: AnyMatrix
-    codes: IntArray
-
-    def variances(self, cell_weights: FloatArray) -> FloatArray:
-        return gene_variances(self.X, self.codes, cell_weights)
-
-    def moments(
-        self, columns: IntArray, cell_weights: FloatArray, *, within: bool, total: bool, molecules: bool
-    ) -> Moments:
-        few = self.X if len(columns) == self.X.shape[1] else self.X[:, columns]
-        scale = find_count_scale(self.X) if molecules else None
-        return moments_of(
-            few,
-            self.codes,
-            cell_weights=cell_weights,
-            within=within,
-            total=total,
-            molecules=molecules,
-            counts=None if scale is None else scale.counts(few),
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class _StoredPasses:
-    X: StoredMatrix
-    codes: IntArray
-    workers: Workers
-
-    def variances(self, cell_weights: FloatArray) -> FloatArray:
-        return stored_variances(self.X, self.codes, cell_weights=cell_weights, workers=self.workers)
-
-    def moments(
-        self, columns: IntArray, cell_weights: FloatArray, *, within: bool, total: bool, molecules: bool
-    ) -> Moments:
-        few = self.X if len(columns) == self.X.shape[1] else self.X.take_genes(columns)
-        return stored_moments(
-            few,
-            self.codes,
-            cell_weights=cell_weights,
-            within=within,
-            total=total,
-            molecules=molecules,
-            workers=self.workers,
-        )

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from selectormlp.data.cells import IntArray
+from selectormlp.devices import Device
 from selectormlp.errors import SettingsError
 from selectormlp.moments.discriminant import Criterion, DiscriminantObjective
 from selectormlp.moments.exchange import exchange
@@ -65,6 +66,9 @@ class DiscriminantSelector(ClosedFormSelector):
         None: all.
     max_memory_gb
         Refuse to start if the covariance would take more (10⁹ bytes).
+    device
+        Where covariances are computed: ``"auto"`` (CUDA where there is any and the work is large enough for it),
+        ``"cpu"`` or ``"cuda"``.
 
     Attributes
     ----------
@@ -112,6 +116,7 @@ class DiscriminantSelector(ClosedFormSelector):
         max_refine_s: float = 10.0,
         max_genes: int | None = 5000,
         max_memory_gb: float = 8.0,
+        device: Device = "auto",
     ) -> None:
         self.n_features_to_select = n_features_to_select
         self.criterion = criterion
@@ -127,6 +132,7 @@ class DiscriminantSelector(ClosedFormSelector):
         self.max_refine_s = max_refine_s
         self.max_genes = max_genes
         self.max_memory_gb = max_memory_gb
+        self.device = device
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn which genes matter.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
+from selectormlp.devices import Device
 from selectormlp.moments.discriminant import Criterion, DiscriminantObjective
 from selectormlp.moments.mixture import MixtureObjective
 from selectormlp.moments.moments import Moments
@@ -38,6 +39,9 @@ class MixtureSelector(ClosedFormSelector):
         None: all.
     max_memory_gb
         Refuse to start if the covariances would take more (10⁹ bytes).
+    device
+        Where covariances are computed: ``"auto"`` (CUDA where there is any and the work is large enough for it),
+        ``"cpu"`` or ``"cuda"``.
 
     Attributes
     ----------
@@ -84,6 +88,7 @@ class MixtureSelector(ClosedFormSelector):
         limits: Sequence[Limit] | None = None,
         max_genes: int | None = 5000,
         max_memory_gb: float = 8.0,
+        device: Device = "auto",
     ) -> None:
         self.n_features_to_select = n_features_to_select
         self.weight = weight
@@ -96,6 +101,7 @@ class MixtureSelector(ClosedFormSelector):
         self.limits = limits
         self.max_genes = max_genes
         self.max_memory_gb = max_memory_gb
+        self.device = device
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn which genes matter.

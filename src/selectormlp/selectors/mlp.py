@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from selectormlp.devices import AnyDevice, Precision
 from selectormlp.selectors.network import NetworkSelector
 
 
@@ -22,6 +23,8 @@ class MLP(NetworkSelector):
     >>> MLP(hidden_sizes=(64,)).get_params()["hidden_sizes"]
     (64,)
     """
+
+    keeps_best_epoch = True
 
     selector_type = "none"
     penalty = None
@@ -43,7 +46,9 @@ class MLP(NetworkSelector):
         shuffle: bool = True,
         class_weight: Literal["balanced"] | Mapping[Any, float] | None = None,
         patience: int | None = None,
-        device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+        device: AnyDevice = "auto",
+        precision: Precision | None = None,
+        memory_gb: float | None = None,
         random_state: Any = None,
         progress: bool = False,
     ) -> None:
@@ -61,5 +66,7 @@ class MLP(NetworkSelector):
         self.class_weight = class_weight
         self.patience = patience
         self.device = device
+        self.precision = precision
+        self.memory_gb = memory_gb
         self.random_state = random_state
         self.progress = progress

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Self
+from dataclasses import replace
+from typing import Any, ClassVar, Literal, Self, get_args
 
 import numpy as np
 import torch
 from sklearn.utils.class_weight import compute_class_weight
 
-from selectormlp.data.cells import IntArray, Matrix, as_matrix
+from selectormlp.data.cells import Cells, IntArray, Matrix, as_matrix
+from selectormlp.data.split import SplitSizes, split_cells
 from selectormlp.data.stored import StoredCells, StoredMatrix
 from selectormlp.data.stored_batches import Reading
+from selectormlp.devices import AnyDevice, Precision
 from selectormlp.errors import DataError, SettingsError, quoted
-from selectormlp.networks.gates import SELECTOR_TYPES, SelectorType
-from selectormlp.networks.losses import PENALTIES, Penalty
+from selectormlp.networks.choices import Penalty, SelectorType
+from selectormlp.networks.gates import SELECTOR_TYPES
+from selectormlp.networks.losses import PENALTIES
 from selectormlp.networks.mlp import NetworkSpec, SelectorNetwork, predict_logits
 from selectormlp.networks.module import TrainingSpec
 from selectormlp.networks.sizes import LEARNING_RATE, batch_size_for, epochs_for
@@ -22,6 +26,9 @@ from selectormlp.networks.training import Run, train_network
 from selectormlp.selectors.base import seed_from
 from selectormlp.selectors.classifier import ClassifyingSelector, FloatArray, ProbabilitiesMixin, encode
 from selectormlp.selectors.labels import check_class_weight
+
+PANEL_SPLIT = SplitSizes(train=5000, validation=1000, test=0)
+"""Cells of a class that a network trains on and is validated on beside a panel, as the published program has them."""
 
 
 class NetworkClassifier(ProbabilitiesMixin, ClassifyingSelector):
@@ -59,7 +66,13 @@ class NetworkSelector(NetworkClassifier):
         Accuracy, mean per-class accuracy and loss after each epoch (a data frame; empty without validation).
     best_epoch_
         Epoch (from 1) that the weights are of, or None without validation cells.
+    device_
+        Where it was trained: ``"cpu"``, ``"cuda"`` or ``"mps"``.
     """
+
+    may_contend = False
+    keeps_best_epoch: ClassVar[bool] = False
+    """Whether, beside a panel, it takes the weights of the epoch that is best on validation cells."""
 
     selector_type: SelectorType
     hidden_sizes: Sequence[int]
@@ -74,7 +87,9 @@ class NetworkSelector(NetworkClassifier):
     shuffle: bool
     class_weight: Literal["balanced"] | Mapping[Any, float] | None
     patience: int | None
-    device: Literal["auto", "cpu", "cuda", "mps"]
+    device: AnyDevice
+    precision: Precision | None
+    memory_gb: float | None
     random_state: Any
     progress: bool
     penalty: Penalty | None
@@ -91,6 +106,20 @@ class NetworkSelector(NetworkClassifier):
         """
         batch_size = batch_size_for(n_cells)
         return {"batch_size": batch_size, "lr": LEARNING_RATE, "max_epochs": epochs_for(n_cells, batch_size)}
+
+    def fit_cells(self, cells: Cells, *, target: Matrix | None = None, seed: int = 0) -> Self:
+        """Fit on at most 5,000 cells of a class; where the best epoch is kept, a sixth of each class validates.
+
+        With donors, validation cells come from donors of their own, as near to a sixth as these come.
+        """
+        del target
+        sizes, donors = PANEL_SPLIT, cells.donors
+        if not self.keeps_best_epoch:
+            sizes, donors = replace(PANEL_SPLIT, validation=0), None
+        split = split_cells(cells.labels, sizes, donors=donors, rng=np.random.default_rng(seed))
+        labels, rows = np.array(cells.classes)[cells.labels], split.validation
+        validation = (cells.X[rows], labels[rows]) if len(rows) else None
+        return self.fit(cells.X[split.train], labels[split.train], validation=validation, classes=cells.classes)
 
     def fit(  # type: ignore[override]
         self,
@@ -186,6 +215,7 @@ class NetworkSelector(NetworkClassifier):
         )
         self.history_ = trained.history
         self.best_epoch_ = trained.best_epoch
+        self.device_ = trained.device
         self.adopt_network(trained.network)
         return self
 
@@ -247,6 +277,8 @@ class NetworkSelector(NetworkClassifier):
             patience=self.patience,
             seed=seed_from(self.random_state),
             device=self.device,
+            precision=self.precision,
+            memory_gb=None if self.memory_gb is None else float(self.memory_gb),
         )
 
     def _check_parameters(self) -> None:
@@ -254,7 +286,8 @@ class NetworkSelector(NetworkClassifier):
         choices: dict[str, tuple[object, tuple[object, ...]]] = {
             "selector_type": (self.selector_type, SELECTOR_TYPES),
             "penalty": (self.penalty, (*PENALTIES, None)),
-            "device": (self.device, ("auto", "cpu", "cuda", "mps")),
+            "device": (self.device, get_args(AnyDevice)),
+            "precision": (self.precision, (*get_args(Precision), None)),
         }
         for name, (value, valid) in choices.items():
             if value not in valid:
@@ -273,6 +306,7 @@ class NetworkSelector(NetworkClassifier):
             "weight_decay": (self.weight_decay >= 0, "0 or more"),
             "max_epochs": (self.max_epochs >= 1, "1 or more"),
             "batch_size": (self.batch_size >= 2, "2 or more"),
+            "memory_gb": (self.memory_gb is None or self.memory_gb > 0, "above 0, or None"),
             "patience": (self.patience is None or self.patience >= 1, "1 or more, or None"),
         }
         for name, (valid_value, expected) in in_range.items():

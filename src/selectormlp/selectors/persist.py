@@ -8,9 +8,9 @@ from typing import Any, Literal, Self
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import check_array
 
-from selectormlp.data.cells import as_matrix
+from selectormlp.data.cells import Cells, Matrix, as_matrix
+from selectormlp.devices import Device
 from selectormlp.errors import DataError, SettingsError, quoted
-from selectormlp.networks.devices import Device
 from selectormlp.networks.targets import PROFILE_LOSSES, CellRows, LabelTargets, ProfileLoss, ProfileTargets
 from selectormlp.selectors.base import DTYPES
 from selectormlp.selectors.binarize import Threshold
@@ -60,7 +60,7 @@ class PersistSelector(BinarizingSelector):
         ``"balanced"`` lets each class count alike, however many cells it has; None each cell, as published; or a
         weight for each label.
     device
-        ``"auto"`` (CUDA where there is any), ``"cpu"`` or ``"cuda"``.
+        ``"auto"`` (CUDA where there is any and the work is large enough for it), ``"cpu"`` or ``"cuda"``.
     random_state
         Seed; on one device, the same seed gives the same panel.
     progress
@@ -167,7 +167,7 @@ class PersistSelector(BinarizingSelector):
         if len(self.classes_) < 2:
             raise DataError(f"all cells are of 1 class ({quoted(self.classes_)}); two or more are needed")
         weights = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
-        return self._learn(X, lambda device: LabelTargets(codes, weights, device))
+        return self._learn(X, lambda device: LabelTargets(codes, weights, device), len(self.classes_))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -213,6 +213,9 @@ class UnsupervisedPersistSelector(BinarizingSelector):
     [0, 1]
     """
 
+    needs_labels = False
+    takes_target = True
+
     def __init__(
         self,
         n_features_to_select: int | float | None = None,
@@ -256,6 +259,11 @@ class UnsupervisedPersistSelector(BinarizingSelector):
         self.random_state = random_state
         self.progress = progress
 
+    def fit_cells(self, cells: Cells, *, target: Matrix | None = None, seed: int = 0) -> Self:
+        """Fit on cells and the profiles to be predicted."""
+        del seed
+        return self.fit(cells.X, target=target)
+
     def fit(self, X: Any, y: Any = None, *, target: Any = None) -> Self:
         """Choose genes.
 
@@ -287,4 +295,7 @@ class UnsupervisedPersistSelector(BinarizingSelector):
         profiles = as_matrix(X if target is None else check_array(target, accept_sparse="csr", dtype=DTYPES))
         if profiles.shape[0] != X.shape[0]:
             raise DataError(f"the target has {profiles.shape[0]} cells and X has {X.shape[0]}; give the same cells")
-        return self._learn(X, lambda device: ProfileTargets(CellRows(profiles, device), self.loss, self.zero_weight))
+        n_outputs = profiles.shape[1] * (2 if self.loss == "hurdle" else 1)
+        return self._learn(
+            X, lambda device: ProfileTargets(CellRows(profiles, device), self.loss, self.zero_weight), n_outputs
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
+from selectormlp.devices import Device
 from selectormlp.moments.moments import Moments
 from selectormlp.moments.reconstruction import ReconstructionObjective, Target
 from selectormlp.panel.limits import Limit
@@ -34,6 +35,9 @@ class ReconstructionSelector(ClosedFormSelector):
         With more genes than this, only so many, those of most variance, are considered. None: all.
     max_memory_gb
         Refuse to start if the covariance would take more (10⁹ bytes).
+    device
+        Where covariances are computed: ``"auto"`` (CUDA where there is any and the work is large enough for it),
+        ``"cpu"`` or ``"cuda"``.
 
     Attributes
     ----------
@@ -63,6 +67,8 @@ class ReconstructionSelector(ClosedFormSelector):
 
     _total: ClassVar[bool] = True
 
+    needs_labels = False
+
     def __init__(
         self,
         n_features_to_select: int | float | None = None,
@@ -73,6 +79,7 @@ class ReconstructionSelector(ClosedFormSelector):
         limits: Sequence[Limit] | None = None,
         max_genes: int | None = 5000,
         max_memory_gb: float = 8.0,
+        device: Device = "auto",
     ) -> None:
         self.n_features_to_select = n_features_to_select
         self.target = target
@@ -81,6 +88,7 @@ class ReconstructionSelector(ClosedFormSelector):
         self.limits = limits
         self.max_genes = max_genes
         self.max_memory_gb = max_memory_gb
+        self.device = device
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn which genes matter.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from selectormlp.networks.gates import SelectorType
-from selectormlp.networks.losses import Penalty
+from selectormlp.devices import AnyDevice, Precision
+from selectormlp.networks.choices import Penalty, SelectorType
 from selectormlp.selectors.network import NetworkSelector
 
 
@@ -47,7 +47,13 @@ class SelectorMLP(NetworkSelector):
     patience
         Stop after so many epochs without a better validation score; None never stops early.
     device
-        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+        ``"auto"`` (a GPU where there is one and the work is large enough for it), ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    precision
+        Of the matrix products: None for float32; ``"tf32"`` lets a GPU round them to 10 bits; ``"bf16"`` takes them in
+        bfloat16. Faster on a GPU, and the ranking is another.
+    memory_gb
+        Most memory of a GPU (10⁹ bytes) that the cells may take, to stay there; None for half of it. Cells that do not
+        fit travel there a batch at a time.
     random_state
         Seed; the same seed gives the same ranking.
     progress
@@ -61,6 +67,8 @@ class SelectorMLP(NetworkSelector):
         1 (best) … n_genes, strict.
     network_, history_, best_epoch_
         The trained network, its scores after each epoch, and the epoch that the weights are of.
+    device_
+        Where it was trained: ``"cpu"``, ``"cuda"`` or ``"mps"``.
     classes_, trained_classes_
         Class labels, and which of them had training cells.
 
@@ -105,7 +113,9 @@ class SelectorMLP(NetworkSelector):
         shuffle: bool = True,
         class_weight: Literal["balanced"] | Mapping[Any, float] | None = None,
         patience: int | None = None,
-        device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+        device: AnyDevice = "auto",
+        precision: Precision | None = None,
+        memory_gb: float | None = None,
         random_state: Any = None,
         progress: bool = False,
     ) -> None:
@@ -126,5 +136,7 @@ class SelectorMLP(NetworkSelector):
         self.class_weight = class_weight
         self.patience = patience
         self.device = device
+        self.precision = precision
+        self.memory_gb = memory_gb
         self.random_state = random_state
         self.progress = progress

@@ -9,7 +9,7 @@ PANEL = Panel(
     ("CD3E", "NKG7", "MS4A1", "=EVIL"),
     reasons=("given", "must-have", "added to a panel of 1", "added to a panel of 1"),
     gene_ids=("ENSG1", "ENSG2", "ENSG2", ""),
-    facts={"probe_sets": ("8", "", "4", "")},
+    facts={"n_probes": ("8", "", "4", "")},
 )
 ORDER = Order(PANEL, n_existing=1, owned=["MS4A1"])
 

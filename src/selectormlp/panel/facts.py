@@ -1,0 +1,179 @@
+"""What is known of genes beside their expression: transcripts, probes, codewords, homologs, costs, priorities, sets."""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from selectormlp.errors import PanelError, quoted
+from selectormlp.panel.names import GeneNames
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column that a gene table may have.
+
+    Attributes
+    ----------
+    kind
+        What its cells hold.
+    headers
+        Headers that stand for it, in small letters without blanks and punctuation.
+    about
+        What it says, for the docs.
+    """
+
+    kind: Literal["number", "text"]
+    headers: tuple[str, ...]
+    about: str
+
+
+COLUMNS: dict[str, Column] = {
+    "ensembl_id": Column(
+        "text",
+        ("ensemblid", "ensembl", "ensemblgeneid", "geneid", "ensemblids", "genestableid"),
+        "identifier of the gene",
+    ),
+    "length_nt": Column(
+        "number", ("lengthnt", "length", "transcriptlength", "txlength", "lengthbp"), "transcript length, nucleotides"
+    ),
+    "n_probes": Column(
+        "number",
+        ("nprobes", "probes", "probesets", "numprobesets", "nprobesets", "probecount", "probesetcount", "numprobes"),
+        "probes or probe sets that fit the gene",
+    ),
+    "codewords": Column("number", ("codewords", "ncodewords", "codewordcount"), "codewords that the gene takes"),
+    "homolog_group": Column(
+        "text", ("homologgroup", "homologs", "paraloggroup", "genefamily", "family"), "genes that probes may confuse"
+    ),
+    "cost": Column("number", ("cost", "price"), "cost, in the unit of the budget"),
+    "priority": Column("number", ("priority", "weight"), "factor on what the gene gains, 1 for no preference"),
+    "group": Column(
+        "text", ("group", "annotation", "category", "celltypes", "celltype", "tissues"), "named set, as a pathway"
+    ),
+}
+"""Columns of a gene table by name."""
+
+
+@dataclass(frozen=True)
+class GeneFacts:
+    """Facts of genes by column; see ``COLUMNS``.
+
+    Attributes
+    ----------
+    genes
+        Gene names.
+    columns
+        A cell a gene: numbers (NaN where unknown) or text (``""`` where unknown).
+
+    Examples
+    --------
+    >>> facts = GeneFacts.from_columns(("CD3E", "MS4A1"), {"Num_Probesets": ("8", "")})
+    >>> facts.columns
+    {'n_probes': (8.0, nan)}
+    """
+
+    genes: tuple[str, ...]
+    columns: dict[str, tuple[float | str, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def from_columns(cls, genes: Sequence[str], cells: Mapping[str, Sequence[str]]) -> GeneFacts:
+        """Take what is known from the columns of a table; log which column is taken for what.
+
+        Parameters
+        ----------
+        genes
+            Gene names.
+        cells
+            Text by header, a cell a gene.
+
+        Raises
+        ------
+        PanelError
+            If a cell that should hold a number from 0 up does not; the message lists them.
+        """
+        folded = {_folded(header): header for header in reversed(list(cells))}
+        taken: dict[str, tuple[float | str, ...]] = {}
+        problems: list[str] = []
+        for name, column in COLUMNS.items():
+            header = next((folded[alias] for alias in column.headers if alias in folded), None)
+            if header is None:
+                continue
+            logger.info("the column %r of the gene table is taken for %s", header, name)
+            texts = [text.strip() for text in cells[header]]
+            if column.kind == "text":
+                taken[name] = tuple(texts)
+                continue
+            numbers = [_number(text) for text in texts]
+            problems += [
+                f"{name} of {gene!r} is {text!r}"
+                for gene, text, number in zip(genes, texts, numbers, strict=True)
+                if number is None or number < 0
+            ]
+            taken[name] = tuple(math.nan if number is None else number for number in numbers)
+        if problems:
+            more = f" and {len(problems) - 5} more" if len(problems) > 5 else ""
+            raise PanelError(
+                f"expected numbers from 0 up: {'; '.join(problems[:5])}{more}; correct them, or leave them empty"
+            )
+        unknown = [
+            header for header in cells if _folded(header) not in {a for c in COLUMNS.values() for a in c.headers}
+        ]
+        if unknown:
+            logger.info("columns of the gene table that are not used: %s", quoted(unknown))
+        return cls(tuple(genes), taken)
+
+    def aligned(self, names: GeneNames) -> dict[str, pd.Series]:
+        """Return each column over the genes of the data, by position; NaN or None where the table has no line.
+
+        A gene that several lines name takes the first.
+        """
+        found = names.find(dict.fromkeys(self.genes))
+        aligned = {}
+        for name, cells in self.columns.items():
+            is_text = COLUMNS[name].kind == "text"
+            values = pd.Series(
+                np.full(len(names.genes), None if is_text else np.nan), dtype=object if is_text else float
+            )
+            for gene, cell in zip(reversed(self.genes), reversed(cells), strict=True):
+                for position in found[gene]:
+                    values.iloc[position] = (cell or None) if is_text else cell
+            aligned[name] = values
+        known = sum(bool(positions) for positions in found.values())
+        logger.info("the gene table has %d genes, %d of them in the data", len(found), known)
+        return aligned
+
+
+def fact_name(header: str) -> str:
+    """Return the name in ``COLUMNS`` that a header stands for, or the header itself.
+
+    Examples
+    --------
+    >>> fact_name("Num_Probesets"), fact_name("Tissue of origin")
+    ('n_probes', 'Tissue of origin')
+    """
+    folded = _folded(header)
+    return next((name for name, column in COLUMNS.items() if folded in column.headers), header)
+
+
+def _number(text: str) -> float | None:
+    if not text or text.casefold() in ("na", "nan", "n/a", "-"):
+        return math.nan
+    try:
+        value = float(text.replace(",", "") if re.fullmatch(r"\d{1,3}(,\d{3})+", text) else text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _folded(header: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "", header.casefold())
