@@ -13,6 +13,7 @@ import scipy.sparse as sp
 
 from selectormlp.data.cells import IntArray, Matrix, as_matrix
 from selectormlp.data.count_scale import CountScale, find_count_scale
+from selectormlp.data.normalize import LARGEST_PLAUSIBLE_LOG, stored_values
 from selectormlp.errors import SettingsError, quoted
 from selectormlp.evaluation.contamination import add_ambient, mix_cells
 from selectormlp.evaluation.intervals import FloatArray
@@ -168,10 +169,22 @@ def fail_probes(few: FloatArray, rng: np.random.Generator, *, share: float) -> F
     return left
 
 
-def change_gains(few: FloatArray, rng: np.random.Generator, *, sd: float) -> FloatArray:
-    """Multiply each gene, before the logarithm, by a factor of its own, whose logarithm is normal with this spread."""
+def change_gains(few: FloatArray, rng: np.random.Generator, *, sd: float, logged: bool = True) -> FloatArray:
+    """Multiply each gene, before the logarithm, by a factor of its own, whose logarithm is normal with this spread.
+
+    Parameters
+    ----------
+    few
+        Expression, shape (n_cells, k).
+    rng
+        Source of chance.
+    sd
+        The spread.
+    logged
+        Whether the values are logarithms, natural and of 1 + x.
+    """
     factors = np.exp(rng.normal(0.0, sd, few.shape[1]))
-    changed: FloatArray = np.log1p(np.expm1(few) * factors)
+    changed: FloatArray = np.log1p(np.expm1(few) * factors) if logged else few * factors
     return changed
 
 
@@ -190,7 +203,8 @@ def measure_robustness(
     Parameters
     ----------
     X
-        Log-normalised expression of all genes, shape (n_cells, n_genes).
+        Log-normalised expression of all genes, shape (n_cells, n_genes); what cannot be done to other values is left
+        out, and said.
     labels
         Class codes, shape (n_cells,).
     genes
@@ -240,7 +254,8 @@ def _ways(X: Matrix, clean: FloatArray, plan: Plan) -> tuple[list[Way], tuple[st
     """List what can be done to these cells, and say what cannot."""
     ways: list[Way] = [("none", np.nan, None)]
     notes = []
-    scale = find_count_scale(X)
+    logged = float(stored_values(X).max(initial=0)) <= LARGEST_PLAUSIBLE_LOG
+    scale = find_count_scale(X) if logged else None
     if scale is None:
         notes.append("counts could not be thinned: the values are not log1p-normalised counts")
     else:
@@ -254,6 +269,8 @@ def _ways(X: Matrix, clean: FloatArray, plan: Plan) -> tuple[list[Way], tuple[st
     if clean.min(initial=0) < 0:
         notes.append("gains could not be changed and values not binarised: some are below 0")
     else:
-        ways += [("gain", sd, partial(change_gains, sd=sd)) for sd in plan.gains]
+        if not logged:
+            notes.append("gains were changed as values that are not logged: some are too large for logarithms")
+        ways += [("gain", sd, partial(change_gains, sd=sd, logged=logged)) for sd in plan.gains]
         ways.append((BINARISED, np.nan, lambda few, _: (few > 0).astype(np.float64)))
     return ways, tuple(notes)
