@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from selectormlp.selectors.selector_mlp import SelectorMLP
     from selectormlp.selectors.svm import LinearSVM
     from selectormlp.selectors.variance import VarianceSelector
+    from selectormlp.verbosity import set_verbosity
 
     __version__: str
 
@@ -89,6 +90,7 @@ __all__ = [  # noqa: RUF022  # by alphabet, as dir() lists them
     "robustness",
     "save_model",
     "select",
+    "set_verbosity",
     "stability",
 ]
 
@@ -133,6 +135,7 @@ _HOMES = {
     "robustness": "api_evaluation",
     "save_model": "models.storage",
     "select": "selection.select",
+    "set_verbosity": "verbosity",
     "stability": "api_evaluation",
 }
 

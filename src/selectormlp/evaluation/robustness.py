@@ -230,7 +230,7 @@ def measure_robustness(
         return found.accuracy, found.balanced_accuracy
 
     results = []
-    for place, (kind, level, disturb) in enumerate(ways):
+    for place, (kind, level, disturb) in enumerate(track(ways, "disturbing the cells")):
         n_draws = plan.n_draws if disturb is not None and kind != BINARISED else 1
         if kind == FAILED and plan.n_failure_draws is not None:
             n_draws = plan.n_failure_draws
