@@ -9,7 +9,7 @@ import pytest
 import safetensors.numpy
 
 import selectormlp as sm
-from selectormlp.assessment.prediction import calibration_error, fit_temperature
+from selectormlp.assessment.predict import calibration_error, fit_temperature
 from selectormlp.errors import DataError, ModelFileError, SettingsError
 from selectormlp.models.panel_classifier import CARD_KEY, CHECKSUM_KEY, checksum_of
 

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from anndata import AnnData
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
 from selectormlp.assessment.genes import match_genes
-from selectormlp.assessment.judging import MOST_TRAIN, Judging, fold_cells, read_for_judging
+from selectormlp.assessment.measure import MOST_TRAIN, Judging, fold_cells, read_for_judging
 from selectormlp.data.anndata_io import cells_from_adata, drop_unlisted
 from selectormlp.data.cells import Cells, IntArray, Matrix, as_matrix, check_unique, gene_positions
-from selectormlp.data.expression import choose_expression
+from selectormlp.data.expression import check_adata, choose_expression
 from selectormlp.data.hashing import hash_cells
 from selectormlp.data.normalize import log1p_cp10k, stored_values
-from selectormlp.data.source import Normalization
+from selectormlp.data.source import Normalization, Source
 from selectormlp.data.symbols import stored_genes
 from selectormlp.errors import DataError, SettingsError, counted, nearest
 from selectormlp.evaluation.intervals import FloatArray
@@ -29,20 +32,123 @@ from selectormlp.models.panel_classifier import (
     Predictions,
     check_class_names,
     check_confidence,
+    load_classifier,
 )
+from selectormlp.panel.given import PanelLike, as_panel
 from selectormlp.panel.panel import Panel
 from selectormlp.versions import package_versions
 
-if TYPE_CHECKING:
-    from anndata import AnnData
-
 logger = logging.getLogger(__name__)
+
+MIN_CONFIDENCE = 0.5
+"""Probability below which a cell is unsure, by default."""
 
 N_BINS = 10
 """Bins of confidence for the calibration error, as Guo et al. have them (15) for fewer cells."""
 
 ABSENT = -1e4
 """Score of a class that was not there to learn from: no probability, and no infinite numbers."""
+
+
+def fit_classifier(
+    adata: AnnData,
+    panel: PanelLike,
+    *,
+    label_key: str,
+    donor_key: str | None = None,
+    layer: str | None = None,
+    normalize: Normalization = "auto",
+    exclude_labels: Sequence[str] = (),
+    gene_name_key: str | None = None,
+    min_confidence: float = MIN_CONFIDENCE,
+    n_splits: int = 5,
+    seed: int = 0,
+) -> PanelClassifier:
+    """Fit a classifier on a panel's genes, to label other cells with; its probabilities are calibrated.
+
+    Parameters
+    ----------
+    adata, panel, label_key, donor_key, layer, normalize, exclude_labels, gene_name_key, n_splits, seed
+        As in :func:`evaluate`. Counts are normalised over the panel's genes alone, so that cells of which only these
+        were measured can be predicted.
+    min_confidence
+        Highest probability from which a cell gets a label; below, it is ``"unsure"``. Kept with the classifier. With
+        two classes the highest is never below 0.5: ask for more.
+
+    Returns
+    -------
+    Logistic regression (genes standardised, C = 1, classes balanced) on all cells; :meth:`PanelClassifier.save` writes
+    it. Its temperature was fitted on cells (with ``donor_key``: of donors) that the classifiers of ``n_splits`` splits
+    had not learned from.
+
+    Raises
+    ------
+    PanelError, SettingsError, DataError
+        As in :func:`evaluate`.
+
+    Examples
+    --------
+    >>> from selectormlp.data.datasets import pbmc68k
+    >>> adata = pbmc68k()
+    >>> classifier = fit_classifier(adata, ["CD79A", "NKG7", "CST3", "CD3D"], label_key="bulk_labels")
+    >>> predict(adata, classifier).to_frame().columns[:3].tolist()
+    ['label', 'best', 'confidence']
+    """
+    source = Source(
+        label_key=label_key,
+        donor_key=donor_key,
+        layer=layer,
+        normalize=normalize,
+        exclude_labels=exclude_labels,
+        gene_name_key=gene_name_key,
+    )
+    judging = Judging(source, "logistic", n_splits, seed=seed)
+    return fit_classifier_task(adata, as_panel(panel), judging, min_confidence)
+
+
+def predict(
+    adata: AnnData,
+    classifier: PanelClassifier | Path | str,
+    *,
+    layer: str | None = None,
+    normalize: Normalization | None = None,
+    min_confidence: float | None = None,
+) -> Predictions:
+    """Label cells by a panel's classifier.
+
+    Parameters
+    ----------
+    adata
+        Cells × genes, the classifier's genes among them in any order; not altered.
+    classifier
+        From :func:`fit_classifier`, or a file of it.
+    layer, normalize
+        As in :func:`selectormlp.select`; by default as in training.
+    min_confidence
+        Highest probability from which a cell gets a label, 0 to 1; by default the classifier's.
+
+    Returns
+    -------
+    Labels (``"unsure"`` below the confidence, and for cells without counts in the panel) and probabilities.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is absent, damaged or none of ours.
+    DataError
+        If a gene is missing, there are no counts at all, or the values are not of the kind learned from.
+
+    Examples
+    --------
+    >>> from selectormlp.data.datasets import pbmc68k
+    >>> adata = pbmc68k()
+    >>> classifier = fit_classifier(adata, ["CD79A", "NKG7", "CST3", "CD3D"], label_key="bulk_labels")
+    >>> predict(adata, classifier, min_confidence=0.9).to_frame()["label"].value_counts().index[0]
+    'unsure'
+    """
+    check_adata(adata)
+    known = classifier if isinstance(classifier, PanelClassifier) else load_classifier(classifier)
+    return predict_task(adata, known, layer=layer, normalize=normalize, min_confidence=min_confidence)
 
 
 def fit_classifier_task(adata: AnnData, panel: Panel, judging: Judging, min_confidence: float) -> PanelClassifier:
