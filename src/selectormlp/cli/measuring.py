@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TypeVar
 
 from selectormlp.assessment.request import CompareRequest, EvaluateRequest, Measuring, ReportRequest
 from selectormlp.cli.running import read_some
 from selectormlp.cli.terminal import print_files
-from selectormlp.config.files import SETTINGS_NAME, write_settings
+from selectormlp.config.files import SETTINGS_NAME, read_table, write_settings
+
+logger = logging.getLogger(__name__)
 
 AnyRequest = TypeVar("AnyRequest", bound=Measuring)
 
@@ -48,7 +51,7 @@ def evaluate_panel(request: EvaluateRequest, out: Path) -> None:
             ensure_folders(out, model.parent)  # both or neither can be written to
             files.append(fitted.save(model))
         files += write_tables(out, evaluation_tables(found))
-        files.append(write_settings(kept(request), out / SETTINGS_NAME))
+        files += write_beside(request, out)
     print_evaluation(found)
     print_files(files)
 
@@ -67,7 +70,7 @@ def compare_panels(request: CompareRequest, out: Path) -> None:
         adata = read_some(request)
         found = compare_task(adata, known, request.methods, request.n_genes, request.sizes, judging_of(request))
         files = write_tables(out, comparison_tables(found))
-        files.append(write_settings(kept(request), out / SETTINGS_NAME))
+        files += write_beside(request, out)
     print_compared(found)
     print_files(files)
 
@@ -81,7 +84,20 @@ def report_panel(request: ReportRequest, out: Path) -> None:
     check_place(out)
     known = read_panel(str(request.panel))
     files = [report_by(read_some(request), known, request, out)]
+    if files[0].parent == out:
+        files += write_beside(request, out)
     print_files(files)
+
+
+def write_beside(request: Measuring, out: Path) -> list[Path]:
+    """Write the settings that repeat results beside them, unless those of another command are there."""
+    place = out / SETTINGS_NAME
+    if place.exists():
+        held = read_table(place).get("command")
+        if held != getattr(request, "command", None):
+            logger.info("%s holds the settings of %r and stays as it is", place, held)
+            return []
+    return [write_settings(kept(request), place)]
 
 
 def kept(request: AnyRequest) -> AnyRequest:
