@@ -244,7 +244,7 @@ def carried_classes(adata: AnnData, label_key: str, labels: pd.Series) -> tuple[
     classes = np.asarray(carried.get("classes", ()))
     if classes.ndim != 1 or not classes.size:
         return None
-    names = pd.Index(classes.astype(str))
+    names = pd.Index(list(map(str, classes.tolist())))  # of any kind of text
     if not names.is_unique:
         repeated = quoted(names[names.duplicated()].unique())
         raise DataError(f"the class list in uns[{UNS_KEY!r}] repeats {repeated}; split again from the original file")
