@@ -25,9 +25,8 @@ from selectormlp.results import check_together, whole_result
 from selectormlp.selection.repeat import settings_of
 from selectormlp.selection.request import Choice, ExtendRequest, SelectRequest
 
-Repeatable = (
-    SelectRequest | ExtendRequest | EvaluateRequest | CompareRequest | ReportRequest | RunSettings | TrainSettings
-)
+Measured = EvaluateRequest | CompareRequest | ReportRequest
+Repeatable = SelectRequest | ExtendRequest | Measured | RunSettings | TrainSettings
 
 REPEATABLE = ("select", "extend", "evaluate", "compare", "report", "run", "train")
 """Commands that can be repeated."""
