@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from selectormlp import errors, plots
+    from selectormlp.assessment.classifier import fit_classifier, predict
     from selectormlp.assessment.compare import compare
     from selectormlp.assessment.evaluate import evaluate
     from selectormlp.assessment.expression import expression
-    from selectormlp.assessment.predict import fit_classifier, predict
     from selectormlp.assessment.report import report
     from selectormlp.assessment.robustness import robustness
     from selectormlp.assessment.stability import stability
@@ -128,10 +128,10 @@ _HOMES = {
     "explain": "selection.explain",
     "expression": "assessment.expression",
     "extend": "selection.select",
-    "fit_classifier": "assessment.predict",
+    "fit_classifier": "assessment.classifier",
     "load_classifier": "models.panel_classifier",
     "load_model": "models.storage",
-    "predict": "assessment.predict",
+    "predict": "assessment.classifier",
     "read_panel": "panel.storage",
     "read_sample": "data.anndata_sample",
     "report": "assessment.report",

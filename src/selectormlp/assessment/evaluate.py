@@ -19,12 +19,13 @@ from selectormlp.assessment.measure import (
     fold_cells,
     judging_of,
     measure,
+    measure_alone,
     opening_notes,
     panel_orders,
     read_for_judging,
     split_notes,
 )
-from selectormlp.assessment.protocol import judge
+from selectormlp.assessment.protocol import Verdict, judge
 from selectormlp.assessment.request import EvaluateRequest
 from selectormlp.assessment.robustness import disturb
 from selectormlp.assessment.stability import Repetition, stability_task
@@ -32,7 +33,9 @@ from selectormlp.config.model import check_whole
 from selectormlp.data.anndata_io import read_labels
 from selectormlp.data.cells import Cells, IntArray
 from selectormlp.data.hashing import hash_cells
-from selectormlp.errors import DataError, SettingsError, counted, nearest
+from selectormlp.errors import DataError, InputError, SettingsError, counted, nearest
+from selectormlp.evaluation.cautions import LABELS_NOTE, ambient_notes, apart_notes
+from selectormlp.evaluation.counts import count_scale
 from selectormlp.evaluation.curve import (
     MOST_CEILING_GENES,
     Curve,
@@ -45,6 +48,7 @@ from selectormlp.evaluation.hierarchy import Hierarchy, find_parents, measure_hi
 from selectormlp.evaluation.intervals import METRICS
 from selectormlp.evaluation.result import Evaluation
 from selectormlp.evaluation.robustness import Plan
+from selectormlp.evaluation.splits import Folds
 from selectormlp.evaluation.unsupervised import measure_unsupervised
 from selectormlp.panel.given import PanelLike, as_panel
 from selectormlp.panel.panel import Panel
@@ -65,6 +69,7 @@ class Extras:
     robustness: bool | Plan = False
     level_metric: str = "balanced_accuracy"
     level_distance: float = 0.02
+    more_sizes: tuple[int, ...] = ()
 
     @property
     def plan(self) -> Plan | None:
@@ -77,7 +82,7 @@ class Extras:
             raise SettingsError(f"level_metric is {self.level_metric!r}; {nearest(str(self.level_metric), METRICS)}")
         if not 0 <= self.level_distance < 1:
             raise SettingsError(f"level_distance is {self.level_distance!r}; expected a number from 0 to below 1")
-        for size in self.sizes or ():
+        for size in (*(self.sizes or ()), *self.more_sizes):
             check_whole("a size", size, least=1)
 
 
@@ -132,8 +137,9 @@ def evaluate(
         Further options by name, with types in :class:`selectormlp.assessment.keywords.EvaluateOptions`:
         ``normalize``, ``exclude_labels`` and ``gene_name_key`` as in :func:`selectormlp.select`; ``coarse_key``, a
         column of ``obs`` with a coarse label above ``label_key`` (scores at both levels); ``unsupervised=False`` leaves
-        out what is measured without labels; ``confidence`` of intervals; ``level_metric`` and ``level_distance`` (the
-        curve levels off at the first size whose score is within this distance of that of all genes).
+        out what is measured without labels; ``confidence`` of intervals;
+        ``more_sizes`` to measure at; ``level_metric`` and ``level_distance`` (the curve levels off at the first size
+        whose score is within this distance of the best size measured).
 
     Returns
     -------
@@ -180,6 +186,7 @@ def evaluate_by(adata: AnnData, panel: Panel, request: EvaluateRequest) -> Evalu
         request.robustness,
         request.level_metric,
         request.level_distance,
+        request.more_sizes,
     )
     if not request.n_stability:
         return evaluate_task(adata, panel, judging, extras)
@@ -193,21 +200,25 @@ def evaluate_task(adata: AnnData, panel: Panel, judging: Judging, extras: Extras
     """Measure what a panel is worth; see :func:`selectormlp.evaluate`."""
     cells, aliases = read_for_judging(adata, judging.source)
     genes, unusable = match_genes(panel, cells.genes, aliases)
-    sizes = _sizes(extras.sizes, len(genes))
+    sizes = _sizes(extras.sizes, extras.more_sizes, len(genes))
     verdict = judge(panel, cells, str(judging.source.label_key), aliases)
     folds = fold_cells(cells, verdict.testable, judging)
     notes = [*opening_notes(adata, judging.source, [verdict], extras.coarse_key), *split_notes(cells, folds)]
     if not panel.nested and len(sizes) > 1:
         notes.append("The panel was chosen at its full size: its first genes are not the best panel of their number.")
-    found = measure("panel", cells, folds, panel_orders(verdict, genes, cells, folds), sizes, judging)
+    orders = panel_orders(verdict, genes, cells, folds)
+    found = measure("panel", cells, folds, orders, sizes, judging)
+    alone, note = measure_alone(cells, folds, orders, sizes, judging)
+    notes.append(note)
     rng = np.random.default_rng(judging.seed)
     shuffled = [rng.permutation(cells.n_genes)[: sizes[-1]] for _ in range(len(folds))]
     random = measure("random", cells, folds, shuffled, sizes, judging)
     everything = variable_orders(cells.X, folds)
     ceiling = measure("all genes", cells, folds, everything, np.array([len(everything[0])]), judging)
+    notes += [*apart_notes([found.curve, ceiling.curve]), *ambient_notes(cells, genes, count_scale(cells)), LABELS_NOTE]
     if cells.n_genes > MOST_CEILING_GENES:
         notes.append(f"All genes: the {MOST_CEILING_GENES:,} of most variance of {cells.n_genes:,}.")
-    return Evaluation(
+    evaluation = Evaluation(
         label_key=str(judging.source.label_key),
         classifier=judging.classifier_name,
         genes=tuple(map(str, cells.genes[genes])),
@@ -220,34 +231,55 @@ def evaluate_task(adata: AnnData, panel: Panel, judging: Judging, extras: Extras
         curve=found.curve,
         random=random.curve,
         ceiling=ceiling.curve,
-        level_off=_level_off(found, ceiling, extras, judging.confidence),
+        alone=alone,
+        level_off=_level_off(found, extras, judging.confidence),
         unsupervised=measure_unsupervised(cells, genes, folds, seed=judging.seed) if extras.unsupervised else None,
         hierarchy=_hierarchy(adata, cells, extras.coarse_key, found.curve),
-        robustness=disturb(cells, genes, folds, judging, extras.plan, verdict) if extras.plan else None,
+        robustness=None,
         stability=None,
         seed=judging.seed,
         versions=package_versions(),
         data_hash=hash_cells(cells),
     )
+    if extras.plan is None:
+        return evaluation
+    return _with_robustness(evaluation, cells, genes, folds, judging, extras.plan, verdict)
 
 
-def _sizes(wanted: tuple[int, ...] | None, n_genes: int) -> IntArray:
-    if wanted is None:
-        return default_sizes(n_genes)
-    above = [size for size in wanted if size > n_genes]
-    if above:
-        raise SettingsError(f"sizes hold {above[0]}, and the panel has {n_genes} usable genes; expected 1 to {n_genes}")
-    return np.array(sorted({*map(int, wanted), n_genes}), dtype=np.int64)
+def _with_robustness(
+    evaluation: Evaluation,
+    cells: Cells,
+    genes: IntArray,
+    folds: Folds,
+    judging: Judging,
+    plan: Plan,
+    verdict: Verdict,
+) -> Evaluation:
+    """Add what is left of the scores under disturbance; where that fails, say so, and keep what was measured before."""
+    try:
+        robustness = disturb(cells, genes, folds, judging, plan, verdict)
+    except (InputError, ValueError, ArithmeticError) as error:
+        reason = " ".join(str(error).split())[:200]
+        logger.warning("robustness could not be measured (%s); all else was", reason)
+        return replace(evaluation, notes=(*evaluation.notes, f"Robustness could not be measured: {reason}."))
+    return replace(evaluation, robustness=robustness)
 
 
-def _level_off(found: Measured, ceiling: Measured, extras: Extras, confidence: float) -> LevelOff:
-    place = METRICS.index(extras.level_metric)
+def _sizes(wanted: tuple[int, ...] | None, more: tuple[int, ...], n_genes: int) -> IntArray:
+    given = default_sizes(n_genes).tolist() if wanted is None else wanted
+    sizes = [int(size) for size in (*given, *more)]
+    if max(sizes, default=0) > n_genes:
+        raise SettingsError(
+            f"sizes hold {max(sizes)}, and the panel has {n_genes} usable genes; expected 1 to {n_genes}"
+        )
+    return np.array(sorted({*sizes, n_genes}), dtype=np.int64)
+
+
+def _level_off(found: Measured, extras: Extras, confidence: float) -> LevelOff:
     return level_off(
         found.curve.sizes,
         found.curve.metric(extras.level_metric).value,
-        float(ceiling.curve.metric(extras.level_metric).value[0]),
-        found.draws[place],
-        ceiling.draws[place][:, 0],
+        found.draws[METRICS.index(extras.level_metric)],
         metric=extras.level_metric,
         distance=extras.level_distance,
         confidence=confidence,

@@ -14,7 +14,7 @@ class EvaluateOptions(TypedDict, total=False):
     level_metric: str
     """Metric by which the curve is called level."""
     level_distance: float
-    """Distance from the score of all genes within which the curve counts as level."""
+    """Distance from the best size measured within which the curve counts as level."""
     confidence: float
     """Nominal coverage of intervals."""
     normalize: Literal["auto", "counts", "none"]
@@ -23,6 +23,8 @@ class EvaluateOptions(TypedDict, total=False):
     """Labels whose cells are left out."""
     gene_name_key: str | None
     """Column of var with second gene names, by which genes may be called too."""
+    more_sizes: Sequence[int]
+    """Further numbers of genes to measure at; may be repeated."""
     coarse_key: str | None
     """Column of obs with a coarse label above the other: scores at both levels."""
 
@@ -91,5 +93,7 @@ class ReportOptions(TypedDict, total=False):
     """Labels whose cells are left out."""
     gene_name_key: str | None
     """Column of var with second gene names, by which genes may be called too."""
+    more_sizes: Sequence[int]
+    """Further numbers of genes to measure at; may be repeated."""
     coarse_key: str | None
     """Column of obs with a coarse label above the other: scores at both levels."""

@@ -54,8 +54,10 @@ class OnePanel(Settings):
 
     panel: Annotated[Place | None, Flag(first=True, needed=True, keyword=False)] = None
     """Panel: panel.json, or genes in a CSV, TSV or text file."""
-    sizes: Annotated[Counts | None, Flag(("--at", "--sizes"))] = None
+    sizes: Annotated[Counts | None, Flag()] = None
     """Numbers of genes to measure at, each the first genes of the panel; chosen by its size by default."""
+    more_sizes: Annotated[Counts, Flag(("--at",))] = ()
+    """Further numbers of genes to measure at; may be repeated."""
     coarse_key: Annotated[str | None, Flag()] = None
     """Column of obs with a coarse label above the other: scores at both levels."""
 
@@ -76,7 +78,7 @@ class EvaluateRequest(Measuring, OnePanel):
     level_metric: Annotated[str, Flag()] = "balanced_accuracy"
     """Metric by which the curve is called level."""
     level_distance: Annotated[float, Field(ge=0, lt=1), Flag()] = 0.02
-    """Distance from the score of all genes within which the curve counts as level."""
+    """Distance from the best size measured within which the curve counts as level."""
     model: Annotated[Place | None, Flag(keyword=False)] = None
     """File for the panel's classifier, which predict takes; .safetensors is added if absent."""
 

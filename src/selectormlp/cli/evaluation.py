@@ -71,10 +71,14 @@ def predict(
     ] = None,
     layer: opt.Layer = None,
     normalize: Annotated[str | None, typer.Option(help="auto, counts or none. [default: as in training]")] = None,
+    gene_name_key: opt.GeneNameKey = None,
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Fill in genes that were not measured, and say what that costs.")
+    ] = False,
     quiet: opt.Quiet = False,
 ) -> None:
     """Label cells by a panel's classifier, with calibrated probabilities; predictions.csv goes to the folder."""
-    from selectormlp.assessment.predict import predict as predict_cells
+    from selectormlp.assessment.classifier import predict as predict_cells
     from selectormlp.assessment.tables import prediction_tables, write_tables
     from selectormlp.cli.results import print_predictions
     from selectormlp.cli.terminal import print_files, set_up_log
@@ -90,7 +94,9 @@ def predict(
         classifier,
         layer=layer,
         normalize=normalize,  # type: ignore[arg-type]  # checked below the façade
+        gene_name_key=gene_name_key,
         min_confidence=min_confidence,
+        partial=partial,
     )
     files = write_tables(out, prediction_tables(found))
     print_predictions(found)

@@ -18,14 +18,16 @@ AnyRequest = TypeVar("AnyRequest", bound=Measuring)
 
 def evaluate_panel(request: EvaluateRequest, out: Path) -> None:
     """Measure a panel, write tables, settings and, where asked for, its classifier, and print what was found."""
+    from selectormlp.assessment.classifier import MIN_CONFIDENCE
     from selectormlp.assessment.evaluate import evaluate_by
     from selectormlp.assessment.measure import Judging
-    from selectormlp.assessment.predict import MIN_CONFIDENCE, fit_classifier_task
+    from selectormlp.assessment.predict import fit_classifier_task
     from selectormlp.assessment.tables import evaluation_tables, write_tables
     from selectormlp.cli.results import print_evaluation
     from selectormlp.errors import SettingsError
     from selectormlp.files import check_files, ensure_folders
-    from selectormlp.models.panel_classifier import SUFFIX, check_class_names
+    from selectormlp.models.classifier_card import check_class_names
+    from selectormlp.models.panel_classifier import SUFFIX
     from selectormlp.panel.panel import Panel
     from selectormlp.panel.storage import read_panel
     from selectormlp.results import whole_result

@@ -37,6 +37,9 @@ class SelectOptions(TypedDict, total=False):
     """The only genes to choose from, must-have genes among them; all by default."""
     ignore_unknown: bool
     """Go on without gene names that the data lack, with a warning; an extended panel keeps them."""
+    assay: str | None
+    """What will measure the panel: sequencing (the default), imaging, or a JSON or YAML file of an assay. For
+    discriminant and discriminant-bhattacharyya."""
     options: Mapping[str, Any] | None
     """Parameters of the method's selector that are not to be left at their defaults."""
     min_recall: float | None
@@ -78,6 +81,9 @@ class ExtendOptions(TypedDict, total=False):
     """The only genes to choose from, must-have genes among them; all by default."""
     ignore_unknown: bool
     """Go on without gene names that the data lack, with a warning; an extended panel keeps them."""
+    assay: str | None
+    """What will measure the panel: sequencing (the default), imaging, or a JSON or YAML file of an assay. For
+    discriminant and discriminant-bhattacharyya."""
     options: Mapping[str, Any] | None
     """Parameters of the method's selector that are not to be left at their defaults."""
     min_recall: float | None
