@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import rich
 from rich.console import Console, RenderableType
@@ -208,7 +208,7 @@ class _Lines(Progress):
 
     def get_renderables(self) -> Iterator[RenderableType]:
         if time.monotonic() - self.began >= DELAY:
-            yield self.make_tasks_table(self.tasks)
+            yield self.make_tasks_table(_unfinished(self.tasks))
 
 
 class _NotebookLines(Progress):
@@ -234,13 +234,17 @@ class _NotebookLines(Progress):
 
         place = None
         while not self._ended.wait(DELAY if place is None else REFRESHED):
-            table = self.make_tasks_table(self.tasks)
+            table = self.make_tasks_table(_unfinished(self.tasks))
             if place is None:
                 place = display(table, display_id=True)
             else:
                 place.update(table)
         if place is not None:
             place.update(HTML(""))
+
+
+def _unfinished(tasks: list[Task]) -> list[Task]:
+    return [task for task in tasks if task.total is None or task.completed < task.total]
 
 
 def _columns() -> list[ProgressColumn]:

@@ -19,6 +19,7 @@ from selectormlp.evaluation.contamination import add_ambient, mix_cells
 from selectormlp.evaluation.intervals import FloatArray
 from selectormlp.evaluation.refit import count_confusion, fit_quietly, refit_predict
 from selectormlp.evaluation.splits import Folds
+from selectormlp.progress import track
 
 BINARISED = "binarised"
 

@@ -17,6 +17,7 @@ from selectormlp.data.stored import AnyCells, StoredCells
 from selectormlp.errors import DataError, InputError, SettingsError, counted, quoted
 from selectormlp.moments.dask import Workers
 from selectormlp.panel.limits import Limit
+from selectormlp.progress import showing, step
 from selectormlp.selectors.base import GeneSelector
 from selectormlp.selectors.closed_form import ClosedFormSelector
 from selectormlp.selectors.registry import METHODS, SET_HERE, Method, find_method
@@ -100,7 +101,7 @@ def rank_genes(
         Profiles that the panel is to predict, shape (n_cells, n_target_genes), for methods that take them; None
         leaves it to the genes of ``cells``.
     progress
-        Whether to draw a progress bar, for methods that have one.
+        Whether to show progress.
 
     Raises
     ------
@@ -137,11 +138,10 @@ def rank_genes(
         options=options or {},
         n_cells=cells.n_cells,
     )
-    if progress and "progress" in selector.get_params(deep=False):
-        selector.set_params(progress=True)
     logger.info("choosing genes by %s from %d cells × %d genes", found.name, cells.n_cells, cells.n_genes)
     try:
-        selector.fit_cells(cells, target=target, seed=seed)
+        with showing(progress), step(f"choosing genes by {found.name}"):
+            selector.fit_cells(cells, target=target, seed=seed)
     except InputError:
         raise
     except ValueError as error:  # scikit-learn's and scanpy's own checks
@@ -185,7 +185,8 @@ def rank_stored_genes(
     if not isinstance(selector, ClosedFormSelector):
         able = [name for name, known in METHODS.items() if known.kind.learns_from_moments]
         raise SettingsError(f"the method {method.name!r} does not learn from cells on disk; use {quoted(able)}")
-    selector.fit_stored(cells, workers=workers)
+    with step(f"choosing genes by {method.name}"):
+        selector.fit_stored(cells, workers=workers)
     return _ranking(selector, method)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from selectormlp.assessment.protocol import Verdict
+from selectormlp.assessment.request import Measuring
 from selectormlp.config.model import MAX_SEED, check_whole
 from selectormlp.data.anndata_io import cells_from_adata, drop_unlisted
 from selectormlp.data.cells import Cells, IntArray
@@ -30,6 +31,7 @@ from selectormlp.evaluation.intervals import FloatArray, bootstrap_scores
 from selectormlp.evaluation.refit import refitter_of
 from selectormlp.evaluation.result import Splits
 from selectormlp.evaluation.splits import BoolArray, Dropped, Folds, make_folds
+from selectormlp.progress import step, track
 from selectormlp.values import settle
 
 if TYPE_CHECKING:
@@ -93,6 +95,11 @@ class Judging:
     def refit(self) -> Any:
         """Make an unfitted classifier."""
         return refitter_of(self.classifier, self.seed)[1]()
+
+
+def judging_of(request: Measuring) -> Judging:
+    """Return how panels are measured, as a request says."""
+    return Judging(request, request.classifier, request.n_splits, request.confidence, request.seed)
 
 
 def read_for_judging(adata: AnnData, source: Source) -> tuple[Cells, pd.Index[Any] | None]:
@@ -184,7 +191,10 @@ def measure(
     )
     true = cells.labels[folds.test_rows]
     try:
-        predicted = predict_folds(cells.X, cells.labels, folds, orders, sizes, judging.refit, scale=scale)
+        with step(f"fitting classifiers, {name}", len(folds) * len(sizes)) as bar:
+            predicted = predict_folds(
+                cells.X, cells.labels, folds, orders, sizes, judging.refit, scale=scale, advance=bar.advance
+            )
     except ValueError as error:
         reason = " ".join(str(error).split())[:300]
         raise SettingsError(f"the classifier {judging.classifier_name!r} cannot be used here: {reason}") from error
@@ -237,7 +247,7 @@ def panel_orders(verdict: Verdict, genes: IntArray, cells: Cells, folds: Folds) 
     recipe = verdict.recipe
     if recipe is None:
         return [genes] * len(folds)
-    return [recipe.choose(cells.take(train)) for train in folds.train]
+    return [recipe.choose(cells.take(train)) for train in track(folds.train, "choosing anew in each split")]
 
 
 def describe_splits(cells: Cells, folds: Folds, judging: Judging) -> Splits:

@@ -12,7 +12,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from selectormlp.assessment.genes import find_panel_genes, match_genes
-from selectormlp.assessment.judging import MOST_TRAIN, Judging, fold_cells, read_for_judging
+from selectormlp.assessment.measure import MOST_TRAIN, Judging, fold_cells, read_for_judging
 from selectormlp.data.cells import Cells, Matrix, as_matrix, check_unique
 from selectormlp.data.expression import choose_expression
 from selectormlp.data.hashing import hash_cells
@@ -31,6 +31,7 @@ from selectormlp.models.novelty import FALSE_ALARMS, cut_offs, fit_novelty, rais
 from selectormlp.models.panel_classifier import PanelClassifier
 from selectormlp.models.predictions import Predictions
 from selectormlp.panel.panel import Panel
+from selectormlp.progress import track
 from selectormlp.versions import package_versions
 
 if TYPE_CHECKING:
@@ -221,7 +222,7 @@ class _Unseen:
 
 def _unseen(X: Dense, cells: Cells, folds: Folds, judging: Judging) -> _Unseen:
     scores, novelty = [], []
-    for train, test in folds:
+    for train, test in track(folds, "calibrating", len(folds)):
         labels = cells.labels[train]
         fitted = fit_quietly(make_classifier("logistic", judging.seed), X[train], labels)
         weights, offsets = _linear(fitted, cells.n_classes)
