@@ -1,8 +1,9 @@
 """Progress of long work: what is done, how much of how much, and the time left; on a terminal or in a notebook.
 
-Whatever is long says so with :func:`track` or :func:`step`, and knows nothing of who watches. A function of the package,
-a command, or a selector with ``progress=True`` asks for it with :func:`showing`. Nothing is drawn where standard error
-is no terminal (and there is no notebook), nothing in the first second, nothing on standard output, and nothing stays.
+Whatever is long says so with :func:`track` or :func:`step`, and knows nothing of who watches. A function of the
+package, a command, or a selector with ``progress=True`` asks for it with :func:`showing`. Nothing is drawn where
+standard error is no terminal (and there is no notebook), nothing in the first second, and nothing on standard output;
+what was drawn is taken away at the end.
 """
 
 from __future__ import annotations

@@ -17,8 +17,8 @@ from selectormlp.data.stored import AnyCells, StoredCells
 from selectormlp.errors import DataError, InputError, SettingsError, counted, quoted
 from selectormlp.moments.dask import Workers
 from selectormlp.panel.limits import Limit
-from selectormlp.progress import showing, step
-from selectormlp.selectors.base import GeneSelector
+from selectormlp.progress import step
+from selectormlp.selectors.base import GeneSelector, check_scores
 from selectormlp.selectors.closed_form import ClosedFormSelector
 from selectormlp.selectors.registry import METHODS, SET_HERE, Method, find_method
 
@@ -76,7 +76,6 @@ def rank_genes(
     options: Mapping[str, Any] | None = None,
     seed: int = 0,
     target: Matrix | None = None,
-    progress: bool = False,
 ) -> Ranking:
     """Rank genes by a method.
 
@@ -100,8 +99,6 @@ def rank_genes(
     target
         Profiles that the panel is to predict, shape (n_cells, n_target_genes), for methods that take them; None
         leaves it to the genes of ``cells``.
-    progress
-        Whether to show progress.
 
     Raises
     ------
@@ -140,7 +137,7 @@ def rank_genes(
     )
     logger.info("choosing genes by %s from %d cells × %d genes", found.name, cells.n_cells, cells.n_genes)
     try:
-        with showing(progress), step(f"choosing genes by {found.name}"):
+        with step(f"choosing genes by {found.name}"):
             selector.fit_cells(cells, target=target, seed=seed)
     except InputError:
         raise
@@ -259,6 +256,7 @@ def _of_two_classes(cells: AnyCells, method: str) -> AnyCells:
 
 def _ranking(selector: GeneSelector, method: Method) -> Ranking:
     """Take the ranking of a fitted selector, unless it found nothing."""
+    check_scores(selector.scores_, f"the method {method.name!r}")
     if not np.any(selector.scores_):
         raise DataError(
             f"the method {method.name!r} found nothing to choose by: every gene scores 0, as where none varies; check "

@@ -102,7 +102,7 @@ def read(adata: AnnData, source: Source, *, layer: str | None = None) -> Opened:
 
 
 @contextmanager
-def opened(data: AnnData | Paths, request: Choice, *, progress: bool) -> Iterator[tuple[Opened, How]]:
+def opened(data: AnnData | Paths, request: Choice) -> Iterator[tuple[Opened, How]]:
     """Read cells, or open their files, and say how genes are to be ranked on them.
 
     Parameters
@@ -111,8 +111,6 @@ def opened(data: AnnData | Paths, request: Choice, *, progress: bool) -> Iterato
         An object, or paths of files that stay on disk.
     request
         What is read, and by which method genes are ranked.
-    progress
-        Whether to draw progress bars.
 
     Raises
     ------
@@ -124,7 +122,7 @@ def opened(data: AnnData | Paths, request: Choice, *, progress: bool) -> Iterato
         if request.dask_scheduler is not None:
             raise SettingsError("a Dask scheduler reads cells on disk, and these are in memory; give a file instead")
         found = read(data, request.source)
-        yield found, How(method, request.options, request.seed, _target(data, request), progress)
+        yield found, How(method, request.options, request.seed, _target(data, request))
         return
     if request.target_layer is not None:
         raise SettingsError("target_layer cannot be read from disk; read the file in memory, or leave it out")
@@ -139,7 +137,7 @@ def opened(data: AnnData | Paths, request: Choice, *, progress: bool) -> Iterato
         cells = named_by_symbol(cells, stored.table, request.gene_name_key)
         workers = Workers(request.dask_scheduler, on_start=bar.restart, on_block=bar.advance)
         files = tuple(matrix.path.name for matrix in stored.matrices)
-        how = How(method, request.options, request.seed, None, progress, workers)
+        how = How(method, request.options, request.seed, None, workers)
         yield Opened(cells, stored.table, files), how
 
 
