@@ -130,7 +130,9 @@ def test_a_panel_by_auto_is_chosen_anew_by_the_method_that_it_took(adata, monkey
 
     seen = []
     original = reselection.rank_genes
-    monkeypatch.setattr(reselection, "rank_genes", lambda cells, *a, **k: seen.append(a[0].name) or original(cells, *a, **k))
+    monkeypatch.setattr(
+        reselection, "rank_genes", lambda cells, *a, **k: seen.append(a[0].name) or original(cells, *a, **k)
+    )
     found = evaluate(adata, panel)
     assert seen == ["markers"] * 3
     assert any("which 'auto' had taken on all of these cells, chose 4 genes anew" in note for note in found.notes)
