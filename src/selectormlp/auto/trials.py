@@ -17,6 +17,7 @@ from selectormlp.errors import InputError
 from selectormlp.evaluation.refit import make_classifier, refit_predict
 from selectormlp.evaluation.splits import Folds
 from selectormlp.moments.stream import AnyMatrix
+from selectormlp.progress import track
 from selectormlp.selectors.base import GeneSelector
 from selectormlp.selectors.options import set_options
 from selectormlp.selectors.registry import find_method
@@ -160,7 +161,9 @@ class Trials:
         """Try a method; one that cannot work on these cells is left out, and the log says why."""
         start = time.perf_counter()
         try:
-            shares = np.concatenate([self._shares_right(method, options, *fold) for fold in self.folds])
+            shares = np.concatenate(
+                [self._shares_right(method, options, *fold) for fold in track(self.folds, method, len(self.folds))]
+            )
         except (InputError, ValueError) as error:  # scikit-learn's and scanpy's own refusals are ValueErrors
             logger.info("%s cannot be tried: %s", method, " ".join(str(error).split())[:200])
             return
