@@ -17,7 +17,18 @@ ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 class Terminal(io.StringIO):
-    """A terminal that keeps all that was ever written to it."""
+    """A terminal that keeps all that was ever written to it; standard error in a ``with`` block.
+
+    Not in a fixture, since pytest puts a stream of its own in place between setup and test.
+    """
+
+    def __enter__(self):
+        self.before, sys.stderr = sys.stderr, self
+        return self
+
+    def __exit__(self, *_):
+        sys.stderr = self.before
+        show_from_now_on(False)
 
     def isatty(self):
         return True
@@ -47,10 +58,7 @@ def at_once(monkeypatch):
 def terminal(monkeypatch, at_once):
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("COLUMNS", "120")
-    found = Terminal()
-    monkeypatch.setattr(sys, "stderr", found)
-    yield found
-    show_from_now_on(False)
+    return Terminal()
 
 
 @pytest.fixture
@@ -62,7 +70,7 @@ LABELS = {"label_key": "cell_type"}
 
 
 def test_a_bar_counts_what_is_done(terminal, capsys):
-    with showing():
+    with terminal, showing():
         for n_done, item in enumerate(track("abcd", "folding")):
             assert item == "abcd"[n_done]
             terminal.wait_for(f"{n_done} of 4")
@@ -73,7 +81,7 @@ def test_a_bar_counts_what_is_done(terminal, capsys):
 
 
 def test_units_are_counted_and_work_begins_again(terminal):
-    with showing(), step("reading", 0) as bar:
+    with terminal, showing(), step("reading", 0) as bar:
         bar.restart(30)
         bar.advance(12)
         terminal.wait_for("12 of 30")
@@ -85,7 +93,7 @@ def test_units_are_counted_and_work_begins_again(terminal):
 
 
 def test_steps_within_steps_have_lines_of_their_own(terminal):
-    with showing():
+    with terminal, showing():
         for outer in track(["a", "b"], "outer"):
             for n, _ in enumerate(track(range(3), f"inner {outer}")):
                 terminal.wait_for(f"inner {outer}")
@@ -95,7 +103,7 @@ def test_steps_within_steps_have_lines_of_their_own(terminal):
 
 
 def test_a_loop_that_is_left_early_leaves_no_line(terminal):
-    with showing():
+    with terminal, showing():
         for _ in track(range(100), "left early"):
             break
         with step("afterwards", 7):
@@ -104,7 +112,7 @@ def test_a_loop_that_is_left_early_leaves_no_line(terminal):
 
 
 def test_what_is_done_is_taken_away_and_the_cursor_comes_back(terminal):
-    with pytest.raises(ZeroDivisionError), showing(), step("dividing", 2):
+    with pytest.raises(ZeroDivisionError), terminal, showing(), step("dividing", 2):
         raise ZeroDivisionError
     assert terminal.getvalue().rstrip().endswith(("\x1b[2K", "\x1b[?25h"))
     assert terminal.getvalue().count("\x1b[?25l") == terminal.getvalue().count("\x1b[?25h")
@@ -112,7 +120,7 @@ def test_what_is_done_is_taken_away_and_the_cursor_comes_back(terminal):
 
 def test_lines_of_the_log_go_above_and_names_are_no_markup(terminal, package_log):
     sm.set_verbosity("info")
-    with showing(), step("T cell [red]\x1b[2J", 3):
+    with terminal, showing(), step("T cell [red]\x1b[2J", 3):
         logging.getLogger("selectormlp.x").info("a line with [/brackets]")
         terminal.wait_for("0 of 3")
     assert "a line with [/brackets]" in terminal.seen
@@ -120,9 +128,10 @@ def test_lines_of_the_log_go_above_and_names_are_no_markup(terminal, package_log
 
 
 def test_nothing_is_drawn_unasked_nor_of_what_takes_less_than_a_second(terminal, monkeypatch):
-    list(track(range(3), "unasked"))
+    with terminal:
+        list(track(range(3), "unasked"))
     monkeypatch.setattr("selectormlp.progress.DELAY", 60)
-    with showing():
+    with terminal, showing():
         list(track(range(3), "short"))
     assert "unasked" not in terminal.seen
     assert "short" not in terminal.seen
@@ -135,7 +144,7 @@ def test_nothing_is_drawn_where_nobody_looks(at_once, capsys):
 
 
 def test_a_function_inside_does_not_silence_who_called_it(terminal):
-    with showing(), showing(False):
+    with terminal, showing(), showing(False):
         for _ in track([1], "inside"):
             terminal.wait_for("0 of 1")
 
@@ -149,7 +158,7 @@ def test_threads_share_one_place(terminal):
             bar.advance(2)
             terminal.wait_for(name)
 
-    with showing():
+    with terminal, showing():
         threads = [Thread(target=copy_context().run, args=(work, name)) for name in ("left", "right")]
         for thread in threads:
             thread.start()
@@ -180,14 +189,16 @@ def test_threads_share_one_place(terminal):
     ids=["auto", "evaluate", "compare", "stability", "explain", "fit_classifier"],
 )
 def test_functions_say_how_much_there_is_to_do(terminal, wide, work, expected, capsys):
-    work(wide)
+    with terminal:
+        work(wide)
     for what, total in expected.items():
         assert (0, total) in terminal.counts(what), terminal.seen[-3000:]
     assert capsys.readouterr().out == ""
 
 
 def test_a_report_says_what_it_does(terminal, wide, tmp_path):
-    sm.report(wide, ["gene0", "gene1", "gene2"], tmp_path, **LABELS, n_splits=2)
+    with terminal:
+        sm.report(wide, ["gene0", "gene1", "gene2"], tmp_path, **LABELS, n_splits=2)
     totals = {"fitting classifiers, panel": 2, "disturbing the cells": 5, "explaining genes": 3}
     for what, total in totals.items():
         assert (0, total) in terminal.counts(what)
@@ -195,34 +206,37 @@ def test_a_report_says_what_it_does(terminal, wide, tmp_path):
 
 def test_networks_say_their_epochs(terminal, wide):
     X, y = wide.X.toarray(), wide.obs["cell_type"].to_numpy()
-    sm.MLP(hidden_sizes=(4,), max_epochs=3, batch_size=40, device="cpu", progress=True, random_state=0).fit(X, y)
-    assert "epoch 1 of 3" in terminal.seen
-    assert {m for _, m in terminal.counts("training, epoch 1 of 3")} <= {3, 9}  # batches of all epochs
+    with terminal:
+        sm.MLP(hidden_sizes=(4,), max_epochs=3, batch_size=40, device="cpu", progress=True, random_state=0).fit(X, y)
+    assert (0, 9) in terminal.counts("training")  # batches of all epochs
 
 
 def test_persist_and_the_budget_count_too(terminal, wide):
     X, y = np.log1p(wide.X.toarray()), wide.obs["cell_type"].to_numpy()
     fast = {"hidden_sizes": (4,), "device": "cpu", "random_state": 0, "progress": True}
-    sm.PersistSelector(2, n_candidates=6, elimination_steps=40, selection_steps=60, **fast).fit(X, y)
+    with terminal:
+        sm.PersistSelector(2, n_candidates=6, elimination_steps=40, selection_steps=60, **fast).fit(X, y)
     assert (0, 40) in terminal.counts("eliminating genes")
     assert (0, 60) in terminal.counts("selecting genes")
     assert "PERSIST: selecting, 2 genes" in terminal.seen
-    sm.BudgetSelectorMLP(2, first_steps=5, steps=2, panel_steps=5, n_networks=2, **fast).fit(X, y)
+    with terminal:
+        sm.BudgetSelectorMLP(2, first_steps=5, steps=2, panel_steps=5, n_networks=2, **fast).fit(X, y)
     assert (0, 24) in terminal.counts("dropping genes")
 
 
 def test_reading_from_disk_counts_blocks(terminal, wide, tmp_path):
     wide.write_h5ad(tmp_path / "cells.h5ad")
-    sm.select(tmp_path / "cells.h5ad", **LABELS, n_genes=3, method="discriminant")
+    with terminal:
+        sm.select(tmp_path / "cells.h5ad", **LABELS, n_genes=3, method="discriminant")
     assert (0, 1) in terminal.counts("reading cells")
 
 
 def test_no_progress_is_drawn_where_it_is_not_wanted(terminal, wide):
-    sm.select(wide, **LABELS, n_genes=4, progress=False)
-    sm.evaluate(wide, ["gene0", "gene1"], **LABELS, n_splits=2, progress=False)
-    sm.MLP(hidden_sizes=(4,), max_epochs=1, device="cpu", random_state=0).fit(
-        wide.X.toarray(), wide.obs["cell_type"].to_numpy()
-    )
+    X, y = wide.X.toarray(), wide.obs["cell_type"].to_numpy()
+    with terminal:
+        sm.select(wide, **LABELS, n_genes=4, progress=False)
+        sm.evaluate(wide, ["gene0", "gene1"], **LABELS, n_splits=2, progress=False)
+        sm.MLP(hidden_sizes=(4,), max_epochs=1, device="cpu", random_state=0).fit(X, y)
     assert " of " not in terminal.seen
 
 
@@ -231,7 +245,8 @@ def test_commands_draw_on_a_terminal_unless_quiet(terminal, wide, tmp_path, cli,
     wide.write_h5ad(tmp_path / "cells.h5ad")
     flags = ["--label-key", "cell_type", "--panel", "panel.txt", "--splits", "2", *(["-q"] if quiet else [])]
     (tmp_path / "panel.txt").write_text("gene0\ngene1\n")
-    assert cli("evaluate", "cells.h5ad", *flags, "--out", "found").code == 0
+    with terminal:
+        assert cli("evaluate", "cells.h5ad", *flags, "--out", "found").code == 0
     drawn = terminal.counts("fitting classifiers, panel")
     assert not drawn if quiet else (0, 2) in drawn
 
