@@ -16,6 +16,8 @@ from selectormlp.errors import DataError, SettingsError, quoted
 from selectormlp.evaluation.refit import make_classifier
 from selectormlp.evaluation.splits import make_folds
 from selectormlp.moments.stream import AnyMatrix
+from selectormlp.panel.assay import ASSAYS, Assay, find_assay
+from selectormlp.panel.limits import Limit
 from selectormlp.selectors.base import GeneSelector, seed_from
 from selectormlp.selectors.columns import checked_columns
 from selectormlp.selectors.labels import encode_labels
@@ -23,22 +25,22 @@ from selectormlp.selectors.registry import find_method
 
 logger = logging.getLogger(__name__)
 
-CONTENDERS: Mapping[str, Mapping[str, Any]] = {
-    "discriminant": {},
-    "discriminant-bhattacharyya": {},
-    "markers": {},
-    "selector_mlp-budget": {"panel_steps": 1},  # the ranking is wanted, not the network of the panel
-    "forest": {"n_estimators": 100},
-}
-"""What is tried, with its options, in this order: what is quick or more often the best comes first, so that little is
-lost where time ends. docs/design_decisions.md has the figures."""
+CONTENDERS: Mapping[str, Mapping[str, Any]] = {"discriminant": {}, "markers": {}}
+"""What is tried, with its options, in this order: two that fail on different data. docs/design_decisions.md has the
+figures, and why there are no more."""
 
 MOST_FITTED = 50_000
-"""Cells that a method chooses from in the end, unless moments are all that it needs: each network of the budget
-training draws some 170,000 with repeats, and a forest takes minutes on more."""
+"""Cells that a method chooses from in the end, unless moments are all that it needs: on more, a network or a forest
+takes minutes."""
+
+SCREENED = 0.5
+"""Share of ``margin`` by which another contender must be ahead in closed form for classifiers to be refitted."""
 
 RAISING = "discriminant"
 """Method that raises classes which are found too rarely."""
+
+SEQUENCING = "sequencing"
+"""Assay that measures as the cells at hand were measured."""
 
 EMPHASIS = 3.0
 """Factor by which classes that are found too rarely count more in each attempt to raise them."""
@@ -47,9 +49,10 @@ EMPHASIS = 3.0
 class AutoSelector(GeneSelector):
     """Choose genes by the method that does best on cells that it has not seen.
 
-    Several methods choose panels of the wanted size from part of the cells; classifiers are refitted on each panel and
-    tested on the rest, fold by fold. The best method then chooses from all cells; the first contender is kept unless
-    another is better by more than chance.
+    Several methods choose panels of the wanted size from part of the cells, which are tested on the rest, fold by fold:
+    all of them in closed form and by nearest neighbours; the first and one that is ahead of it there, by refitted
+    classifiers. The better one then chooses from all cells; the first contender is kept unless another is better by
+    more than chance.
 
     Parameters
     ----------
@@ -59,14 +62,15 @@ class AutoSelector(GeneSelector):
         Methods that learn from labels (names in :data:`selectormlp.selectors.registry.METHODS`), a list, or a mapping
         to their options; the first is preferred. None: :data:`CONTENDERS`.
     classifiers
-        What panels are judged by (see :data:`selectormlp.evaluation.refit.CLASSIFIERS`).
+        What the last two panels are judged by (see :data:`selectormlp.evaluation.refit.CLASSIFIERS`).
     n_folds
         Parts that the cells are divided into; with donors, whole donors are left out.
     max_cells
         Trials take at most so many cells, the largest classes being cut first. The final choice takes all; of more than
         50,000 cells, so many, unless class means and covariances are all that the method needs.
     margin
-        Standard errors by which the best contender must be better than an earlier one to be preferred to it.
+        Standard errors by which the best contender must be better than an earlier one to be preferred to it; with
+        donors, whose number is small, as many as are equally rare by Student's t.
     max_minutes
         Once so much time has passed, nothing further is tried. None: all is.
     min_recall
@@ -77,6 +81,11 @@ class AutoSelector(GeneSelector):
         How often classes are made to count more for that.
     must_have
         Columns that come first, in this order.
+    limits
+        Hard limits that the panel keeps, amounts by column of X; panels are tried within them, too.
+    assay
+        What will measure the panel, see :class:`selectormlp.selectors.discriminant.DiscriminantSelector`. Contenders
+        that do not take it are left out, unless it is ``sequencing``.
     memory
         Folder that keeps what was fitted in trials, as in scikit-learn's ``Pipeline``: trying another size on the same
         cells then takes little. None: nothing is kept.
@@ -136,6 +145,8 @@ class AutoSelector(GeneSelector):
         min_recall: float | None = None,
         max_attempts: int = 3,
         must_have: Sequence[int] | None = None,
+        limits: Sequence[Limit] | None = None,
+        assay: Assay | str | Mapping[str, Any] = SEQUENCING,
         memory: str | None = None,
         random_state: Any = None,
     ) -> None:
@@ -149,6 +160,8 @@ class AutoSelector(GeneSelector):
         self.min_recall = min_recall
         self.max_attempts = max_attempts
         self.must_have = must_have
+        self.limits = limits
+        self.assay = assay
         self.memory = memory
         self.random_state = random_state
 
@@ -184,7 +197,8 @@ class AutoSelector(GeneSelector):
             raise DataError("all cells are of one class; at least 2 classes are needed to tell apart")
         contenders = self._checked_contenders()
         must_have = checked_columns("must_have", self.must_have, X.shape[1])
-        task = Task(self._resolve_n_features(X.shape[1]), must_have, seed_from(self.random_state))
+        n_genes, seed = self._resolve_n_features(X.shape[1]), seed_from(self.random_state)
+        task = Task(n_genes, must_have, seed, self.limits or (), self.assay)
         if len(must_have) > task.n_genes:
             raise SettingsError(
                 f"must_have holds {len(must_have)} genes and {task.n_genes} are to be selected; raise "
@@ -199,13 +213,14 @@ class AutoSelector(GeneSelector):
                 self.reason_ = f"nothing could be tried: {error}"
             else:
                 n_attempts = self._run(trials, contenders)
-                self.trials_ = trials.done
                 if trials.done:
                     best, self.reason_ = self._choose(trials)
                     self.choice_, options = best.method, best.options
+                self.trials_ = trials.found
         logger.info("%s chooses: %s", self.choice_, self.reason_)
         self.selector_ = self._fit_choice(X, y, codes, task.selector(self.choice_, options), task.seed)
-        self.is_nested_ = find_method(self.choice_).is_nested and getattr(self.selector_, "is_nested_", True)
+        knows_all_sizes = find_method(self.choice_).is_nested and getattr(self.selector_, "is_nested_", True)
+        self.is_nested_ = knows_all_sizes and not self.limits
         self.record_ = self._record(options, n_attempts)
         self._set_order(task.order(self.selector_), np.asarray(self.selector_.scores_, dtype=np.float64))
         return self
@@ -224,7 +239,7 @@ class AutoSelector(GeneSelector):
         groups = None if donors is None else np.asarray(donors)[rows].astype(str)
         folds = make_folds(codes[rows], n_splits=self.n_folds, donors=groups, seed=task.seed)
         memory = Memory(self.memory, verbose=0)
-        return Trials(X[rows], y[rows], codes[rows], folds, task, tuple(self.classifiers), memory)
+        return Trials(X[rows], y[rows], codes[rows], folds, task, tuple(self.classifiers), memory, groups)
 
     def _run(self, trials: Trials, contenders: Mapping[str, Mapping[str, Any]]) -> int:
         """Try the contenders in turn, then other class weights where a class falls short; return how many of these."""
@@ -236,6 +251,8 @@ class AutoSelector(GeneSelector):
             trials.run(method, options)
         if self.min_recall is None or not trials.done:
             return 0
+        for trial in trials.done:
+            trials.confirm(trial)
         importance = np.ones(len(self.classes_))
         recalls = self._best(trials).recalls
         for n_attempts in range(self.max_attempts):
@@ -245,24 +262,37 @@ class AutoSelector(GeneSelector):
             importance[short] *= EMPHASIS
             weights = dict(zip(self.classes_.tolist(), importance.tolist(), strict=True))
             trials.run(RAISING, {"class_weights": weights})
-            recalls = trials.done[-1].recalls
+            recalls = trials.confirm(trials.done[-1]).recalls
         return self.max_attempts
 
     def _best(self, trials: Trials) -> Trial:
-        """Return the first contender that the best one does not beat by more than chance."""
+        """Return the first contender, or one that is ahead of it by more than chance when classifiers are refitted."""
+        first = next(trial for trial in trials.done if not trial.raises)
+        ahead = self._not_beaten(trials, SCREENED * self.margin)
+        if ahead is first:
+            return first if self.min_recall is None else trials.confirm(first)
+        first, ahead = trials.confirm(first), trials.confirm(ahead)
+        gain, error = trials.difference(ahead, first)
+        return ahead if gain > trials.widened(self.margin) * error else first
+
+    @staticmethod
+    def _not_beaten(trials: Trials, margin: float) -> Trial:
+        """Return the first contender that the best of those screened does not beat by more than chance."""
         plain = [trial for trial in trials.done if not trial.raises]
         best = max(plain, key=lambda trial: trial.balanced_accuracy)
         for trial in plain:
             gain, error = trials.difference(best, trial)
-            if gain <= self.margin * error:
+            if gain <= margin * error:
                 return trial
         return best
 
     def _choose(self, trials: Trials) -> tuple[Trial, str]:
         """Return the best trial, and why it is."""
+        reason = f"balanced accuracy in {len(trials.folds)} folds: {_listed(trials.done)}"
         best = self._best(trials)
-        listed = ", ".join(f"{trial.method} {trial.balanced_accuracy:.3f}" for trial in trials.done if not trial.raises)
-        reason = f"balanced accuracy in {len(trials.folds)} folds: {listed}"
+        confirmed = _listed([trial for trial in trials.found if trial.refitted])
+        if confirmed:
+            reason += f"; with {' and '.join(self.classifiers)} refitted: {confirmed}"
         if self.min_recall is None:
             return best, reason
         aim, raised = self.min_recall, self._raised(trials, best, self.min_recall)
@@ -280,7 +310,7 @@ class AutoSelector(GeneSelector):
         it falls short with either panel in the other folds, so that chance which made it short is not taken for a gain.
         """
         raised, most = best, 0.0
-        for trial in trials.done:
+        for trial in trials.found:
             if trial.least_recall > best.least_recall:
                 short = np.minimum(trials.recalls_elsewhere(best), trials.recalls_elsewhere(trial)) < aim
                 gain, error = trials.difference(trial, best, short) if short.any() else (0.0, 0.0)
@@ -292,6 +322,7 @@ class AutoSelector(GeneSelector):
         plain = [trial for trial in self.trials_ if not trial.raises]
         tried = {trial.method: dict(trial.options) for trial in plain}
         return {
+            **self._assay_record(),
             "contenders": tried or {self.choice_: dict(options)},
             "max_minutes": None,
             "memory": None,
@@ -303,6 +334,11 @@ class AutoSelector(GeneSelector):
                 "trials": [trial.as_record() for trial in self.trials_],
             },
         }
+
+    def _assay_record(self) -> dict[str, Any]:
+        if isinstance(self.assay, str) and self.assay in ASSAYS:
+            return {}
+        return {"assay": find_assay(self.assay).model_dump(mode="json")}
 
     def _checked_contenders(self) -> dict[str, Mapping[str, Any]]:
         """Check all parameters, and return the contenders with their options."""
@@ -318,6 +354,10 @@ class AutoSelector(GeneSelector):
                     f"contenders names {name!r}, which cannot be tried against others; expected methods that learn "
                     f"from labels and need no settings that depend on the data, as {quoted(CONTENDERS)}"
                 )
+        if find_assay(self.assay) != find_assay(SEQUENCING):
+            contenders = {name: options for name, options in contenders.items() if _takes_assay(name)}
+            if not contenders:
+                raise SettingsError(f"none of the contenders takes an assay; add {RAISING!r}, or leave the assay out")
         for name in self.classifiers:
             make_classifier(name)
         in_range = {
@@ -338,3 +378,11 @@ class AutoSelector(GeneSelector):
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         return tags
+
+
+def _takes_assay(method: str) -> bool:
+    return "assay" in find_method(method).make().get_params(deep=False)
+
+
+def _listed(trials: Sequence[Trial]) -> str:
+    return ", ".join(f"{trial.method} {trial.balanced_accuracy:.3f}" for trial in trials if not trial.raises)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
+from selectormlp.blas import one_thread
 from selectormlp.data.cells import IntArray, Matrix
 from selectormlp.evaluation.intervals import (
     METRICS,
@@ -198,9 +199,10 @@ def predict_folds(
     for (train, test), order in zip(folds, orders, strict=True):
         learned, asked = (_dense(X[part][:, order[: sizes[-1]]]) for part in (train, test))
         rows = []
-        for size in sizes:
-            rows.append(refit_predict(refitter(), learned[:, :size], labels[train], asked[:, :size]))
-            advance(1)
+        with one_thread():
+            for size in sizes:
+                rows.append(refit_predict(refitter(), learned[:, :size], labels[train], asked[:, :size]))
+                advance(1)
         predicted.append(np.array(rows))
     return np.concatenate(predicted, axis=1).astype(np.int64)
 
