@@ -13,7 +13,7 @@ SHARED := --numprocesses auto --dist loadfile
 export MPLBACKEND := Agg
 
 .PHONY: help install demo test test-slow coverage fuzz mutation lint types audit package bench bench-speed bench-accuracy bench-other-technology docs \
-  command-reference clean
+  command-reference keywords clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -97,6 +97,9 @@ $(DOCS_STAMP): $(STAMP)
 
 command-reference: install  ## write docs/commands.md anew, after a change to the commands
 	$(BIN)/python docs/command_reference.py
+
+keywords: install  ## write the typed keywords anew, after a change to a request model
+	$(BIN)/python docs/keyword_types.py
 
 clean:  ## remove what the targets above have made
 	rm -rf $(VENV) demo_results dist .package fuzz_findings mutants docs/_build docs/api/generated .mypy_cache .pytest_cache \

@@ -136,7 +136,7 @@ def measured(job: str, place: Path, scheduler: str | None) -> dict[str, object]:
 def run_job(job: str, place: Path, scheduler: str | None) -> None:
     import dask.threaded  # noqa: F401  # imports are not what is measured
 
-    import selectormlp.selection.stored_panels  # noqa: F401
+    import selectormlp.selection.select  # noqa: F401
 
     imported = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     start, cpu = time.perf_counter(), time.process_time()

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from selectormlp import errors, plots
-    from selectormlp.api import explain, extend, select
     from selectormlp.api_evaluation import compare, evaluate, fit_classifier, predict, robustness, stability
     from selectormlp.api_report import expression, report
     from selectormlp.auto.selector import AutoSelector
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
     from selectormlp.panel.explain import Explanation
     from selectormlp.panel.panel import Panel
     from selectormlp.panel.storage import read_panel
+    from selectormlp.selection.explain import explain
+    from selectormlp.selection.select import extend, select
     from selectormlp.selectors.budget import BudgetSelectorMLP
     from selectormlp.selectors.discriminant import DiscriminantSelector
     from selectormlp.selectors.forest import ForestSelector
@@ -119,9 +120,9 @@ _HOMES = {
     "VarianceSelector": "selectors.variance",
     "compare": "api_evaluation",
     "evaluate": "api_evaluation",
-    "explain": "api",
+    "explain": "selection.explain",
     "expression": "api_report",
-    "extend": "api",
+    "extend": "selection.select",
     "fit_classifier": "api_evaluation",
     "load_classifier": "models.panel_classifier",
     "load_model": "models.storage",
@@ -131,7 +132,7 @@ _HOMES = {
     "report": "api_report",
     "robustness": "api_evaluation",
     "save_model": "models.storage",
-    "select": "api",
+    "select": "selection.select",
     "stability": "api_evaluation",
 }
 

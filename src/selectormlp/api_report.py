@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from selectormlp.assessment.evaluation import expression_task
 from selectormlp.assessment.judging import Judging
 from selectormlp.assessment.reporting import N_SPLITS, Reporting, report_task
-from selectormlp.data.normalize import Normalization
+from selectormlp.data.source import Normalization, Source
 from selectormlp.evaluation.expression import Expression
-from selectormlp.selection.task import PanelLike, PanelSource, as_panel, label_texts
+from selectormlp.panel.given import PanelLike, as_panel
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -46,7 +46,13 @@ def expression(
     >>> found.classes[found.means[:, 0].argmax()]
     'CD19+ B'
     """
-    source = PanelSource(label_key, None, layer, normalize, label_texts(exclude_labels), gene_name_key)
+    source = Source(
+        label_key=label_key,
+        layer=layer,
+        normalize=normalize,
+        exclude_labels=exclude_labels,
+        gene_name_key=gene_name_key,
+    )
     return expression_task(adata, as_panel(panel), source)
 
 
@@ -62,6 +68,7 @@ def report(
     exclude_labels: Sequence[str] = (),
     gene_name_key: str | None = None,
     sizes: Sequence[int] | None = None,
+    more_sizes: Sequence[int] = (),
     classifier: Any = "logistic",
     n_splits: int = N_SPLITS,
     coarse_key: str | None = None,
@@ -82,6 +89,8 @@ def report(
         A file that ends in ``.html``, or a folder for ``report.html``.
     sizes
         Numbers of genes to measure at; by default 10, 25, 50, 100, … and the whole panel.
+    more_sizes
+        Further numbers of genes to measure at.
     n_splits
         Splits; each cell is tested once.
     robustness
@@ -111,7 +120,14 @@ def report(
     >>> report(pbmc68k(), genes, mkdtemp(), label_key="bulk_labels", robustness=False).name
     'report.html'
     """
-    source = PanelSource(label_key, donor_key, layer, normalize, label_texts(exclude_labels), gene_name_key)
+    source = Source(
+        label_key=label_key,
+        donor_key=donor_key,
+        layer=layer,
+        normalize=normalize,
+        exclude_labels=exclude_labels,
+        gene_name_key=gene_name_key,
+    )
     task = Reporting(
         Judging(source, classifier, n_splits, seed=seed),
         None if sizes is None else tuple(sizes),
@@ -121,5 +137,6 @@ def report(
         title,
         data_name,
         command,
+        more_sizes=tuple(more_sizes),
     )
     return report_task(adata, as_panel(panel), task, out)

@@ -13,7 +13,7 @@ from selectormlp.config.files import read_settings, schema_of, settings_text
 from selectormlp.errors import SettingsError
 from selectormlp.panel.storage import read_panel
 from selectormlp.pipeline.settings import TrainSettings
-from selectormlp.selection.settings import SelectSettings
+from selectormlp.selection.request import SelectRequest
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SAME = {
@@ -32,7 +32,7 @@ def test_the_three_languages_say_the_same(settings_file, suffix):
 
 def test_words_in_yaml_mean_what_they_say(settings_file):
     text = "method: no\nlayer: null\nignore_unknown: true\nexclude_labels: [NO, 'true', 1:30, 2020-01-01]\nbudget: 2\n"
-    settings = read_settings(SelectSettings, settings_file(text, "select.yaml"))
+    settings = read_settings(SelectRequest, settings_file(text, "select.yaml"))
     assert (settings.method, settings.layer, settings.ignore_unknown, settings.budget) == ("no", None, True, 2.0)
     assert settings.exclude_labels == ("NO", "true", "1:30", "2020-01-01")
 
@@ -66,7 +66,7 @@ REFUSED = {
 @pytest.mark.parametrize(("text", "suffix", "message"), REFUSED.values(), ids=REFUSED)
 def test_what_could_surprise_is_refused(settings_file, text, suffix, message):
     with pytest.raises(SettingsError, match=message) as caught:
-        read_settings(SelectSettings, settings_file(text, f"select.{suffix}"))
+        read_settings(SelectRequest, settings_file(text, f"select.{suffix}"))
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 1000
 
@@ -107,7 +107,7 @@ def test_schema_and_reader_refuse_the_same(settings_file, command, wrong):
 def test_schema_is_printed_or_written(cli, tmp_path):
     outcome = cli("schema", "select")
     assert outcome.code == 0
-    assert json.loads(outcome.out) == schema_of(SelectSettings)
+    assert json.loads(outcome.out) == schema_of(SelectRequest)
     assert cli("schema", "--out", "schemas").code == 0
     assert {place.name for place in (tmp_path / "schemas").iterdir()} == {f"{name}.schema.json" for name in KINDS}
     assert "the command 'slect' has no settings file; did you mean 'select'?" in cli("schema", "slect").err
@@ -122,10 +122,15 @@ def cells(adata, tmp_path):
 
 
 PRINTED = {
+    "explain": (["cells.h5ad", "--panel", "s.json", "--out", "x", "--label-key", "cell_type"], ("panel", "s.json")),
     "split_data": (["--config", "s.json", "--seed", "7"], ("shuffle_seed", 7)),
     "train": (["--config", "s.json", "--model_type", "svm"], ("model_type", "svm")),
     "feature_selection": (["--config", "s.json", "--method", "variance"], ("method", "variance")),
     "select": (["cells.h5ad", "--size", "3", "--out", "x", "--label-key", "cell_type"], ("n_genes", 3)),
+    "extend": (
+        ["cells.h5ad", "--n-new", "2", "--panel", "s.json", "--out", "x", "--label-key", "cell_type"],
+        ("n_new", 2),
+    ),
     "run": (
         ["cells.h5ad", "--label-key", "cell_type", "--out", "x", "--method", "variance"],
         ("methods", ["variance"]),
@@ -173,7 +178,7 @@ def test_a_settings_file_of_select_is_overridden_by_flags(cli, cells, settings_f
     panel = read_panel("b/panel.json")
     assert (len(panel), panel.genes[0], panel.provenance.method, panel.provenance.seed) == (4, "gene8", "variance", 5)
     assert "missing argument 'DATA...'" in cli("select", "--size", "3", "--out", "c").err
-    assert "missing option '--size'" in cli("select", "cells.h5ad", "--out", "c").err
+    assert "missing option '--n-genes'" in cli("select", "cells.h5ad", "--out", "c").err
 
 
 def test_select_is_repeated_from_another_place(cli, cells, monkeypatch, tmp_path):
@@ -218,7 +223,7 @@ def test_what_cannot_be_repeated_is_refused(cli, tmp_path, settings_file):
     assert "holds neither settings.json nor panel.json" in cli("rerun", "panel").err
     assert "is 'panel' itself" in cli("rerun", "panel", "--out", "./panel").err
     settings_file({"command": "split_data"}, "panel/settings.json")
-    assert "is of 'split_data'; only 'select', 'run', 'train' are repeated" in cli("rerun", "panel").err
+    assert "is of 'split_data'; only 'select', 'extend', 'run', 'train' are repeated" in cli("rerun", "panel").err
     settings_file({}, "panel/settings.json")
     assert "does not say which command it is of" in cli("rerun", "panel").err
     settings_file({"command": "run"}, "panel/settings.json")
@@ -271,3 +276,22 @@ def test_a_run_is_repeated_and_its_tables_are_safe_to_open(cli, cells, adata, se
     outcome = cli("rerun", "results", "--quiet")
     assert "Repeated: the same tables: 'split.csv', 'comparison.csv'" in outcome.out
     assert outcome.code == 0
+
+
+def test_an_extension_is_repeated(cli, cells):
+    words = ["--label-key", "cell_type", "--method", "discriminant", "--quiet"]
+    assert cli("select", "cells.h5ad", *words, "--n-genes", "3", "--out", "panel").code == 0
+    more = [*words, "--panel", "panel/panel.json", "--n-new", "2", "--forbid", "gene0"]
+    assert cli("extend", "cells.h5ad", *more, "--out", "larger").code == 0
+    settings = json.loads(Path("larger/settings.json").read_text())
+    assert (settings["command"], settings["n_new"], settings["forbidden"]) == ("extend", 2, ["gene0"])
+    outcome = cli("rerun", "larger", "--quiet")
+    assert "Repeated: the same panel: 5 genes in the same order" in outcome.out
+    assert outcome.code == 0
+    assert cli("extend", "cells.h5ad", *more, "--out", "larger").code == 0  # over its own results
+    assert "which repeats the panel that is there" in cli("extend", "cells.h5ad", *more, "--out", "panel").err
+
+
+def test_a_cluster_reads_from_disk_without_saying_so(cli, cells):
+    words = ["--label-key", "cell_type", "--n-genes", "3", "--out", "x", "--dask-scheduler", "tcp://h:1"]
+    assert json.loads(cli("select", "cells.h5ad", *words, "--print-config", "--quiet").out)["lazy"] is True

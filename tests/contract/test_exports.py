@@ -51,6 +51,6 @@ def test_bare_import_loads_nothing_heavy():
 
 def test_closed_form_selection_loads_neither_pytorch_nor_matplotlib():
     code = "import sys, selectormlp as sm; sm.select; sm.DiscriminantSelector; sm.Panel; sm.read_panel; "
-    code += "from selectormlp.selection import panels; print([n for n in ('torch', 'matplotlib') if n in sys.modules])"
+    code += "from selectormlp.selection import select; print([n for n in ('torch', 'matplotlib') if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -21,7 +21,7 @@ PROGRAM = """
 import resource, sys
 from pathlib import Path
 import selectormlp as sm, anndata, h5py, scipy.sparse, sklearn.preprocessing
-from selectormlp.selection import stored_panels
+from selectormlp.selection import steps
 from selectormlp.moments.dask import Workers
 import dask, threadpoolctl
 small, large, how, limit = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])

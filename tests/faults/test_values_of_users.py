@@ -73,7 +73,7 @@ def test_what_is_none_of_them_is_refused_before_the_work(adata, given, monkeypat
     def work(*_, **__):
         raise AssertionError("genes were ranked")
 
-    monkeypatch.setattr("selectormlp.selection.panels.rank_genes", work)
+    monkeypatch.setattr("selectormlp.selection.steps.rank_genes", work)
     with pytest.raises(SelectorMLPError):
         sm.select(adata, **{**PLAIN, **given})
 

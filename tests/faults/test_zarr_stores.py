@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import shutil
+import warnings
 
 import numcodecs
 import numpy as np
@@ -12,6 +13,8 @@ import zarr.codecs
 
 from faults.strangers import both_ways, change_json, rewrite_array, some_cells, write_zarr
 from selectormlp.data.anndata_files import read_adata
+from selectormlp.data.anndata_io import CellsSource, cells_from_adata
+from selectormlp.data.anndata_lazy import open_cells
 from selectormlp.errors import DataError
 
 READERS = pytest.mark.parametrize("read", both_ways(), ids=["memory", "disk"])
@@ -218,3 +221,40 @@ def test_a_chunk_far_larger_than_its_array_is_refused(tmp_path, read):
     change_json(place / "obs/depth/.zarray", lambda found: found.update(chunks=[10**10]))
     with pytest.raises(DataError, match=r"has chunks of 80,000,000,000 bytes in 'depth'"):
         read(place)
+
+
+@READERS
+@pytest.mark.parametrize("chunks", [1, 0, -1, 1.5, True])
+def test_chunks_without_number_are_refused(tmp_path, chunks, read):
+    place = write_zarr(tmp_path / "cells.zarr")
+    change_json(place / "obs/depth/.zarray", lambda found: found.update(shape=[10**7], chunks=[chunks]))
+    with pytest.raises(DataError, match=r"claims 10,\d{3},\d{3} chunks in|is no whole zarr store"):
+        read(place)
+
+
+@READERS
+def test_chunks_without_number_in_shards_are_refused(tmp_path, read):
+    place = write_zarr(tmp_path / "cells.zarr", zarr_format=3)
+    inner = {"chunk_shape": [1], "codecs": [{"name": "bytes"}], "index_codecs": [{"name": "bytes"}]}
+    grid = {"name": "regular", "configuration": {"chunk_shape": [10**7]}}
+    shards = [{"name": "sharding_indexed", "configuration": inner}]
+    change_json(
+        place / "obs/depth/zarr.json", lambda found: found.update(shape=[10**7], chunk_grid=grid, codecs=shards)
+    )
+    with pytest.raises(DataError, match=r"claims 10,\d{3},\d{3} chunks in"):
+        read(place)
+
+
+def test_a_store_that_a_split_left_is_read(tmp_path):
+    """Texts in ``uns`` are of another type in zarr than in h5ad."""
+    for zarr_format in (2, 3):
+        place = write_zarr(tmp_path / f"{zarr_format}.zarr", zarr_format)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            cells = read_adata(place)
+            cells.uns["selectormlp"] = {"label_key": "kind", "classes": np.array(["T", "B"], dtype=object)}
+            cells.write_zarr(place)
+        for read in both_ways():
+            read(place)
+        assert cells_from_adata(read_adata(place), CellsSource("kind")).classes == ("T", "B")
+        assert open_cells(place, CellsSource("kind")).classes == ("T", "B")

@@ -19,6 +19,11 @@ from pathlib import Path
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from fuzz.mutate import content_of, restore
+
+SYMLINKS = {True: {"symlinks": True, "dirs_exist_ok": True}, False: {}}
+
 TIMEOUT_S = 30
 """A case that takes longer hangs."""
 
@@ -71,7 +76,7 @@ def fuzz(name, reader, folder, rng, n_cases):
     """Try so many changed files; yield what went wrong, with the file."""
     folder.mkdir(parents=True, exist_ok=True)
     example = reader.example(folder)
-    content = example.read_bytes()
+    content = content_of(example)
     wrong = judge(reader.read, example)
     if wrong is not None:
         raise AssertionError(f"{name}: the example itself is not read: {wrong}")
@@ -80,7 +85,7 @@ def fuzz(name, reader, folder, rng, n_cases):
         wrong = judge(reader.read, example)
         if wrong is not None:
             yield wrong, example
-    example.write_bytes(content)
+    restore(example, content)
 
 
 def main():
@@ -108,7 +113,7 @@ def main():
                 key = (name, wrong.strip().splitlines()[-1][:200])
                 if key not in found:
                     kept = given.findings / f"{len(found)}-{file.name}"
-                    shutil.copy(file, kept)
+                    (shutil.copytree if file.is_dir() else shutil.copy)(file, kept, **SYMLINKS[file.is_dir()])
                     sys.stdout.write(f"\n{name}: {kept}\n{wrong}\n")
                     sys.stdout.flush()
                 found[key] = found.get(key, 0) + 1
@@ -122,5 +127,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parents[1]))
     main()

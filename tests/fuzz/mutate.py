@@ -2,11 +2,13 @@
 
 import io
 import json
+import shutil
 import struct
 import zipfile
 
 import h5py
 import numpy as np
+import torch
 
 NUMBERS = (0, -1, 1, 2, 255, 2**31, 2**63, -(2**63), 10**30, 0.5, -0.0, 1e308, float("nan"), float("inf"))
 TEXTS = (
@@ -42,6 +44,7 @@ TOKENS = (
     b"!!python/name:os.system ",
 )
 TOKENS += (b"---\n", b"- ", b"[[", b"1e999", b"9" * 5000, b"\\ud800", b"'", b"\t", b"NaN", b"\xef\xbb\xbf", b"[" * 3000)
+TOKENS += (b"a." * 5000, b"a = {" * 2000, b"{a: " * 2000, b"- " * 3000, b"? " * 3000, b'"""', b"[[a.b]]\n", b"{" * 3000)
 
 
 def surprise(rng):
@@ -112,6 +115,84 @@ def mutate_bytes(content, rng):
         elif rng.random() < 0.3:
             del changed[place:]
     return bytes(changed)
+
+
+def content_of(place):
+    """The bytes of a file, or of all files of a folder."""
+    if place.is_dir():
+        return {path.relative_to(place): path.read_bytes() for path in sorted(place.rglob("*")) if path.is_file()}
+    return place.read_bytes()
+
+
+def restore(place, content):
+    """Write the bytes of a file, or of all files of a folder, and no other ones."""
+    if isinstance(content, bytes):
+        place.write_bytes(content)
+        return
+    shutil.rmtree(place, ignore_errors=True)
+    for name, data in content.items():
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_bytes(data)
+
+
+def mutate_folder(place, rng):
+    """Change, drop, swap or link files of a folder, in place; JSON by value or by bytes."""
+    files = [path for path in sorted(place.rglob("*")) if path.is_file() and not path.is_symlink()]
+    for _ in range(int(rng.integers(1, 4))):
+        file, other = (files[rng.integers(len(files))] for _ in range(2))
+        if not file.exists() or not other.exists():
+            continue
+        action = rng.integers(10)
+        content = file.read_bytes()
+        if action == 0:
+            file.unlink()
+        elif action == 1:
+            file.write_bytes(other.read_bytes())
+        elif action == 2:
+            file.unlink()
+            file.symlink_to(TEXTS[7] if rng.random() < 0.5 else other)
+        elif action < 8 and content[:1] in (b"{", b"["):
+            try:
+                file.write_bytes(mutate_json(content, rng))
+            except ValueError:  # changed before
+                file.write_bytes(mutate_bytes(content, rng))
+        else:
+            file.write_bytes(mutate_bytes(content, rng))
+
+
+def mutate_checkpoint(content, rng):
+    """Change a value inside a checkpoint: a number, a name, a path, a tensor's shape."""
+    found = torch.load(io.BytesIO(content), weights_only=True)
+    for _ in range(int(rng.integers(1, 4))):
+        _mutate_state(found, rng)
+    stream = io.BytesIO()
+    torch.save(found, stream)
+    return stream.getvalue()
+
+
+def _mutate_state(state, rng):
+    while True:
+        places = list(state) if isinstance(state, dict) else list(range(len(state)))
+        if not places:
+            return
+        place = places[rng.integers(len(places))]
+        value = state[place]
+        if isinstance(value, dict | list) and value and rng.random() < 0.9:
+            state = value
+            continue
+        action = rng.integers(5)
+        if action == 0 and isinstance(state, dict):
+            del state[place]
+        elif action == 1 and isinstance(state, dict):
+            state[str(surprise(rng))[:200]] = state.pop(place)
+        elif action == 2:
+            state[place] = state[places[rng.integers(len(places))]]
+        elif isinstance(value, torch.Tensor):
+            odd = (value.double(), value.reshape(-1)[:1], torch.zeros(()), torch.zeros(1).expand(10**6), value * np.nan)
+            state[place] = odd[rng.integers(len(odd))]
+        else:
+            state[place] = surprise(rng)
+        return
 
 
 def dump(value):

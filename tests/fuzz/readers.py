@@ -1,7 +1,10 @@
 """What is fuzzed: each reader of files, with files that it takes and ways to change them."""
 
 import json
+import tempfile
+import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,14 +16,19 @@ import yaml
 
 from fuzz import mutate
 from selectormlp.cli.kinds import KINDS, find_kind
-from selectormlp.cli.rerun import recorded_settings
+from selectormlp.cli.rerun import compare_tables, recorded_settings
 from selectormlp.config.files import read_settings, settings_text
 from selectormlp.data.anndata_files import read_adata
 from selectormlp.data.anndata_io import CellsSource, cells_from_adata
 from selectormlp.data.anndata_lazy import open_adata, stored_cells
+from selectormlp.data.split_index import SplitIndex, hash_names, write_split_index
+from selectormlp.errors import SelectorMLPError
 from selectormlp.models.model import MODEL_TYPES, Model
 from selectormlp.models.panel_classifier import ClassifierCard, PanelClassifier, load_classifier
 from selectormlp.models.storage import load_model, save_model
+from selectormlp.networks.mlp import NetworkSpec
+from selectormlp.networks.module import TrainingSpec
+from selectormlp.networks.training import Run, train_network
 from selectormlp.panel.panel import Panel
 from selectormlp.panel.provenance import Provenance
 from selectormlp.panel.storage import read_costs, read_panel
@@ -44,7 +52,7 @@ class Reader:
     def vary(self, content, place, rng):
         """Write a changed copy of an example."""
         if self.in_place is not None:
-            place.write_bytes(content)
+            mutate.restore(place, content)
             self.in_place(place, rng)
             return
         place.write_bytes(self.changes[rng.integers(len(self.changes))](content, rng))
@@ -138,6 +146,62 @@ def cells_example(folder):
     return folder / "cells.h5ad"
 
 
+def store_example(zarr_format):
+    def write(folder):
+        place = folder / "cells.zarr"
+        with warnings.catch_warnings(), ad.settings.override(zarr_write_format=zarr_format):
+            warnings.simplefilter("ignore")
+            read_adata(cells_example(folder)).write_zarr(place)
+        return place
+
+    return write
+
+
+def train(folder, max_epochs, resume_from=None):
+    rng = np.random.default_rng(0)
+    X = rng.random((12, len(GENES)), dtype=np.float32)
+    labels = np.arange(12) % 2
+    network = NetworkSpec(n_genes=len(GENES), n_classes=2, hidden_sizes=(3, 2, 2))
+    training = TrainingSpec(max_epochs=max_epochs, batch_size=6, device="cpu", patience=9, seed=0)
+    run = Run(folder / "logs", folder / "checkpoints", "{}", resume_from=resume_from, save_top_k=1)
+    return train_network(X, labels, network, training, validation=(X, labels), run=run)
+
+
+def checkpoint_example(folder):
+    train(folder, 2)
+    return folder / "checkpoints" / "last.ckpt"
+
+
+def go_on(place):
+    with tempfile.TemporaryDirectory() as folder:
+        return train(Path(folder), 3, place)
+
+
+def index_example(folder):
+    cells = cells_example(folder)
+    names = hash_names(f"c{i}" for i in range(10))
+    index = SplitIndex((cells,), np.arange(10), ((10, len(GENES)),), "kind", ("B", "T"), names)
+    write_split_index(index, folder / "adata_train.index.npz")
+    return folder / "adata_train.index.npz"
+
+
+def results_example(folder):
+    place = folder / "results"
+    a_panel().write(place)
+    kind = find_kind("select")
+    text = settings_text(kind(data=(Path("cells.h5ad"),), label_key="kind"))
+    (place / "settings.json").write_text(text)
+    (place / "split.csv").write_text("class,train\nB,3\n")
+    return place
+
+
+def read_results(place):
+    with suppress(SelectorMLPError):  # what is wrong with one file does not keep others from being read
+        recorded_settings(place)
+    compare_tables(place, place, ["split.csv", "panel.csv"])
+    return read_panel(place / "panel.json")
+
+
 def read_in_memory(place):
     return cells_from_adata(read_adata(place), CellsSource("kind", "donor"))
 
@@ -176,6 +240,16 @@ def readers():
     found["classifier"] = Reader(load_classifier, classifier_example, tensors)
     found["network"] = Reader(load_model, model_example("selector_mlp"), tensors)
     found["SVM"] = Reader(load_model, model_example("svm"), (mutate.mutate_bytes, mutate.mutate_zip))
+    zips = (mutate.mutate_bytes, mutate.mutate_zip)
+    found["checkpoint"] = Reader(go_on, checkpoint_example, (mutate.mutate_checkpoint, mutate.mutate_checkpoint, *zips))
+    found["index of a split"] = Reader(read_adata, index_example, zips)
+    found["results to rerun"] = Reader(read_results, results_example, in_place=mutate.mutate_folder)
+    for zarr_format in (2, 3):
+        example = store_example(zarr_format)
+        found[f"store in memory, format {zarr_format}"] = Reader(read_in_memory, example, in_place=mutate.mutate_folder)
+        found[f"store on disk, format {zarr_format}"] = Reader(read_lazily, example, in_place=mutate.mutate_folder)
+    found["cells in memory, bytes"] = Reader(read_in_memory, cells_example)
+    found["cells on disk, bytes"] = Reader(read_lazily, cells_example)
     found["cells in memory"] = Reader(read_in_memory, cells_example, in_place=mutate.mutate_hdf5)
     found["cells on disk"] = Reader(read_lazily, cells_example, in_place=mutate.mutate_hdf5)
     return found

@@ -296,7 +296,7 @@ def test_explain_says_which_type_each_gene_marks():
 
 
 def test_explain_looks_among_the_most_variable_genes_only(monkeypatch):
-    monkeypatch.setattr("selectormlp.selection.panels.SUBSTITUTE_GENES", 9)
+    monkeypatch.setattr("selectormlp.selection.explain.SUBSTITUTE_GENES", 9)
     explanation = sm.explain(make_adata(), ["0-gene", "29-gene"], label_key="cell_type")
     assert [gene.gene for gene in explanation.genes] == ["0-gene", "29-gene"]
     assert all(int(gene.substitute.split("-")[0]) < 9 for gene in explanation.genes)
@@ -329,14 +329,14 @@ REFUSED = {
     "unknown gene": ({"must_have": ["0-gen"]}, SettingsError, "did you mean '0-gene'"),
     "one name for a list": ({"must_have": "0-gene"}, SettingsError, "expected a list"),
     "clash": ({"must_have": ["0-gene"], "forbidden": ["0-*"]}, SettingsError, "must-have but forbidden"),
-    "endless bound": ({"max_mean": np.inf}, SettingsError, "expected finite numbers"),
+    "endless bound": ({"max_mean": np.inf}, SettingsError, "max_mean is inf; expected a finite number"),
     "label column": ({"label_key": "celltype"}, DataError, "did you mean 'cell_type'"),
     "donor column": ({"donor_key": "donors"}, DataError, "did you mean 'donor'"),
     "gene name column": ({"gene_name_key": "symbols"}, DataError, "no gene column 'symbols' in var; did you mean"),
     "gene id column": ({"gene_id_key": "x"}, DataError, "no gene column 'x'"),
     "normalisation": ({"normalize": "log"}, SettingsError, "normalize is 'log'"),
     "aim of another method": ({"method": "forest", "min_recall": 0.5}, SettingsError, "no option 'min_recall'"),
-    "aim out of range": ({"min_recall": 50}, SettingsError, "min_recall=50; expected 0 to 1"),
+    "aim out of range": ({"min_recall": 50}, SettingsError, "min_recall is 50; expected a number from 0 to 1"),
     "value that scikit-learn refuses": (
         {"method": "forest", "options": {"n_estimators": -1}},
         DataError,

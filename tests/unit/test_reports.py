@@ -15,13 +15,13 @@ import pytest
 import selectormlp as sm
 from selectormlp.assessment.judging import Judging
 from selectormlp.assessment.reporting import Reporting, find_out
+from selectormlp.data.source import Source
 from selectormlp.errors import OutputError, SettingsError
 from selectormlp.reports import render, write_report
 from selectormlp.reports.content import summarise_findings
 from selectormlp.reports.figures import draw_figures, themed
 from selectormlp.reports.page import report_file
 from selectormlp.reports.tables import csv_of, panel_table, type_table
-from selectormlp.selection.task import PanelSource
 
 EVIL_GENE, EVIL_TYPE, FORMULA = "<script>alert(1)</script>", "<script>alert(2)</script>", '=HYPERLINK("http://x")'
 
@@ -61,7 +61,7 @@ def evil(adata):
 
 
 def task(**changes):
-    judging = Judging(PanelSource("cell_type", changes.pop("donor_key", None)), n_splits=2)
+    judging = Judging(Source(label_key="cell_type", donor_key=changes.pop("donor_key", None)), n_splits=2)
     return Reporting(judging, n_stability=2, data_name="cells.h5ad", command="selectormlp report", **changes)
 
 

@@ -8,8 +8,8 @@ import selectormlp as sm
 from selectormlp.data.anndata_io import CellsSource
 from selectormlp.data.anndata_lazy import open_cells
 from selectormlp.errors import DataError, PanelError, SettingsError
-from selectormlp.selection import stored_panels
-from selectormlp.selection.stored_panels import sample_rows
+from selectormlp.selection import steps
+from selectormlp.selection.steps import sample_rows
 
 KEY = {"label_key": "cell_type", "method": "discriminant"}
 
@@ -105,14 +105,14 @@ def test_other_methods_take_a_sample_and_say_so(adata, file, monkeypatch, said, 
     given = {**KEY, "n_genes": 6, "method": method}
     assert sm.select(file, **given).genes == sm.select(adata, **given).genes  # all cells fit
     assert "sample" not in said()
-    monkeypatch.setattr(stored_panels, "SAMPLE_PER_CLASS", 40)
+    monkeypatch.setattr(steps, "SAMPLE_PER_CLASS", 40)
     panel = sm.select(file, **given)
     assert f"the method {method!r} needs cells in memory: it takes a sample of 160 of the 600 cells" in said()
     assert len(panel.provenance.cells) == 160
 
 
 def test_markers_of_each_type_are_measured_on_a_sample(adata, file, monkeypatch, said):
-    monkeypatch.setattr(stored_panels, "SAMPLE_PER_CLASS", 100)
+    monkeypatch.setattr(steps, "SAMPLE_PER_CLASS", 100)
     panel = sm.select(file, **KEY, n_genes=8, min_markers_per_type=2)
     assert len(panel) == 8
     assert "min_markers_per_type needs cells in memory: it takes a sample of 400 of the 600 cells" in said()
@@ -120,11 +120,11 @@ def test_markers_of_each_type_are_measured_on_a_sample(adata, file, monkeypatch,
 
 def test_samples_cap_classes_and_take_every_small_one(file, monkeypatch):
     cells = open_cells(file, CellsSource("cell_type", exclude_labels=("type D",)), classes=["type A", "type C"])
-    monkeypatch.setattr(stored_panels, "SAMPLE_PER_CLASS", 149)
+    monkeypatch.setattr(steps, "SAMPLE_PER_CLASS", 149)
     rows = sample_rows(cells, np.random.default_rng(0))
     assert np.bincount(cells.labels[rows]).tolist() == [149, 149]
     assert (np.diff(rows) > 0).all()
-    monkeypatch.setattr(stored_panels, "SAMPLE_PER_CLASS", 1000)
+    monkeypatch.setattr(steps, "SAMPLE_PER_CLASS", 1000)
     assert len(sample_rows(cells, np.random.default_rng(0))) == 300
 
 
@@ -188,7 +188,7 @@ def test_flags_that_do_not_fit_are_refused(file, cli, tmp_path, flags, message):
 
 
 def test_auto_tries_on_a_sample_and_chooses_from_all_cells(adata, file, monkeypatch):
-    monkeypatch.setattr(stored_panels, "SAMPLE_PER_CLASS", 40)
+    monkeypatch.setattr(steps, "SAMPLE_PER_CLASS", 40)
     given = {"label_key": "cell_type", "n_genes": 6}
     found = sm.select(file, **given, options={"contenders": ["discriminant", "markers"], "margin": 100})
     expected = sm.select(adata, **given, method="discriminant")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,49 +15,25 @@ from selectormlp.assessment.judging import (
     describe_splits,
     fold_cells,
     measure,
+    measure_alone,
     opening_notes,
     panel_orders,
     read_for_judging,
     split_notes,
 )
+from selectormlp.assessment.protocol import Verdict, judge
+from selectormlp.config.model import check_whole
 from selectormlp.data.cells import Cells, IntArray
 from selectormlp.errors import DataError, SettingsError, counted
 from selectormlp.evaluation.compare import ComparedPanel, Comparison, measure_overlap, paired_differences
 from selectormlp.evaluation.result import UnusableGene
 from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.panel import Panel
-from selectormlp.selection.recipe import Recipe, Verdict, judge
-from selectormlp.selection.task import PanelLike, as_panel, check_whole
+from selectormlp.selection.recipe import Recipe
 from selectormlp.selectors.registry import find_method
 
 if TYPE_CHECKING:
     from anndata import AnnData
-
-
-def named_panels(panels: Mapping[str, PanelLike] | Sequence[PanelLike]) -> dict[str, Panel]:
-    """Read panels, and name those that have no name: after their file, or by number.
-
-    Raises
-    ------
-    PanelError
-        If one is not usable.
-
-    Examples
-    --------
-    >>> list(named_panels([["CD3E"], Panel(("MS4A1",))]))
-    ['panel 1', 'panel 2']
-    """
-    if isinstance(panels, Mapping):
-        return {str(name): as_panel(panel) for name, panel in panels.items()}
-    found: dict[str, Panel] = {}
-    for place, given in enumerate(panels, start=1):
-        name = f"panel {place}"
-        if isinstance(given, str | Path):
-            file = Path(given)  # our own files all have the same name: the folder's says more
-            name = file.parent.name if file.stem in ("panel", "genes") and file.parent.name else file.stem
-            name = f"{name} ({place})" if name in found else name
-        found[name] = as_panel(given)
-    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,16 +69,19 @@ def compare_task(
         )
     folds = fold_cells(cells, testable, judging)
     notes = [*opening_notes(adata, judging.source, verdicts), *split_notes(cells, folds)]
-    compared, draws = [], []
+    compared, draws, missing = [], [], ""
     for found in contenders:
         steps = [step for step in sizes if step < len(found.genes)]
         orders = panel_orders(found.verdict, found.genes, cells, folds)
-        measured = measure(
-            found.name, cells, folds, orders, np.array(sorted({*steps, len(found.genes)}), dtype=np.int64), judging
-        )
+        reached = np.array(sorted({*steps, len(found.genes)}), dtype=np.int64)
+        measured = measure(found.name, cells, folds, orders, reached, judging)
+        alone, missing = measure_alone(cells, folds, orders, reached[-1:], judging)
         genes = tuple(map(str, cells.genes[found.genes]))
-        compared.append(ComparedPanel(found.name, genes, found.unusable, found.verdict.protocol, measured.curve))
+        protocol = found.verdict.protocol
+        compared.append(ComparedPanel(found.name, genes, found.unusable, protocol, measured.curve, alone))
         draws.append(measured.draws[:, :, -1])
+    if any(panel.alone is None for panel in compared):
+        notes.append(missing)
     shared, alike = measure_overlap([panel.genes for panel in compared])
     return Comparison(
         label_key=str(judging.source.label_key),

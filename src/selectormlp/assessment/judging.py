@@ -11,10 +11,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from selectormlp.data.anndata_io import CellsSource, cells_from_adata, drop_unlisted
+from selectormlp.assessment.protocol import Verdict
+from selectormlp.config.model import MAX_SEED, check_whole
+from selectormlp.data.anndata_io import cells_from_adata, drop_unlisted
 from selectormlp.data.cells import Cells, IntArray
+from selectormlp.data.count_scale import CountScale
+from selectormlp.data.source import Source
 from selectormlp.data.symbols import named_by_symbol, other_names
 from selectormlp.errors import DataError, SettingsError, counted, quoted
+from selectormlp.evaluation.cautions import donor_notes
+from selectormlp.evaluation.counts import count_scale
 from selectormlp.evaluation.curve import (
     Curve,
     predict_folds,
@@ -24,8 +30,6 @@ from selectormlp.evaluation.intervals import FloatArray, bootstrap_scores
 from selectormlp.evaluation.refit import refitter_of
 from selectormlp.evaluation.result import Splits
 from selectormlp.evaluation.splits import BoolArray, Dropped, Folds, make_folds
-from selectormlp.selection.recipe import Verdict
-from selectormlp.selection.task import MOST_SEED, PanelSource, check_whole
 from selectormlp.values import settle
 
 if TYPE_CHECKING:
@@ -65,7 +69,7 @@ class Judging:
         If one is out of range.
     """
 
-    source: PanelSource
+    source: Source
     classifier: Any = "logistic"
     n_splits: int = 5
     confidence: float = 0.95
@@ -75,7 +79,7 @@ class Judging:
         settle(self)
         refitter_of(self.classifier)
         check_whole("n_splits", self.n_splits, least=2)
-        check_whole("seed", self.seed, least=0, most=MOST_SEED)
+        check_whole("seed", self.seed, least=0, most=MAX_SEED)
         if not isinstance(self.confidence, int | float) or not 0 < self.confidence < 1:
             raise SettingsError(
                 f"confidence is {self.confidence!r}; expected a number above 0 and below 1, such as 0.95"
@@ -91,7 +95,7 @@ class Judging:
         return refitter_of(self.classifier, self.seed)[1]()
 
 
-def read_for_judging(adata: AnnData, source: PanelSource) -> tuple[Cells, pd.Index[Any] | None]:
+def read_for_judging(adata: AnnData, source: Source) -> tuple[Cells, pd.Index[Any] | None]:
     """Read labelled cells, and second gene names where asked for.
 
     Raises
@@ -99,10 +103,7 @@ def read_for_judging(adata: AnnData, source: PanelSource) -> tuple[Cells, pd.Ind
     DataError, SettingsError
         As :func:`selectormlp.data.anndata_io.cells_from_adata` does; and where there are fewer than two classes.
     """
-    if source.label_key is None:
-        raise SettingsError("no label column is named; give a column of obs with cell types as label_key")
-    labelled = CellsSource(source.label_key, source.donor_key, source.layer, source.normalize, source.exclude_labels)
-    cells = drop_unlisted(cells_from_adata(adata, labelled))
+    cells = drop_unlisted(cells_from_adata(adata, source.labelled()))
     present = np.unique(cells.labels)
     if len(present) < 2:
         raise DataError(
@@ -118,7 +119,7 @@ def read_for_judging(adata: AnnData, source: PanelSource) -> tuple[Cells, pd.Ind
     return cells, other_names(adata, cells.genes, source.gene_name_key)
 
 
-def unused_donors(adata: AnnData, source: PanelSource, also_known: Sequence[str | None] = ()) -> str | None:
+def unused_donors(adata: AnnData, source: Source, also_known: Sequence[str | None] = ()) -> str | None:
     """Say which columns look like donors where none is used; None where there is nothing to say.
 
     A column does if its name says so (donor, batch, sample, patient, …) and it has two values or more that cells share.
@@ -158,7 +159,14 @@ class Measured:
 
 
 def measure(
-    name: str, cells: Cells, folds: Folds, orders: Sequence[IntArray], sizes: IntArray, judging: Judging
+    name: str,
+    cells: Cells,
+    folds: Folds,
+    orders: Sequence[IntArray],
+    sizes: IntArray,
+    judging: Judging,
+    *,
+    scale: CountScale | None = None,
 ) -> Measured:
     """Refit, predict and score one set of genes a split; see :func:`selectormlp.evaluation.curve.predict_folds`.
 
@@ -176,13 +184,40 @@ def measure(
     )
     true = cells.labels[folds.test_rows]
     try:
-        predicted = predict_folds(cells.X, cells.labels, folds, orders, sizes, judging.refit)
+        predicted = predict_folds(cells.X, cells.labels, folds, orders, sizes, judging.refit, scale=scale)
     except ValueError as error:
         reason = " ".join(str(error).split())[:300]
         raise SettingsError(f"the classifier {judging.classifier_name!r} cannot be used here: {reason}") from error
     draws = bootstrap_scores(true, predicted, cells.n_classes, seed=judging.seed)
     curve = summarise(name, cells.classes, sizes, true, predicted, folds, draws=draws, confidence=judging.confidence)
     return Measured(curve, draws)
+
+
+PANEL_ALONE = "panel alone"
+"""Name of the curve of a panel that is normalised by its own counts."""
+
+
+def measure_alone(
+    cells: Cells, folds: Folds, orders: Sequence[IntArray], sizes: IntArray, judging: Judging
+) -> tuple[Curve | None, str]:
+    """Score a panel as an assay that measures no other genes sees it, normalised by its own counts; else say why not.
+
+    Returns
+    -------
+    The curve, or None; and a sentence about it.
+    """
+    scale = count_scale(cells)
+    if scale is None:
+        return None, (
+            "The panel was not scored by its own counts alone, since the values are neither counts nor log1p-normalised"
+            " counts: a targeted assay, which cannot normalise by all genes, may do worse."
+        )
+    found = measure(PANEL_ALONE, cells, folds, orders, sizes, judging, scale=scale).curve
+    share = found.balanced_accuracy.value[-1]
+    return found, (
+        f"Normalised by the panel's own counts, as a targeted assay must do it, balanced accuracy is {share:.3f}; the "
+        "other scores are of values normalised by all genes."
+    )
 
 
 def fold_cells(cells: Cells, testable: BoolArray, judging: Judging) -> Folds:
@@ -218,7 +253,7 @@ def describe_splits(cells: Cells, folds: Folds, judging: Judging) -> Splits:
 
 
 def opening_notes(
-    adata: AnnData, source: PanelSource, verdicts: Sequence[Verdict], coarse_key: str | None = None
+    adata: AnnData, source: Source, verdicts: Sequence[Verdict], coarse_key: str | None = None
 ) -> list[str]:
     """Say how panels are tested, and warn of scores that are too good."""
     notes = list(dict.fromkeys(verdict.note for verdict in verdicts))
@@ -241,6 +276,7 @@ def split_notes(cells: Cells, folds: Folds) -> list[str]:
         )
     if folds.dropped and n_unlearned:
         notes.append(f"In all, {folds.n_untested:,} cells are not tested.")
+    notes += donor_notes(cells)
     if len(folds) == 1:
         notes.append("There is one split only, so no interval over splits (split_low and split_high are empty).")
     if max(len(train) for train in folds.train) >= MOST_TRAIN - cells.n_classes and cells.n_cells > MOST_TRAIN:

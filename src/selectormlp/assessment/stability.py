@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from selectormlp.data.anndata_io import CellsSource, cells_from_adata, drop_unlisted
+from selectormlp.config.model import MAX_SEED, check_whole
+from selectormlp.data.anndata_io import cells_from_adata, drop_unlisted
 from selectormlp.data.cells import Cells, IntArray
 from selectormlp.data.panel_io import unlabelled_cells
+from selectormlp.data.source import Source
 from selectormlp.data.symbols import named_by_symbol, other_names
 from selectormlp.errors import SettingsError, nearest
 from selectormlp.evaluation.stability import Stability, summarise_stability
 from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.panel import Panel
 from selectormlp.selection.recipe import Recipe, require_recipe
-from selectormlp.selection.task import MOST_SEED, PanelSource, check_whole
 from selectormlp.selectors.registry import find_method
 from selectormlp.values import settle
 
@@ -53,7 +54,7 @@ class Repetition:
                 raise SettingsError(f"over holds {name!r}; {nearest(str(name), SOURCES)}")
         settle(self)
         check_whole("n_repeats", self.n_repeats, least=2)
-        check_whole("seed", self.seed, least=0, most=MOST_SEED)
+        check_whole("seed", self.seed, least=0, most=MAX_SEED)
         for what in ("fraction", "min_correlation", "confidence"):
             if not 0 < getattr(self, what) < 1:
                 raise SettingsError(f"{what} is {getattr(self, what)!r}; expected a number above 0 and below 1")
@@ -61,7 +62,7 @@ class Repetition:
 
 def stability_task(
     adata: AnnData,
-    source: PanelSource,
+    source: Source,
     panel: Panel | None,
     method: str | None,
     n_genes: int | None,
@@ -110,7 +111,7 @@ def repeat(cells: Cells, recipe: Recipe, repetition: Repetition) -> Stability:
         if source == "seeds" and "random_state" not in find_method(recipe.method).make().get_params(deep=False):
             notes.append(f"seeds were not varied: {recipe.method!r} draws nothing, and gives the same panel with each")
         elif source == "seeds":
-            found = [recipe.choose(cells, int(seed)) for seed in rng.integers(0, MOST_SEED, repetition.n_repeats)]
+            found = [recipe.choose(cells, int(seed)) for seed in rng.integers(0, MAX_SEED, repetition.n_repeats)]
         elif source == "subsamples":
             parts = (_subsample(cells, repetition.fraction, rng) for _ in range(repetition.n_repeats))
             found = [recipe.choose(cells.take(rows)) for rows in parts]
@@ -145,11 +146,10 @@ def _subsample(cells: Cells, fraction: float, rng: np.random.Generator) -> IntAr
     return np.sort(np.concatenate(kept))
 
 
-def _read(adata: AnnData, source: PanelSource) -> Cells:
+def _read(adata: AnnData, source: Source) -> Cells:
     if source.label_key is None:
         return unlabelled_cells(adata, layer=source.layer, normalize=source.normalize, donor_key=source.donor_key)
-    labelled = CellsSource(source.label_key, source.donor_key, source.layer, source.normalize, source.exclude_labels)
-    return drop_unlisted(cells_from_adata(adata, labelled))
+    return drop_unlisted(cells_from_adata(adata, source.labelled()))
 
 
 def source_of(names: Sequence[str]) -> tuple[str, ...]:

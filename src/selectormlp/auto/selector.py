@@ -10,9 +10,11 @@ from typing import Any, Self
 import numpy as np
 from joblib import Memory
 
+from selectormlp.auto.choosing import best_of, listed, raised_from
+from selectormlp.auto.contenders import RAISING, SEQUENCING, usable_contenders
 from selectormlp.auto.trials import Task, Trial, Trials, cap_classes
-from selectormlp.data.cells import IntArray
-from selectormlp.errors import DataError, SettingsError, quoted
+from selectormlp.data.cells import Cells, IntArray, Matrix
+from selectormlp.errors import DataError, SettingsError
 from selectormlp.evaluation.refit import make_classifier
 from selectormlp.evaluation.splits import make_folds
 from selectormlp.moments.stream import AnyMatrix
@@ -25,22 +27,9 @@ from selectormlp.selectors.registry import find_method
 
 logger = logging.getLogger(__name__)
 
-CONTENDERS: Mapping[str, Mapping[str, Any]] = {"discriminant": {}, "markers": {}}
-"""What is tried, with its options, in this order: two that fail on different data. docs/design_decisions.md has the
-figures, and why there are no more."""
-
 MOST_FITTED = 50_000
 """Cells that a method chooses from in the end, unless moments are all that it needs: on more, a network or a forest
 takes minutes."""
-
-SCREENED = 0.5
-"""Share of ``margin`` by which another contender must be ahead in closed form for classifiers to be refitted."""
-
-RAISING = "discriminant"
-"""Method that raises classes which are found too rarely."""
-
-SEQUENCING = "sequencing"
-"""Assay that measures as the cells at hand were measured."""
 
 EMPHASIS = 3.0
 """Factor by which classes that are found too rarely count more in each attempt to raise them."""
@@ -60,7 +49,7 @@ class AutoSelector(GeneSelector):
         How many genes to choose: a number, a fraction, or None for half of them.
     contenders
         Methods that learn from labels (names in :data:`selectormlp.selectors.registry.METHODS`), a list, or a mapping
-        to their options; the first is preferred. None: :data:`CONTENDERS`.
+        to their options; the first is preferred. None: :data:`selectormlp.auto.contenders.CONTENDERS`.
     classifiers
         What the last two panels are judged by (see :data:`selectormlp.evaluation.refit.CLASSIFIERS`).
     n_folds
@@ -132,6 +121,8 @@ class AutoSelector(GeneSelector):
     ('discriminant', array([2, 4]))
     """
 
+    may_contend = False
+
     def __init__(
         self,
         n_features_to_select: int | float | None = None,
@@ -164,6 +155,11 @@ class AutoSelector(GeneSelector):
         self.assay = assay
         self.memory = memory
         self.random_state = random_state
+
+    def fit_cells(self, cells: Cells, *, target: Matrix | None = None, seed: int = 0) -> Self:
+        """Fit on cells; panels are tested on donors that they were not chosen from, where cells have donors."""
+        del target, seed
+        return self.fit(cells.X, np.array(cells.classes)[cells.labels], donors=cells.donors)
 
     def fit(self, X: Any, y: Any = None, *, donors: Any = None) -> Self:
         """Try the contenders, and let the best one choose.
@@ -219,7 +215,7 @@ class AutoSelector(GeneSelector):
                 self.trials_ = trials.found
         logger.info("%s chooses: %s", self.choice_, self.reason_)
         self.selector_ = self._fit_choice(X, y, codes, task.selector(self.choice_, options), task.seed)
-        knows_all_sizes = find_method(self.choice_).is_nested and getattr(self.selector_, "is_nested_", True)
+        knows_all_sizes = find_method(self.choice_).kind.is_nested and getattr(self.selector_, "is_nested_", True)
         self.is_nested_ = knows_all_sizes and not self.limits
         self.record_ = self._record(options, n_attempts)
         self._set_order(task.order(self.selector_), np.asarray(self.selector_.scores_, dtype=np.float64))
@@ -227,7 +223,7 @@ class AutoSelector(GeneSelector):
 
     def _fit_choice(self, X: AnyMatrix, y: Any, codes: IntArray, selector: GeneSelector, seed: int) -> GeneSelector:
         """Fit the selector that chooses, on all cells where that takes little."""
-        if len(codes) > MOST_FITTED and not find_method(self.choice_).learns_from_moments:
+        if len(codes) > MOST_FITTED and not find_method(self.choice_).kind.learns_from_moments:
             rows = cap_classes(codes, MOST_FITTED, np.random.default_rng(seed))
             logger.info("%s chooses from %d of the %d cells", self.choice_, len(rows), len(codes))
             X, y = X[rows], y[rows]
@@ -254,7 +250,7 @@ class AutoSelector(GeneSelector):
         for trial in trials.done:
             trials.confirm(trial)
         importance = np.ones(len(self.classes_))
-        recalls = self._best(trials).recalls
+        recalls = best_of(trials, self.margin).recalls
         for n_attempts in range(self.max_attempts):
             short = recalls < self.min_recall
             if not short.any() or time.monotonic() >= end:
@@ -265,58 +261,21 @@ class AutoSelector(GeneSelector):
             recalls = trials.confirm(trials.done[-1]).recalls
         return self.max_attempts
 
-    def _best(self, trials: Trials) -> Trial:
-        """Return the first contender, or one that is ahead of it by more than chance when classifiers are refitted."""
-        first = next(trial for trial in trials.done if not trial.raises)
-        ahead = self._not_beaten(trials, SCREENED * self.margin)
-        if ahead is first:
-            return first if self.min_recall is None else trials.confirm(first)
-        first, ahead = trials.confirm(first), trials.confirm(ahead)
-        gain, error = trials.difference(ahead, first)
-        return ahead if gain > trials.widened(self.margin) * error else first
-
-    @staticmethod
-    def _not_beaten(trials: Trials, margin: float) -> Trial:
-        """Return the first contender that the best of those screened does not beat by more than chance."""
-        plain = [trial for trial in trials.done if not trial.raises]
-        best = max(plain, key=lambda trial: trial.balanced_accuracy)
-        for trial in plain:
-            gain, error = trials.difference(best, trial)
-            if gain <= margin * error:
-                return trial
-        return best
-
     def _choose(self, trials: Trials) -> tuple[Trial, str]:
         """Return the best trial, and why it is."""
-        reason = f"balanced accuracy in {len(trials.folds)} folds: {_listed(trials.done)}"
-        best = self._best(trials)
-        confirmed = _listed([trial for trial in trials.found if trial.refitted])
+        reason = f"balanced accuracy in {len(trials.folds)} folds: {listed(trials.done)}"
+        best = best_of(trials, self.margin)
+        confirmed = listed([trial for trial in trials.found if trial.refitted])
         if confirmed:
             reason += f"; with {' and '.join(self.classifiers)} refitted: {confirmed}"
         if self.min_recall is None:
             return best, reason
-        aim, raised = self.min_recall, self._raised(trials, best, self.min_recall)
+        aim, raised = self.min_recall, raised_from(trials, best, self.min_recall)
         return raised, (
             f"{reason}; of the worst class {aim:g} was to be found: {best.least_recall:.3f} became "
             f"{raised.least_recall:.3f}, while the mean went from {best.balanced_accuracy:.3f} to "
             f"{raised.balanced_accuracy:.3f}"
         )
-
-    @staticmethod
-    def _raised(trials: Trials, best: Trial, aim: float) -> Trial:
-        """Return the trial that finds more of the classes that fall short, if by more than chance; else the best one.
-
-        The worst class alone would say little: it is the least of many figures, each of few cells. A class counts where
-        it falls short with either panel in the other folds, so that chance which made it short is not taken for a gain.
-        """
-        raised, most = best, 0.0
-        for trial in trials.found:
-            if trial.least_recall > best.least_recall:
-                short = np.minimum(trials.recalls_elsewhere(best), trials.recalls_elsewhere(trial)) < aim
-                gain, error = trials.difference(trial, best, short) if short.any() else (0.0, 0.0)
-                if gain > max(error, most):
-                    raised, most = trial, gain
-        return raised
 
     def _record(self, options: Mapping[str, Any], n_attempts: int) -> dict[str, Any]:
         plain = [trial for trial in self.trials_ if not trial.raises]
@@ -342,22 +301,7 @@ class AutoSelector(GeneSelector):
 
     def _checked_contenders(self) -> dict[str, Mapping[str, Any]]:
         """Check all parameters, and return the contenders with their options."""
-        given = CONTENDERS if self.contenders is None else self.contenders
-        if isinstance(given, str) or not len(given):
-            raise SettingsError(
-                f"contenders={given!r}; expected one or more methods, as a list or a mapping to options"
-            )
-        contenders = dict(given) if isinstance(given, Mapping) else {name: {} for name in given}
-        for name in contenders:
-            if not find_method(name).may_contend:
-                raise SettingsError(
-                    f"contenders names {name!r}, which cannot be tried against others; expected methods that learn "
-                    f"from labels and need no settings that depend on the data, as {quoted(CONTENDERS)}"
-                )
-        if find_assay(self.assay) != find_assay(SEQUENCING):
-            contenders = {name: options for name, options in contenders.items() if _takes_assay(name)}
-            if not contenders:
-                raise SettingsError(f"none of the contenders takes an assay; add {RAISING!r}, or leave the assay out")
+        contenders = usable_contenders(self.contenders, self.assay)
         for name in self.classifiers:
             make_classifier(name)
         in_range = {
@@ -378,11 +322,3 @@ class AutoSelector(GeneSelector):
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         return tags
-
-
-def _takes_assay(method: str) -> bool:
-    return "assay" in find_method(method).make().get_params(deep=False)
-
-
-def _listed(trials: Sequence[Trial]) -> str:
-    return ", ".join(f"{trial.method} {trial.balanced_accuracy:.3f}" for trial in trials if not trial.raises)

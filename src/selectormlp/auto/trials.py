@@ -296,7 +296,7 @@ class Trials:
 
     def _panel(self, method: str, options: Mapping[str, Any], train: IntArray) -> IntArray:
         """Choose a panel from some cells, increasing columns."""
-        most = max(self.task.n_genes, min(RANKED, self.X.shape[1] // 2)) if find_method(method).is_nested else None
+        most = max(self.task.n_genes, min(RANKED, self.X.shape[1] // 2)) if find_method(method).kind.is_nested else None
         if self.task.limits:
             most = None
         return self.task.panel(

@@ -16,6 +16,7 @@ from selectormlp.cli import settings as settings_commands
 from selectormlp.cli.failures import INTERRUPTED, REFUSED, exit_code, refuse
 from selectormlp.cli.options import DataFiles, ExcludeLabel, Layer, Normalize, Out, Quiet, SeedFlag
 from selectormlp.cli.settings import PrintConfig, UsageError, given_flags, print_settings, require
+from selectormlp.cli.short_memory import check_memory_limits
 from selectormlp.cli.stopping import watch_signals
 from selectormlp.cli.streams import tolerant_streams
 from selectormlp.errors import nearest
@@ -116,11 +117,11 @@ def train(
     quiet: Quiet = False,
 ) -> None:
     """Train a model on the training file; the best epoch on the validation file is kept."""
-    from selectormlp.cli.terminal import print_files, set_up_log
+    from selectormlp.cli import running
+    from selectormlp.cli.terminal import set_up_log
     from selectormlp.config.files import changed, read_settings
     from selectormlp.networks.placement import is_writer
     from selectormlp.pipeline.settings import TrainSettings
-    from selectormlp.pipeline.train import train_from_files
 
     progress = set_up_log(quiet=quiet, errors_only=not is_writer())
     settings = changed(
@@ -139,10 +140,7 @@ def train(
     if print_config:
         print_settings(settings)
         return
-    report = train_from_files(settings, settings.model_type, progress=progress)
-    if not is_writer():
-        return
-    print_files([report.model_file, *sorted(report.log_folder.iterdir())])
+    running.train(settings, progress=progress)
 
 
 @app.command(
@@ -300,11 +298,11 @@ def inspect(
 
 
 app.command(
-    epilog="Example: `selectormlp select cells.h5ad --label-key cell_type --size 100 --must-have CD3E --forbid 'MT-*' "
-    "--out panel`"
+    epilog="Example: `selectormlp select cells.h5ad --label-key cell_type --n-genes 100 --must-have CD3E "
+    "--forbid 'MT-*' --out panel`"
 )(panels.select)
 app.command(
-    epilog="Example: `selectormlp extend cells.h5ad --panel panel/panel.json --add 20 --label-key cell_type "
+    epilog="Example: `selectormlp extend cells.h5ad --panel panel/panel.json --n-new 20 --label-key cell_type "
     "--out larger`"
 )(panels.extend)
 app.command(
@@ -356,6 +354,9 @@ def _in_streams() -> int:
 
 def _command() -> int | None:
     watch_signals()
+    too_small = check_memory_limits()
+    if too_small is not None:
+        return refuse(too_small)
     try:
         code: int | None = app(standalone_mode=False, prog_name="selectormlp")
     except UsageError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import import_module
 
-from selectormlp.config.files import Settings
+from selectormlp.config.model import Settings
 from selectormlp.errors import SettingsError, nearest, quoted
 
 KINDS: Mapping[str, tuple[str, str]] = {
@@ -13,7 +13,9 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "train": ("pipeline.settings", "TrainSettings"),
     "feature_selection": ("pipeline.settings", "FeatureSelectionSettings"),
     "run": ("pipeline.settings", "RunSettings"),
-    "select": ("selection.settings", "SelectSettings"),
+    "select": ("selection.request", "SelectRequest"),
+    "extend": ("selection.request", "ExtendRequest"),
+    "explain": ("selection.request", "ExplainRequest"),
 }
 """Module and class of each command's settings; imported when needed, since those of networks load PyTorch."""
 
@@ -29,7 +31,7 @@ def find_kind(command: str) -> type[Settings]:
     Examples
     --------
     >>> find_kind("select").__name__
-    'SelectSettings'
+    'SelectRequest'
     """
     if command not in KINDS:
         raise SettingsError(f"the command {quoted([command])} has no settings file; {nearest(command, KINDS)}")

@@ -70,9 +70,10 @@ MethodName = Annotated[
     str,
     typer.Option(
         "--method",
-        help="auto (tries several, tests them, and takes the best; tens of seconds), discriminant (a second), "
-        "discriminant-bhattacharyya, reconstruction, mixture, selector_mlp, selector_mlp-budget, mlp, persist, "
-        "persist-unsupervised, svm, markers (t-test), markers-wilcoxon, markers-logreg, variance, forest or random.",
+        help="auto (tries several, tests them, and takes the best; seconds), discriminant (a second), "
+        "discriminant-bhattacharyya, discriminant-binary, reconstruction, mixture, selector_mlp, selector_mlp-budget, "
+        "mlp, persist, persist-unsupervised, svm, markers (t-test), markers-wilcoxon, markers-logreg, variance, forest "
+        "or random.",
     ),
 ]
 MethodDonorKey = Annotated[

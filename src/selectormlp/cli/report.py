@@ -38,6 +38,7 @@ def report(
 ) -> None:
     """Write one HTML file that shows a panel, why each gene is in it, and what it is worth."""
     from selectormlp.api_report import report as write_report
+    from selectormlp.cli.evaluation import sampled
     from selectormlp.cli.running import read_some
     from selectormlp.cli.terminal import command_line, print_files, set_up_log
     from selectormlp.panel.storage import read_panel
@@ -48,12 +49,12 @@ def report(
     known = read_panel(panel)
     flags = locals()
     file = write_report(
-        read_some(flags),
+        read_some(sampled(flags)),
         known,
         out,
         **{name: flags[name] for name in SAME_NAME},
         exclude_labels=exclude_label or (),
-        sizes=at,
+        more_sizes=at or (),
         classifier=classifier,
         n_splits=splits,
         coarse_key=coarse_key,

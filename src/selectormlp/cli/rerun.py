@@ -6,29 +6,27 @@ import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import pandas as pd
 from pydantic_core import from_json
 
 from selectormlp.assessment.tables import RANKING_NAME
 from selectormlp.cli.kinds import find_kind
-from selectormlp.config.files import MOST_BYTES, SETTINGS_NAME, changed, read_settings
+from selectormlp.config.files import MAX_BYTES, SETTINGS_NAME, changed, read_settings
 from selectormlp.errors import InputError, SettingsError, counted, nearest, quoted
 from selectormlp.gate.files import read_start
 from selectormlp.panel.panel import Panel
 from selectormlp.panel.storage import JSON_NAME, PANEL_NAME, read_panel
 from selectormlp.pipeline.run import RUN_NAME
-from selectormlp.results import check_together
-from selectormlp.selection.settings import settings_of
+from selectormlp.pipeline.settings import RunSettings, TrainSettings
+from selectormlp.results import check_together, whole_result
+from selectormlp.selection.repeat import settings_of
+from selectormlp.selection.request import Choice, ExtendRequest, SelectRequest
 
-if TYPE_CHECKING:
-    from selectormlp.pipeline.settings import RunSettings, TrainSettings
-    from selectormlp.selection.settings import SelectSettings
+Repeatable = SelectRequest | ExtendRequest | RunSettings | TrainSettings
 
-    Repeatable = SelectSettings | RunSettings | TrainSettings
-
-REPEATABLE = ("select", "run", "train")
+REPEATABLE = ("select", "extend", "run", "train")
 """Commands that can be repeated."""
 
 MOST_TABLE = 1 << 28
@@ -98,7 +96,7 @@ def recorded_settings(folder: Path | str, data: Sequence[Path] = ()) -> Repeatab
             "--data"
         )
     panel = read_panel(place / JSON_NAME)
-    return settings_of(panel, data, lazy="files" in panel.provenance.settings)
+    return cast("Repeatable", settings_of(panel, data, lazy="files" in panel.provenance.settings))
 
 
 def in_folder(settings: TrainSettings, out: Path) -> TrainSettings:
@@ -190,7 +188,7 @@ def compare_trainings(before: Path, now: Path) -> Agreement:
 
 def _read(file: Path) -> Repeatable:
     try:
-        found = from_json(read_start(file, MOST_BYTES, SettingsError))
+        found = from_json(read_start(file, MAX_BYTES, SettingsError))
     except SettingsError:
         raise
     except (ValueError, OSError) as error:
@@ -206,13 +204,13 @@ def _read(file: Path) -> Repeatable:
 def _with_data(settings: Repeatable, data: Sequence[Path]) -> Repeatable:
     """Put in where the data lie now, if that is given."""
     places = tuple(path.absolute() for path in data)
-    if settings.command == "select":
+    if isinstance(settings, Choice):
         # a scheduler can run any code here, and the folder may be a stranger's; the panel is the same without
         return changed(settings.model_copy(update={"dask_scheduler": None}), data=places or None)
     if len(places) > 1:
         raise SettingsError(f"--data names {len(places)} places; one is expected, as the command takes one")
     place = places[0] if places else None
-    if settings.command == "train":
+    if isinstance(settings, TrainSettings):
         return changed(settings, data={"input_dir": place})
     if place is None:
         if settings.cells.adata_path is None and settings.cells.dataset is None:
@@ -220,3 +218,22 @@ def _with_data(settings: Repeatable, data: Sequence[Path]) -> Repeatable:
         return settings
     cells = settings.cells.model_copy(update={"adata_path": place, "dataset": None})
     return settings.model_copy(update={"cells": cells})
+
+
+def repeat(settings: Repeatable, before: Path, out: Path, *, progress: bool) -> Agreement:
+    """Do again what settings say, and compare the results with those before."""
+    from selectormlp.cli import running
+    from selectormlp.cli.terminal import print_files
+    from selectormlp.pipeline.train import train_from_files
+
+    if isinstance(settings, SelectRequest):
+        return compare_panels(read_panel(before / JSON_NAME), running.select_panel(settings, out, progress=progress))
+    if isinstance(settings, ExtendRequest):
+        return compare_panels(read_panel(before / JSON_NAME), running.extend_panel(settings, out, progress=progress))
+    if isinstance(settings, RunSettings):
+        running.run(settings, out, progress=progress)
+        return compare_runs(before, out)
+    with whole_result(out, "training"):
+        report = train_from_files(in_folder(settings, out), settings.model_type, progress=progress)
+    print_files([report.model_file, *sorted(report.log_folder.iterdir())])
+    return compare_trainings(before, report.log_folder)

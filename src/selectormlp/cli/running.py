@@ -1,47 +1,30 @@
-"""Doing what settings say, for commands that are given flags and for those that are repeated."""
+"""Run a command from its settings, be they of flags, of a file, or of a folder of results."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selectormlp.cli.terminal import command_line, print_comparison, print_files, print_panel
 
 if TYPE_CHECKING:
-    from selectormlp.cli.rerun import Agreement, Repeatable
+    from selectormlp.data.sampled import SampledSource
     from selectormlp.panel.panel import Panel
-    from selectormlp.pipeline.settings import RunSettings
-    from selectormlp.selection.settings import SelectSettings
+    from selectormlp.pipeline.settings import RunSettings, TrainSettings
+    from selectormlp.selection.request import Choice, ExtendRequest, SelectRequest
 
 
-def panel_files(out: Path, *, settings: bool = False, report: bool = False) -> list[Path]:
+def panel_files(out: Path, *, report: bool = False) -> list[Path]:
     """Return the files that go to the folder of a panel."""
     from selectormlp.config.files import SETTINGS_NAME
     from selectormlp.panel.storage import CSV_NAME, JSON_NAME, LIST_NAME
 
-    more = [*([SETTINGS_NAME] if settings else []), *(["report.html"] if report else [])]
-    return [out / name for name in (CSV_NAME, JSON_NAME, LIST_NAME, *more)]
+    names = (CSV_NAME, JSON_NAME, LIST_NAME, SETTINGS_NAME, *(["report.html"] if report else []))
+    return [out / name for name in names]
 
 
-def read_or_leave(data: Sequence[Path], *, lazy: bool) -> Any:
-    """Read a file, or leave one or several on disk.
-
-    Raises
-    ------
-    SettingsError
-        If there are several and they are not to stay there.
-    """
-    from selectormlp.data.anndata_files import check_one_file, read_adata
-
-    if lazy:
-        return list(data)
-    check_one_file(data, "--lazy, from disk")
-    return read_adata(data[0])
-
-
-def read_some(flags: Mapping[str, Any]) -> Any:
-    """Read the files that a command is given: one of them whole, or some cells of each type of one or several.
+def read_some(source: SampledSource) -> Any:
+    """Read the files that settings name: one of them whole, or some cells of each type of one or several.
 
     Raises
     ------
@@ -51,51 +34,77 @@ def read_some(flags: Mapping[str, Any]) -> Any:
     from selectormlp.data.anndata_files import check_one_file, read_adata
     from selectormlp.data.anndata_sample import read_sample
 
-    data, cells_per_type = flags["data"], flags["cells_per_type"]
-    if cells_per_type is not None:
+    if source.cells_per_type is not None:
         return read_sample(
-            data,
-            label_key=flags["label_key"],
-            cells_per_type=cells_per_type,
-            layer=flags["layer"],
-            exclude_labels=flags["exclude_label"] or (),
-            seed=flags.get("seed") or 0,
+            source.data,
+            label_key=str(source.label_key),
+            cells_per_type=source.cells_per_type,
+            layer=source.layer,
+            exclude_labels=source.exclude_labels,
+            seed=getattr(source, "seed", 0),
         )
-    check_one_file(data, "--cells-per-type, so many cells of each type")
-    return read_adata(data[0])
+    check_one_file(source.data, "--cells-per-type, so many cells of each type")
+    return read_adata(source.data[0])
 
 
-def choose_panel(settings: SelectSettings, out: Path, *, report: bool = False, progress: bool = False) -> Panel:
+def select_panel(settings: SelectRequest, out: Path, *, report: bool = False, progress: bool = False) -> Panel:
     """Choose a panel, write it and the settings that repeat it, and print it."""
-    from selectormlp.config.files import SETTINGS_NAME, write_settings
-    from selectormlp.data.anndata_files import read_adata
     from selectormlp.panel.storage import PANEL_NAME
     from selectormlp.reports.page import FILE_NAME as REPORT_NAME
     from selectormlp.results import whole_result
-    from selectormlp.selection.settings import check_reading, select_by, settings_of
+    from selectormlp.selection.select import choose_panel
 
-    check_reading(settings)
     with whole_result(out, PANEL_NAME, replaces=[REPORT_NAME] if report else ()):
-        adata = None if settings.lazy else read_adata(settings.data[0])
-        panel = select_by(settings, adata, progress=progress)
-        panel.write(out)
-        write_settings(settings_of(panel, settings.data, lazy=settings.lazy), out / SETTINGS_NAME)
+        data = _data(settings)
+        panel = choose_panel(data, settings, progress=progress)
+        _write_panel(panel, settings, out)
     if report:  # the panel is kept whatever becomes of it
-        _report(adata if adata is not None else _sample(settings), panel, out, settings)
+        _report(_sample(settings) if settings.lazy else data, panel, out, settings)
     print_panel(panel)
-    print_files(panel_files(out, settings=True, report=report))
+    print_files(panel_files(out, report=report))
     return panel
 
 
-def _sample(settings: SelectSettings) -> Any:
+def extend_panel(settings: ExtendRequest, out: Path, *, progress: bool = False) -> Panel:
+    """Add genes to a panel, write it and the settings that repeat it, and print what is new."""
+    from selectormlp.panel.storage import PANEL_NAME, read_panel
+    from selectormlp.results import whole_result
+    from selectormlp.selection.select import add_genes
+
+    existing = read_panel(str(settings.panel))
+    with whole_result(out, PANEL_NAME):
+        panel = add_genes(_data(settings), existing, settings, progress=progress)
+        _write_panel(panel, settings, out, existing=settings.panel)
+    print_panel(panel, n_known=len(existing))
+    print_files(panel_files(out))
+    return panel
+
+
+def _data(settings: Choice) -> Any:
+    """Read the file that settings name, or leave files on disk."""
+    from selectormlp.data.anndata_files import read_adata
+
+    return list(settings.data) if settings.lazy else read_adata(settings.data[0])
+
+
+def _write_panel(panel: Panel, settings: Choice, out: Path, *, existing: Path | None = None) -> None:
+    from selectormlp.config.files import SETTINGS_NAME, write_settings
+    from selectormlp.selection.repeat import settings_of
+
+    panel.write(out)
+    kept = settings_of(panel, settings.data, lazy=settings.lazy, existing=existing)
+    write_settings(kept, out / SETTINGS_NAME)
+
+
+def _sample(settings: Choice) -> Any:
     """Read some cells of each type, to report on a panel that was chosen from disk."""
     from selectormlp.data.anndata_sample import read_sample
 
-    named = {name: getattr(settings, name) for name in ("label_key", "layer", "exclude_labels")}
-    return read_sample(settings.data, **named, seed=settings.seed or 0)
+    named = {name: getattr(settings, name) for name in ("label_key", "layer", "exclude_labels", "seed")}
+    return read_sample(settings.data, **named)
 
 
-def _report(adata: Any, panel: Panel, out: Path, settings: SelectSettings) -> None:
+def _report(adata: Any, panel: Panel, out: Path, settings: SelectRequest) -> None:
     from selectormlp.api_report import report
 
     names = ("label_key", "donor_key", "layer", "normalize", "exclude_labels", "gene_name_key", "seed")
@@ -109,9 +118,9 @@ def read_cells(settings: RunSettings) -> tuple[Any, Any]:
     from selectormlp.data.anndata_io import CellsSource
     from selectormlp.data.datasets import pbmc68k
 
-    read = settings.cells
-    named = read.model_dump(exclude={"adata_path", "dataset"})
-    return (pbmc68k() if read.adata_path is None else read_adata(read.adata_path)), CellsSource(**named)
+    cells = settings.cells
+    named = cells.model_dump(exclude={"adata_path", "dataset"})
+    return (pbmc68k() if cells.adata_path is None else read_adata(cells.adata_path)), CellsSource(**named)
 
 
 def run(settings: RunSettings, out: Path, *, progress: bool) -> None:
@@ -145,22 +154,11 @@ def run(settings: RunSettings, out: Path, *, progress: bool) -> None:
     print_files(files)
 
 
-def repeat(settings: Repeatable, before: Path, out: Path, *, progress: bool) -> Agreement:
-    """Do again what settings say, and compare the results with those before."""
-    from selectormlp.cli import rerun
-
-    if settings.command == "select":
-        from selectormlp.panel.storage import JSON_NAME, read_panel
-
-        known = read_panel(before / JSON_NAME)
-        return rerun.compare_panels(known, choose_panel(settings, out, progress=progress))
-    if settings.command == "run":
-        run(settings, out, progress=progress)
-        return rerun.compare_runs(before, out)
+def train(settings: TrainSettings, *, progress: bool) -> None:
+    """Train a model, and print the files that it leaves."""
+    from selectormlp.networks.placement import is_writer
     from selectormlp.pipeline.train import train_from_files
-    from selectormlp.results import whole_result
 
-    with whole_result(out, "training"):
-        report = train_from_files(rerun.in_folder(settings, out), settings.model_type, progress=progress)
-    print_files([report.model_file, *sorted(report.log_folder.iterdir())])
-    return rerun.compare_trainings(before, report.log_folder)
+    report = train_from_files(settings, settings.model_type, progress=progress)
+    if is_writer():
+        print_files([report.model_file, *sorted(report.log_folder.iterdir())])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +13,7 @@ import typer
 from selectormlp.cli import options as opt
 
 if TYPE_CHECKING:
-    from selectormlp.config.files import Settings
+    from selectormlp.config.model import AnySettings, Settings
 
 UsageError: Any = typer.BadParameter.__base__
 """Wrong words on the command line; not every version of typer takes it from the same place."""
@@ -20,6 +21,19 @@ UsageError: Any = typer.BadParameter.__base__
 PrintConfig = Annotated[
     bool, typer.Option("--print-config", help="Print the settings that would be used, as JSON, and do nothing else.")
 ]
+
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", help="Settings file (JSON, YAML or TOML); flags override it.", show_default=False),
+]
+
+
+def settings_from(kind: type[AnySettings], config: Path | None, given: Mapping[str, Any]) -> AnySettings:
+    """Read a settings file, where there is one, and put in what the command line gives."""
+    from selectormlp.config.files import changed, read_settings
+
+    return changed(kind() if config is None else read_settings(kind, config), **given)
 
 
 def given_flags(ctx: typer.Context) -> set[str]:
@@ -87,9 +101,8 @@ def rerun(
     quiet: opt.Quiet = False,
 ) -> None:
     """Repeat what a folder of results was made by, and say whether the results are the same (else exit code 1)."""
-    from selectormlp.cli.rerun import recorded_settings
+    from selectormlp.cli.rerun import recorded_settings, repeat
     from selectormlp.cli.rerun_target import check_target, mark_target
-    from selectormlp.cli.running import repeat
     from selectormlp.cli.terminal import set_up_log
     from selectormlp.errors import SettingsError
     from selectormlp.files import check_folders

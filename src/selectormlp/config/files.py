@@ -8,11 +8,12 @@ import tomllib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 from pydantic_core import from_json
 
+from selectormlp.config.model import AnySettings, Settings, describe, short
 from selectormlp.config.yaml_text import parse_yaml
 from selectormlp.errors import SettingsError, nearest
 from selectormlp.files import written_whole
@@ -22,46 +23,13 @@ from selectormlp.gate.text import check_json, check_toml
 SETTINGS_NAME = "settings.json"
 """The file in a folder of results that holds the settings they were made with."""
 
-MOST_BYTES = 1 << 22
+MAX_BYTES = 1 << 22
 """Size of the largest settings file read: costs of all genes and candidates take a tenth of it."""
-
-MOST_PROBLEMS = 5
-"""Problems of one file that a message names."""
 
 SCHEMA_KEY = "$schema"
 """Key under which a file may name its schema, which editors follow."""
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-
-
-def _real_path(path: Path) -> Path:
-    if "\0" in str(path):
-        raise ValueError("a path cannot hold the character NUL")
-    try:
-        str(path).encode()
-    except UnicodeEncodeError as error:
-        raise ValueError("a path is not text in UTF-8, so it cannot be written down; rename the file") from error
-    return path
-
-
-Count = Annotated[int, Field(ge=1)]
-CountOrNone = Annotated[int, Field(ge=0)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
-Place = Annotated[Path, AfterValidator(_real_path)]
-
-
-class Settings(BaseModel):
-    """Base of all settings: unknown keys and wrong types are refused."""
-
-    model_config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, protected_namespaces=(), use_attribute_docstrings=True
-    )
-
-
-AnySettings = TypeVar("AnySettings", bound=Settings)
 
 
 def read_settings(kind: type[AnySettings], path: Path | str) -> AnySettings:
@@ -94,6 +62,25 @@ def read_settings(kind: type[AnySettings], path: Path | str) -> AnySettings:
         raise SettingsError(f"{str(place)!r}: {textwrap.shorten(str(error), 300, placeholder=' …')}") from error
 
 
+def read_table(path: Path | str) -> dict[str, Any]:
+    """Read values by name from a JSON, YAML or TOML file.
+
+    Raises
+    ------
+    SettingsError
+        If it is absent, too large, or holds anything else.
+    """
+    place = Path(path)
+    text = _text_of(place)
+    try:
+        found = json.loads(_as_json(text, place.suffix.lower()))
+    except (ValueError, RecursionError) as error:
+        raise SettingsError(f"{str(place)!r}: {textwrap.shorten(str(error), 300, placeholder=' …')}") from error
+    if not isinstance(found, dict):
+        raise SettingsError(f"{str(place)!r} holds {short(found)}; expected values by name")
+    return found
+
+
 def write_settings(settings: Settings, path: Path | str) -> Path:
     """Write settings to a JSON file, every value decided.
 
@@ -120,6 +107,7 @@ def schema_of(kind: type[Settings]) -> dict[str, Any]:
 
     Examples
     --------
+    >>> from selectormlp.config.model import Positive
     >>> class Example(Settings):
     ...     lr: Positive = 0.1
     >>> schema_of(Example)["properties"]["lr"]["exclusiveMinimum"]
@@ -146,6 +134,7 @@ def changed(settings: AnySettings, **flags: Any) -> AnySettings:
     >>> changed(TrainSettings(), restart=None, training={"devices": 2, "seed": None}).training.devices
     2
     """
+    given = {name: getattr(settings, name) for name in settings.model_fields_set}
     update: dict[str, Any] = {}
     for name, value in flags.items():
         if isinstance(value, dict) and isinstance(getattr(settings, name), Settings):
@@ -153,57 +142,17 @@ def changed(settings: AnySettings, **flags: Any) -> AnySettings:
         elif value is not None:
             update[name] = value
     try:
-        type(settings).model_validate({**dict(settings), **update})
+        return type(settings).model_validate({**given, **update})
     except ValidationError as error:
         raise SettingsError(describe(error, type(settings))) from error
-    return settings.model_copy(update=update)
-
-
-def describe(error: ValidationError, kind: type[Settings]) -> str:
-    """Say in one line what is wrong with settings, the nearest key included."""
-    problems = []
-    for problem in error.errors():
-        loc = [str(part) for part in problem["loc"]]
-        key = ".".join(loc)
-        if problem["type"] == "json_invalid":
-            problems.append(f"not valid JSON ({problem['ctx']['error']}); expected one object of settings")
-        elif problem["type"] == "extra_forbidden":
-            problems.append(f"unknown setting {_short(key)}; {nearest(loc[-1], _keys_at(kind, loc[:-1]))}")
-        elif problem["type"] == "value_error":
-            problems.append(f"settings of {_short(key)}: {problem['ctx']['error']}")
-        elif problem["type"] == "missing":
-            problems.append(f"the setting {key!r} is missing; give it")
-        else:
-            what = f"setting {_short(key)}" if key else "the whole"
-            reason = problem["msg"][0].lower() + problem["msg"][1:]
-            problems.append(f"{what} is {_short(problem['input'])}; {reason}")
-    return "; ".join(problems[:MOST_PROBLEMS]) + _and_more(len(problems) - MOST_PROBLEMS)
-
-
-def _and_more(number: int) -> str:
-    return f"; and {number} more" if number > 0 else ""
-
-
-def _short(value: object) -> str:
-    return textwrap.shorten(repr(value), 80, placeholder=" …") if len(repr(value)) > 80 else repr(value)
-
-
-def _keys_at(kind: type[Settings], loc: list[str]) -> list[str]:
-    fields = kind.model_fields
-    for part in loc:
-        inner = fields[part].annotation
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            break
-        fields = inner.model_fields
-    return list(fields)
 
 
 def _text_of(place: Path) -> str:
     try:
-        content = read_start(place, MOST_BYTES + 1, SettingsError)
-        if len(content) > MOST_BYTES:
+        content = read_start(place, MAX_BYTES + 1, SettingsError)
+        if len(content) > MAX_BYTES:
             raise SettingsError(
-                f"the settings file {str(place)!r} has more than {MOST_BYTES:,} bytes; expected settings"
+                f"the settings file {str(place)!r} has more than {MAX_BYTES:,} bytes; expected settings"
             )
         return content.decode("utf-8-sig")  # some editors begin a file with a byte order mark
     except UnicodeDecodeError as error:
@@ -252,7 +201,7 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         repeated, _ = Counter(name for name, _ in pairs).most_common(1)[0]
-        raise ValueError(f"the setting {_short(repeated)} stands there twice; leave one")
+        raise ValueError(f"the setting {short(repeated)} stands there twice; leave one")
     return found
 
 

@@ -12,7 +12,7 @@ from selectormlp.gate.text import check_yaml
 STR, SEQ, MAP = "tag:yaml.org,2002:str", "tag:yaml.org,2002:seq", "tag:yaml.org,2002:map"
 NULL, BOOL, INT, FLOAT = (f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float"))
 
-MOST_CHARACTERS = 1 << 18
+MAX_CHARACTERS = 1 << 18
 """Length of the longest text read, which takes Python code a few seconds."""
 
 PLAIN = (
@@ -85,9 +85,9 @@ def parse_yaml(text: str) -> Any:
     >>> parse_yaml("lr: 1e-3\nlayer: no\nmethods: [markers, forest]")
     {'lr': 0.001, 'layer': 'no', 'methods': ['markers', 'forest']}
     """
-    if len(text) > MOST_CHARACTERS:
+    if len(text) > MAX_CHARACTERS:
         raise ValueError(
-            f"{len(text):,} characters; at most {MOST_CHARACTERS:,} are read: write settings as long in JSON"
+            f"{len(text):,} characters; at most {MAX_CHARACTERS:,} are read: write settings as long in JSON"
         )
     check_yaml(text)
     try:

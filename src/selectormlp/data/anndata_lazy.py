@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-Paths: TypeAlias = "Path | str | Sequence[Path | str]"
+Paths: TypeAlias = Path | str | Sequence[Path | str]
 """One file, or several that follow each other."""
 
 SAMPLE_PLACES, SAMPLE_CELLS = 8, 64

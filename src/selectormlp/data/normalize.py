@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -11,12 +11,10 @@ import scipy.sparse as sp
 from sklearn.preprocessing import normalize as scale_rows
 
 from selectormlp.data.cells import Matrix
+from selectormlp.data.source import Normalization as Normalization
 from selectormlp.errors import DataError
 
 logger = logging.getLogger(__name__)
-
-Normalization = Literal["auto", "counts", "none"]
-"""``auto`` normalises what looks like raw counts; ``counts`` whole numbers, and larger fractions; ``none`` nothing."""
 
 NORMALIZATIONS: tuple[str, ...] = get_args(Normalization)
 

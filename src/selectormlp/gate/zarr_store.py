@@ -33,6 +33,9 @@ ALWAYS_READ = 2**30
 LARGEST_CHUNK = 2**28
 """A chunk may be of this size, 256 MiB, whatever the shape of its array; else of four times the array."""
 
+MOST_CHUNKS, MISSING = 100_000, 10
+"""So many chunks are read whatever the files; else ten times the files, since chunks of zeros may be absent."""
+
 SIZES = {"bool": 1, "string": 8, "variable_length_bytes": 8, "complex64": 8, "complex128": 16}
 
 
@@ -49,17 +52,20 @@ def check_zarr(place: Path) -> None:
     DataError
         With what was found, and where.
     """
-    root, size, stored = Path(os.path.realpath(place)), 0, 0
+    root, size, stored, n_chunks, n_files = Path(os.path.realpath(place)), 0, 0, 0, 0
     check_regular(root)
     try:
         for file, length in _files(root):
-            stored += length
+            stored, n_files = stored + length, n_files + 1
             if file.name.lower() in METADATA:  # some disks do not tell capitals
-                size += _check_metadata(file)
+                claimed = _check_metadata(file)
+                size, n_chunks = size + claimed[0], n_chunks + claimed[1]
         if size > max(ALWAYS_READ, MOST_INFLATION * stored):
             raise RefusedError(
                 f"claims {size:,} bytes of content in files of {stored:,}, which no data of cells shrink to"
             )
+        if n_chunks > max(MOST_CHUNKS, MISSING * n_files):
+            raise RefusedError(f"claims {n_chunks:,} chunks in {n_files:,} files, which would be read one by one")
     except RefusedError as error:
         raise DataError(f"{str(place)!r} {error}") from error
     except (ValueError, RecursionError, OSError) as error:
@@ -99,8 +105,8 @@ def _files(root: Path) -> Iterator[tuple[Path, int]]:
             raise RefusedError(f"links folders to each other ({str(place.relative_to(root))!r}), which could go on")
 
 
-def _check_metadata(file: Path) -> int:
-    """Check one file of metadata; return the bytes that its arrays claim."""
+def _check_metadata(file: Path) -> tuple[int, int]:
+    """Check one file of metadata; return the bytes and the chunks that its array claims."""
     shown, name = file.parent.name, file.name.lower()
     try:
         with file.open("rb") as stream:
@@ -122,11 +128,11 @@ def _check_metadata(file: Path) -> int:
         for key, part in parts:
             if str(key).rsplit("/", 1)[-1].lower() == ".zarray":
                 _check_array(part, str(key), check_array_2)
-        return 0  # counted where they lie
+        return 0, 0  # counted where they lie
     if name == "zarr.json":
         _check_consolidated(found.get("consolidated_metadata"))
-        return _check_array(found, shown, check_array_3) if found.get("node_type") == "array" else 0
-    return _check_array(found, shown, check_array_2) if name == ".zarray" else 0
+        return _check_array(found, shown, check_array_3) if found.get("node_type") == "array" else (0, 0)
+    return _check_array(found, shown, check_array_2) if name == ".zarray" else (0, 0)
 
 
 def _check_consolidated(found: object) -> None:
@@ -138,8 +144,8 @@ def _check_consolidated(found: object) -> None:
                 _check_array(part, str(name), check_array_3)
 
 
-def _check_array(found: object, name: str, check: Callable[[dict[str, Any]], None]) -> int:
-    """Check what metadata say of one array; return its size in bytes."""
+def _check_array(found: object, name: str, check: Callable[[dict[str, Any]], None]) -> tuple[int, int]:
+    """Check what metadata say of one array; return its size in bytes, and its chunks, those inside shards too."""
     if not isinstance(found, dict):
         raise ValueError(f"{name}: expected an object")
     try:
@@ -152,16 +158,39 @@ def _check_array(found: object, name: str, check: Callable[[dict[str, Any]], Non
     grid = found.get("chunk_grid")
     inner = grid.get("configuration") if isinstance(grid, dict) else None
     chunks = inner.get("chunk_shape") if isinstance(inner, dict) else found.get("chunks")
-    size, chunk = width * _product(found.get("shape"), name), width * _product(chunks, name)
+    shape = _sides(found.get("shape"), name)
+    shards = _sides(chunks, name)
+    if len(shape) != len(shards) or 0 in shards:
+        raise ValueError(f"{name}: chunks {shards} for the shape {shape}")
+    size, chunk = width * math.prod(shape), width * math.prod(shards)
     if chunk > max(LARGEST_CHUNK, 4 * size):
         raise RefusedError(f"has chunks of {chunk:,} bytes in {name!r}, far more than the array")
-    return size
+    n_chunks = _n_parts(shape, shards)
+    for inside in _inner_chunks(found.get("codecs")):
+        inner_chunks = _sides(inside, name)
+        if len(inner_chunks) != len(shards) or 0 in inner_chunks:
+            raise ValueError(f"{name}: chunks {inner_chunks} in shards of {shards}")
+        n_chunks *= _n_parts(shards, inner_chunks)
+    return size, n_chunks
 
 
-def _product(sides: object, name: str) -> int:
-    if not isinstance(sides, list) or not all(isinstance(side, int) and side >= 0 for side in sides):
+def _n_parts(whole: list[int], part: list[int]) -> int:
+    return math.prod(-(-length // side) for length, side in zip(whole, part, strict=True))
+
+
+def _inner_chunks(codecs: object) -> Iterator[object]:
+    """Return the shapes of chunks inside shards, from the outermost on."""
+    for codec in codecs if isinstance(codecs, list) else ():
+        inside = codec.get("configuration") if isinstance(codec, dict) else None
+        if isinstance(inside, dict) and "chunk_shape" in inside:
+            yield inside["chunk_shape"]
+            yield from _inner_chunks(inside.get("codecs"))
+
+
+def _sides(sides: object, name: str) -> list[int]:
+    if not isinstance(sides, list) or not all(type(side) is int and 0 <= side < 2**63 for side in sides):
         raise ValueError(f"{name}: no shape, or none of whole numbers")
-    return math.prod(sides)
+    return sides
 
 
 def _width(dtype: object) -> int:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from torch import Tensor, nn
 
-SelectorType = Literal["std", "clamped", "none"]
-"""``std``: free weights; ``clamped``: weights kept in [0, 1]; ``none``: no selection layer."""
+from selectormlp.networks.choices import SelectorType
 
 SELECTOR_TYPES: tuple[str, ...] = get_args(SelectorType)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-Penalty = Literal["L1", "L2"]
+from selectormlp.networks.choices import Penalty
 
 PENALTIES: tuple[str, ...] = get_args(Penalty)
 

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from selectormlp.data.batches import dense_batches
 from selectormlp.data.cells import Matrix
 from selectormlp.data.stored import StoredMatrix
-from selectormlp.networks.gates import GeneWeights, SelectorType
+from selectormlp.networks.choices import SelectorType
+from selectormlp.networks.gates import GeneWeights
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from torchmetrics.classification import MulticlassConfusionMatrix
 from selectormlp.devices import AnyDevice, Precision, seed_device
 from selectormlp.errors import ModelFileError
 from selectormlp.networks.checkpoint_state import CARD_KEY, check_optimizer_states, same_tensors
-from selectormlp.networks.losses import Penalty, gene_penalty
+from selectormlp.networks.choices import Penalty
+from selectormlp.networks.losses import gene_penalty
 from selectormlp.networks.mlp import SelectorNetwork
 from selectormlp.networks.start import START_KEY
 

@@ -11,7 +11,8 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from selectormlp.config.files import NonNegative, Positive, Settings, describe, read_settings, write_settings
+from selectormlp.config.files import read_settings, write_settings
+from selectormlp.config.model import NonNegative, Positive, Settings, describe
 from selectormlp.errors import SettingsError, nearest
 from selectormlp.moments.measurement import Measurement
 from selectormlp.panel.physics import AssayLimits
@@ -158,7 +159,7 @@ def find_assay(assay: Assay | str | Path | Mapping[str, object]) -> Assay:
         return make_assay(**assay)
     if isinstance(assay, str | Path) and Path(assay).suffix.lower() in (".json", ".yaml", ".yml", ".toml"):
         return read_settings(Assay, assay)
-    raise SettingsError(f"assay={assay!r}; {nearest(str(assay), ASSAYS)}, or name a .json or .yaml file of an assay")
+    raise SettingsError(f"assay={assay!r}; {nearest(str(assay), ASSAYS)} Or name the .json or .yaml file of an assay")
 
 
 def make_assay(**values: object) -> Assay:

@@ -10,13 +10,11 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from selectormlp.data.cells import Cells, IntArray, Matrix
+from selectormlp.panel.constraints import MARKER_AUC
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
-MARKER_AUC = 0.7
-"""AUC from which a gene marks a type: the least that Hosmer, Lemeshow and Sturdivant (Applied Logistic Regression,
-3rd ed., 2013, §5.2.4) call acceptable discrimination."""
 
 MEAN_ROUNDING, DEVIATION_ROUNDING = 1e-12, 1e-7
 """Shares of the largest value below which a difference of means and a standard deviation (the root of a difference)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from selectormlp.config.files import AnySettings
+from selectormlp.config.model import AnySettings
 from selectormlp.networks.sizes import LEARNING_RATE, batch_size_for, epochs_for, training_cells
 from selectormlp.pipeline.settings import RunSettings
 

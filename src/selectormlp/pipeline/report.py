@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from selectormlp.assessment.judging import Judging, read_for_judging
 from selectormlp.assessment.reporting import N_SPLITS, Reporting, report_task
-from selectormlp.panel.constraints import Constraints
-from selectormlp.panel.panel import Panel
+from selectormlp.data.source import Source
 from selectormlp.pipeline.settings import RunSettings
-from selectormlp.selection.panels import select_task
-from selectormlp.selection.task import PanelSource, PanelTask
+from selectormlp.selection.request import SelectRequest
+from selectormlp.selection.select import choose_panel
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -47,16 +47,12 @@ def report_on_run(
     The page.
     """
     method = settings.methods[0] if settings.methods else "discriminant"
-    place = PanelSource(source.label_key, source.donor_key, source.layer, source.normalize, source.exclude_labels)
+    place = Source(**asdict(source))
     seed = settings.training.seed
-    panel = choose_panel(adata, PanelTask(place, Constraints(), method, {}, seed), n_genes)
+    known = len(read_for_judging(adata, place)[0].genes)
+    request = SelectRequest(**asdict(source), method=method, seed=seed, n_genes=min(n_genes, known))
+    panel = choose_panel(adata.copy(), request)
     panel.write(out / "panel")
     judging = Judging(place, n_splits=N_SPLITS, seed=seed)
     task = Reporting(judging, data_name=data_name, command=command, masked=run.masked)
     return report_task(adata, panel, task, out)
-
-
-def choose_panel(adata: AnnData, task: PanelTask, n_genes: int) -> Panel:
-    """Choose a panel of at most as many genes as there are, leaving the object as it is."""
-    known = len(read_for_judging(adata, task.source)[0].genes)
-    return select_task(adata.copy(), task, min(n_genes, known))

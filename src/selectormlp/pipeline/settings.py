@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from selectormlp.config.files import (
+from selectormlp.config.model import (
     Count,
     CountOrNone,
     NonNegative,
@@ -16,10 +16,9 @@ from selectormlp.config.files import (
     Seed,
     Settings,
 )
-from selectormlp.data.normalize import Normalization
+from selectormlp.data.source import Normalization
 from selectormlp.data.split import SplitSizes
-from selectormlp.networks.gates import SelectorType
-from selectormlp.networks.losses import Penalty
+from selectormlp.networks.choices import Penalty, SelectorType
 
 UNSUPPORTED_DUALS = (("L1", "squared_hinge", True), ("L2", "hinge", False))
 """What liblinear has no solver for."""

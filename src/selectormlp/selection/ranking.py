@@ -13,27 +13,17 @@ import pandas as pd
 import scipy.sparse as sp
 
 from selectormlp.data.cells import Cells, IntArray, Matrix
-from selectormlp.data.split import SplitSizes, split_cells
 from selectormlp.data.stored import AnyCells, StoredCells
 from selectormlp.errors import DataError, InputError, SettingsError, counted, quoted
 from selectormlp.moments.dask import Workers
+from selectormlp.panel.limits import Limit
 from selectormlp.selectors.base import GeneSelector
 from selectormlp.selectors.closed_form import ClosedFormSelector
-from selectormlp.selectors.options import set_options
-from selectormlp.selectors.registry import METHODS, Method, find_method
+from selectormlp.selectors.registry import METHODS, SET_HERE, Method, find_method
 
 logger = logging.getLogger(__name__)
 
-SET_HERE = ("n_features_to_select", "must_have", "candidates", "limits", "random_state", "progress")
-"""Parameters of selectors that follow from the other arguments of :func:`rank_genes`."""
-
-UNTRUSTED = ("memory",)
-"""Parameters that no file may set: from a folder that ``memory`` names, pickles are read, which can run any code."""
-
-NETWORK_SPLIT = SplitSizes(train=5000, validation=1000, test=0)
-"""Cells of a class that a network trains on and is validated on, as the published program has them."""
-
-MOST_CHOSEN = 500
+MAX_CHOSEN = 500
 """Genes chosen one at a time where all are to be ranked; the others follow by what they would add to these."""
 
 
@@ -77,10 +67,11 @@ class Ranking:
 
 def rank_genes(
     cells: Cells,
-    method: str,
+    method: Any,
     *,
     n_genes: int,
     must_have: Sequence[int] = (),
+    limits: Sequence[Limit] = (),
     options: Mapping[str, Any] | None = None,
     seed: int = 0,
     target: Matrix | None = None,
@@ -93,12 +84,14 @@ def rank_genes(
     cells
         Cells of no class take no part, unless the method needs no labels.
     method
-        A name in :data:`selectormlp.selectors.registry.METHODS`.
+        A method, its name, or an estimator; see :func:`selectormlp.selectors.registry.find_method`.
     n_genes
         Size of the panel that is wanted; methods that choose one gene at a time stop there.
     must_have
         Columns to be chosen first, which those methods take into account when they choose the others; such
         methods rank them first, the others where they find them.
+    limits
+        Hard limits that the panel keeps, amounts by column, which those methods take into account.
     options
         Parameters of the selector that are not to be left at their defaults.
     seed
@@ -118,11 +111,11 @@ def rank_genes(
 
     Notes
     -----
-    Networks take settings that fit the size of the data (:mod:`selectormlp.networks.sizes`). ``mlp`` takes the
-    weights of the epoch that is best on validation cells: a sixth of each class, at most 1,000 cells, or, where the
-    cells have donors, donors of their own, as near to that as they come. ``selector_mlp`` takes those of the last
-    epoch, since the best one may come long before the gene weights have settled: on pbmc68k, refitted logistic
-    regression reached 0.67 with 10 genes of the last epoch and 0.54 with those of the best (mean of three splits).
+    Networks take settings that fit the number of cells (:mod:`selectormlp.networks.sizes`). ``mlp`` takes the weights
+    of the epoch that is best on validation cells: a sixth of each class, at most 1,000 cells, or, where the cells have
+    donors, donors of their own, as near to that as they come. ``selector_mlp`` takes those of the last epoch, since
+    the best one may come long before the gene weights have settled: on pbmc68k, refitted logistic regression reached
+    0.67 with 10 genes of the last epoch and 0.54 with those of the best (mean of three splits).
 
     Examples
     --------
@@ -133,29 +126,37 @@ def rank_genes(
     >>> rank_genes(cells, "discriminant", n_genes=1).ranks
     array([2, 1])
     """
-    found = find_method(method)
-    if found.needs_labels:
-        cells = _of_two_classes(cells, method)
-    selector = _selector(cells, method, n_genes, must_have, options or {}, seed)
+    found = method if isinstance(method, Method) else find_method(method)
+    if found.kind.needs_labels:
+        cells = _of_two_classes(cells, found.name)
+    selector = found.prepared(
+        n_genes=n_genes,
+        must_have=list(map(int, must_have)),
+        seed=seed,
+        limits=limits,
+        options=options or {},
+        n_cells=cells.n_cells,
+    )
     if progress and "progress" in selector.get_params(deep=False):
         selector.set_params(progress=True)
-    logger.info("choosing genes by %s from %d cells × %d genes", method, cells.n_cells, cells.n_genes)
+    logger.info("choosing genes by %s from %d cells × %d genes", found.name, cells.n_cells, cells.n_genes)
     try:
-        _fit(selector, cells, found, seed, target)
+        selector.fit_cells(cells, target=target, seed=seed)
     except InputError:
         raise
     except ValueError as error:  # scikit-learn's and scanpy's own checks
         reason = " ".join(str(error).split())[:300]
-        raise DataError(f"the method {method!r} cannot use these cells or options: {reason}") from error
-    return _silent_last(_ranking(selector, method), unexpressed(cells.X))
+        raise DataError(f"the method {found.name!r} cannot use these cells or options: {reason}") from error
+    return _silent_last(_ranking(selector, found), unexpressed(cells.X))
 
 
 def rank_stored_genes(
     cells: StoredCells,
-    method: str,
+    method: Method,
     *,
     n_genes: int,
     must_have: Sequence[int] = (),
+    limits: Sequence[Limit] = (),
     options: Mapping[str, Any] | None = None,
     workers: Workers | None = None,
 ) -> Ranking:
@@ -163,8 +164,10 @@ def rank_stored_genes(
 
     Parameters
     ----------
-    cells, method, n_genes, must_have, options
-        As in :func:`rank_genes`; the method is one of which ``learns_from_moments`` holds.
+    cells, n_genes, must_have, limits, options
+        As in :func:`rank_genes`.
+    method
+        One of which ``learns_from_moments`` holds.
     workers
         Who reads and sums; None: threads of this machine, or the Dask client that is active.
 
@@ -173,15 +176,15 @@ def rank_stored_genes(
     SettingsError, DataError
         As :func:`rank_genes` does; and if a file cannot be read, or a cluster cannot be reached.
     """
-    found = find_method(method)
-    if found.needs_labels:
-        cells = _of_two_classes(cells, method)
-    selector = found.make()
-    _set_parameters(selector, method, n_genes, must_have, options or {}, seed=0)
-    logger.info("choosing genes by %s from %d cells × %d genes on disk", method, cells.n_cells, cells.n_genes)
+    if method.kind.needs_labels:
+        cells = _of_two_classes(cells, method.name)
+    selector = method.prepared(
+        n_genes=n_genes, must_have=list(map(int, must_have)), seed=0, limits=limits, options=options or {}
+    )
+    logger.info("choosing genes by %s from %d cells × %d genes on disk", method.name, cells.n_cells, cells.n_genes)
     if not isinstance(selector, ClosedFormSelector):
-        able = [name for name, known in METHODS.items() if known.learns_from_moments]
-        raise SettingsError(f"the method {method!r} does not learn from cells on disk; use {quoted(able)}")
+        able = [name for name, known in METHODS.items() if known.kind.learns_from_moments]
+        raise SettingsError(f"the method {method.name!r} does not learn from cells on disk; use {quoted(able)}")
     selector.fit_stored(cells, workers=workers)
     return _ranking(selector, method)
 
@@ -225,8 +228,24 @@ def warn_of_silent_genes(ranking: Ranking, genes: pd.Index[str], chosen: Sequenc
         )
 
 
+def rank_all_genes(cells: Cells, method: str, *, seed: int = 0) -> Ranking:
+    """Rank all genes by a method, where no size of panel is given.
+
+    Parameters
+    ----------
+    cells, method, seed
+        As in :func:`rank_genes`; at most ``MAX_CHOSEN`` genes are chosen one at a time.
+
+    Raises
+    ------
+    SettingsError, DataError
+        As :func:`rank_genes` does.
+    """
+    return rank_genes(cells, method, n_genes=min(cells.n_genes, MAX_CHOSEN), seed=seed)
+
+
 def _of_two_classes(cells: AnyCells, method: str) -> AnyCells:
-    """Leave out cells of no class; refuse what is of one class."""
+    """Leave out cells of no class; raise where all are of one class."""
     known = cells.labels >= 0
     kept = cells if known.all() else cells.take(known)
     if (kept.class_counts() > 0).sum() < 2:
@@ -237,81 +256,21 @@ def _of_two_classes(cells: AnyCells, method: str) -> AnyCells:
     return kept
 
 
-def _ranking(selector: GeneSelector, method: str) -> Ranking:
+def _ranking(selector: GeneSelector, method: Method) -> Ranking:
     """Take the ranking of a fitted selector, unless it found nothing."""
     if not np.any(selector.scores_):
         raise DataError(
-            f"the method {method!r} found nothing to choose by: every gene scores 0, as where none varies; check the "
-            "matrix or layer and the labels"
+            f"the method {method.name!r} found nothing to choose by: every gene scores 0, as where none varies; check "
+            "the matrix or layer and the labels"
         )
     parameters = {**selector.get_params(deep=False), **getattr(selector, "record_", {})}
     if hasattr(selector, "device_"):
         parameters["device_used"] = selector.device_
     return Ranking(
-        method=method,
+        method=method.name,
         order=np.argsort(selector.ranking_),
         scores=selector.scores_,
         settings={name: value for name, value in parameters.items() if name not in SET_HERE},
-        nested=find_method(method).is_nested and getattr(selector, "is_nested_", True),
+        nested=method.kind.is_nested and getattr(selector, "is_nested_", True),
         thresholds=getattr(selector, "thresholds_", None),
     )
-
-
-def rank_all_genes(cells: Cells, method: str, *, seed: int = 0) -> Ranking:
-    """Rank all genes by a method, where no size of panel is given.
-
-    Parameters
-    ----------
-    cells, method, seed
-        As in :func:`rank_genes`; at most ``MOST_CHOSEN`` genes are chosen one at a time.
-
-    Raises
-    ------
-    SettingsError, DataError
-        As :func:`rank_genes` does.
-    """
-    return rank_genes(cells, method, n_genes=min(cells.n_genes, MOST_CHOSEN), seed=seed)
-
-
-def _selector(
-    cells: Cells, method: str, n_genes: int, must_have: Sequence[int], options: Mapping[str, Any], seed: int
-) -> GeneSelector:
-    """Make the selector, and set what it takes of size, must-have genes and seed."""
-    found = find_method(method)
-    selector = found.make()
-    if found.is_network:
-        selector.set_params(**selector.defaults_for(cells.n_cells))
-    _set_parameters(selector, method, n_genes, must_have, options, seed)
-    return selector
-
-
-def _set_parameters(
-    selector: GeneSelector, method: str, n_genes: int, must_have: Sequence[int], options: Mapping[str, Any], seed: int
-) -> None:
-    known = selector.get_params(deep=False)
-    wanted = {"n_features_to_select": n_genes, "must_have": list(map(int, must_have)), "random_state": seed}
-    selector.set_params(**{name: value for name, value in wanted.items() if name in known})
-    set_options(selector, options, method=method, closed=(*SET_HERE, *find_method(method).settings))
-
-
-def _fit(selector: GeneSelector, cells: Cells, method: Method, seed: int, target: Matrix | None) -> None:
-    if method.takes_target:
-        selector.fit(cells.X, target=target)  # type: ignore[call-arg]
-        return
-    if not method.needs_labels:
-        selector.fit(cells.X)
-        return
-    labels = np.array(cells.classes)[cells.labels]
-    if method.takes_donors:
-        selector.fit(cells.X, labels, donors=cells.donors)  # type: ignore[call-arg]
-        return
-    if not method.is_network:
-        selector.fit(cells.X, labels)
-        return
-    sizes, donors = NETWORK_SPLIT, cells.donors
-    if not method.keeps_best_epoch:
-        sizes, donors = replace(NETWORK_SPLIT, validation=0), None
-    split = split_cells(cells.labels, sizes, donors=donors, rng=np.random.default_rng(seed))
-    rows = split.validation
-    validation = (cells.X[rows], labels[rows]) if len(rows) else None
-    selector.fit(cells.X[split.train], labels[split.train], validation=validation, classes=cells.classes)  # type: ignore[call-arg]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ from sklearn.feature_selection import SelectorMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import Cells, IntArray, Matrix
 from selectormlp.errors import DataError, SettingsError
 
 DTYPES = [np.float64, np.float32]
@@ -64,9 +64,43 @@ class GeneSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
 
     n_features_to_select: int | float | None
 
+    needs_labels: ClassVar[bool] = True
+    """Whether it learns from labels."""
+    takes_target: ClassVar[bool] = False
+    """Whether it takes profiles to be predicted."""
+    learns_from_moments: ClassVar[bool] = False
+    """Whether class means and covariances are all that it needs, so that cells may stay on disk."""
+    is_nested: ClassVar[bool] = True
+    """Whether the order is the same for every size, so that a smaller panel is the beginning of a larger one."""
+    may_contend: ClassVar[bool] = True
+    """Whether ``auto`` can try it, if it learns from labels: its settings do not depend on the data."""
+
+    @staticmethod
+    def defaults_for(n_cells: int) -> dict[str, Any]:
+        """Return the parameters whose defaults depend on the number of cells; none here."""
+        del n_cells
+        return {}
+
     @abstractmethod
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn which genes matter from cells × genes and their labels."""
+
+    def fit_cells(self, cells: Cells, *, target: Matrix | None = None, seed: int = 0) -> Self:
+        """Fit on cells, with what they carry that the selector learns from.
+
+        Parameters
+        ----------
+        cells
+            Cells of a class, unless the selector needs no labels.
+        target
+            Profiles to be predicted, shape (n_cells, n_target_genes), for selectors that take them.
+        seed
+            Seed of what is drawn beside the selector's own, such as validation cells.
+        """
+        del target, seed
+        if not self.needs_labels:
+            return self.fit(cells.X)
+        return self.fit(cells.X, np.array(cells.classes)[cells.labels])
 
     def _checked(self, X: Any, y: Any = "no_validation", **options: Any) -> Any:
         """Return cells × genes, dense or CSR, and the labels where they are given, checked as scikit-learn does.

@@ -44,6 +44,8 @@ class ClosedFormSelector(GeneSelector):
         Where the covariances were computed: ``"cpu"`` or ``"cuda"``; not there after ``fit_moments``.
     """
 
+    learns_from_moments = True
+
     must_have: Sequence[int] | None
     limits: Sequence[Limit] | None
     max_genes: int | None

@@ -24,6 +24,8 @@ class MLP(NetworkSelector):
     (64,)
     """
 
+    keeps_best_epoch = True
+
     selector_type = "none"
     penalty = None
     alpha = 0.0

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Self, get_args
+from dataclasses import replace
+from typing import Any, ClassVar, Literal, Self, get_args
 
 import numpy as np
 import torch
 from sklearn.utils.class_weight import compute_class_weight
 
-from selectormlp.data.cells import IntArray, Matrix, as_matrix
+from selectormlp.data.cells import Cells, IntArray, Matrix, as_matrix
+from selectormlp.data.split import SplitSizes, split_cells
 from selectormlp.data.stored import StoredCells, StoredMatrix
 from selectormlp.data.stored_batches import Reading
 from selectormlp.devices import AnyDevice, Precision
 from selectormlp.errors import DataError, SettingsError, quoted
-from selectormlp.networks.gates import SELECTOR_TYPES, SelectorType
-from selectormlp.networks.losses import PENALTIES, Penalty
+from selectormlp.networks.choices import Penalty, SelectorType
+from selectormlp.networks.gates import SELECTOR_TYPES
+from selectormlp.networks.losses import PENALTIES
 from selectormlp.networks.mlp import NetworkSpec, SelectorNetwork, predict_logits
 from selectormlp.networks.module import TrainingSpec
 from selectormlp.networks.sizes import LEARNING_RATE, batch_size_for, epochs_for
@@ -23,6 +26,9 @@ from selectormlp.networks.training import Run, train_network
 from selectormlp.selectors.base import seed_from
 from selectormlp.selectors.classifier import ClassifyingSelector, FloatArray, ProbabilitiesMixin, encode
 from selectormlp.selectors.labels import check_class_weight
+
+PANEL_SPLIT = SplitSizes(train=5000, validation=1000, test=0)
+"""Cells of a class that a network trains on and is validated on beside a panel, as the published program has them."""
 
 
 class NetworkClassifier(ProbabilitiesMixin, ClassifyingSelector):
@@ -64,6 +70,10 @@ class NetworkSelector(NetworkClassifier):
         Where it was trained: ``"cpu"``, ``"cuda"`` or ``"mps"``.
     """
 
+    may_contend = False
+    keeps_best_epoch: ClassVar[bool] = False
+    """Whether, beside a panel, it takes the weights of the epoch that is best on validation cells."""
+
     selector_type: SelectorType
     hidden_sizes: Sequence[int]
     leak_angle: float
@@ -96,6 +106,20 @@ class NetworkSelector(NetworkClassifier):
         """
         batch_size = batch_size_for(n_cells)
         return {"batch_size": batch_size, "lr": LEARNING_RATE, "max_epochs": epochs_for(n_cells, batch_size)}
+
+    def fit_cells(self, cells: Cells, *, target: Matrix | None = None, seed: int = 0) -> Self:
+        """Fit on at most 5,000 cells of a class; where the best epoch is kept, a sixth of each class validates.
+
+        With donors, validation cells come from donors of their own, as near to a sixth as these come.
+        """
+        del target
+        sizes, donors = PANEL_SPLIT, cells.donors
+        if not self.keeps_best_epoch:
+            sizes, donors = replace(PANEL_SPLIT, validation=0), None
+        split = split_cells(cells.labels, sizes, donors=donors, rng=np.random.default_rng(seed))
+        labels, rows = np.array(cells.classes)[cells.labels], split.validation
+        validation = (cells.X[rows], labels[rows]) if len(rows) else None
+        return self.fit(cells.X[split.train], labels[split.train], validation=validation, classes=cells.classes)
 
     def fit(  # type: ignore[override]
         self,

@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import check_array
 
-from selectormlp.data.cells import as_matrix
+from selectormlp.data.cells import Cells, Matrix, as_matrix
 from selectormlp.devices import Device
 from selectormlp.errors import DataError, SettingsError, quoted
 from selectormlp.networks.targets import PROFILE_LOSSES, CellRows, LabelTargets, ProfileLoss, ProfileTargets
@@ -213,6 +213,9 @@ class UnsupervisedPersistSelector(BinarizingSelector):
     [0, 1]
     """
 
+    needs_labels = False
+    takes_target = True
+
     def __init__(
         self,
         n_features_to_select: int | float | None = None,
@@ -255,6 +258,11 @@ class UnsupervisedPersistSelector(BinarizingSelector):
         self.device = device
         self.random_state = random_state
         self.progress = progress
+
+    def fit_cells(self, cells: Cells, *, target: Matrix | None = None, seed: int = 0) -> Self:
+        """Fit on cells and the profiles to be predicted."""
+        del seed
+        return self.fit(cells.X, target=target)
 
     def fit(self, X: Any, y: Any = None, *, target: Any = None) -> Self:
         """Choose genes.

@@ -27,6 +27,8 @@ class RandomSelector(GeneSelector):
     array([3, 1, 2, 4, 5])
     """
 
+    needs_labels = False
+
     def __init__(self, n_features_to_select: int | float | None = None, *, random_state: Any = None) -> None:
         self.n_features_to_select = n_features_to_select
         self.random_state = random_state

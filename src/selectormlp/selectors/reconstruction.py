@@ -67,6 +67,8 @@ class ReconstructionSelector(ClosedFormSelector):
 
     _total: ClassVar[bool] = True
 
+    needs_labels = False
+
     def __init__(
         self,
         n_features_to_select: int | float | None = None,

@@ -1,14 +1,28 @@
-"""The methods that choose genes, by name."""
+"""The methods that choose genes: ours by name, others' by entry point, and any estimator that scores genes."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from selectormlp.errors import SettingsError, nearest
 from selectormlp.selectors.base import GeneSelector
+
+logger = logging.getLogger(__name__)
+
+ENTRY_POINTS = "selectormlp.selectors"
+"""Group of entry points under which other packages register selectors."""
+
+SET_HERE = ("n_features_to_select", "must_have", "candidates", "limits", "random_state", "progress")
+"""Parameters of selectors that follow from other arguments."""
+
+UNTRUSTED = ("memory",)
+"""Parameters that no file may set: from a folder that ``memory`` names, pickles are read, which can run any code."""
 
 
 @dataclass(frozen=True)
@@ -17,92 +31,171 @@ class Method:
 
     Attributes
     ----------
-    module, class_name
-        Where the selector lives, in ``selectormlp``.
-    needs_labels
-        Whether it learns from labels.
-    is_network
-        Whether it trains a network, whose settings depend on the size of the data.
-    keeps_best_epoch
-        Whether it takes the weights of the epoch that is best on validation cells, rather than of the last.
-    is_nested
-        Whether the order is the same for every size, so that a smaller panel is the beginning of a larger one.
-    takes_target
-        Whether its ``fit`` takes profiles to be predicted (``target``).
-    takes_donors
-        Whether its ``fit`` takes donors, to keep cells of one together.
-    learns_from_moments
-        Whether class means and covariances are all it needs, so that cells may stay on disk (``fit_stored``).
+    name
+        Name of the method, or the class of an estimator that was passed.
+    load
+        Returns its class.
     settings
-        What the name says beside the class.
+        Parameters that the name itself sets.
+    build
+        Makes the selector; by default the class with ``settings``.
+    is_registered
+        Whether the name alone leads to the selector, so that a run can be repeated from a file.
     """
 
-    module: str
-    class_name: str
-    needs_labels: bool = True
-    is_network: bool = False
-    keeps_best_epoch: bool = False
-    is_nested: bool = True
-    takes_target: bool = False
-    takes_donors: bool = False
-    learns_from_moments: bool = False
+    name: str
+    load: Callable[[], type[GeneSelector]]
     settings: Mapping[str, Any] = field(default_factory=dict)
+    build: Callable[[], GeneSelector] | None = None
+    is_registered: bool = True
 
     @property
-    def may_contend(self) -> bool:
-        """Whether ``auto`` can try it: it learns from labels, with settings that do not depend on the data."""
-        return self.needs_labels and not self.is_network and not self.takes_donors
+    def kind(self) -> type[GeneSelector]:
+        """Class of the selector, with its capabilities; see :class:`selectormlp.selectors.base.GeneSelector`."""
+        return self.load()
 
     def make(self) -> GeneSelector:
         """Make the selector with its defaults, not yet fitted."""
-        kind = getattr(importlib.import_module(f"selectormlp.{self.module}"), self.class_name)
-        selector: GeneSelector = kind(**self.settings)
+        return self.load()(**self.settings) if self.build is None else self.build()
+
+    def open_parameters(self) -> list[str]:
+        """Return the names of the parameters that users may set as options."""
+        known = self.make().get_params(deep=False)
+        return [name for name in known if name not in {*SET_HERE, *self.settings}]
+
+    def prepared(
+        self,
+        *,
+        n_genes: int,
+        must_have: list[int],
+        seed: int,
+        options: Mapping[str, Any],
+        n_cells: int | None = None,
+        limits: Sequence[Any] = (),
+    ) -> GeneSelector:
+        """Make the selector for a task, not yet fitted.
+
+        Parameters
+        ----------
+        n_genes, must_have, seed
+            Size, columns that come first, and seed, for selectors that take them.
+        options
+            Parameters that are not to be left at their defaults.
+        limits
+            Hard limits that the panel keeps, for selectors that take them.
+        n_cells
+            Number of cells, for defaults that depend on it; None leaves them as the class has them.
+
+        Raises
+        ------
+        SettingsError
+            If an option is unknown, or of another type than the parameter.
+        """
+        from selectormlp.selectors.options import set_options  # its example uses this module
+
+        selector = self.make()
+        known = selector.get_params(deep=False)
+        wanted: dict[str, Any] = {"n_features_to_select": n_genes, "must_have": must_have, "random_state": seed}
+        if limits:
+            wanted["limits"] = limits
+        fitting = {} if n_cells is None else self.kind.defaults_for(n_cells)
+        set_here = {name: value for name, value in wanted.items() if name in known}
+        selector.set_params(**{**fitting, **set_here})
+        set_options(selector, options, method=self.name, closed=(*SET_HERE, *self.settings))
         return selector
 
 
+def _ours(name: str, place: str, **settings: Any) -> Method:
+    module, class_name = place.split(":")
+
+    def load() -> type[GeneSelector]:
+        kind: type[GeneSelector] = getattr(importlib.import_module(f"selectormlp.{module}"), class_name)
+        return kind
+
+    return Method(name, load, settings)
+
+
 METHODS: dict[str, Method] = {
-    "auto": Method("auto.selector", "AutoSelector", takes_donors=True),
-    "discriminant": Method("selectors.discriminant", "DiscriminantSelector", learns_from_moments=True),
-    "discriminant-bhattacharyya": Method(
-        "selectors.discriminant",
-        "DiscriminantSelector",
-        learns_from_moments=True,
-        settings={"criterion": "bhattacharyya"},
-    ),
-    "reconstruction": Method(
-        "selectors.reconstruction", "ReconstructionSelector", needs_labels=False, learns_from_moments=True
-    ),
-    "mixture": Method("selectors.mixture", "MixtureSelector", learns_from_moments=True),
-    "selector_mlp": Method("selectors.selector_mlp", "SelectorMLP", is_network=True),
-    "selector_mlp-budget": Method("selectors.budget", "BudgetSelectorMLP"),
-    "mlp": Method("selectors.mlp", "MLP", is_network=True, keeps_best_epoch=True),
-    "persist": Method("selectors.persist", "PersistSelector", is_nested=False),
-    "persist-unsupervised": Method(
-        "selectors.persist", "UnsupervisedPersistSelector", needs_labels=False, is_nested=False, takes_target=True
-    ),
-    "svm": Method("selectors.svm", "LinearSVM"),
-    "markers": Method("selectors.markers", "MarkerSelector"),
-    "markers-wilcoxon": Method("selectors.markers", "MarkerSelector", settings={"method": "wilcoxon"}),
-    "markers-logreg": Method("selectors.markers", "MarkerSelector", settings={"method": "logreg"}),
-    "variance": Method("selectors.variance", "VarianceSelector", needs_labels=False),
-    "forest": Method("selectors.forest", "ForestSelector"),
-    "random": Method("selectors.random_order", "RandomSelector", needs_labels=False),
+    name: _ours(name, place, **settings)
+    for name, place, settings in (
+        ("auto", "auto.selector:AutoSelector", {}),
+        ("discriminant", "selectors.discriminant:DiscriminantSelector", {}),
+        (
+            "discriminant-bhattacharyya",
+            "selectors.discriminant:DiscriminantSelector",
+            {"criterion": "bhattacharyya"},
+        ),
+        ("discriminant-binary", "selectors.binary:BinaryDiscriminantSelector", {}),
+        ("reconstruction", "selectors.reconstruction:ReconstructionSelector", {}),
+        ("mixture", "selectors.mixture:MixtureSelector", {}),
+        ("selector_mlp", "selectors.selector_mlp:SelectorMLP", {}),
+        ("selector_mlp-budget", "selectors.budget:BudgetSelectorMLP", {}),
+        ("mlp", "selectors.mlp:MLP", {}),
+        ("persist", "selectors.persist:PersistSelector", {}),
+        ("persist-unsupervised", "selectors.persist:UnsupervisedPersistSelector", {}),
+        ("svm", "selectors.svm:LinearSVM", {}),
+        ("markers", "selectors.markers:MarkerSelector", {}),
+        ("markers-wilcoxon", "selectors.markers:MarkerSelector", {"method": "wilcoxon"}),
+        ("markers-logreg", "selectors.markers:MarkerSelector", {"method": "logreg"}),
+        ("variance", "selectors.variance:VarianceSelector", {}),
+        ("forest", "selectors.forest:ForestSelector", {}),
+        ("random", "selectors.random_order:RandomSelector", {}),
+    )
 }
+"""Our methods, by name."""
 
 
-def find_method(name: str) -> Method:
-    """Find a method by name.
+def find_method(wanted: Any) -> Method:
+    """Find a method by name, or take an estimator as one.
+
+    Parameters
+    ----------
+    wanted
+        A name of ours or of an entry point; or an unfitted estimator with ``fit`` that, once fitted, has ``ranking_``,
+        ``scores_``, ``feature_importances_`` or ``coef_``.
 
     Raises
     ------
     SettingsError
-        If there is none; the nearest names are offered.
+        If there is no such name (the nearest are offered), or the object is no estimator.
 
     Examples
     --------
     >>> find_method("markers-wilcoxon").make()
     MarkerSelector(method='wilcoxon')
     """
-    if name not in METHODS:
-        raise SettingsError(f"no method {name!r}; {nearest(str(name), METHODS)}")
-    return METHODS[name]
+    if not isinstance(wanted, str):
+        from selectormlp.selectors.estimators import method_of  # imports this module
+
+        return method_of(wanted)
+    if wanted in METHODS:
+        return METHODS[wanted]
+    others = registered_elsewhere()
+    kind = load_entry_point(others[wanted]) if wanted in others else None
+    if kind is None:
+        raise SettingsError(f"no method {wanted!r}; {nearest(wanted, [*METHODS, *others])}")
+    from selectormlp.selectors.estimators import registered
+
+    return registered(wanted, kind)
+
+
+def method_names() -> list[str]:
+    """Return the names of all methods, ours first, then those of other packages."""
+    return [*METHODS, *registered_elsewhere()]
+
+
+@cache
+def registered_elsewhere() -> dict[str, EntryPoint]:
+    """Return the entry points of other packages by name, none of them loaded; a name of ours stays ours."""
+    return {point.name: point for point in entry_points(group=ENTRY_POINTS) if point.name not in METHODS}
+
+
+@cache
+def load_entry_point(point: EntryPoint) -> Any:
+    """Load an entry point; one that is broken is one warning, and None."""
+    try:
+        return point.load()
+    except Exception as error:  # other people's code
+        reason = " ".join(str(error).split())[:200]
+        logger.warning("the method %r of another package cannot be loaded: %s", point.name, reason)
+        return None

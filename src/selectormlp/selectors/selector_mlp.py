@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from selectormlp.devices import AnyDevice, Precision
-from selectormlp.networks.gates import SelectorType
-from selectormlp.networks.losses import Penalty
+from selectormlp.networks.choices import Penalty, SelectorType
 from selectormlp.selectors.network import NetworkSelector
 
 

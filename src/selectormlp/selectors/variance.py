@@ -37,6 +37,8 @@ class VarianceSelector(GeneSelector):
     5
     """
 
+    needs_labels = False
+
     def __init__(self, n_features_to_select: int | float | None = None) -> None:
         self.n_features_to_select = n_features_to_select
 

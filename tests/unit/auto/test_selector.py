@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from selectormlp.auto.selector import CONTENDERS, AutoSelector
+from selectormlp.auto.contenders import CONTENDERS
+from selectormlp.auto.selector import AutoSelector
 from selectormlp.auto.trials import Trial, Trials
 from selectormlp.errors import DataError, SettingsError
 from selectormlp.panel.limits import Limit
@@ -45,7 +46,8 @@ def with_accuracies(monkeypatch, accuracies, *, error=0.01, refitted=None):
 
     CONFIRMED.clear()
     monkeypatch.setattr(Trials, "confirm", confirm)
-    monkeypatch.setattr(Trials, "found", property(lambda self: [*self.done, *CONFIRMED]))
+    found = property(lambda self: [next((c for c in CONFIRMED if c.method == t.method), t) for t in self.done])
+    monkeypatch.setattr(Trials, "found", found)
 
     def difference(self, a, b, among=slice(None)):
         return (a.recalls - b.recalls)[among].mean(), error if a != b else 0.0

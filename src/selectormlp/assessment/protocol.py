@@ -1,0 +1,113 @@
+"""How a panel can be tested fairly on some cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from selectormlp.data.cells import Cells
+from selectormlp.data.fingerprints import Fingerprints, known_cells
+from selectormlp.data.hashing import hash_cells
+from selectormlp.errors import counted
+from selectormlp.evaluation.result import Protocol
+from selectormlp.evaluation.splits import BoolArray
+from selectormlp.panel.panel import Panel
+from selectormlp.selection.recipe import Recipe, recipe_of
+
+LEAST_TESTED = 100
+"""Cells that a panel was not learned on, from which they are enough to test it: accuracy is then good to ± 0.1."""
+
+LEAST_CLASSES = 0.5
+"""Share of the classes that they must hold."""
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """How a panel can be tested on some cells.
+
+    Attributes
+    ----------
+    protocol
+        See :class:`selectormlp.evaluation.result.Evaluation`.
+    testable
+        Which cells may be tested, shape (n_cells,).
+    recipe
+        How to choose anew in each split, where that is needed.
+    note
+        A sentence about it.
+    """
+
+    protocol: Protocol
+    testable: BoolArray
+    recipe: Recipe | None
+    note: str
+
+
+def judge(panel: Panel, cells: Cells, label_key: str, aliases: pd.Index[str] | None = None) -> Verdict:
+    """Decide how a panel can be tested fairly.
+
+    Parameters
+    ----------
+    panel
+        The panel.
+    cells
+        Labelled cells, with donors where these are to be kept apart.
+    label_key
+        Their label column.
+    aliases
+        See :class:`Recipe`.
+
+    Notes
+    -----
+    Cells are known by what they express, see :func:`selectormlp.data.fingerprints.known_cells`, and all of them by
+    their hash; for panels of older releases by name. Where donors are given, a cell counts as seen if any cell
+    of its donor was.
+    """
+    everything = np.ones(cells.n_cells, dtype=np.bool_)
+    if not panel.provenance.cells:
+        note = "The panel names no cells that it was learned on: the scores are fair if it was learned on others."
+        return Verdict("external", everything, None, note)
+    prints = panel.provenance.fingerprints
+    learned = known_cells(cells, panel.provenance.cells, Fingerprints.from_text(prints) if prints else None)
+    if not learned.any() and panel.provenance.data_hash == hash_cells(cells):
+        learned = everything  # the same cells under other names
+    if not learned.any():
+        return Verdict("other cells", everything, None, "The panel was learned on none of these cells.")
+    unseen = ~learned
+    if cells.donors is not None:
+        unseen &= ~np.isin(cells.donors, np.unique(cells.donors[learned]))
+    n_learned = f"{learned.sum():,} of these {cells.n_cells:,} cells"
+    whose = "" if cells.donors is None else " of other donors"
+    if _enough(unseen, cells):
+        note = f"The panel was learned on {n_learned}; it is tested on the others{whose} only."
+        return Verdict("other cells", unseen, None, note)
+    recipe = recipe_of(panel, label_key, aliases)
+    if isinstance(recipe, Recipe):
+        n_genes = counted(recipe.n_genes, "gene", "genes")
+        tried = "" if panel.provenance.taken is None else ", which 'auto' had taken on all of these cells,"
+        note = (
+            f"The panel was learned on {n_learned}, which leaves too few{whose} to test it on: in each split "
+            f"{recipe.method!r}{tried} chose {n_genes} anew from the training cells. The scores are those of the "
+            "method, not of this very list."
+        )
+        return Verdict("reselected", everything, recipe, note)
+    if cells.donors is not None and _enough(~learned, cells):
+        note = (
+            "OPTIMISTIC: the panel is tested on cells that it was not learned on, but it was learned on other cells of "
+            f"their donors, and {recipe}."
+        )
+        return Verdict("optimistic", ~learned, None, note)
+    note = (
+        f"OPTIMISTIC: the panel was learned on {n_learned}, which leaves too few to test it on, and {recipe}. Test it "
+        "on other cells, or test a panel that was chosen from part of these."
+    )
+    return Verdict("optimistic", everything, None, note)
+
+
+def _enough(mask: BoolArray, cells: Cells) -> bool:
+    """Say whether cells are enough to test on: in number, and in the classes that they hold."""
+    all_classes = len(np.unique(cells.labels))
+    n_classes = len(np.unique(cells.labels[mask]))
+    return bool(mask.sum() >= LEAST_TESTED and n_classes >= max(2, LEAST_CLASSES * all_classes))

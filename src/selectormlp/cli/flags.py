@@ -1,0 +1,167 @@
+"""Flags of a command, made from the model of its settings."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from selectormlp.config.model import Option, Settings, limits_of, options_of
+
+SHOWN_DEFAULTS = (bool, int, float, str)
+"""Types whose default the help shows."""
+
+
+def command_of(kind: type[Settings], *, leave_out: tuple[str, ...] = ()) -> Callable[..., Callable[..., None]]:
+    """Make a command from a function and a model: each option of the model becomes a flag or an argument.
+
+    The function takes ``ctx``, ``given`` (the values that the command line gives, by settings key) and, by name, what
+    flags it has beside those of the model.
+
+    Parameters
+    ----------
+    kind
+        The model.
+    leave_out
+        Options that are no flags of this command.
+    """
+    options = [option for option in options_of(kind) if option.name not in leave_out]
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        signature = inspect.signature(function, eval_str=True)
+        own = [
+            one.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+            for one in signature.parameters.values()
+            if one.name != "given"
+        ]
+        made = {one.name: (one, option) for option in options for one in _parameters(option)}
+
+        @functools.wraps(function)
+        def command(**values: Any) -> None:
+            ctx = values["ctx"]
+            flags = {name: values.pop(name) for name in made}
+            sources = {name: ctx.get_parameter_source(name) for name in made}
+            named = {name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"}
+            function(given=values_of(options, {name: flags[name] for name in named}), **values)
+
+        parameters = sorted([*own, *(one for one, _ in made.values())], key=_place(made))
+        command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        command.__annotations__ = {one.name: one.annotation for one in parameters}
+        del command.__wrapped__  # typer would take its annotations
+        return command
+
+    return decorate
+
+
+def values_of(options: list[Option], flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn what the command line gives into values by settings key; files that flags name are read.
+
+    Parameters
+    ----------
+    options
+        Options of the model.
+    flags
+        Values by the name of the parameter.
+
+    Raises
+    ------
+    SettingsError, PanelError
+        If a file cannot be read.
+    """
+    found: dict[str, Any] = {}
+    for option in options:
+        parts = []
+        if option.name in flags:
+            value = flags[option.name]
+            parts.append(_split(value) if option.flag.split else tuple(value) if isinstance(value, list) else value)
+        file = f"{option.name}_file"
+        if option.flag.file is not None and file in flags:
+            parts.append(option.flag.file.read(flags[file]))
+        if len(parts) == 2:
+            found[option.name] = (*parts[0], *parts[1])
+        elif parts:
+            found[option.name] = parts[0]
+    return found
+
+
+def needed(ctx: typer.Context, settings: Settings) -> None:
+    """Raise unless settings hold all that the command needs."""
+    from selectormlp.cli.settings import require
+
+    for option in options_of(type(settings)):
+        if option.flag.needed:
+            what = f"argument '{option.name.upper()}...'" if option.flag.argument else f"option '{option.flags[0]}'"
+            require(ctx, what, getattr(settings, option.name))
+
+
+def _place(made: Mapping[str, Any]) -> Callable[[inspect.Parameter], int]:
+    """Order parameters: context, arguments, flags shown first, those of the command itself, the rest."""
+
+    def place(one: inspect.Parameter) -> int:
+        if one.name == "ctx":
+            return 0
+        if one.name not in made:
+            return 3
+        option = made[one.name][1]
+        return 1 if option.flag.argument else 2 if option.flag.first else 4
+
+    return place
+
+
+def _parameters(option: Option) -> Iterator[inspect.Parameter]:
+    flag, panel = option.flag, option.heading or None
+    hint = _hint(option.field.annotation)
+    if flag.argument:
+        text = f"{option.help.rstrip('.')}. Or in the file of --config." if flag.needed else option.help
+        yield _parameter(option.name, hint | None, None, typer.Argument(help=text, show_default=False))
+    elif flag.direct:
+        default = option.default
+        if not isinstance(default, SHOWN_DEFAULTS):
+            hint, default = hint | None, None
+        names = [f"{one}/--no-{one[2:]}" if default is True and one.startswith("--") else one for one in option.flags]
+        help_ = f"{option.help} Needed, here or in the file of --config." if flag.needed else option.help
+        info = typer.Option(
+            *names,
+            help=help_,
+            rich_help_panel=panel,
+            show_default=default not in (None, False, ""),
+            **_ends(option),
+        )
+        yield _parameter(option.name, hint, default, info)
+    if flag.file is not None:
+        info = typer.Option(flag.file.name, help=flag.file.help, rich_help_panel=panel, show_default=False)
+        yield _parameter(f"{option.name}_file", Path | None, None, info)
+
+
+def _ends(option: Option) -> dict[str, Any]:
+    """Return the ends of the range that click is to check and the help to show."""
+    base, limits = limits_of(option.field)
+    most = limits.get("le", limits["lt"] - 1 if base is int and "lt" in limits else None)
+    return {name: end for name, end in (("min", limits.get("ge")), ("max", most)) if end is not None}
+
+
+def _split(texts: list[str]) -> tuple[str, ...]:
+    """Take names apart that were given with commas between them."""
+    return tuple(name.strip() for text in texts for name in text.split(",") if name.strip())
+
+
+def _parameter(name: str, hint: Any, default: Any, info: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[hint, info])
+
+
+def _hint(kind: Any) -> Any:
+    """Return the type that the command line reads: numbers, text, paths, or a list of them."""
+    origin, parts = typing.get_origin(kind), typing.get_args(kind)
+    if origin is typing.Annotated:
+        return _hint(parts[0])
+    if origin in (typing.Union, types.UnionType):
+        return _hint(next(part for part in parts if part is not type(None)))
+    if origin is tuple:
+        return list[_hint(parts[0])]  # type: ignore[misc]
+    return kind if kind in (bool, int, float, Path) else str

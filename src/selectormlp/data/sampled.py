@@ -1,0 +1,21 @@
+"""Reading some cells of each type from files: options that the commands which measure panels share."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from selectormlp.config.model import Count, Flag, Place
+from selectormlp.data.source import Source
+
+
+class SampledSource(Source):
+    """Files, and what of them is read."""
+
+    heading: ClassVar[str] = "What is read"
+
+    data: Annotated[tuple[Place, ...], Flag(argument=True, needed=True, keyword=False, recorded=False)] = ()
+    """AnnData: h5ad, gzipped h5ad or zarr; several with --cells-per-type."""
+    label_key: Annotated[str | None, Flag(first=True, needed=True, recorded=False)] = None
+    """Column of obs with the cell type."""
+    cells_per_type: Annotated[Count | None, Flag(keyword=False)] = None
+    """Read only so many cells of each type: for data larger than memory, in one or many files."""

@@ -1,0 +1,116 @@
+"""Constraints in words into positions and masks over the genes of the data."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from selectormlp.errors import SettingsError, UnknownGenesError, nearest, quoted
+from selectormlp.panel.constraints import Constraints
+from selectormlp.panel.markers import BoolArray
+from selectormlp.panel.names import GeneNames, is_pattern, one_each
+from selectormlp.panel.rules import Rules, refuse
+
+logger = logging.getLogger(__name__)
+
+MAX_SUGGESTIONS = 3
+"""Unknown names that one message offers the nearest names for; finding them takes a while."""
+
+
+def resolve_constraints(
+    wanted: Constraints,
+    genes: pd.Index[str],
+    *,
+    n_genes: int | None = None,
+    aliases: pd.Index[str] | None = None,
+    mean_expression: npt.NDArray[np.floating] | None = None,
+) -> Rules:
+    """Turn names into positions and masks over the genes of the data; see :meth:`Constraints.resolve`."""
+    names = GeneNames(genes, aliases)
+    must_have = names.find(wanted.must_have)
+    forbidden = names.find(wanted.forbidden, patterns=True)
+    candidates = names.find(wanted.candidates or ())
+    costs = names.find(wanted.costs)
+    ignored = _ignored(
+        wanted, {"must_have": must_have, "forbidden": forbidden, "candidates": candidates, "costs": costs}, names
+    )
+    required = one_each(must_have, genes)
+    excluded = {"forbidden": _mask(forbidden, len(genes)), **_out_of_bounds(wanted, genes, mean_expression)}
+    if wanted.candidates is not None:
+        excluded["not a candidate"] = ~_mask(candidates, len(genes))
+    cost = np.ones(len(genes))
+    for name, positions in costs.items():
+        cost[positions] = wanted.costs[name]
+    rules = Rules(
+        names,
+        required,
+        ~np.logical_or.reduce(list(excluded.values())),
+        cost,
+        wanted.budget,
+        wanted.min_markers_per_type,
+        wanted.min_marker_auc,
+        ignored,
+    )
+    clashes = [
+        f"must-have but {reason}: {quoted(genes[required[mask[required]]])}"
+        for reason, mask in excluded.items()
+        if mask[required].any()
+    ]
+    if n_genes is not None:
+        clashes += rules.clashes(n_genes, np.union1d(np.flatnonzero(rules.allowed), required))
+    refuse(clashes)
+    return rules
+
+
+def _ignored(wanted: Constraints, lookups: Mapping[str, dict[str, list[int]]], names: GeneNames) -> tuple[str, ...]:
+    """Refuse names that no gene has, or list them where that is wanted; a pattern may fit no gene."""
+    absent = {what: [name for name, positions in found.items() if not positions] for what, found in lookups.items()}
+    idle = [name for name in absent["forbidden"] if is_pattern(name)]
+    if idle:
+        logger.warning("no gene fits the forbidden pattern(s) %s (case matters)", quoted(idle))
+    unknown = {
+        what: [name for name in missing if what != "forbidden" or not is_pattern(name)]
+        for what, missing in absent.items()
+    }
+    listed = list(dict.fromkeys(name for missing in unknown.values() for name in missing))
+    if listed and not wanted.ignore_unknown:
+        near = "; ".join(f"{name!r}: {nearest(name, names.positions)}" for name in listed[:MAX_SUGGESTIONS])
+        found_in = ", ".join(f"{what} {quoted(missing)}" for what, missing in unknown.items() if missing)
+        raise UnknownGenesError(
+            f"{len(listed)} gene name(s) are not in the data ({found_in}); {near}; correct them, or ask for "
+            "unknown names to be ignored (ignore_unknown, --ignore-unknown)",
+            tuple(listed),
+        )
+    for what, missing in unknown.items():
+        if missing:
+            logger.warning("%s: %d name(s) not in the data are ignored: %s", what, len(missing), quoted(missing))
+    return tuple(dict.fromkeys([*listed, *idle]))
+
+
+def _out_of_bounds(
+    wanted: Constraints, genes: pd.Index[str], mean_expression: npt.NDArray[np.floating] | None
+) -> dict[str, BoolArray]:
+    """Say which genes lie below and above the bounds on mean expression."""
+    if not wanted.bounds_means:
+        return {}
+    if mean_expression is None or len(mean_expression) != len(genes):
+        found = "none" if mean_expression is None else f"{len(mean_expression)} means"
+        raise SettingsError(
+            f"bounds on mean expression need the mean of each of the {len(genes)} genes; given: {found}"
+        )
+    excluded: dict[str, BoolArray] = {}
+    if wanted.min_mean is not None:
+        excluded[f"below the mean expression of {wanted.min_mean:g}"] = mean_expression < wanted.min_mean
+    if wanted.max_mean is not None:
+        excluded[f"above the mean expression of {wanted.max_mean:g}"] = mean_expression > wanted.max_mean
+    return excluded
+
+
+def _mask(found: Mapping[str, list[int]], n_genes: int) -> BoolArray:
+    mask = np.zeros(n_genes, dtype=np.bool_)
+    mask[[position for positions in found.values() for position in positions]] = True
+    return mask

@@ -1,0 +1,92 @@
+"""Keywords of ``select``, ``extend``: written by docs/keyword_types.py from the request models (`make keywords`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypedDict
+
+
+class SelectOptions(TypedDict, total=False):
+    """Options of :func:`selectormlp.select` beside those that its signature names."""
+
+    dask_scheduler: str | None
+    """Address of a Dask cluster to read with (tcp://host:8786); takes --lazy as given."""
+    gene_id_key: str | None
+    """Column of var with gene identifiers, for the panel."""
+    target_layer: str | None
+    """For persist-unsupervised: layer with the profiles to be predicted, rather than what is read."""
+    normalize: Literal["auto", "counts", "none"]
+    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses what is none), or none."""
+    exclude_labels: Sequence[str]
+    """Labels whose cells are left out."""
+    gene_name_key: str | None
+    """Column of var with second gene names, by which genes may be called too."""
+    costs: Mapping[str, float] | None
+    """Costs of genes, 0 or more; others cost 1."""
+    budget: float | None
+    """The most that the panel may cost; no limit by default."""
+    min_mean: float | None
+    """Least mean expression over all cells, in the unit of the matrix (log scale for counts)."""
+    max_mean: float | None
+    """Largest mean expression over all cells, in the unit of the matrix (log scale for counts)."""
+    min_markers_per_type: int
+    """Fewest genes that mark each cell type."""
+    min_marker_auc: float
+    """AUC against all other cells from which a gene marks a type."""
+    candidates: Sequence[str] | None
+    """The only genes to choose from, must-have genes among them; all by default."""
+    ignore_unknown: bool
+    """Go on without gene names that the data lack, with a warning; an extended panel keeps them."""
+    assay: str | None
+    """What will measure the panel: sequencing (the default), imaging, or a JSON or YAML file of an assay. For auto,
+    discriminant and discriminant-bhattacharyya."""
+    options: Mapping[str, Any] | None
+    """Parameters of the method's selector that are not to be left at their defaults."""
+    min_recall: float | None
+    """For auto: share of its cells to be found of every type, as an aim."""
+    max_minutes: float | None
+    """For auto: nothing more is tried after this time."""
+
+
+class ExtendOptions(TypedDict, total=False):
+    """Options of :func:`selectormlp.extend` beside those that its signature names."""
+
+    dask_scheduler: str | None
+    """Address of a Dask cluster to read with (tcp://host:8786); takes --lazy as given."""
+    gene_id_key: str | None
+    """Column of var with gene identifiers, for the panel."""
+    target_layer: str | None
+    """For persist-unsupervised: layer with the profiles to be predicted, rather than what is read."""
+    normalize: Literal["auto", "counts", "none"]
+    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses what is none), or none."""
+    exclude_labels: Sequence[str]
+    """Labels whose cells are left out."""
+    gene_name_key: str | None
+    """Column of var with second gene names, by which genes may be called too."""
+    costs: Mapping[str, float] | None
+    """Costs of genes, 0 or more; others cost 1."""
+    budget: float | None
+    """The most that the panel may cost; no limit by default."""
+    min_mean: float | None
+    """Least mean expression over all cells, in the unit of the matrix (log scale for counts)."""
+    max_mean: float | None
+    """Largest mean expression over all cells, in the unit of the matrix (log scale for counts)."""
+    min_markers_per_type: int
+    """Fewest genes that mark each cell type."""
+    min_marker_auc: float
+    """AUC against all other cells from which a gene marks a type."""
+    forbidden: Sequence[str]
+    """Genes, or patterns such as 'MT-*' (case matters), to keep out."""
+    candidates: Sequence[str] | None
+    """The only genes to choose from, must-have genes among them; all by default."""
+    ignore_unknown: bool
+    """Go on without gene names that the data lack, with a warning; an extended panel keeps them."""
+    assay: str | None
+    """What will measure the panel: sequencing (the default), imaging, or a JSON or YAML file of an assay. For auto,
+    discriminant and discriminant-bhattacharyya."""
+    options: Mapping[str, Any] | None
+    """Parameters of the method's selector that are not to be left at their defaults."""
+    min_recall: float | None
+    """For auto: share of its cells to be found of every type, as an aim."""
+    max_minutes: float | None
+    """For auto: nothing more is tried after this time."""

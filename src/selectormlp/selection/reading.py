@@ -1,0 +1,152 @@
+"""Reading the cells that a panel is chosen from: an object in memory, or files whose expression stays on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from selectormlp.data.anndata_io import cells_from_adata, drop_unlisted, warn_of_rare_types
+from selectormlp.data.anndata_lazy import Paths, are_paths, open_adata, stored_cells, stored_unlabelled_cells
+from selectormlp.data.cells import Cells, Matrix
+from selectormlp.data.panel_io import gene_column, unlabelled_cells
+from selectormlp.data.source import Source
+from selectormlp.data.stored import StoredCells
+from selectormlp.data.symbols import named_by_symbol, other_names, stored_genes
+from selectormlp.errors import SettingsError, UnknownGenesError
+from selectormlp.moments.dask import Workers, check_scheduler
+from selectormlp.panel.constraints import Constraints
+from selectormlp.panel.rules import Rules
+from selectormlp.progress import pass_bar
+from selectormlp.selection.request import Choice, PanelSource
+from selectormlp.selection.steps import How, resolve
+from selectormlp.selectors.registry import find_method
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """Cells, and the tables that describe cells and genes.
+
+    Attributes
+    ----------
+    cells
+        In memory or on disk.
+    table
+        Object with ``obs`` and ``var``.
+    files
+        Names of the files that stay on disk; empty for cells in memory.
+    """
+
+    cells: Cells | StoredCells
+    table: AnnData
+    files: tuple[str, ...] = ()
+
+    def aliases(self, source: Source) -> pd.Index[str] | None:
+        """Return the second name of each gene, where a column of ``var`` is named that holds them."""
+        return other_names(self.table, self.cells.genes, source.gene_name_key)
+
+    def stored(self, genes: pd.Index[str], source: Source) -> pd.Index[str]:
+        """Return the names that genes have in the data, where symbols are shown instead."""
+        return stored_genes(self.table, genes, source.gene_name_key)
+
+    def ids(self, source: PanelSource) -> pd.Series | None:
+        """Return the identifier of each gene, indexed by name.
+
+        It is that of the column of ``var`` that is named for them, else the name in the data where symbols are shown;
+        None without either.
+        """
+        genes, key = self.cells.genes, source.gene_id_key
+        stored = self.stored(genes, source)
+        if key is not None:
+            return pd.Series(gene_column(self.table, key, stored), index=genes)
+        return None if stored.equals(genes) else pd.Series(stored, index=genes)
+
+    def resolve(
+        self, source: Source, constraints: Constraints, *, n_genes: int | None = None, workers: Workers | None = None
+    ) -> Rules:
+        """Find the genes that constraints name, by either of their names.
+
+        Raises
+        ------
+        SettingsError
+            If some are not there or constraints clash; a column of ``var`` that knows the names is offered.
+        """
+        aliases = self.aliases(source)
+        try:
+            return resolve(self.cells, constraints, n_genes=n_genes, aliases=aliases, workers=workers)
+        except UnknownGenesError as error:
+            var = self.table.var
+            column = next((name for name in var if var[name].astype(object).isin(error.names).any()), None)
+            if column is None:
+                raise
+            raise SettingsError(
+                f"{error}; var has a column {column!r} with such names: give it as gene_name_key (--gene-name-key)"
+            ) from error
+
+
+def read(adata: AnnData, source: Source, *, layer: str | None = None) -> Opened:
+    """Read cells of an object: all, of no class, where no label column is named."""
+    layer = layer or source.layer
+    if source.label_key is None:
+        cells = unlabelled_cells(adata, layer=layer, normalize=source.normalize, donor_key=source.donor_key)
+    else:
+        cells = drop_unlisted(cells_from_adata(adata, source.model_copy(update={"layer": layer}).labelled()))
+        warn_of_rare_types(cells)
+    return Opened(named_by_symbol(cells, adata, source.gene_name_key), adata)
+
+
+@contextmanager
+def opened(data: AnnData | Paths, request: Choice, *, progress: bool) -> Iterator[tuple[Opened, How]]:
+    """Read cells, or open their files, and say how genes are to be ranked on them.
+
+    Parameters
+    ----------
+    data
+        An object, or paths of files that stay on disk.
+    request
+        What is read, and by which method genes are ranked.
+    progress
+        Whether to draw progress bars.
+
+    Raises
+    ------
+    SettingsError, DataError
+        If the data are not usable, a file cannot be read by rows, or a cluster cannot be reached.
+    """
+    method = find_method(request.method)
+    if not are_paths(data):
+        if request.dask_scheduler is not None:
+            raise SettingsError("a Dask scheduler reads cells on disk, and these are in memory; give a file instead")
+        found = read(data, request.source)
+        yield found, How(method, request.options, request.seed, _target(data, request), progress)
+        return
+    if request.target_layer is not None:
+        raise SettingsError("target_layer cannot be read from disk; read the file in memory, or leave it out")
+    check_scheduler(request.dask_scheduler)
+    stored = open_adata(data, label_key=request.label_key, donor_key=request.donor_key, layer=request.layer)
+    with pass_bar("reading cells", visible=progress) as (on_start, on_block):
+        if request.label_key is None:
+            cells = stored_unlabelled_cells(stored, normalize=request.normalize, donor_key=request.donor_key)
+        else:
+            cells = drop_unlisted(stored_cells(stored, request.source.labelled()))
+            warn_of_rare_types(cells)
+        cells = named_by_symbol(cells, stored.table, request.gene_name_key)
+        workers = Workers(request.dask_scheduler, on_start=on_start, on_block=on_block)
+        files = tuple(matrix.path.name for matrix in stored.matrices)
+        how = How(method, request.options, request.seed, None, progress, workers)
+        yield Opened(cells, stored.table, files), how
+
+
+def _target(adata: AnnData, request: Choice) -> Matrix | None:
+    """Read the profiles that the panel is to predict: of all genes, also those that may not be chosen."""
+    if request.target_layer is None:
+        return None
+    cells = read(adata, request.source, layer=request.target_layer).cells
+    assert isinstance(cells, Cells)  # noqa: S101
+    return cells.X

@@ -1,0 +1,207 @@
+"""What ``select``, ``extend`` and ``explain`` are asked for: each option is declared here, or in a model used here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, field_validator, model_validator
+
+from selectormlp.config.model import (
+    Count,
+    FileFlag,
+    Flag,
+    NonNegative,
+    Place,
+    Seed,
+    Settings,
+    Share,
+    Table,
+    part_of,
+)
+from selectormlp.data.sampled import SampledSource
+from selectormlp.data.source import Source
+from selectormlp.errors import SettingsError, quoted
+from selectormlp.panel.constraints import Allowed, Constraints
+
+
+def _method(given: Any) -> Any:
+    if isinstance(given, str) or hasattr(given, "fit"):
+        return given
+    raise ValueError(f"method is {given!r}; expected a name, or an estimator that scores genes")
+
+
+def _name_of(method: Any) -> str:
+    if isinstance(method, str):
+        return method
+    return f"{type(method).__module__}.{type(method).__qualname__}"
+
+
+MethodName = Annotated[
+    Any, PlainValidator(_method), PlainSerializer(_name_of, return_type=str), WithJsonSchema({"type": "string"})
+]
+"""Name of a method; in Python also an unfitted estimator."""
+
+
+def _table_in(file: Path) -> dict[str, Any]:
+    from selectormlp.config.files import read_table
+
+    return _trusted(read_table(file))
+
+
+def _trusted(options: Mapping[str, Any]) -> dict[str, Any]:
+    if options.get("memory") is not None:
+        raise SettingsError("memory names a folder of pickles, which can run any code; set it in Python only")
+    return dict(options)
+
+
+class PanelSource(Source):
+    """What is read to choose a panel."""
+
+    donor_key: Annotated[str | None, Flag(first=True)] = None
+    """Column of obs with the donor: auto tests on donors that it did not choose from, mlp is validated on donors of
+    their own; other methods only record it."""
+    gene_id_key: Annotated[str | None, Flag()] = None
+    """Column of var with gene identifiers, for the panel."""
+    target_layer: Annotated[str | None, Flag()] = None
+    """For persist-unsupervised: layer with the profiles to be predicted, rather than what is read."""
+
+
+class MethodOptions(Settings):
+    """How genes are chosen."""
+
+    heading: ClassVar[str] = "Method"
+
+    method: Annotated[MethodName, Flag(first=True, recorded=False)] = "auto"
+    """auto (discriminant, unless another does better on cells that it has not seen; seconds), discriminant (a second),
+    discriminant-bhattacharyya, discriminant-binary, reconstruction, mixture, selector_mlp, selector_mlp-budget, mlp,
+    persist, persist-unsupervised, svm, markers (t-test), markers-wilcoxon, markers-logreg, variance, forest or
+    random."""
+    assay: Annotated[str | None, Flag(recorded=False), Field(exclude=True)] = None
+    """What will measure the panel: sequencing (the default), imaging, or a JSON or YAML file of an assay. For
+    auto, discriminant and discriminant-bhattacharyya."""
+    options: Annotated[
+        Table,
+        Flag(
+            direct=False,
+            recorded=False,
+            file=FileFlag("--options", "JSON, YAML or TOML file of parameters of the method.", _table_in),
+        ),
+    ] = Field(default_factory=dict)
+    """Parameters of the method's selector that are not to be left at their defaults."""
+    min_recall: Annotated[Share | None, Flag(recorded=False), Field(exclude=True)] = None
+    """For auto: share of its cells to be found of every type, as an aim."""
+    max_minutes: Annotated[NonNegative | None, Flag(recorded=False), Field(exclude=True)] = None
+    """For auto: nothing more is tried after this time."""
+    seed: Annotated[Seed, Flag(first=True, recorded=False)] = 0
+    """Seed; the same seed gives the same panel."""
+
+    @field_validator("options")
+    @classmethod
+    def _from_files(cls, options: Mapping[str, Any], info: Any) -> Mapping[str, Any]:
+        if info.mode == "json":
+            try:
+                return _trusted(options)
+            except SettingsError as error:
+                raise ValueError(str(error)) from error
+        return options
+
+    @model_validator(mode="after")
+    def _options_in_one_place(self) -> Self:
+        named = {name: value for name in NAMED_OPTIONS if (value := getattr(self, name)) is not None}
+        self.__dict__["options"] = {**self.options, **named}
+        if self.assay is not None and self.method not in ASSAY_METHODS:
+            raise ValueError(
+                f"assay is {self.assay!r} with the method {_name_of(self.method)!r}; expected one of the methods "
+                f"{quoted(ASSAY_METHODS)}"
+            )
+        return self
+
+
+NAMED_OPTIONS = ("min_recall", "max_minutes", "assay")
+"""Parameters of methods that have a flag and a keyword of their own; kept among ``options``."""
+
+ASSAY_METHODS = ("auto", "discriminant", "discriminant-bhattacharyya")
+"""Methods that choose for an assay."""
+
+
+class Choice(PanelSource, Constraints, MethodOptions):
+    """What ``select`` and ``extend`` share."""
+
+    heading: ClassVar[str] = "Reading"
+
+    data: Annotated[tuple[Place, ...], Flag(argument=True, needed=True, keyword=False, recorded=False)] = ()
+    """AnnData: h5ad, gzipped h5ad or zarr; several with --lazy."""
+    lazy: Annotated[bool, Flag(keyword=False, recorded=False)] = False
+    """Leave expression on disk: for data larger than memory, in one or many files."""
+    dask_scheduler: Annotated[str | None, Flag(recorded=False)] = None
+    """Address of a Dask cluster to read with (tcp://host:8786); takes --lazy as given."""
+
+    @property
+    def source(self) -> PanelSource:
+        """What is read."""
+        return part_of(self, PanelSource)
+
+    @property
+    def constraints(self) -> Constraints:
+        """What the panel must obey."""
+        return part_of(self, Constraints)
+
+
+class SelectRequest(Choice):
+    """Settings of ``select``; each may be given on the command line instead."""
+
+    command: Literal["select"] = "select"
+    """The command that these settings are for."""
+    n_genes: Annotated[Count | None, Flag(("--n-genes", "--size"), first=True, needed=True)] = None
+    """Number of genes."""
+
+
+class ExtendRequest(Choice):
+    """Settings of ``extend``; each may be given on the command line instead."""
+
+    command: Literal["extend"] = "extend"
+    """The command that these settings are for."""
+    panel: Annotated[Place | None, Flag(first=True, needed=True, keyword=False, recorded=False)] = None
+    """Panel: panel.json, or genes in a CSV, TSV or text file."""
+    n_new: Annotated[Count | None, Flag(("--n-new", "--add"), first=True, needed=True)] = None
+    """Number of genes to add."""
+
+
+class ExplainRequest(SampledSource, Allowed):
+    """Settings of ``explain``."""
+
+    command: Literal["explain"] = "explain"
+    """The command that these settings are for."""
+    panel: Annotated[Place | None, Flag(first=True, needed=True, keyword=False, recorded=False)] = None
+    """Panel: panel.json, or genes in a CSV, TSV or text file."""
+
+
+def check_choice(request: Choice) -> None:
+    """Raise unless the method can work with what the request names.
+
+    Raises
+    ------
+    SettingsError
+        If the method is unknown, labels are needed and no column is named, or a target is given to a method that takes
+        none.
+    """
+    from selectormlp.selectors.registry import METHODS, find_method
+
+    method = find_method(request.method)
+    if request.target_layer is not None and not method.kind.takes_target:
+        able = [name for name, known in METHODS.items() if known.kind.takes_target]
+        raise SettingsError(
+            f"target_layer={request.target_layer!r} for the method {method.name!r}, which predicts no profile; leave "
+            f"it out, or use {quoted(able)}"
+        )
+    if request.label_key is not None:
+        return
+    for what, needed in (
+        (f"the method {method.name!r}", method.kind.needs_labels),
+        ("a minimum of markers per type", request.min_markers_per_type > 0),
+        ("leaving labels out", bool(request.exclude_labels)),
+    ):
+        if needed:
+            raise SettingsError(f"{what} needs labels; name a column of obs with cell types as label_key (--label-key)")

@@ -1,0 +1,341 @@
+"""Choosing, extending and explaining panels: AnnData or files in, a panel out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Unpack
+
+import numpy as np
+import pandas as pd
+from anndata import AnnData  # at run time too, so that typing.get_type_hints works
+
+from selectormlp.config.model import options_of
+from selectormlp.data.anndata_lazy import Paths, are_paths
+from selectormlp.data.fingerprints import fingerprints_of
+from selectormlp.data.hashing import hash_cells
+from selectormlp.data.panel_io import write_gene_results
+from selectormlp.errors import PanelError, SettingsError, nearest, quoted
+from selectormlp.panel.constraints import Constraints
+from selectormlp.panel.given import PanelLike, as_panel
+from selectormlp.panel.panel import Panel, extend_panel
+from selectormlp.panel.provenance import Provenance
+from selectormlp.panel.rules import Rules, refuse
+from selectormlp.panel.storage import panel_to_json
+from selectormlp.selection.keywords import ExtendOptions, SelectOptions
+from selectormlp.selection.ranking import warn_of_silent_genes
+from selectormlp.selection.reading import Opened, opened
+from selectormlp.selection.request import Choice, ExtendRequest, SelectRequest, check_choice
+from selectormlp.selection.steps import Ranked, rank
+from selectormlp.selectors.base import GeneSelector
+from selectormlp.versions import package_versions
+
+
+def select(
+    adata: AnnData | Paths,
+    *,
+    label_key: str | None,
+    n_genes: int,
+    method: str | GeneSelector = "auto",
+    donor_key: str | None = None,
+    layer: str | None = None,
+    must_have: Sequence[str] = (),
+    forbidden: Sequence[str] = (),
+    constraints: Constraints | None = None,
+    seed: int = 0,
+    progress: bool = False,
+    **more: Unpack[SelectOptions],
+) -> Panel:
+    """Choose a panel of exactly ``n_genes`` distinct genes.
+
+    Parameters
+    ----------
+    adata
+        Cells × genes. Written to: ``var["selectormlp_selected"]``, ``var["selectormlp_rank"]`` (place in the panel,
+        from 1; NaN outside), ``var["selectormlp_score"]`` (score or gain in the unit of the method; NaN for genes
+        that took no part) and ``uns["selectormlp"]["panel"]`` (the panel as JSON). Nothing else is altered.
+        Or the path of an h5ad file or zarr folder, or a list of paths: then expression stays on disk, and nothing is
+        written. Several files are taken as one, with the genes they have in common. ``discriminant``,
+        ``reconstruction`` and ``mixture`` read every cell once (twice where only the most variable genes are
+        considered); other methods read a sample, at most 5,000 cells of a class, and the log says so.
+    label_key
+        Column of ``obs`` with the cell type, of any dtype; cells without a label take no part. None for
+        ``reconstruction``, ``persist-unsupervised``, ``variance`` and ``random``, which need no labels: then every cell
+        takes part.
+    n_genes
+        Size of the panel.
+    method
+        ``auto`` tries the discriminant and the t-test on part of the cells, tests their panels on the rest, and lets
+        the discriminant choose unless the other is clearly ahead; it takes seconds, and the panel's provenance says
+        what was found. ``discriminant`` alone takes a second. Others: ``discriminant-bhattacharyya``, ``discriminant-binary``,
+        ``reconstruction``, ``mixture``, ``selector_mlp``, ``selector_mlp-budget``, ``mlp``, ``persist``,
+        ``persist-unsupervised``, ``svm``, ``markers`` (t-test), ``markers-wilcoxon``, ``markers-logreg``, ``variance``,
+        ``forest`` and ``random``; names that other
+        packages register; or an unfitted estimator of scikit-learn's kind that, once fitted, has ``ranking_``,
+        ``scores_``, ``feature_importances_`` or ``coef_``.
+    donor_key
+        Column of ``obs`` with the donor. ``auto`` tests on donors that it did not choose from, and ``mlp`` takes its
+        validation cells from donors of their own; other methods only record it in the panel's provenance.
+    layer
+        Layer to read instead of ``X``.
+    must_have
+        Genes that the panel holds, in this order.
+    forbidden
+        Genes that it does not hold: names, or shell patterns such as ``MT-*`` and ``RP[SL]*`` (case matters).
+    constraints
+        All that the panel must obey, instead of ``must_have``, ``forbidden`` and the like.
+    seed
+        Seed; the same seed gives the same panel.
+    progress
+        Whether to show progress on the terminal, for methods that train networks and for cells on disk.
+    more
+        Further options by name, listed with their types in :class:`selectormlp.selection.keywords.SelectOptions`:
+        ``normalize``, ``exclude_labels``, ``gene_name_key``, ``gene_id_key``, ``candidates``, ``costs``, ``budget``,
+        ``min_mean``, ``max_mean``, ``min_markers_per_type``, ``min_marker_auc``, ``ignore_unknown``, ``options``
+        (parameters of the method), ``assay``, ``min_recall``, ``max_minutes``, ``target_layer`` and ``dask_scheduler``.
+
+    Returns
+    -------
+    The panel: genes in order, why each is there, and where it comes from.
+
+    Raises
+    ------
+    SettingsError
+        If the method, an option or a gene is unknown, or constraints clash; the message says which.
+    DataError
+        If a column or layer is absent, or the matrix or labels are not usable.
+
+    Examples
+    --------
+    >>> from selectormlp.data.datasets import pbmc68k
+    >>> adata = pbmc68k()
+    >>> quick = {"label_key": "bulk_labels", "method": "discriminant"}
+    >>> panel = select(adata, **quick, n_genes=5, must_have=["CD8A"], forbidden=["RP[SL]*"])
+    >>> len(panel), panel.genes[0], panel.reasons[:2]
+    (5, 'CD8A', ('must-have', 'selected'))
+    >>> int(adata.var["selectormlp_selected"].sum())
+    5
+    """
+    named = {"must_have": must_have, "forbidden": forbidden, **more}
+    request = SelectRequest(
+        label_key=label_key,
+        n_genes=n_genes,
+        method=method,
+        donor_key=donor_key,
+        layer=layer,
+        seed=seed,
+        **with_constraints(constraints, named),
+    )
+    return choose_panel(adata, request, progress=progress)
+
+
+def extend(
+    adata: AnnData | Paths,
+    panel: PanelLike,
+    *,
+    label_key: str | None,
+    n_new: int,
+    method: str | GeneSelector = "auto",
+    donor_key: str | None = None,
+    layer: str | None = None,
+    must_have: Sequence[str] = (),
+    constraints: Constraints | None = None,
+    seed: int = 0,
+    progress: bool = False,
+    **more: Unpack[ExtendOptions],
+) -> Panel:
+    """Add exactly ``n_new`` genes to an existing panel, each with its gain.
+
+    Parameters
+    ----------
+    adata
+        Cells × genes, or paths of files that stay on disk, as in :func:`select`. An object is written to as there, for
+        the extended panel.
+    panel
+        The existing panel: a :class:`Panel`, a file that holds one, or a list of genes. Its genes stay, in their order
+        and at no cost; those that the data lack stay too if ``ignore_unknown`` says so, and are refused otherwise.
+    label_key, method, donor_key, layer, seed, progress
+        As in :func:`select`.
+    n_new
+        How many genes to add; must-have genes that the panel lacks count among them.
+    must_have, constraints, more
+        What the new genes must obey, and further options, as in :func:`select`; a budget is for the new genes alone.
+
+    Returns
+    -------
+    The extended panel. ``scores`` of new genes are their gains given all genes before them, for the methods that
+    choose one gene at a time (``discriminant``, ``reconstruction``, ``mixture``), else their scores.
+
+    Raises
+    ------
+    SettingsError
+        If the method, an option or a gene is unknown, or constraints clash; the message says which.
+    PanelError
+        If the panel is not usable, or none of its genes is in the data.
+    DataError
+        If a column or layer is absent, or the matrix or labels are not usable.
+
+    Examples
+    --------
+    >>> from selectormlp.data.datasets import pbmc68k
+    >>> extended = extend(pbmc68k(), ["CD79A", "NKG7"], label_key="bulk_labels", n_new=2, method="discriminant")
+    >>> extended.genes[:2], len(extended), extended.scores[2] >= extended.scores[3]
+    (('CD79A', 'NKG7'), 4, True)
+    """
+    request = ExtendRequest(
+        label_key=label_key,
+        n_new=n_new,
+        method=method,
+        donor_key=donor_key,
+        layer=layer,
+        seed=seed,
+        **with_constraints(constraints, {"must_have": must_have, **more}),
+    )
+    return add_genes(adata, as_panel(panel), request, progress=progress)
+
+
+def with_constraints(constraints: Constraints | None, named: Mapping[str, Any]) -> dict[str, Any]:
+    """Join constraints that were given as an object with options that were given by name.
+
+    Raises
+    ------
+    SettingsError
+        If an option is given in both.
+    """
+    if constraints is None:
+        return dict(named)
+    held = {name: getattr(constraints, name) for name in constraints.model_fields_set}
+    left_out = [name for name in ("must_have", "forbidden") if not len(named.get(name, ()))]
+    given = {name: value for name, value in named.items() if name not in left_out}
+    twice = sorted(held.keys() & given.keys())
+    if twice:
+        raise SettingsError(f"{quoted(twice)} stand both in constraints and as keywords; give each once")
+    return {**held, **given}
+
+
+def choose_panel(data: AnnData | Paths, request: SelectRequest, *, progress: bool = False) -> Panel:
+    """Choose a panel as a request says; see :func:`select`.
+
+    Raises
+    ------
+    SettingsError
+        As :func:`select` does; and if the request names no size.
+    """
+    check_choice(request)
+    if request.n_genes is None:
+        raise SettingsError("no size of the panel is given; give n_genes (--n-genes)")
+    with opened(data, request, progress=progress) as (found, how):
+        rules = found.resolve(request, request.constraints, n_genes=request.n_genes, workers=how.workers).restricted()
+        ranked = rank(found.cells, rules, how, request.n_genes)
+    panel = ranked.panel(request.n_genes, ids=found.ids(request), provenance=provenance_of(found, ranked, request))
+    if not are_paths(data):
+        _write_results(data, panel, ranked, found.stored(ranked.rules.genes, request))
+    return panel
+
+
+def add_genes(data: AnnData | Paths, panel: Panel, request: ExtendRequest, *, progress: bool = False) -> Panel:
+    """Add genes to a panel as a request says; see :func:`extend`.
+
+    Raises
+    ------
+    SettingsError
+        As :func:`extend` does; and if the request does not say how many.
+    """
+    check_choice(request)
+    n_new = request.n_new
+    if n_new is None:
+        raise SettingsError("the number of genes to add is not given; give n_new (--n-new)")
+    with opened(data, request, progress=progress) as (found, how):
+        rules = found.resolve(request, request.constraints, workers=how.workers)
+        rules = rules_with(panel, rules, ignore_unknown=request.ignore_unknown)
+        refuse(rules.clashes(rules.n_existing + n_new))
+        ranked = rank(found.cells, rules, how, rules.n_existing + n_new)
+    ids = found.ids(request)
+    extended = extend_panel(
+        panel,
+        ranked.ranking.order,
+        ranked.ranking.scores,
+        rules,
+        n_new=n_new,
+        gene_ids=None if ids is None else ids[rules.genes].tolist(),
+        thresholds=ranked.ranking.thresholds,
+        markers=ranked.markers,
+        provenance=provenance_of(found, ranked, request, extended=list(panel.genes)),
+    )
+    warn_of_silent_genes(ranked.ranking, rules.genes, extended.genes[len(panel) :])
+    extended = replace(extended, nested=extended.nested and ranked.ranking.nested)
+    if not are_paths(data):
+        _write_results(data, extended, ranked, found.stored(ranked.rules.genes, request))
+    return extended
+
+
+def rules_with(panel: Panel, rules: Rules, *, ignore_unknown: bool) -> Rules:
+    """Return rules under which the genes of a panel stay, restricted to what is allowed.
+
+    Raises
+    ------
+    PanelError
+        If genes of the panel are not in the data and not to be ignored, or none is.
+    """
+    absent = [gene for gene, positions in rules.names.find(panel.genes).items() if not positions]
+    if absent and not ignore_unknown:
+        raise PanelError(
+            f"{len(absent)} of the {len(panel)} genes of the panel are not in the data: {quoted(absent)}; "
+            f"{absent[0]!r}: {nearest(absent[0], rules.names.positions)}; correct them, or ask for unknown names to "
+            "be ignored (--ignore-unknown)"
+        )
+    held = rules.with_existing(panel.genes)
+    if not held.n_existing:
+        raise PanelError(
+            f"none of the {len(panel)} genes of the panel ({quoted(panel.genes, most=3)}) is in the data (first: "
+            f"{quoted(rules.genes, most=3)}); use the same gene names, or name a column of var with second "
+            "names (gene_name_key, --gene-name-key)"
+        )
+    return held.restricted()
+
+
+def provenance_of(found: Opened, ranked: Ranked, request: Choice, **more: Any) -> Provenance:
+    """Record how a panel was learned: every option of the request, the method's parameters, and the cells."""
+    constraints = request.constraints.model_dump(mode="json")
+    recorded = request.model_dump(
+        mode="json", include={one.name for one in options_of(type(request)) if one.flag.recorded} - constraints.keys()
+    )
+    thresholds = ranked.ranking.thresholds
+    unit = "log1p of counts per 10,000" if ranked.learned.is_normalized else "as in the matrix that was read"
+    learned, whole = ranked.learned, found.cells
+    rows = None if learned is whole else np.sort(whole.names.get_indexer(learned.names))
+    return Provenance(
+        method=ranked.ranking.method,
+        settings={
+            **recorded,
+            **more,
+            **({"files": list(found.files)} if found.files else {}),
+            "constraints": constraints,
+            "selector": ranked.ranking.settings,
+            **({} if thresholds is None else {"threshold_unit": unit}),
+        },
+        seed=request.seed,
+        versions=package_versions(),
+        data_hash=hash_cells(found.cells),
+        label_key=request.label_key,
+        cells=tuple(learned.names),
+        fingerprints=fingerprints_of(whole, rows).to_text(),
+    )
+
+
+def _write_results(adata: AnnData, panel: Panel, ranked: Ranked, stored: pd.Index[str]) -> None:
+    """Write the panel into ``var`` and ``uns``; ``stored`` are the names in the data of the genes of the rules."""
+    rules = ranked.rules
+    places = np.full(len(rules.genes), np.nan)
+    for place, positions in enumerate(rules.names.find(panel.genes).values(), start=1):
+        places[positions] = place
+    scores = np.where(np.isfinite(ranked.ranking.scores), ranked.ranking.scores, np.nan).astype(np.float64)
+    write_gene_results(
+        adata,
+        {
+            "selectormlp_selected": pd.Series(~np.isnan(places), index=stored),
+            "selectormlp_rank": pd.Series(places, index=stored),
+            "selectormlp_score": pd.Series(scores, index=stored),
+        },
+        {"panel": panel_to_json(panel)},
+    )

@@ -1,0 +1,219 @@
+"""The steps from cells to a panel, each once: resolve names, measure markers, rank genes, choose."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from selectormlp.data.anndata_sample import capped_rows
+from selectormlp.data.cells import Cells, IntArray, Matrix
+from selectormlp.data.stored import StoredCells
+from selectormlp.moments.dask import Workers, stored_moments
+from selectormlp.panel.choose import choose
+from selectormlp.panel.constraints import Constraints
+from selectormlp.panel.markers import Markers, measure_markers
+from selectormlp.panel.panel import Panel
+from selectormlp.panel.provenance import Provenance
+from selectormlp.panel.rules import Rules
+from selectormlp.selection.ranking import Ranking, rank_genes, rank_stored_genes, warn_of_silent_genes
+from selectormlp.selectors.registry import Method, find_method
+
+logger = logging.getLogger(__name__)
+
+SAMPLE_PER_CLASS = 5000
+"""The most cells of one class that are read where a method needs cells in memory: as many as the published program
+trains on."""
+
+SAMPLE_UNLABELLED = 50_000
+"""The most cells that are read there without classes."""
+
+
+@dataclass(frozen=True, eq=False)
+class How:
+    """How genes are to be ranked.
+
+    Attributes
+    ----------
+    method
+        What ranks them.
+    options, seed
+        Parameters of its selector that are not at their defaults, and its seed.
+    target
+        Profiles to be predicted, for methods that take them; None for those of the cells themselves.
+    progress
+        Whether to draw a progress bar.
+    workers
+        Who reads cells on disk.
+    """
+
+    method: Method
+    options: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    target: Matrix | None = None
+    progress: bool = False
+    workers: Workers | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Ranked:
+    """A ranking of the genes that rules allow.
+
+    Attributes
+    ----------
+    rules
+        Rules over these genes alone.
+    ranking
+        Their order.
+    markers
+        Which of them mark which types; None where the rules do not ask.
+    learned
+        The cells that the ranking was learned from.
+    """
+
+    rules: Rules
+    ranking: Ranking
+    markers: Markers | None
+    learned: Cells | StoredCells
+
+    def panel(self, n_genes: int, *, ids: pd.Series | None = None, provenance: Provenance) -> Panel:
+        """Choose a panel.
+
+        Parameters
+        ----------
+        n_genes
+            Its size.
+        ids
+            Identifier of each gene, indexed by name, or None.
+        provenance
+            Where it comes from.
+        """
+        choice = choose(self.ranking.order, self.rules, n_genes, self.markers)
+        warn_of_silent_genes(self.ranking, self.rules.genes, self.rules.genes[choice.positions].tolist())
+        return Panel.from_choice(
+            replace(choice, nested=choice.nested and self.ranking.nested),
+            self.rules.genes,
+            scores=self.ranking.scores,
+            gene_ids=None if ids is None else ids[self.rules.genes].tolist(),
+            thresholds=self.ranking.thresholds,
+            provenance=provenance,
+        )
+
+
+def resolve(
+    cells: Cells | StoredCells,
+    constraints: Constraints,
+    *,
+    n_genes: int | None = None,
+    aliases: pd.Index[str] | None = None,
+    workers: Workers | None = None,
+) -> Rules:
+    """Find the genes that constraints name, and those within bounds on mean expression.
+
+    Raises
+    ------
+    SettingsError
+        If a name is unknown, or constraints clash.
+    """
+    means = _mean_expression(cells, workers) if constraints.bounds_means else None
+    return constraints.resolve(cells.genes, n_genes=n_genes, aliases=aliases, mean_expression=means)
+
+
+def rank(cells: Cells | StoredCells, rules: Rules, how: How, n_genes: int) -> Ranked:
+    """Measure markers, where the rules ask for them, and rank the genes that the rules allow.
+
+    Cells on disk are all used where the method learns from moments; else a sample of them is read. ``auto`` tries
+    methods on the sample; the one that it takes ranks on all cells if it learns from moments.
+
+    Parameters
+    ----------
+    cells
+        In memory or on disk.
+    rules
+        Restricted to the genes that they allow.
+    how
+        Method and its parameters.
+    n_genes
+        Size of the panel that is wanted.
+    """
+    markers = None
+    if rules.min_markers_per_type:
+        few = cells.take_genes(rules.genes)
+        markers = measure_markers(_in_memory(few, "min_markers_per_type", how.seed))
+    ranking, learned = _rank(cells, rules, how, n_genes)
+    return Ranked(rules, ranking, markers, learned)
+
+
+def _rank(cells: Cells | StoredCells, rules: Rules, how: How, n_genes: int) -> tuple[Ranking, Cells | StoredCells]:
+    kind = how.method.kind
+    if isinstance(cells, StoredCells) and kind.learns_from_moments:
+        return _rank_stored(cells, rules, how, n_genes), cells
+    wanted = cells if isinstance(cells, Cells) or kind.takes_target else cells.take_genes(rules.genes)
+    learned = _in_memory(wanted, f"the method {how.method.name!r}", how.seed)
+    ranking = rank_genes(
+        learned.take_genes(rules.genes),
+        how.method,
+        n_genes=n_genes,
+        must_have=rules.must_have.tolist(),
+        limits=rules.limits,
+        options=how.options,
+        seed=how.seed,
+        target=(learned.X if how.target is None else how.target) if kind.takes_target else None,
+        progress=how.progress,
+    )
+    taken = ranking.settings.get("choice")  # by 'auto', on the sample
+    if isinstance(cells, Cells) or taken is None or not find_method(taken["method"]).kind.learns_from_moments:
+        return ranking, learned
+    again = replace(how, method=find_method(taken["method"]), options=taken["options"])
+    whole = _rank_stored(cells, rules, again, n_genes)
+    return replace(whole, method=ranking.method, settings=ranking.settings), cells
+
+
+def _rank_stored(cells: StoredCells, rules: Rules, how: How, n_genes: int) -> Ranking:
+    return rank_stored_genes(
+        cells.take_genes(rules.genes),
+        how.method,
+        n_genes=n_genes,
+        must_have=rules.must_have.tolist(),
+        limits=rules.limits,
+        options=how.options,
+        workers=how.workers,
+    )
+
+
+def _in_memory(cells: Cells | StoredCells, what: str, seed: int) -> Cells:
+    """Read cells for what needs them in memory, a sample if they are many; log how many."""
+    if isinstance(cells, Cells):
+        return cells
+    rows = sample_rows(cells, np.random.default_rng(seed))
+    if len(rows) < cells.n_cells:
+        logger.warning(
+            "%s needs cells in memory: it takes a sample of %d of the %d cells, %s",
+            what,
+            len(rows),
+            cells.n_cells,
+            f"at most {SAMPLE_PER_CLASS:,} a class" if cells.n_classes else "drawn at random",
+        )
+    return cells.load(rows)
+
+
+def sample_rows(cells: StoredCells, rng: np.random.Generator) -> IntArray:
+    """Draw cells to be read into memory, class by class; large classes are capped; rows increase."""
+    if not cells.n_classes:
+        n_drawn = min(cells.n_cells, SAMPLE_UNLABELLED)
+        return np.sort(rng.choice(cells.n_cells, n_drawn, replace=False))
+    return capped_rows(cells.labels, SAMPLE_PER_CLASS, rng)
+
+
+def _mean_expression(cells: Cells | StoredCells, workers: Workers | None) -> npt.NDArray[np.float64]:
+    if isinstance(cells, Cells):
+        return np.asarray(cells.X.mean(axis=0, dtype=np.float64)).ravel()
+    one_class = np.zeros(cells.n_cells, dtype=np.int64)
+    return stored_moments(
+        cells.X, one_class, cell_weights=np.ones(1), within=False, total=False, workers=workers or Workers()
+    ).mean
