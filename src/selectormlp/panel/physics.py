@@ -3,41 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
-import numpy as np
-import pandas as pd
+from pydantic import Field
 
+from selectormlp.config.model import Count, Flag, NonNegative, Settings
 from selectormlp.errors import SettingsError, quoted
-from selectormlp.panel.limits import Limit
-from selectormlp.panel.markers import BoolArray, FloatArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from selectormlp.panel.limits import Limit
+    from selectormlp.panel.markers import BoolArray, FloatArray
 
 
-@dataclass(frozen=True)
-class AssayLimits:
-    """What an assay can measure; None for no limit. All hold together.
-
-    Attributes
-    ----------
-    min_length_nt
-        Shortest transcript, in nucleotides.
-    min_probes
-        Fewest probes (or probe sets) that fit a gene.
-    max_codewords
-        Codewords of the whole panel.
-    max_per_homolog_group
-        Most genes of one homolog group.
-    max_counts_per_type
-        Crowding: counts per cell summed over the panel, averaged over the cells of a type, for every type.
-    max_counts
-        The same, averaged over all cells.
-    crowding_quantile
-        Judge crowding by the densest cells: the average is over cells of a type whose total counts are at or above
-        this quantile of the type, 0 (all cells) to below 1.
-    max_gene_counts
-        Counts per cell of one gene, in every type.
-    min_gene_counts
-        Counts per cell of one gene, in at least one type.
+class AssayLimits(Settings):
+    """What an assay can measure; all limits hold together.
 
     Raises
     ------
@@ -47,36 +29,47 @@ class AssayLimits:
     Examples
     --------
     >>> AssayLimits(min_probes=5).given
-    {'min_probes': 5}
+    {'min_probes': 5.0}
     """
 
-    min_length_nt: float | None = None
-    min_probes: float | None = None
-    max_codewords: float | None = None
-    max_per_homolog_group: int | None = None
-    max_counts_per_type: float | None = None
-    max_counts: float | None = None
-    crowding_quantile: float = 0.0
-    max_gene_counts: float | None = None
-    min_gene_counts: float | None = None
+    heading: ClassVar[str] = "Limits of the assay"
 
-    def __post_init__(self) -> None:
-        for name, value in self.given.items():
-            if not (np.isfinite(value) and value >= 0):
-                raise SettingsError(f"{name} is {value}; expected a number from 0 up")
-        if not 0 <= self.crowding_quantile < 1:
-            raise SettingsError(f"crowding_quantile is {self.crowding_quantile}; expected 0 to below 1")
+    min_length_nt: Annotated[NonNegative | None, Flag()] = None
+    """Shortest transcript, nucleotides (gene table: length_nt)."""
+    min_probes: Annotated[NonNegative | None, Flag()] = None
+    """Fewest probes or probe sets that fit a gene (gene table: n_probes)."""
+    max_codewords: Annotated[NonNegative | None, Flag()] = None
+    """Codewords of the whole panel (gene table: codewords)."""
+    max_per_homolog_group: Annotated[Count | None, Flag()] = None
+    """Most genes of one homolog group (gene table: homolog_group)."""
+    max_counts_per_type: Annotated[NonNegative | None, Flag()] = None
+    """Crowding: counts per cell summed over the panel, averaged over the cells of a type, for every type."""
+    max_counts: Annotated[NonNegative | None, Flag()] = None
+    """Crowding: counts per cell summed over the panel, averaged over all cells."""
+    crowding_quantile: Annotated[float, Field(ge=0, lt=1), Flag()] = 0.0
+    """Judge --max-counts-per-type by the cells of a type at or above this quantile of total counts; 0 for all."""
+    max_gene_counts: Annotated[NonNegative | None, Flag()] = None
+    """Most counts per cell of one gene, in any type."""
+    min_gene_counts: Annotated[NonNegative | None, Flag()] = None
+    """Fewest counts per cell of one gene in the type that has most of it."""
 
     @property
     def given(self) -> dict[str, float]:
         """The limits that are set, by name."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values = {name: getattr(self, name) for name in AssayLimits.model_fields}
         return {name: value for name, value in values.items() if value is not None and name != "crowding_quantile"}
 
     @property
     def needs_counts(self) -> bool:
         """Whether a limit is in counts per cell."""
-        return any(name.endswith("_counts") or "counts_per" in name for name in self.given)
+        return any("counts" in name for name in self.given)
+
+    def over(self, profile: AssayLimits | None) -> AssayLimits:
+        """Return these limits, with those of a profile where none is set here."""
+        if profile is None:
+            return self
+        quantile = self.crowding_quantile or profile.crowding_quantile
+        return AssayLimits(**{**profile.given, **self.given, "crowding_quantile": quantile})
 
 
 @dataclass(frozen=True, eq=False)
