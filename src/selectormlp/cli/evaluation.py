@@ -64,7 +64,7 @@ def evaluate(
     from selectormlp.files import check_files, check_folders, ensure_folders
     from selectormlp.models.classifier_card import check_class_names
     from selectormlp.models.panel_classifier import SUFFIX
-    from selectormlp.panel.storage import read_panel
+    from selectormlp.panel.vendors import read_panel
     from selectormlp.results import whole_result
 
     if model is not None:

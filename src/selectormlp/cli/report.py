@@ -41,7 +41,7 @@ def report(
     from selectormlp.cli.evaluation import sampled
     from selectormlp.cli.running import read_some
     from selectormlp.cli.terminal import command_line, print_files, set_up_log
-    from selectormlp.panel.storage import read_panel
+    from selectormlp.panel.vendors import read_panel
     from selectormlp.reports import check_place
 
     set_up_log(quiet=quiet)

@@ -67,7 +67,8 @@ def select_panel(settings: SelectRequest, out: Path, *, report: bool = False, pr
 
 def extend_panel(settings: ExtendRequest, out: Path, *, progress: bool = False) -> Panel:
     """Add genes to a panel, write it and the settings that repeat it, and print what is new."""
-    from selectormlp.panel.storage import PANEL_NAME, read_panel
+    from selectormlp.panel.storage import PANEL_NAME
+    from selectormlp.panel.vendors import read_panel
     from selectormlp.results import whole_result
     from selectormlp.selection.select import add_genes
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from selectormlp.errors import PanelError
-from selectormlp.exchange.panels import read_panel
 from selectormlp.panel.facts import GeneFacts
 from selectormlp.panel.gene_tables import read_gene_table
 from selectormlp.panel.storage import text_of
+from selectormlp.panel.vendors import read_panel
 
 
 def read_gene_facts(path: Path | str) -> GeneFacts:
@@ -19,9 +19,9 @@ def read_gene_facts(path: Path | str) -> GeneFacts:
     Parameters
     ----------
     path
-        A table (CSV, TSV) with the genes in a column as :func:`selectormlp.exchange.panels.read_panel` finds it, and
+        A table (CSV, TSV) with the genes in a column as :func:`selectormlp.panel.vendors.read_panel` finds it, and
         any of the columns of :data:`selectormlp.panel.facts.COLUMNS` by one of their headers; or another file that
-        :func:`~selectormlp.exchange.panels.read_panel` reads, such as probe sequences as FASTA. Of a gene that stands
+        :func:`~selectormlp.panel.vendors.read_panel` reads, such as probe sequences as FASTA. Of a gene that stands
         in several lines the first counts.
 
     Raises
@@ -53,7 +53,7 @@ def read_gene_facts(path: Path | str) -> GeneFacts:
 def read_gene_sets(path: Path | str) -> dict[str, Any]:
     r"""Read named sets of genes: a JSON, YAML or TOML mapping, or a table with the columns ``set`` and ``gene``.
 
-    In a mapping each set is a list of genes, or has ``genes``, ``min``, ``max`` and ``together``. In a table the columns
+    In a mapping each set is a list of genes, or has ``genes``, ``min``, ``max`` and ``together``. In a table, columns
     ``min`` and ``max`` may stand beside; the first line of a set counts.
 
     Raises
