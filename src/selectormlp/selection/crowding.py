@@ -36,7 +36,7 @@ def counts_per_type(cells: Cells, quantile: float = 0.0) -> TypeCounts:
     array([[1.5, 2. ],
            [2. , 1. ]])
     """
-    counts = _counts(cells)
+    counts = whole_counts(cells)
     totals = np.asarray(counts.sum(axis=1), dtype=np.float64).ravel()
     known = np.unique(cells.labels[cells.labels >= 0])
     means, dense = [], []
@@ -51,7 +51,14 @@ def counts_per_type(cells: Cells, quantile: float = 0.0) -> TypeCounts:
     return TypeCounts(types, np.array(means), np.array(dense), sizes / sizes.sum())
 
 
-def _counts(cells: Cells) -> Matrix:
+def whole_counts(cells: Cells) -> Matrix:
+    """Return the counts behind the values of cells, shape (n_cells, n_genes).
+
+    Raises
+    ------
+    SettingsError
+        If the values are no counts and none can be told from them.
+    """
     scale = count_scale(cells)
     if scale is not None:
         return scale.counts(cells.X)

@@ -96,6 +96,7 @@ class Ranked:
             Where it comes from.
         """
         choice = choose(self.ranking.order, self.rules, n_genes, self.markers)
+        provenance = with_use(provenance, all_limits(self.rules, self.markers), choice.positions)
         warn_of_silent_genes(self.ranking, self.rules.genes, self.rules.genes[choice.positions].tolist())
         return Panel.from_choice(
             replace(choice, nested=choice.nested and self.ranking.nested),
@@ -105,6 +106,26 @@ class Ranked:
             thresholds=self.ranking.thresholds,
             provenance=provenance,
         )
+
+
+def with_use(provenance: Provenance, limits: Sequence[Limit], genes: IntArray) -> Provenance:
+    """Record how much of each limit the genes of a panel use, and log the three that are nearest to their bound."""
+    if not limits:
+        return provenance
+    sums = [float(limit.amounts[genes].sum()) for limit in limits]
+    bounded = [(used, limit) for used, limit in zip(sums, limits, strict=True) if 0 < limit.high < np.inf]
+    for used, limit in sorted(bounded, key=lambda one: -one[0] / one[1].high)[:3]:
+        logger.info("%s: %.4g of at most %g", limit.name, used, limit.high)
+    use = [
+        {
+            "limit": limit.name,
+            "use": used,
+            "low": limit.low if np.isfinite(limit.low) else None,
+            "high": limit.high if np.isfinite(limit.high) else None,
+        }
+        for used, limit in zip(sums, limits, strict=True)
+    ]
+    return replace(provenance, settings={**provenance.settings, "limit_use": use})
 
 
 @dataclass(frozen=True, eq=False)
