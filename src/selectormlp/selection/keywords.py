@@ -1,4 +1,4 @@
-"""Keywords of ``select``, ``extend``: written by docs/keyword_types.py from the request models (`make keywords`)."""
+"""Keywords of functions, written by docs/keyword_types.py from the request models (`make keywords`)."""
 
 from __future__ import annotations
 
