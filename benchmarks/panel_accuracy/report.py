@@ -79,9 +79,9 @@ def differences_section(scores: pd.DataFrame, chosen: str, order: Sequence[str])
             rows.append([other, total, f"{total.n_data} ({total.n_families})", *by_size])
     header = ["other method", "all sizes", "data sets (families)", *(f"k = {size}" for size in sizes)]
     return (
-        f"### {chosen} minus other methods\n\nMean paired difference of balanced accuracy, with a 95 % bootstrap "
-        f"interval over data sets (families of them that share cells) and seeds, on what both "
-        f"methods have; a dash where they have no size in common.\n\n{table(header, rows)}"
+        f"### {chosen} minus other methods\n\nMean paired difference of balanced accuracy, with a 95 % t interval over "
+        "families of data sets (those that share cells are one), on what both methods have; a dash where they have no "
+        f"size in common.\n\n{table(header, rows)}"
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.stats import t as t_law
 
 UNIT = ["family", "data", "seed", "method", "kind", "size"]
 
@@ -22,7 +23,7 @@ class Difference:
     Attributes
     ----------
     mean
-        Over data sets, of the means over seeds and sizes.
+        Over families of data sets that share cells, of the means over their data sets, seeds and sizes.
     low, high
         Ends of the interval.
     n_data, n_families
@@ -102,16 +103,26 @@ def paired_difference(
 
 
 def mean_difference(units: pd.DataFrame) -> Difference:
-    """Average paired differences over seeds, then over data sets, with the interval.
+    """Average paired differences over seeds, then data sets, then families of them, with the interval.
+
+    The interval is Student's over families, each counting once. A bootstrap over ten families covers 90 %, not 95 %,
+    and so does an interval that weighs families by their data sets; with one family there is nothing but a bootstrap
+    over seeds, which speaks of those only.
 
     Parameters
     ----------
     units
         Columns ``family``, ``data``, ``seed``, ``difference``; one row a data set and seed.
     """
-    low, high = np.quantile(bootstrap_means(units), [0.025, 0.975])
-    mean = units.groupby("data")["difference"].mean().mean()
-    return Difference(float(mean), float(low), float(high), units["data"].nunique(), units["family"].nunique())
+    by_data = units.groupby(["family", "data"])["difference"].mean()
+    by_family = by_data.groupby("family").mean()
+    mean, n_families = float(by_family.mean()), len(by_family)
+    if n_families > 1:
+        half = float(t_law.ppf(0.975, n_families - 1) * by_family.std(ddof=1)) / np.sqrt(n_families)
+        low, high = mean - half, mean + half
+    else:
+        low, high = np.quantile(bootstrap_means(units), [0.025, 0.975])
+    return Difference(mean, float(low), float(high), len(by_data), n_families)
 
 
 def bootstrap_means(units: pd.DataFrame, *, n_draws: int = N_DRAWS, seed: int = 0) -> npt.NDArray[np.float64]:

@@ -18,7 +18,8 @@ from selectormlp.evaluation.compare import Comparison
 from selectormlp.evaluation.result import Evaluation
 from selectormlp.evaluation.robustness import Plan, Robustness
 from selectormlp.evaluation.stability import Stability
-from selectormlp.models.panel_classifier import PanelClassifier, Predictions, load_classifier
+from selectormlp.models.panel_classifier import PanelClassifier, load_classifier
+from selectormlp.models.predictions import Predictions
 from selectormlp.panel.given import PanelLike, as_panel, named_panels
 from selectormlp.selection.recipe import require_recipe
 
@@ -37,6 +38,7 @@ def evaluate(
     exclude_labels: Sequence[str] = (),
     gene_name_key: str | None = None,
     sizes: Sequence[int] | None = None,
+    more_sizes: Sequence[int] = (),
     classifier: Any = "logistic",
     n_splits: int = 5,
     coarse_key: str | None = None,
@@ -69,6 +71,8 @@ def evaluate(
     sizes
         Numbers of genes to measure at, each the first genes of the panel; by default 5, 10, 25, 50, 100, 200, 400, …
         as far as the panel goes, and the whole panel.
+    more_sizes
+        Further numbers of genes to measure at.
     classifier
         ``"logistic"``, ``"knn"``, ``"forest"``, ``"network"``, or an unfitted scikit-learn classifier (a pipeline).
     n_splits
@@ -83,7 +87,7 @@ def evaluate(
         How often to choose anew by the panel's method from part of the cells (and with other seeds, and without one
         donor at a time); 0: not. See :func:`stability`; the panel must be of ours.
     level_metric, level_distance
-        The curve levels off at the first size whose score is within this distance of that of all genes.
+        The curve levels off at the first size whose score is within this distance of the best size measured.
     confidence
         Nominal coverage of intervals, between 0 and 1.
     seed
@@ -110,7 +114,13 @@ def evaluate(
     (array([3]), True)
     """
     extras = Extras(
-        None if sizes is None else tuple(sizes), coarse_key, unsupervised, robustness, level_metric, level_distance
+        None if sizes is None else tuple(sizes),
+        coarse_key,
+        unsupervised,
+        robustness,
+        level_metric,
+        level_distance,
+        tuple(more_sizes),
     )
     source = Source(
         label_key=label_key,
@@ -338,8 +348,8 @@ def fit_classifier(
     Parameters
     ----------
     adata, panel, label_key, donor_key, layer, normalize, exclude_labels, gene_name_key, n_splits, seed
-        As in :func:`evaluate`. Counts are normalised over the panel's genes alone, so that cells of which only these
-        were measured can be predicted.
+        As in :func:`evaluate`. Counts are normalised over the panel's genes alone (to the median total of the cells
+        learned from, then log1p), so that cells of which only these were measured can be predicted.
     min_confidence
         Highest probability from which a cell gets a label; below, it is ``"unsure"``. Kept with the classifier. With
         two classes the highest is never below 0.5: ask for more.
@@ -381,7 +391,9 @@ def predict(
     *,
     layer: str | None = None,
     normalize: Normalization | None = None,
+    gene_name_key: str | None = None,
     min_confidence: float | None = None,
+    partial: bool = False,
 ) -> Predictions:
     """Label cells by a panel's classifier.
 
@@ -393,12 +405,18 @@ def predict(
         From :func:`fit_classifier`, or a file of it.
     layer, normalize
         As in :func:`selectormlp.select`; by default as in training.
+    gene_name_key
+        Column of ``var`` with a second name of each gene, by which the classifier's genes are found too.
     min_confidence
-        Highest probability from which a cell gets a label, 0 to 1; by default the classifier's.
+        Highest probability from which a cell gets a label, 0 to 1; by default the classifier's. With 0 every cell that
+        has counts in the panel gets one.
+    partial
+        Whether genes may be missing: they are filled in from the others, and ``missing`` says what that costs.
 
     Returns
     -------
-    Labels (``"unsure"`` below the confidence, and for cells without counts in the panel) and probabilities.
+    Labels (``"unsure"`` below the confidence, for cells that are like no type learned, and for cells without counts in
+    the panel), probabilities, and how novel each cell is.
 
     Raises
     ------
@@ -417,4 +435,12 @@ def predict(
     """
     check_adata(adata)
     known = classifier if isinstance(classifier, PanelClassifier) else load_classifier(classifier)
-    return predict_task(adata, known, layer=layer, normalize=normalize, min_confidence=min_confidence)
+    return predict_task(
+        adata,
+        known,
+        layer=layer,
+        normalize=normalize,
+        gene_name_key=gene_name_key,
+        min_confidence=min_confidence,
+        partial=partial,
+    )

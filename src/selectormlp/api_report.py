@@ -68,6 +68,7 @@ def report(
     exclude_labels: Sequence[str] = (),
     gene_name_key: str | None = None,
     sizes: Sequence[int] | None = None,
+    more_sizes: Sequence[int] = (),
     classifier: Any = "logistic",
     n_splits: int = N_SPLITS,
     coarse_key: str | None = None,
@@ -88,6 +89,8 @@ def report(
         A file that ends in ``.html``, or a folder for ``report.html``.
     sizes
         Numbers of genes to measure at; by default 10, 25, 50, 100, … and the whole panel.
+    more_sizes
+        Further numbers of genes to measure at.
     n_splits
         Splits; each cell is tested once.
     robustness
@@ -134,5 +137,6 @@ def report(
         title,
         data_name,
         command,
+        more_sizes=tuple(more_sizes),
     )
     return report_task(adata, as_panel(panel), task, out)

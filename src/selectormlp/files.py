@@ -297,6 +297,6 @@ def _waits(draft: Path) -> bool:
 def _clear(folder: Path) -> None:
     """Remove drafts, unless a killed process has left a result here, or in a run's folder above, that needs them."""
     near = (folder, *list(folder.absolute().parents)[:2])
-    if not any(any(place.glob(f".*{COMMIT_SUFFIX}")) for place in near):
+    if all(is_draft(path) for place in near for path in place.glob(f".*{COMMIT_SUFFIX}")):
         remove_drafts(folder)
         remove_locks(folder)

@@ -104,6 +104,7 @@ def test_compare_prints_a_line_a_panel(cli, data, tmp_path):
         "genes",
     }
     assert "less the first" in outcome.out
+    assert "by the panels' own counts" in outcome.out
     (tmp_path / "same.txt").write_text("gene0\ngene4\n")
     outcome = run(cli, "compare", data, "--panel", "theirs.txt", "--panel", "same.txt", "--out", "cmp2")
     assert "-0.000" not in outcome.out

@@ -49,9 +49,12 @@ def train(training=TRAINING, folder=None, *, network=NETWORK, sparse=False, **ru
     return train_network(X, labels, network, training, class_weights=weights, validation=(scored, codes), run=run)
 
 
-def assert_close(found, expected, **tolerance):
+def assert_close(found, expected, *, batch_norm=True, **tolerance):
+    """Compare weights; a bias before a batch norm has no gradient but rounding errors, which Adam scales up."""
+    exact = tolerance == {"rtol": 0, "atol": 0}
     for name, value in expected.network.state_dict().items():
-        torch.testing.assert_close(found.network.state_dict()[name], value, **(tolerance or CLOSE))
+        if exact or not (batch_norm and name.endswith(("bias", "running_mean"))):
+            torch.testing.assert_close(found.network.state_dict()[name], value, **(tolerance or CLOSE))
     losses = ["val_loss", "train_loss"]
     np.testing.assert_allclose(found.history[losses], expected.history[losses], rtol=1e-3)
 
@@ -100,9 +103,10 @@ def test_cudas_random_state_and_precision_are_left_as_they_were():
 
 @pytest.mark.parametrize("precision", ["tf32", "bf16"])
 def test_rounded_products_are_near_those_of_float32(precision):
-    assert_close_enough = {"rtol": 0.2, "atol": 0.05}
     exact, rounded = train(), train(replace(TRAINING, precision=precision))
-    torch.testing.assert_close(rounded.network.first.weight, exact.network.first.weight, **assert_close_enough)
+    one, other = rounded.network.first.weight, exact.network.first.weight
+    assert not torch.equal(one, other)
+    assert torch.corrcoef(torch.stack([one.flatten(), other.flatten()]))[0, 1] > 0.99
 
 
 @pytest.mark.parametrize("density", [0.0, 0.1, 1.0])
@@ -135,9 +139,9 @@ def exact_and_found(form, tmp_path, dtype=np.float32):
 @pytest.mark.parametrize(
     ("form", "dtype", "rtol"),
     [
-        ("dense", np.float32, 1e-6),
-        ("sparse", np.float32, 1e-6),
-        ("disk", np.float32, 1e-6),
+        ("dense", np.float32, 1e-12),
+        ("sparse", np.float32, 1e-12),
+        ("disk", np.float32, 1e-12),
         ("dense", np.float64, 1e-12),
     ],
 )

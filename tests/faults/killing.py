@@ -254,6 +254,8 @@ def main(n_kills, seed):
         counts[3] += bool(wrong)
         if wrong:
             say(f"{number} {name} {code} {wrong}")
+        if number % 20 == 19:
+            say(f"{number + 1} done: {table}")
     say("command: started, killed before the end, result before still there, wrong")
     for name, counts in table.items():
         say(f"{name}: {counts}")

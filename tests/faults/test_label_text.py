@@ -115,6 +115,13 @@ def test_whole_numbers_and_floats_of_two_files_are_one_type(tmp_path):
     assert found.donors.tolist() == expected
 
 
+def test_a_sample_of_numbers_and_text_holds_text(tmp_path):
+    cells(TRUTH, "a").write_h5ad(tmp_path / "a.h5ad")
+    cells(TRUTH.astype(str), "b").write_h5ad(tmp_path / "b.h5ad")
+    found = read_sample([tmp_path / "a.h5ad", tmp_path / "b.h5ad"], label_key="cluster")
+    assert found.obs["cluster"].value_counts().to_dict() == {"0": 40, "1": 40, "2": 40, "3": 40}
+
+
 def test_true_and_one_are_never_one_cell_type_without_a_word(caplog):
     mixed = pd.Series([bool(t % 2) if i < 40 else int(t % 2) for i, t in enumerate(TRUTH)], dtype=object)
     found = cells_from_adata(cells(mixed.to_numpy()), CellsSource("cluster"))

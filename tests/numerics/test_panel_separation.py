@@ -2,115 +2,201 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import selectormlp as sm
 from selectormlp.data.cells import Cells
 from selectormlp.errors import DataError
-from selectormlp.panel.explain import explain_panel
-from selectormlp.panel.separation import measure_separation
+from selectormlp.moments.discriminant import DiscriminantObjective
+from selectormlp.moments.stream import balanced_cell_weights, moments_of
+from selectormlp.panel.explain import explain_panel, expressed_genes
+from selectormlp.panel.provenance import Provenance
+from selectormlp.panel.separation import SeparationSettings, measure_separation, settings_of
+
+SIZES = (8, 15, 30, 60)
+EVERY = {"criterion": "log", "ridge": 0.2, "pooling": 40.0, "shrinkage": 0.4, "shrink_after": 3}
 
 
-def moments(seed, *, n_classes=5, n_genes=12, collinear=False):
+def cells_of(seed, *, n_genes=14, sizes=SIZES):
     rng = np.random.default_rng(seed)
-    factor = rng.normal(size=(n_genes, n_genes if not collinear else 2))
-    return rng.normal(size=(n_classes, n_genes)) + 100, factor @ factor.T
+    labels = np.repeat(np.arange(len(sizes)), sizes)
+    mix = rng.normal(size=(n_genes, n_genes)) * rng.uniform(0.5, 2, size=(len(sizes), 1, 1))
+    X = (
+        rng.normal(size=(len(sizes), n_genes))[labels]
+        + np.einsum("cg,cgh->ch", rng.normal(size=(len(labels), n_genes)), mix[labels]) / 4
+    )
+    return X, labels
 
 
-def pair_terms(means, covariance, genes):
-    """1 / (1 + D²) of every pair, each by a solve of its own."""
-    within = covariance[np.ix_(genes, genes)] + 0.1 * np.median(np.diag(covariance)) * np.eye(len(genes))
-    terms = np.zeros((len(means), len(means)))
-    for a in range(len(means)):
-        for b in range(a + 1, len(means)):
-            difference = means[a, genes] - means[b, genes]
-            distance = difference @ np.linalg.solve(within, difference) if len(genes) else 0.0
-            terms[a, b] = terms[b, a] = 1 / (1 + distance)
-    return terms
+def moments(seed, **size):
+    X, labels = cells_of(seed, **size)
+    return moments_of(X, labels, cell_weights=balanced_cell_weights(np.bincount(labels)), total=False)
 
 
-def criterion(means, covariance, genes):
-    return np.triu(pair_terms(means, covariance, genes), 1).sum()
+def chosen_loss(given, genes, settings, shrunk):
+    """The loss by which genes are chosen, after these have been, one at a time, under a fixed shrinkage."""
+    fixed = settings | {"shrinkage": settings.get("shrinkage", 0.5) if shrunk else 0.0, "shrink_after": 0}
+    objective = DiscriminantObjective(given, **fixed)
+    steps, before = [], objective
+    for gene in genes:
+        steps.append(before.gains()[gene])
+        before.choose(int(gene))
+    start = objective.loss(np.zeros(len(objective.noise)))
+    return start - sum(steps)
 
 
-@pytest.mark.parametrize("collinear", [False, True])
+@pytest.mark.parametrize("settings", [{}, EVERY, {"criterion": "bhattacharyya", "pooling": np.inf}])
 @pytest.mark.parametrize("n_panel", [1, 2, 5])
-def test_losses_and_substitutes_equal_brute_force(collinear, n_panel):
-    for seed in range(5):
-        means, covariance = moments(seed, collinear=collinear)
-        order = np.random.default_rng(seed).permutation(12)
+def test_losses_and_substitutes_are_those_of_the_choice(settings, n_panel):
+    shrunk = n_panel >= settings.get("shrink_after", 20)
+    for seed in range(4):
+        given = moments(seed)
+        order = np.random.default_rng(seed).permutation(14)
         panel, outside = order[:n_panel], order[n_panel:]
-        found = measure_separation(means, covariance, panel, outside)
-        whole = criterion(means, covariance, panel)
-        np.testing.assert_allclose(found.criterion, whole, atol=1e-8)
-        for place in range(n_panel):
+        found = measure_separation(given, panel, outside, SeparationSettings(settings))
+
+        def loss(*genes, given=given):
+            return chosen_loss(given, np.array(genes, dtype=int), settings, shrunk)
+
+        whole = loss(*panel)
+        assert found.criterion == pytest.approx(whole, abs=1e-9)
+        for place, gene in enumerate(panel):
             rest = np.delete(panel, place)
-            pairs = pair_terms(means, covariance, rest) - pair_terms(means, covariance, panel)
-            np.testing.assert_allclose(found.pair_losses[place], pairs, atol=1e-8)
-            np.testing.assert_allclose(found.losses[place], criterion(means, covariance, rest) - whole, atol=1e-8)
-            swapped = [criterion(means, covariance, [*rest, gene]) for gene in outside]
-            assert found.substitutes[place] == outside[np.argmin(swapped)]
-            np.testing.assert_allclose(found.substitute_losses[place], min(swapped) - whole, atol=1e-8)
+            lost = max(loss(*rest) - whole, 0)
+            assert found.losses[place] == pytest.approx(lost, abs=1e-9)
+            if found.substitutes[place] >= 0:
+                needed = [loss(*rest, other) - loss(*panel, other) for other in outside]
+                assert found.substitutes[place] == outside[np.argmin(needed)]
+                restored = loss(*rest) - loss(*rest, found.substitutes[place])
+                assert 0 <= found.substitute_losses[place] <= lost / 2
+                assert found.substitute_losses[place] >= lost - restored - 1e-9
+            assert gene not in found.substitutes
+
+
+def test_losses_rank_genes_as_leaving_them_out_does():
+    X, labels = cells_of(3, n_genes=12)
+    weights = balanced_cell_weights(np.bincount(labels))
+    found = measure_separation(moments_of(X, labels, cell_weights=weights), np.arange(12), np.array([], dtype=int))
+    losses = [chosen_loss(moments(3, n_genes=12), np.delete(np.arange(12), g), {}, False) for g in range(12)]
+    assert np.argsort(found.losses).tolist() == np.argsort(losses).tolist()
 
 
 def test_where_no_gene_is_left_there_is_no_substitute():
-    means, covariance = moments(0)
-    found = measure_separation(means, covariance, np.arange(12), np.array([], dtype=np.int64))
+    found = measure_separation(moments(0), np.arange(14), np.array([], dtype=np.int64))
     assert (found.substitutes == -1).all()
     assert np.isnan(found.substitute_losses).all()
 
 
+def twins(n_cells=300, seed=0):
+    """Gene 0 has a twin, gene 3; genes 1 and 2 have none; gene 4 adds to everything; gene 5 is nearly never seen."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(n_cells) % 3
+    X = rng.poisson(0.2, size=(n_cells, 6)).astype(np.float32)
+    X[:, 0] += 3 * (labels == 0)
+    X[:, 1] += 3 * (labels == 1)
+    X[:, 2] += 3 * (labels == 2)
+    X[:, 3] = X[:, 0]
+    X[:, 5] = np.where(np.arange(n_cells) < 6, 50 * (labels == 0), 0)
+    names = pd.RangeIndex(n_cells).astype(str)
+    cells = Cells(X, pd.Index(["MARK0", "MARK1", "MARK2", "TWIN0", "NOISE", "SEEN2"]), names, labels, ("A", "B", "C"))
+    return cells, moments_of(X, labels, cell_weights=balanced_cell_weights(cells.class_counts()), total=False)
+
+
+def test_a_twin_replaces_its_gene_and_no_other():
+    cells, given = twins()
+    found = explain_panel(["MARK0", "MARK1", "MARK2"], cells, moments=given)
+    assert [gene.substitute for gene in found.genes] == ["TWIN0", None, None]
+    assert 0 <= found.genes[0].substitute_loss <= found.genes[0].loss / 2
+    assert found.genes[1].substitute_loss is None
+
+
+def test_a_gene_of_a_few_cells_is_no_substitute():
+    cells, given = twins()
+    assert expressed_genes(cells).tolist() == [True, True, True, True, True, False]
+    without = np.array([True, True, True, False, True, True])
+    panel = ["MARK0", "MARK1", "MARK2"]
+    assert explain_panel(panel, cells, moments=given, allowed=without).genes[0].substitute is None
+
+
+def test_scaled_values_have_no_absent_genes():
+    cells, _ = twins()
+    scaled = Cells(cells.X - 1, cells.genes, cells.names, cells.labels, cells.classes)
+    assert expressed_genes(scaled).all()
+
+
+def test_settings_are_those_of_the_choice(adata):
+    options = {"criterion": "log", "ridge": 0.7, "pooling": 20.0, "shrinkage": 0.2, "shrink_after": 2}
+    panel = sm.select(adata, label_key="cell_type", n_genes=5, method="discriminant", options=options)
+    assert settings_of(panel.provenance).objective == options
+    found = sm.explain(adata, panel, label_key="cell_type")
+    assert found.settings.objective == options
+    assert found.criterion != sm.explain(adata, list(panel.genes), label_key="cell_type").criterion
+    other = sm.select(adata, label_key="cell_type", n_genes=5, method="discriminant-bhattacharyya")
+    assert settings_of(other.provenance).objective["criterion"] == "bhattacharyya"
+    weighted = sm.select(
+        adata, label_key="cell_type", n_genes=5, method="discriminant", options={"class_weights": {"type A": 3.0}}
+    )
+    assert settings_of(weighted.provenance).class_weights == {"type A": 3.0}
+    assert sm.explain(adata, weighted, label_key="cell_type").criterion > 0
+
+
+@pytest.mark.parametrize("selector", [None, {"ridge": "much", "criterion": "none", "pooling": -1}, {"ridge": True}])
+def test_settings_that_are_none_are_left_at_their_defaults(selector):
+    assert settings_of(Provenance("discriminant", {"selector": selector})) == SeparationSettings()
+    assert settings_of(Provenance("markers", {"selector": {"ridge": 3.0}})) == SeparationSettings()
+
+
+def test_the_report_explains_by_the_settings_of_the_choice(adata):
+    taken = {"method": "discriminant", "options": {"ridge": 0.9}, "reason": "it did best"}
+    origin = Provenance("auto", {"selector": {"choice": taken}})
+    assert settings_of(origin).objective == {"ridge": 0.9}
+
+
 def test_genes_that_never_vary_do_no_harm():
-    means, covariance = moments(0)
-    means[:, :8] = 3
-    covariance[:8] = covariance[:, :8] = 0
-    found = measure_separation(means, covariance, np.array([0, 9]), np.array([1, 10]))
-    assert found.losses[0] == pytest.approx(0, abs=1e-12)
-    assert found.losses[1] > 0
-    nothing = measure_separation(np.ones((3, 4)), np.zeros((4, 4)), np.array([0]), np.array([1]))
-    assert nothing.criterion == 3
+    cells, _ = twins()
+    X = cells.X.copy()
+    X[:, 4:] = 1
+    given = moments_of(X, cells.labels, cell_weights=balanced_cell_weights(cells.class_counts()), total=False)
+    found = measure_separation(given, np.array([0, 4]), np.array([1, 5]))
+    assert found.losses[1] == pytest.approx(0, abs=1e-12)
+    assert found.losses[0] > 0
 
 
-@pytest.mark.parametrize(
-    ("means", "covariance", "message"),
-    [
-        (np.zeros((2, 3)), np.eye(2), r"a covariance of shape \(2, 2\) for 3 genes"),
-        (np.zeros((1, 2)), np.eye(2), r"1 type\(s\) with cells"),
-        (np.full((2, 2), np.nan), np.eye(2), "NaN or infinite"),
-        (np.zeros((2, 2)), -np.eye(2), "is not positive definite"),
-    ],
-)
-def test_unusable_moments_are_refused(means, covariance, message):
-    with pytest.raises(DataError, match=message):
-        measure_separation(means, covariance, np.array([0]), np.array([1]))
+def test_unusable_moments_are_refused():
+    cells, given = twins()
+    one = moments_of(cells.X, np.zeros(300, dtype=int), cell_weights=np.array([1 / 300]), total=False)
+    with pytest.raises(DataError, match=r"1 class\(es\) with cells"):
+        measure_separation(one, np.array([0]), np.array([1]))
+    given.means[0, 0] = np.nan
+    with pytest.raises(DataError, match="NaN or infinite"):
+        measure_separation(given, np.array([0]), np.array([1]))
 
 
 def explained(**options):
     rng = np.random.default_rng(0)
     labels = np.repeat([0, 1, 3], 40)
-    X = rng.normal(1, 0.1, size=(120, 5)).astype(np.float32)
+    X = rng.normal(5, 0.1, size=(120, 5)).astype(np.float32)
     X[labels == 1, 0] += 3  # gene 0 marks B
     X[labels == 0, 1] += 2  # gene 1 marks A
-    X[labels == 3, 2] += 1  # gene 2 marks D, gene 3 less so
-    X[labels == 3, 3] += 0.5
+    X[labels == 3, 2] += 1  # gene 2 marks D, gene 3 too
+    X[labels == 3, 3] += 1
     given = Cells(X, pd.Index(list("vwxyz")), pd.RangeIndex(120).astype(str), labels, ("A", "B", "C", "D"))
-    means = np.array([X[labels == c].mean(axis=0) if (labels == c).any() else np.full(5, np.nan) for c in range(4)])
-    residuals = X - means[labels]
+    weights = balanced_cell_weights(given.class_counts())
     genes = options.pop("genes", ("x", "v"))
-    return explain_panel(genes, given, means=means, covariance=residuals.T @ residuals / 120, **options)
+    return explain_panel(genes, given, moments=moments_of(X, labels, n_classes=4, cell_weights=weights), **options)
 
 
 def test_a_gene_is_explained_by_types_pairs_and_substitute():
-    first, second = explained(most_pairs=1).genes
+    first, second = explained(most_pairs=1, allowed=np.array([True, False, True, True, True])).genes
     assert first.gene == "x"
     assert [t.name for t in first.marks] == ["D"]
     assert first.marks[0].auc == 1
     assert first.marks[0].effect > 5
     assert [(p.first, p.second) for p in first.pairs] == [("A", "D")]
-    assert first.substitute == "w"
+    assert first.substitute == "y"
     assert [t.name for t in second.marks] == ["B"]
     assert first.pairs[0].loss <= first.loss
 
 
 def test_only_allowed_genes_are_substitutes():
-    assert explained(allowed=np.array([True, False, True, True, True])).genes[0].substitute == "y"
     last = explained(allowed=np.zeros(5, dtype=bool)).genes[0]
     assert last.substitute is None
     assert last.substitute_loss is None

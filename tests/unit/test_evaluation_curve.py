@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from selectormlp.data.count_scale import CountScale
 from selectormlp.evaluation.curve import default_sizes, level_off, predict_folds, summarise, variable_orders
 from selectormlp.evaluation.refit import make_classifier
 from selectormlp.evaluation.splits import make_folds
@@ -95,13 +96,49 @@ def test_sizes_go_up_to_the_whole_panel():
 
 
 def test_levelling_off_and_its_interval():
-    sizes, values = np.array([5, 10, 20]), np.array([0.5, 0.7, 0.79])
-    draws = np.array([[0.5, 0.7, 0.79]] * 9 + [[0.5, 0.9, 0.9]])
-    ceiling = np.full(10, 0.8)
-    found = level_off(sizes, values, 0.8, draws, ceiling, metric="accuracy", distance=0.02, confidence=0.9)
-    assert (found.size, found.low, found.high) == (20, 10, 20)
-    never = level_off(sizes, values, 0.9, draws, ceiling + 0.1, metric="accuracy", distance=0.02, confidence=0.5)
-    assert (never.size, never.high) == (None, None)
+    sizes, values = np.array([5, 10, 20]), np.array([0.5, 0.78, 0.79])
+    draws = np.array([[0.5, 0.78, 0.79]] * 8 + [[0.5, 0.7, 0.9]] * 2)
+    found = level_off(sizes, values, draws, metric="accuracy", distance=0.02, confidence=0.8)
+    assert (found.size, found.low, found.high) == (10, 10, None)
+
+
+def test_a_curve_that_rises_to_its_end_does_not_level_off():
+    for values in ([0.5, 0.7, 0.79], [0.79]):
+        rising = np.array(values)
+        found = level_off(np.array([5, 10, 20])[-len(values) :], rising, rising[None], metric="accuracy", distance=0.02)
+        assert (found.size, found.low, found.high) == (None, None, None)
+
+
+def test_a_curve_that_falls_levels_off_at_its_peak_whatever_all_genes_reach():
+    values = np.array([0.55, 0.67, 0.6])
+    assert level_off(np.array([25, 50, 100]), values, values[None], metric="accuracy", distance=0.02).size == 50
+
+
+def test_panels_are_normalised_by_the_counts_of_each_size_alone(planted):
+    X, labels, folds = planted
+    counts = np.rint(np.abs(X) * 10)
+    unit = np.full(len(counts), 2.5)
+    seen = []
+
+    class Spy:
+        def fit(self, known, y):
+            seen.append(known)
+            return self
+
+        def predict(self, new):
+            seen.append(new)
+            return np.zeros(len(new), dtype=np.int64)
+
+    order = np.arange(4)
+    scale = CountScale(unit)
+    predict_folds(np.log1p(counts * 2.5), labels, folds, [order] * len(folds), np.array([2, 4]), Spy, scale=scale)
+    train, test = next(iter(folds))
+    for place, size in enumerate((2, 4)):
+        known, new = counts[train][:, :size], counts[test][:, :size]
+        target = np.median(known.sum(axis=1)[known.sum(axis=1) > 0])
+        for found, part in zip(seen[2 * place : 2 * place + 2], (known, new), strict=True):
+            wanted = np.log1p(part / np.maximum(part.sum(axis=1, keepdims=True), 1) * target)
+            np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
 
 
 def test_all_genes_are_those_of_most_variance_in_training_cells(planted):

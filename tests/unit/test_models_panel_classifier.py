@@ -9,8 +9,14 @@ import pytest
 import safetensors.numpy
 
 import selectormlp as sm
-from selectormlp.assessment.prediction import calibration_error, fit_temperature
 from selectormlp.errors import DataError, ModelFileError, SettingsError
+from selectormlp.evaluation.calibration import (
+    calibration_error,
+    fit_temperature,
+    honest_calibration,
+    robust_temperature,
+)
+from selectormlp.models.novelty import cut_offs
 from selectormlp.models.panel_classifier import CARD_KEY, CHECKSUM_KEY, checksum_of
 
 GENES = ["gene3", "gene0", "gene1", "gene2"]
@@ -35,7 +41,7 @@ def test_cells_below_the_confidence_are_unsure(make_adata, classifier):
     found = sm.predict(new, classifier, min_confidence=0.9)
     unsure = found.labels == "unsure"
     assert 0 < unsure.sum() < 200
-    assert (found.confidence[unsure] < 0.9).all()
+    assert ((found.confidence < 0.9) | found.novel)[unsure].all()
     assert (found.confidence[~unsure] >= 0.9).all()
     assert (sm.predict(new, classifier, min_confidence=0).labels != "unsure").all()
     frame = found.to_frame()
@@ -45,13 +51,134 @@ def test_cells_below_the_confidence_are_unsure(make_adata, classifier):
 
 
 def test_probabilities_are_calibrated(make_adata):
-    classifier = sm.fit_classifier(make_adata(n_cells=600), ["gene0", "gene1"], label_key="cell_type")
+    classifier = sm.fit_classifier(make_adata(n_cells=600), GENES, label_key="cell_type")
     new = make_adata(n_cells=2000, seed=9)
     found = sm.predict(new, classifier)
     true = pd.Index(found.classes).get_indexer(new.obs["cell_type"])
     assert calibration_error(found.probabilities, true) < 0.07
     assert found.confidence.mean() == pytest.approx((found.best == new.obs["cell_type"]).mean(), abs=0.04)
     assert classifier.card.calibration_error < 0.08
+
+
+def test_counts_are_scaled_to_the_median_total_of_the_panel(make_adata):
+    adata, new = make_adata(), make_adata(seed=5)
+    classifier = sm.fit_classifier(adata, GENES, label_key="cell_type", n_splits=2)
+    totals = adata[:, GENES].X.toarray().sum(axis=1)
+    assert classifier.card.scheme == "median total of the panel"
+    assert classifier.card.target_sum == np.median(totals[totals > 0])
+    counts = new[:, GENES].X.toarray()
+    by_hand = np.log1p(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1) * classifier.card.target_sum)
+    scores = classifier.scores(by_hand.astype(np.float32)) / classifier.card.temperature
+    chances = np.exp(scores - scores.max(axis=1, keepdims=True))
+    chances /= chances.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(sm.predict(new, classifier).probabilities, chances, atol=1e-5)
+
+
+def test_files_of_the_format_before_predict_as_before(make_adata, classifier, tmp_path):
+    new = make_adata(seed=5)
+    path = classifier.save(tmp_path / "old")
+    added = ("novelty_centers", "novelty_shares", "novelty_within", "novelty_cuts", "parts")
+
+    def older(card):
+        card["format_version"] = 1
+        del card["scheme"], card["target_sum"]
+
+    spoiled(path, older, lambda arrays: [arrays.pop(name) for name in added])
+    old = sm.load_classifier(path)
+    counts = new[:, GENES].X.toarray()
+    scores = classifier.scores(np.log1p(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1) * 1e4))
+    found = sm.predict(new, old)
+    np.testing.assert_array_equal(found.probabilities.argmax(axis=1), scores.argmax(axis=1))
+    assert found.novelty is None
+    assert not found.novel.any()
+    assert "novel" not in found.to_frame()
+    with pytest.raises(ModelFileError, match="written by an older version"):
+        sm.predict(new[:, [name for name in new.var_names if name != "gene3"]].copy(), old, partial=True)
+
+
+def foreign(make_adata, seed=5):
+    """Cells of the known types, and 60 that have the marks of two types at once."""
+    new = make_adata(seed=seed, n_cells=400)
+    X = new.X.toarray()
+    X[:60] = np.random.default_rng(3).poisson(0.4, size=(60, 30))
+    X[:60, [0, 4, 1, 5, 8, 9]] += 5
+    new.X = X.astype(np.float32)
+    return new
+
+
+def test_cells_of_a_type_never_learned_are_flagged_and_known_ones_seldom(make_adata, said):
+    panel = [f"gene{place}" for place in range(16)]
+    classifier = sm.fit_classifier(make_adata(n_cells=800), panel, label_key="cell_type")
+    found = sm.predict(foreign(make_adata), classifier)
+    assert found.novel[:60].mean() > 0.9
+    assert found.novel[60:].mean() < 0.12
+    assert (found.labels[:60] == "unsure").mean() > 0.9
+    assert found.to_frame()["novel"].tolist() == found.novel.tolist()
+    assert "like no type that the classifier learned" in said()
+    assert (sm.predict(foreign(make_adata), classifier, min_confidence=0).labels != "unsure").all()
+
+
+def test_cut_offs_let_so_many_known_cells_through():
+    rng = np.random.default_rng(0)
+    predicted = rng.choice(4, 4000, p=[0.7, 0.2, 0.09, 0.01])
+    scores = rng.normal(size=4000) * (1 + predicted) + predicted
+    cuts = cut_offs(scores, predicted, 4)
+    assert (scores > cuts[predicted]).mean() == pytest.approx(0.05, abs=0.002)
+    for code in range(3):
+        assert (scores > cuts[predicted])[predicted == code].mean() == pytest.approx(0.05, abs=0.03)
+
+
+def test_genes_that_were_not_measured_are_filled_in_and_their_cost_said(make_adata, said):
+    panel = [f"gene{place}" for place in range(12)]
+    classifier = sm.fit_classifier(make_adata(n_cells=600), panel, label_key="cell_type", n_splits=2)
+    new = make_adata(seed=5)
+    truth = new.obs["cell_type"].to_numpy()
+    whole = sm.predict(new, classifier)
+    assert whole.missing is None
+    one = sm.predict(new[:, new.var_names != "gene1"].copy(), classifier, partial=True)
+    assert one.missing.genes == ("gene1",)
+    assert (one.best == truth).mean() > (whole.best == truth).mean() - 0.05
+    assert "1 gene of the 12 of the panel not measured ('gene1')" in said()
+    lost = [f"gene{place}" for place in (0, 1, 4, 5, 8, 9)]  # what tells A and B apart, and from the others
+    found = sm.predict(new[:, ~new.var_names.isin(lost)].copy(), classifier, partial=True).missing
+    assert found.worst in ("type A", "type B")
+    assert found.whole - found.partial > 0.15 > 0.05 > one.missing.whole - one.missing.partial
+    assert found.worst_partial < found.worst_whole - 0.3
+    with pytest.raises(DataError, match=r"1 of the 12 genes needed is missing: 'gene1'.*--partial"):
+        sm.predict(new[:, new.var_names != "gene1"].copy(), classifier)
+
+
+def test_genes_are_found_by_a_second_name_and_a_word_is_said_of_spelling(make_adata, classifier):
+    new = make_adata(seed=5)
+    whole = sm.predict(new, classifier).probabilities
+    new.var["symbol"] = new.var_names
+    new.var_names = [f"ENSG{place}" for place in range(new.n_vars)]
+    np.testing.assert_array_equal(sm.predict(new, classifier, gene_name_key="symbol").probabilities, whole)
+    with pytest.raises(DataError, match=r"4 of the 4 genes needed are missing.*--gene-name-key"):
+        sm.predict(new, classifier)
+    new.var_names = [name.capitalize() for name in new.var["symbol"]]
+    with pytest.raises(DataError, match=r"all 4 are there in other capitals \(Gene3 for gene3\)"):
+        sm.predict(new, classifier)
+
+
+def test_counts_of_nought_and_one_are_counts(adata, classifier):
+    shallow = adata.copy()
+    shallow.X = (adata.X.toarray() > 0).astype(np.float32)
+    assert len(sm.predict(shallow, classifier).labels) == 200
+
+
+def test_the_card_says_what_to_expect_of_a_new_donor():
+    rng = np.random.default_rng(0)
+    true = rng.integers(0, 2, 3000)
+    donor = np.repeat([0, 1, 2], 1000)
+    sure = np.array([6.0, 1.0, 1.0])[donor]  # one donor whose scores mean less than they say
+    scores = np.zeros((3000, 2))
+    right = rng.random(3000) < np.where(donor == 0, 0.7, 1 / (1 + np.exp(-1.0)))
+    scores[np.arange(3000), np.where(right, true, 1 - true)] = sure
+    pooled = fit_temperature(scores, true)
+    together = np.exp(scores / pooled) / np.exp(scores / pooled).sum(axis=1, keepdims=True)
+    assert honest_calibration(scores, true, donor) > calibration_error(together, true)
+    assert robust_temperature(scores, true, donor) == pytest.approx(1, abs=0.15)
 
 
 def test_temperature_finds_the_scale_that_was_hidden():
@@ -66,6 +193,7 @@ def test_saved_and_loaded_it_says_the_same_to_the_bit(adata, classifier, tmp_pat
     path = classifier.save(tmp_path / "clf")
     assert path.name == "clf.safetensors"
     assert classifier.save(tmp_path / "v1.2.safetensors").name == "v1.2.safetensors"
+    assert sm.load_classifier(tmp_path / "clf").card == classifier.card  # as it was named when it was written
     again = sm.load_classifier(path)
     assert again.card == classifier.card
     np.testing.assert_array_equal(sm.predict(adata, path).probabilities, sm.predict(adata, classifier).probabilities)
@@ -125,6 +253,12 @@ def spoiled(path, change_card=None, change_arrays=None, key=CARD_KEY, summed=Tru
         ({"change_arrays": lambda a: a.update(scale=a["scale"] * 0)}, "above 0"),
         ({"change_arrays": lambda a: a.update(more=a["scale"])}, "other numbers"),
         ({"change_arrays": lambda a: a.pop("mean")}, "other numbers"),
+        ({"change_arrays": lambda a: a.pop("novelty_cuts")}, "other numbers"),
+        ({"change_arrays": lambda a: a.update(parts=-a["parts"])}, "no shares"),
+        ({"change_arrays": lambda a: a.update(novelty_shares=a["novelty_shares"] * 2)}, "no shares"),
+        ({"change_arrays": lambda a: a.update(novelty_within=-a["novelty_within"])}, "no covariance"),
+        ({"change_card": lambda c: c.update(target_sum=0)}, "target_sum"),
+        ({"change_card": lambda c: c.update(scheme="else")}, "scheme"),
         ({"change_arrays": lambda a: a.update(mean=a["mean"].astype(np.float32))}, "float32"),
         ({"change_card": lambda c: c.update(classes=["unsure", "b", "c", "d"])}, r"\(card: a class is named 'unsure'"),
         ({"change_card": lambda c: c["genes"].reverse(), "summed": False}, "checksum"),
@@ -147,7 +281,7 @@ def test_strangers_files_are_refused(tmp_path, content):
         sm.load_classifier(path)
     with pytest.raises(ModelFileError, match="no classifier"):
         sm.load_classifier(tmp_path / "other.safetensors")
-    with pytest.raises(ModelFileError, match=r"no classifier .*clf'; did you mean .*clf.safetensors'"):
+    with pytest.raises(ModelFileError, match="not a readable model"):
         sm.load_classifier(tmp_path / "clf")
 
 

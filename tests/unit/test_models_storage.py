@@ -15,8 +15,9 @@ from safetensors import safe_open
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import FunctionTransformer
 
+import selectormlp as sm
 from selectormlp.data.anndata_io import CellsSource, cells_from_adata
-from selectormlp.errors import DataError, ModelFileError, OutputError
+from selectormlp.errors import DataError, ModelFileError, OutputError, SettingsError
 from selectormlp.models.model import MODEL_TYPES, Model, model_type_of
 from selectormlp.models.storage import find_model_file, load_model, save_model
 from selectormlp.networks.module import CARD_KEY
@@ -419,3 +420,21 @@ def test_every_model_has_the_name_of_its_kind(models):
     assert {name: model_type_of(model.selector) for name, model in models.items()} == {
         name: name for name in MODEL_TYPES
     }
+
+
+def test_a_fitted_selector_is_saved_with_the_names_of_its_genes(tmp_path):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40, 3)).astype(np.float32), np.repeat(["B", "T"], 20)
+    selector = sm.SelectorMLP(max_epochs=1, random_state=0)
+    with pytest.raises(SettingsError, match="this SelectorMLP is not fitted"):
+        sm.save_model(selector, tmp_path / "m")
+    selector.fit(X, y)
+    with pytest.raises(SettingsError, match="does not know the names of its 3 genes"):
+        sm.save_model(selector, tmp_path / "m")
+    with pytest.raises(SettingsError, match="2 gene names for the 3 columns"):
+        sm.save_model(selector, tmp_path / "m", genes=["a", "b"])
+    file = sm.save_model(selector, tmp_path / "m", genes=["a", "b", "c"], label_key="kind")
+    found = sm.load_model(file)
+    assert (found.genes, found.classes, found.source.label_key) == (("a", "b", "c"), ("B", "T"), "kind")
+    with pytest.raises(SettingsError, match="a int cannot be saved"):
+        sm.save_model(3, tmp_path / "n")

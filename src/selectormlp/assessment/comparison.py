@@ -15,6 +15,7 @@ from selectormlp.assessment.judging import (
     describe_splits,
     fold_cells,
     measure,
+    measure_alone,
     opening_notes,
     panel_orders,
     read_for_judging,
@@ -68,16 +69,19 @@ def compare_task(
         )
     folds = fold_cells(cells, testable, judging)
     notes = [*opening_notes(adata, judging.source, verdicts), *split_notes(cells, folds)]
-    compared, draws = [], []
+    compared, draws, missing = [], [], ""
     for found in contenders:
         steps = [step for step in sizes if step < len(found.genes)]
         orders = panel_orders(found.verdict, found.genes, cells, folds)
-        measured = measure(
-            found.name, cells, folds, orders, np.array(sorted({*steps, len(found.genes)}), dtype=np.int64), judging
-        )
+        reached = np.array(sorted({*steps, len(found.genes)}), dtype=np.int64)
+        measured = measure(found.name, cells, folds, orders, reached, judging)
+        alone, missing = measure_alone(cells, folds, orders, reached[-1:], judging)
         genes = tuple(map(str, cells.genes[found.genes]))
-        compared.append(ComparedPanel(found.name, genes, found.unusable, found.verdict.protocol, measured.curve))
+        protocol = found.verdict.protocol
+        compared.append(ComparedPanel(found.name, genes, found.unusable, protocol, measured.curve, alone))
         draws.append(measured.draws[:, :, -1])
+    if any(panel.alone is None for panel in compared):
+        notes.append(missing)
     shared, alike = measure_overlap([panel.genes for panel in compared])
     return Comparison(
         label_key=str(judging.source.label_key),

@@ -15,6 +15,7 @@ from selectormlp.assessment.judging import (
     describe_splits,
     fold_cells,
     measure,
+    measure_alone,
     opening_notes,
     panel_orders,
     read_for_judging,
@@ -26,7 +27,9 @@ from selectormlp.data.anndata_io import read_labels
 from selectormlp.data.cells import Cells, IntArray
 from selectormlp.data.hashing import hash_cells
 from selectormlp.data.source import Source
-from selectormlp.errors import DataError, SettingsError, counted, nearest
+from selectormlp.errors import DataError, InputError, SettingsError, counted, nearest
+from selectormlp.evaluation.cautions import LABELS_NOTE, ambient_notes, apart_notes
+from selectormlp.evaluation.counts import count_scale
 from selectormlp.evaluation.curve import (
     MOST_CEILING_GENES,
     Curve,
@@ -62,6 +65,7 @@ class Extras:
     robustness: bool | Plan = False
     level_metric: str = "balanced_accuracy"
     level_distance: float = 0.02
+    more_sizes: tuple[int, ...] = ()
 
     @property
     def plan(self) -> Plan | None:
@@ -74,7 +78,7 @@ class Extras:
             raise SettingsError(f"level_metric is {self.level_metric!r}; {nearest(str(self.level_metric), METRICS)}")
         if not 0 <= self.level_distance < 1:
             raise SettingsError(f"level_distance is {self.level_distance!r}; expected a number from 0 to below 1")
-        for size in self.sizes or ():
+        for size in (*(self.sizes or ()), *self.more_sizes):
             check_whole("a size", size, least=1)
 
 
@@ -82,21 +86,25 @@ def evaluate_task(adata: AnnData, panel: Panel, judging: Judging, extras: Extras
     """Measure what a panel is worth; see :func:`selectormlp.evaluate`."""
     cells, aliases = read_for_judging(adata, judging.source)
     genes, unusable = match_genes(panel, cells.genes, aliases)
-    sizes = _sizes(extras.sizes, len(genes))
+    sizes = _sizes(extras.sizes, extras.more_sizes, len(genes))
     verdict = judge(panel, cells, str(judging.source.label_key), aliases)
     folds = fold_cells(cells, verdict.testable, judging)
     notes = [*opening_notes(adata, judging.source, [verdict], extras.coarse_key), *split_notes(cells, folds)]
     if not panel.nested and len(sizes) > 1:
         notes.append("The panel was chosen at its full size: its first genes are not the best panel of their number.")
-    found = measure("panel", cells, folds, panel_orders(verdict, genes, cells, folds), sizes, judging)
+    orders = panel_orders(verdict, genes, cells, folds)
+    found = measure("panel", cells, folds, orders, sizes, judging)
+    alone, note = measure_alone(cells, folds, orders, sizes, judging)
+    notes.append(note)
     rng = np.random.default_rng(judging.seed)
     shuffled = [rng.permutation(cells.n_genes)[: sizes[-1]] for _ in range(len(folds))]
     random = measure("random", cells, folds, shuffled, sizes, judging)
     everything = variable_orders(cells.X, folds)
     ceiling = measure("all genes", cells, folds, everything, np.array([len(everything[0])]), judging)
+    notes += [*apart_notes([found.curve, ceiling.curve]), *ambient_notes(cells, genes, count_scale(cells)), LABELS_NOTE]
     if cells.n_genes > MOST_CEILING_GENES:
         notes.append(f"All genes: the {MOST_CEILING_GENES:,} of most variance of {cells.n_genes:,}.")
-    return Evaluation(
+    evaluation = Evaluation(
         label_key=str(judging.source.label_key),
         classifier=judging.classifier_name,
         genes=tuple(map(str, cells.genes[genes])),
@@ -109,15 +117,38 @@ def evaluate_task(adata: AnnData, panel: Panel, judging: Judging, extras: Extras
         curve=found.curve,
         random=random.curve,
         ceiling=ceiling.curve,
-        level_off=_level_off(found, ceiling, extras, judging.confidence),
+        alone=alone,
+        level_off=_level_off(found, extras, judging.confidence),
         unsupervised=measure_unsupervised(cells, genes, folds, seed=judging.seed) if extras.unsupervised else None,
         hierarchy=_hierarchy(adata, cells, extras.coarse_key, found.curve),
-        robustness=_robustness(cells, genes, folds, judging, extras.plan, verdict) if extras.plan else None,
+        robustness=None,
         stability=None,
         seed=judging.seed,
         versions=package_versions(),
         data_hash=hash_cells(cells),
     )
+    if extras.plan is None:
+        return evaluation
+    return _with_robustness(evaluation, cells, genes, folds, judging, extras.plan, verdict)
+
+
+def _with_robustness(
+    evaluation: Evaluation,
+    cells: Cells,
+    genes: IntArray,
+    folds: Folds,
+    judging: Judging,
+    plan: Plan,
+    verdict: Verdict,
+) -> Evaluation:
+    """Add what is left of the scores under disturbance; where that fails, say so, and keep what was measured before."""
+    try:
+        robustness = _robustness(cells, genes, folds, judging, plan, verdict)
+    except (InputError, ValueError, ArithmeticError) as error:
+        reason = " ".join(str(error).split())[:200]
+        logger.warning("robustness could not be measured (%s); all else was", reason)
+        return replace(evaluation, notes=(*evaluation.notes, f"Robustness could not be measured: {reason}."))
+    return replace(evaluation, robustness=robustness)
 
 
 def expression_task(adata: AnnData, panel: Panel, source: Source) -> Expression:
@@ -134,23 +165,21 @@ def robustness_task(adata: AnnData, panel: Panel, judging: Judging, plan: Plan) 
     return _robustness(cells, genes, fold_cells(cells, verdict.testable, judging), judging, plan, verdict)
 
 
-def _sizes(wanted: tuple[int, ...] | None, n_genes: int) -> IntArray:
-    if wanted is None:
-        return default_sizes(n_genes)
-    above = [size for size in wanted if size > n_genes]
-    if above:
-        raise SettingsError(f"sizes hold {above[0]}, and the panel has {n_genes} usable genes; expected 1 to {n_genes}")
-    return np.array(sorted({*map(int, wanted), n_genes}), dtype=np.int64)
+def _sizes(wanted: tuple[int, ...] | None, more: tuple[int, ...], n_genes: int) -> IntArray:
+    given = default_sizes(n_genes).tolist() if wanted is None else wanted
+    sizes = [int(size) for size in (*given, *more)]
+    if max(sizes, default=0) > n_genes:
+        raise SettingsError(
+            f"sizes hold {max(sizes)}, and the panel has {n_genes} usable genes; expected 1 to {n_genes}"
+        )
+    return np.array(sorted({*sizes, n_genes}), dtype=np.int64)
 
 
-def _level_off(found: Measured, ceiling: Measured, extras: Extras, confidence: float) -> LevelOff:
-    place = METRICS.index(extras.level_metric)
+def _level_off(found: Measured, extras: Extras, confidence: float) -> LevelOff:
     return level_off(
         found.curve.sizes,
         found.curve.metric(extras.level_metric).value,
-        float(ceiling.curve.metric(extras.level_metric).value[0]),
-        found.draws[place],
-        ceiling.draws[place][:, 0],
+        found.draws[METRICS.index(extras.level_metric)],
         metric=extras.level_metric,
         distance=extras.level_distance,
         confidence=confidence,

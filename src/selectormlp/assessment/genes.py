@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 
 from selectormlp.data.cells import IntArray
-from selectormlp.errors import PanelError, quoted
+from selectormlp.errors import DataError, PanelError, quoted
 from selectormlp.evaluation.result import UnusableGene
 from selectormlp.panel.names import GeneNames
 from selectormlp.panel.panel import Panel
+from selectormlp.panel.spelling import spelling_hint
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +76,8 @@ def match_genes(
         hint = "" if closest is None else f"; for {closest.name!r}, did you mean {quoted(closest.suggestions)}?"
         which = "the one gene" if len(panel) == 1 else f"none of the {len(panel)} genes"
         isnt = "cannot be found" if len(panel) == 1 else "can be found"
+        spelling = spelling_hint(panel.genes, names.positions)
+        hint += f"; {spelling}" if spelling else ""
         raise PanelError(
             f"{which} of the panel ({quoted(panel.genes, most=3)}) {isnt} in the data, whose {len(genes):,} genes "
             f"begin with {quoted(genes[:3])}{hint}; use the same gene names, or name a column of var with second names "
@@ -86,15 +89,64 @@ def match_genes(
             for gene in unusable[:10]
         )
         more = f"; and {len(unusable) - 10} more" if len(unusable) > 10 else ""
+        hint = spelling_hint([gene.name for gene in unusable], names.positions)
         logger.warning(
             "%d of the %d genes of the panel cannot be used, since the data lack them (or several genes share the "
-            "name): %s%s",
+            "name): %s%s%s",
             len(unusable),
             len(panel),
             listed,
             more,
+            f"; {hint}" if hint else "",
         )
     return np.array(list(dict.fromkeys(columns)), dtype=np.int64), tuple(unusable)
+
+
+def find_panel_genes(
+    wanted: Sequence[str], genes: pd.Index[str], aliases: pd.Index[str] | None = None, *, partial: bool = False
+) -> tuple[IntArray, IntArray]:
+    """Find the genes that a classifier learned from, by name or second name.
+
+    Parameters
+    ----------
+    wanted
+        Their names.
+    genes, aliases
+        Names of the data's genes, and a second name of each or None.
+    partial
+        Whether some may be missing.
+
+    Returns
+    -------
+    Columns of those found, and their places in ``wanted``.
+
+    Raises
+    ------
+    DataError
+        If any is missing and none may be, or all are; the message says where they are spelt otherwise.
+
+    Examples
+    --------
+    >>> find_panel_genes(["CD3E", "MS4A1"], pd.Index(["MS4A1", "ACTB"]), partial=True)
+    (array([0]), array([1]))
+    """
+    names = GeneNames(genes, aliases)
+    found = list(names.find(wanted).values())
+    present = [place for place, positions in enumerate(found) if len(positions) == 1]
+    missing = [gene for gene, positions in zip(wanted, found, strict=True) if len(positions) != 1]
+    if missing and (not present or not partial):
+        hint = spelling_hint(missing, names.positions)
+        remedy = "use the same gene names, or name a column of var with second names (gene_name_key, --gene-name-key)"
+        if present:
+            remedy += "; or let them be filled in, at a cost that is said (partial, --partial)"
+        are = "is" if len(missing) == 1 else "are"
+        raise DataError(
+            f"{len(missing)} of the {len(wanted)} genes needed {are} missing: {quoted(missing, most=10)}"
+            + (f" ({hint})" if hint else "")
+            + f"; the data have {len(genes):,} genes (first: {quoted(genes, most=3)}): {remedy}"
+        )
+    columns = [found[place][0] for place in present]
+    return np.array(columns, dtype=np.int64), np.array(present, dtype=np.int64)
 
 
 def suggest(name: str, known: Sequence[str], *, most: int = 3) -> tuple[str, ...]:

@@ -15,9 +15,12 @@ from selectormlp.assessment.protocol import Verdict
 from selectormlp.config.model import MAX_SEED, check_whole
 from selectormlp.data.anndata_io import cells_from_adata, drop_unlisted
 from selectormlp.data.cells import Cells, IntArray
+from selectormlp.data.count_scale import CountScale
 from selectormlp.data.source import Source
 from selectormlp.data.symbols import named_by_symbol, other_names
 from selectormlp.errors import DataError, SettingsError, counted, quoted
+from selectormlp.evaluation.cautions import donor_notes
+from selectormlp.evaluation.counts import count_scale
 from selectormlp.evaluation.curve import (
     Curve,
     predict_folds,
@@ -156,7 +159,14 @@ class Measured:
 
 
 def measure(
-    name: str, cells: Cells, folds: Folds, orders: Sequence[IntArray], sizes: IntArray, judging: Judging
+    name: str,
+    cells: Cells,
+    folds: Folds,
+    orders: Sequence[IntArray],
+    sizes: IntArray,
+    judging: Judging,
+    *,
+    scale: CountScale | None = None,
 ) -> Measured:
     """Refit, predict and score one set of genes a split; see :func:`selectormlp.evaluation.curve.predict_folds`.
 
@@ -174,13 +184,40 @@ def measure(
     )
     true = cells.labels[folds.test_rows]
     try:
-        predicted = predict_folds(cells.X, cells.labels, folds, orders, sizes, judging.refit)
+        predicted = predict_folds(cells.X, cells.labels, folds, orders, sizes, judging.refit, scale=scale)
     except ValueError as error:
         reason = " ".join(str(error).split())[:300]
         raise SettingsError(f"the classifier {judging.classifier_name!r} cannot be used here: {reason}") from error
     draws = bootstrap_scores(true, predicted, cells.n_classes, seed=judging.seed)
     curve = summarise(name, cells.classes, sizes, true, predicted, folds, draws=draws, confidence=judging.confidence)
     return Measured(curve, draws)
+
+
+PANEL_ALONE = "panel alone"
+"""Name of the curve of a panel that is normalised by its own counts."""
+
+
+def measure_alone(
+    cells: Cells, folds: Folds, orders: Sequence[IntArray], sizes: IntArray, judging: Judging
+) -> tuple[Curve | None, str]:
+    """Score a panel as an assay that measures no other genes sees it, normalised by its own counts; else say why not.
+
+    Returns
+    -------
+    The curve, or None; and a sentence about it.
+    """
+    scale = count_scale(cells)
+    if scale is None:
+        return None, (
+            "The panel was not scored by its own counts alone, since the values are neither counts nor log1p-normalised"
+            " counts: a targeted assay, which cannot normalise by all genes, may do worse."
+        )
+    found = measure(PANEL_ALONE, cells, folds, orders, sizes, judging, scale=scale).curve
+    share = found.balanced_accuracy.value[-1]
+    return found, (
+        f"Normalised by the panel's own counts, as a targeted assay must do it, balanced accuracy is {share:.3f}; the "
+        "other scores are of values normalised by all genes."
+    )
 
 
 def fold_cells(cells: Cells, testable: BoolArray, judging: Judging) -> Folds:
@@ -239,6 +276,7 @@ def split_notes(cells: Cells, folds: Folds) -> list[str]:
         )
     if folds.dropped and n_unlearned:
         notes.append(f"In all, {folds.n_untested:,} cells are not tested.")
+    notes += donor_notes(cells)
     if len(folds) == 1:
         notes.append("There is one split only, so no interval over splits (split_low and split_high are empty).")
     if max(len(train) for train in folds.train) >= MOST_TRAIN - cells.n_classes and cells.n_cells > MOST_TRAIN:

@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
+import scipy.sparse as sp
 
-from selectormlp.assessment.genes import match_genes
+from selectormlp.assessment.genes import find_panel_genes, match_genes
 from selectormlp.assessment.judging import MOST_TRAIN, Judging, fold_cells, read_for_judging
-from selectormlp.data.anndata_io import cells_from_adata, drop_unlisted
-from selectormlp.data.cells import Cells, IntArray, Matrix, as_matrix, check_unique, gene_positions
+from selectormlp.data.cells import Cells, Matrix, as_matrix, check_unique
 from selectormlp.data.expression import choose_expression
 from selectormlp.data.hashing import hash_cells
-from selectormlp.data.normalize import log1p_cp10k, stored_values
+from selectormlp.data.normalize import TARGET_SUM, stored_values
+from selectormlp.data.panel_io import gene_column
 from selectormlp.data.source import Normalization
-from selectormlp.data.symbols import stored_genes
-from selectormlp.errors import DataError, SettingsError, counted, nearest
+from selectormlp.data.symbols import shown_names, stored_genes
+from selectormlp.errors import DataError, SettingsError, counted, nearest, quoted
+from selectormlp.evaluation.calibration import honest_calibration, robust_temperature
+from selectormlp.evaluation.counts import Dense, alone, count_scale, counts_of, typical_total
 from selectormlp.evaluation.intervals import FloatArray
 from selectormlp.evaluation.refit import fit_quietly, make_classifier
 from selectormlp.evaluation.splits import Folds, thin_out
-from selectormlp.models.panel_classifier import (
-    ClassifierCard,
-    PanelClassifier,
-    Predictions,
-    check_class_names,
-    check_confidence,
-)
+from selectormlp.models.classifier_card import ClassifierCard, check_class_names, check_confidence
+from selectormlp.models.novelty import FALSE_ALARMS, cut_offs, fit_novelty, raised
+from selectormlp.models.panel_classifier import PanelClassifier
+from selectormlp.models.predictions import Predictions
 from selectormlp.panel.panel import Panel
 from selectormlp.versions import package_versions
 
@@ -37,9 +37,6 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 logger = logging.getLogger(__name__)
-
-N_BINS = 10
-"""Bins of confidence for the calibration error, as Guo et al. have them (15) for fewer cells."""
 
 ABSENT = -1e4
 """Score of a class that was not there to learn from: no probability, and no infinite numbers."""
@@ -56,37 +53,63 @@ def fit_classifier_task(adata: AnnData, panel: Panel, judging: Judging, min_conf
     everything, aliases = read_for_judging(adata, source)
     check_class_names(everything.classes)
     columns, _ = match_genes(panel, everything.genes, aliases)
-    genes = tuple(map(str, stored_genes(adata, everything.genes[columns], source.gene_name_key)))
-    cells = drop_unlisted(cells_from_adata(adata, source.labelled(), classes=everything.classes, genes=genes))
+    names = stored_genes(adata, everything.genes[columns], source.gene_name_key)
+    cells = everything.take_genes(everything.genes[columns]).dense()
+    scale = count_scale(cells) if everything.is_normalized else None
+    values = np.asarray(cells.X)
+    counts = values if scale is None else counts_of(values, scale, np.arange(cells.n_cells))
+    data_hash, n_cells = hash_cells(cells), cells.n_cells
+    if scale is not None:  # cells without counts say nothing, and are never labelled
+        seen = counts.sum(axis=1) > 0
+        cells, counts = cells.take(seen), counts[seen]
+    target = TARGET_SUM if scale is None else typical_total(counts)
+    X = counts if scale is None else alone(counts, target)
     folds = fold_cells(cells, np.ones(cells.n_cells, dtype=np.bool_), judging)
-    scores = _unseen_scores(cells, folds, judging)
+    unseen = _unseen(X, cells, folds, judging)
     true = cells.labels[folds.test_rows]
-    temperature = fit_temperature(scores, true)
-    probabilities = np.exp(log_softmax(scores / temperature, axis=1))
+    temperature = robust_temperature(unseen.scores, true, folds.split_of_test)
     rows = thin_out(np.arange(cells.n_cells), cells.labels, MOST_TRAIN, np.random.default_rng(judging.seed))
-    fitted = fit_quietly(make_classifier("logistic", judging.seed), cells.X[rows], cells.labels[rows])
+    fitted = fit_quietly(make_classifier("logistic", judging.seed), X[rows], cells.labels[rows])
     weights, offsets = _linear(fitted, cells.n_classes)
+    Z = _standardised(fitted, X[rows])
+    novelty = fit_novelty(Z, cells.labels[rows], cells.n_classes)
+    cuts = cut_offs(unseen.novelty, unseen.scores.argmax(axis=1), cells.n_classes)
+    cuts = raised(cuts, novelty.score(Z), (Z @ weights.T + offsets).argmax(axis=1))
+    shares = counts[rows] / np.maximum(counts[rows].sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
     return PanelClassifier(
         ClassifierCard(
-            genes=list(genes),
+            genes=list(map(str, names)),
             classes=list(cells.classes),
             label_key=str(source.label_key),
             layer=source.layer,
             normalize=source.normalize,
-            is_counts=everything.is_normalized,
+            is_counts=scale is not None,
+            scheme="as they were" if scale is None else "median total of the panel",
+            target_sum=target,
             temperature=temperature,
             min_confidence=min_confidence,
-            accuracy=float((scores.argmax(axis=1) == true).mean()),
-            calibration_error=calibration_error(probabilities, true),
-            n_cells=cells.n_cells,
-            data_hash=hash_cells(cells),
+            accuracy=float((unseen.scores.argmax(axis=1) == true).mean()),
+            calibration_error=honest_calibration(unseen.scores, true, folds.split_of_test),
+            n_cells=n_cells,
+            data_hash=data_hash,
             versions=package_versions(),
         ),
         mean=fitted[0].mean_.astype(np.float64),
         scale=fitted[0].scale_.astype(np.float64),
         weights=weights,
         offsets=offsets,
+        novelty=replace(novelty, cuts=cuts),
+        parts=_shares_of_one(shares),
     )
+
+
+def _shares_of_one(shares: npt.NDArray[np.floating[Any]]) -> FloatArray:
+    """Average the shares of genes over cells; each the same where there are none, as for values below 0."""
+    means = shares.mean(axis=0, dtype=np.float64)
+    if (means < 0).any() or not means.sum() > 0 or not np.isfinite(means).all():
+        return np.full(len(means), 1 / len(means))
+    found: FloatArray = means / means.sum()
+    return found
 
 
 def predict_task(
@@ -95,7 +118,9 @@ def predict_task(
     *,
     layer: str | None = None,
     normalize: Normalization | None = None,
+    gene_name_key: str | None = None,
     min_confidence: float | None = None,
+    partial: bool = False,
 ) -> Predictions:
     """Predict the cells of an object; see :func:`selectormlp.predict`."""
     card = classifier.card
@@ -103,20 +128,20 @@ def predict_task(
     if not adata.n_obs:
         raise DataError("the data are empty (0 cells); at least one cell is needed")
     wanted = _layer_to_read(adata, classifier, layer)
+    where = "X" if wanted is None else f"layer {wanted!r}"
     trained_on = "" if card.layer is None else f" in layer {card.layer!r}"
     expression = choose_expression(
         adata, layer=wanted, normalize=normalize or card.normalize, expects_counts=card.is_counts
     )
     if not stored_values(expression.X).any():
         raise DataError(
-            f"{'X' if wanted is None else f'layer {wanted!r}'} holds no counts at all: all values of its "
-            f"{counted(adata.n_obs, 'cell', 'cells')} are 0; give expression, or name a layer that holds it"
+            f"{where} holds no counts at all: all values of its {counted(adata.n_obs, 'cell', 'cells')} are 0; give "
+            "expression, or name a layer that holds it"
         )
     if card.is_counts and not expression.is_counts:
         raise DataError(
-            f"the classifier learned from counts{trained_on} (log1p of counts per 10,000 of its own genes), and the "
-            f"values of {'X' if wanted is None else f'layer {wanted!r}'} are not counts; name a layer that holds "
-            "counts (--layer)"
+            f"the classifier learned from counts{trained_on} (normalised by its own genes), and the values of {where} "
+            "are not counts; name a layer that holds counts (--layer)"
         )
     X: Matrix = expression.X
     if expression.is_counts and not card.is_counts:
@@ -126,17 +151,48 @@ def predict_task(
             len(expression.genes),
         )
         X = expression.normalized()
-    X = as_matrix(X[:, gene_positions(expression.genes, pd.Index(card.genes))])
+    aliases = _second_names(adata, expression.genes, gene_name_key)
+    places, present = find_panel_genes(card.genes, expression.genes, aliases, partial=partial)
+    X = as_matrix(X[:, places])
     if card.is_counts:
-        X = log1p_cp10k(X)
-    found = classifier.predict(X, adata.obs_names.astype(str), min_confidence=min_confidence)
+        X = as_matrix(alone(_dense(X), classifier.target_of(present)))
+    names = adata.obs_names.astype(str)
+    found = classifier.predict(X, names, min_confidence=min_confidence, present=present)
+    _say_what_is_unsure(found, classifier)
+    return found
+
+
+def _second_names(adata: AnnData, genes: pd.Index[str], key: str | None) -> pd.Index[Any] | None:
+    """Return a second name of each gene: of the column asked for, else a symbol where identifiers name the genes."""
+    if key is not None:
+        return gene_column(adata, key, genes)
+    found = shown_names(adata)
+    return None if found is None else found.shown[found.stored.get_indexer(genes)]
+
+
+def _say_what_is_unsure(found: Predictions, classifier: PanelClassifier) -> None:
+    if found.missing is not None:
+        logger.warning(
+            "%s of the %d of the panel not measured (%s): %s",
+            counted(len(found.missing.genes), "gene", "genes"),
+            len(classifier.card.genes),
+            quoted(found.missing.genes),
+            found.missing,
+        )
     if found.empty.any():
         logger.warning(
             "%s no counts in any of the %s of the panel: unsure, whatever the confidence",
             counted(int(found.empty.sum()), "cell has", "cells have"),
-            counted(len(card.genes), "gene", "genes"),
+            counted(len(classifier.card.genes), "gene", "genes"),
         )
-    return found
+    expected = FALSE_ALARMS * len(found.cells)
+    if found.novel.sum() > 2 * expected:
+        logger.warning(
+            "%s like no type that the classifier learned, where about %d are to be expected if all are of its types: "
+            "types of their own, or another technology or tissue",
+            counted(int(found.novel.sum()), "cell is", "cells are"),
+            round(expected),
+        )
 
 
 def _layer_to_read(adata: AnnData, classifier: PanelClassifier, layer: str | None) -> str | None:
@@ -155,67 +211,34 @@ def _layer_to_read(adata: AnnData, classifier: PanelClassifier, layer: str | Non
     return None
 
 
-def fit_temperature(scores: FloatArray, true: IntArray) -> float:
-    """Find the number by which scores are to be divided so that their probabilities are right on average.
+@dataclass(frozen=True, eq=False)
+class _Unseen:
+    """Scores of the classes, and novelty, of test cells by what was learned from the other cells of their split."""
 
-    Parameters
-    ----------
-    scores
-        Of cells that were not learned from, shape (n_cells, n_classes).
-    true
-        Class codes, shape (n_cells,).
-
-    Returns
-    -------
-    Temperature of least negative log-likelihood, between e⁻³ and e³ (Guo et al., ICML 2017, section 4.2); the most
-    probable class stays the same.
-
-    Examples
-    --------
-    >>> scores = np.array([[4.0, 0.0]] * 4)
-    >>> round(fit_temperature(scores, np.array([0, 0, 0, 1])), 2)  # 75 % right: 4 / T = log 3
-    3.64
-    """
-    rows = np.arange(len(true))
-
-    def loss(log_temperature: float) -> float:
-        return -float(log_softmax(scores / np.exp(log_temperature), axis=1)[rows, true].mean())
-
-    return float(np.exp(minimize_scalar(loss, bounds=(-3, 3), method="bounded").x))
+    scores: FloatArray
+    novelty: FloatArray
 
 
-def calibration_error(probabilities: FloatArray, true: IntArray) -> float:
-    """Return the expected calibration error: mean |share right − mean confidence| over ten bins of confidence.
-
-    Parameters
-    ----------
-    probabilities
-        Shape (n_cells, n_classes).
-    true
-        Class codes, shape (n_cells,).
-
-    Examples
-    --------
-    >>> round(calibration_error(np.array([[0.75, 0.25]] * 4), np.array([0, 0, 0, 1])), 3)
-    0.0
-    """
-    confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == true
-    bins = np.minimum((confidence * N_BINS).astype(np.int64), N_BINS - 1)
-    gaps = np.bincount(bins, weights=right - confidence, minlength=N_BINS)
-    return float(np.abs(gaps).sum() / len(true))
-
-
-def _unseen_scores(cells: Cells, folds: Folds, judging: Judging) -> FloatArray:
-    """Return the scores of each test cell by the classifier of its split, shape (n_test, n_classes)."""
-    parts = []
+def _unseen(X: Dense, cells: Cells, folds: Folds, judging: Judging) -> _Unseen:
+    scores, novelty = [], []
     for train, test in folds:
-        fitted = fit_quietly(make_classifier("logistic", judging.seed), cells.X[train], cells.labels[train])
+        labels = cells.labels[train]
+        fitted = fit_quietly(make_classifier("logistic", judging.seed), X[train], labels)
         weights, offsets = _linear(fitted, cells.n_classes)
-        few = cells.X[test]
-        dense = few if isinstance(few, np.ndarray) else few.toarray()
-        parts.append(fitted[0].transform(dense) @ weights.T + offsets)
-    return np.concatenate(parts)
+        Z = _standardised(fitted, X[test])
+        scores.append(Z @ weights.T + offsets)
+        novelty.append(fit_novelty(_standardised(fitted, X[train]), labels, cells.n_classes).score(Z))
+    return _Unseen(np.concatenate(scores), np.concatenate(novelty))
+
+
+def _standardised(fitted: Any, X: Dense) -> FloatArray:
+    Z: FloatArray = np.asarray(fitted[0].transform(X), dtype=np.float64)
+    return Z
+
+
+def _dense(X: Matrix) -> Dense:
+    dense: Dense = X.toarray() if isinstance(X, sp.csr_array) else np.asarray(X)
+    return dense
 
 
 def _linear(fitted: Any, n_classes: int) -> tuple[FloatArray, FloatArray]:

@@ -16,7 +16,7 @@ from selectormlp.assessment.genes import match_genes
 from selectormlp.assessment.judging import Judging, read_for_judging
 from selectormlp.assessment.stability import Repetition, repeat
 from selectormlp.config.model import check_whole
-from selectormlp.errors import counted
+from selectormlp.errors import InputError, counted
 from selectormlp.evaluation.expression import measure_expression
 from selectormlp.evaluation.redundancy import measure_redundancy
 from selectormlp.evaluation.robustness import Plan
@@ -55,6 +55,8 @@ class Reporting:
         How panels are measured.
     sizes
         Numbers of genes to measure at; None for :data:`SIZES`.
+    more_sizes
+        Further ones.
     coarse_key
         Column of a coarse label above the other, or None.
     robustness
@@ -81,6 +83,7 @@ class Reporting:
     data_name: str = ""
     command: str = ""
     masked: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    more_sizes: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.n_stability:
@@ -106,14 +109,15 @@ def find_out(adata: AnnData, panel: Panel, task: Reporting) -> Findings:
     cells, aliases = read_for_judging(adata, source)
     columns, _ = match_genes(panel, cells.genes, aliases, warn=False)
     sizes = task.sizes or tuple(size for size in SIZES if size < len(columns))
-    extras = Extras(sizes, task.coarse_key, unsupervised=False, robustness=PLAN if task.robustness else False)
+    robustness = PLAN if task.robustness else False
+    extras = Extras(sizes, task.coarse_key, unsupervised=False, robustness=robustness, more_sizes=task.more_sizes)
     evaluation = evaluate_task(adata, panel, judging, extras)
     logger.info("explaining the genes")
-    usable = Panel(evaluation.genes)
+    usable = Panel(evaluation.genes, provenance=panel.provenance)
     explanation = explain_genes(adata, usable, source, Constraints(ignore_unknown=True))
     notes: list[str] = []
     if task.n_stability:
-        found = _stability(adata, panel, task)
+        found = _stability_or_why_not(adata, panel, task)
         notes += [found] if isinstance(found, str) else found.notes
         evaluation = replace(evaluation, stability=None if isinstance(found, str) else found)
     name = task.data_name or "an AnnData object"
@@ -129,6 +133,16 @@ def find_out(adata: AnnData, panel: Panel, task: Reporting) -> Findings:
         masked=task.masked,
         title=task.title or f"Panel of {counted(len(panel), 'gene', 'genes')} for {source.label_key} in {name}",
     )
+
+
+def _stability_or_why_not(adata: AnnData, panel: Panel, task: Reporting) -> Stability | str:
+    """Choose the panel again and again; where that fails, say so, so that what was measured before is not lost."""
+    try:
+        return _stability(adata, panel, task)
+    except (InputError, ValueError, ArithmeticError) as error:
+        reason = " ".join(str(error).split())[:200]
+        logger.warning("stability could not be measured (%s); all else was", reason)
+        return f"Stability could not be measured: {reason}."
 
 
 def _stability(adata: AnnData, panel: Panel, task: Reporting) -> Stability | str:

@@ -10,7 +10,7 @@ import pandas as pd
 from selectormlp.evaluation.compare import Comparison
 from selectormlp.evaluation.result import Evaluation
 from selectormlp.files import written_whole
-from selectormlp.models.panel_classifier import Predictions
+from selectormlp.models.predictions import Predictions
 from selectormlp.panel.storage import shielded
 
 RANKING_NAME = "ranked_genes.csv"

@@ -16,6 +16,7 @@ from selectormlp.cli import settings as settings_commands
 from selectormlp.cli.failures import INTERRUPTED, REFUSED, exit_code, refuse
 from selectormlp.cli.options import DataFiles, ExcludeLabel, Layer, Normalize, Out, Quiet, SeedFlag
 from selectormlp.cli.settings import PrintConfig, UsageError, given_flags, print_settings, require
+from selectormlp.cli.short_memory import check_memory_limits
 from selectormlp.cli.stopping import watch_signals
 from selectormlp.cli.streams import tolerant_streams
 from selectormlp.errors import nearest
@@ -353,6 +354,9 @@ def _in_streams() -> int:
 
 def _command() -> int | None:
     watch_signals()
+    too_small = check_memory_limits()
+    if too_small is not None:
+        return refuse(too_small)
     try:
         code: int | None = app(standalone_mode=False, prog_name="selectormlp")
     except UsageError as error:

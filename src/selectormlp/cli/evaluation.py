@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from selectormlp.evaluation.compare import Comparison, Difference
     from selectormlp.evaluation.intervals import Estimate
     from selectormlp.evaluation.result import Evaluation, Splits
-    from selectormlp.models.panel_classifier import Predictions
+    from selectormlp.models.predictions import Predictions
 
 SAME_NAME = ("label_key", "donor_key", "layer", "normalize", "gene_name_key")
 """Flags that the façade takes as they are."""
@@ -36,7 +36,7 @@ def evaluate(
     splits: opt.SplitsFlag = 5,
     cells_per_type: opt.CellsPerType = None,
     level_distance: Annotated[
-        float, typer.Option(help="How near to the score of all genes the curve counts as level.")
+        float, typer.Option(help="How near to the best size measured the curve counts as level.")
     ] = 0.02,
     unsupervised: Annotated[bool, typer.Option(help="Explained variance, neighbours, clusters, redundancy.")] = True,
     robustness: Annotated[
@@ -62,7 +62,8 @@ def evaluate(
     from selectormlp.cli.terminal import print_files
     from selectormlp.errors import SettingsError
     from selectormlp.files import check_files, check_folders, ensure_folders
-    from selectormlp.models.panel_classifier import SUFFIX, check_class_names
+    from selectormlp.models.classifier_card import check_class_names
+    from selectormlp.models.panel_classifier import SUFFIX
     from selectormlp.panel.storage import read_panel
     from selectormlp.results import whole_result
 
@@ -81,7 +82,7 @@ def evaluate(
             adata,
             known,
             coarse_key=coarse_key,
-            sizes=at,
+            more_sizes=at or (),
             classifier=classifier,
             n_splits=splits,
             level_distance=level_distance,
@@ -164,6 +165,10 @@ def predict(
     ] = None,
     layer: opt.Layer = None,
     normalize: Annotated[str | None, typer.Option(help="auto, counts or none. [default: as in training]")] = None,
+    gene_name_key: opt.GeneNameKey = None,
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Fill in genes that were not measured, and say what that costs.")
+    ] = False,
     quiet: opt.Quiet = False,
 ) -> None:
     """Label cells by a panel's classifier, with calibrated probabilities; predictions.csv goes to the folder."""
@@ -182,7 +187,9 @@ def predict(
         classifier,
         layer=layer,
         normalize=normalize,  # type: ignore[arg-type]  # checked below the façade
+        gene_name_key=gene_name_key,
         min_confidence=min_confidence,
+        partial=partial,
     )
     files = write_tables(out, prediction_tables(found))
     print_predictions(found)
@@ -214,26 +221,27 @@ def print_evaluation(found: Evaluation) -> None:
     from selectormlp.cli.plain import PlainTable, print_line
 
     splits = found.splits
-    over = _over_splits(splits)
+    over = splits.for_new_donors
     n_cells = counted(splits.n_test, "test cell", "test cells")
     n_splits = counted(splits.n_splits, "split", "splits")
     title = f"{found.classifier} on {n_cells} ({n_splits}, {splits.scheme}); {_heading(splits)}"
     lines = PlainTable(title)
     numbers = ("number", "accuracy", "balanced accuracy")
     lines.add_columns("genes", *numbers, numbers=numbers)
-    for curve in (found.curve, found.random, found.ceiling):
+    for curve in found.curves:
         places = range(len(curve.sizes)) if curve is not found.random else [len(curve.sizes) - 1]
         for place in places:
             scores = (_interval(one, place, over) for one in (curve.accuracy, curve.balanced_accuracy))
             lines.add_row(curve.name, f"{curve.sizes[place]:,}", *scores)
     lines.print()
     level = found.level_off
-    reached = f"no size measured is within {level.distance:g} of all genes ({level.metric})"
+    reached = "still rises at the largest size measured"
     if level.size is not None:
-        reached = f"levels off at {level.size} genes (within {level.distance:g} of all genes in {level.metric}"
-        larger = "larger than measured"
+        reached = f"levels off at {level.size} genes (within {level.distance:g} of the best measured in {level.metric}"
+        larger = f"{found.curve.sizes[-1]} or more"
         reached += f"; interval {level.low or larger} to {level.high or larger})"
-    print_line(f"The curve: {reached}.")
+    if len(found.curve.sizes) > 1:
+        print_line(f"The curve {reached}.")
     for note in found.notes:
         print_line(note)
     if found.unusable:
@@ -282,7 +290,7 @@ def print_compared(found: Comparison) -> None:
     """Print a line a panel, and its balanced accuracy less that of the first."""
     from selectormlp.cli.plain import PlainTable, print_line
 
-    over = _over_splits(found.splits)
+    over = found.splits.for_new_donors
     n_cells = counted(found.splits.n_test, "test cell", "test cells")
     lines = PlainTable(f"{found.classifier} on {n_cells}; {_heading(found.splits)}")
     numbers = ("genes", "accuracy", "balanced accuracy", "less the first")
@@ -296,6 +304,10 @@ def print_compared(found: Comparison) -> None:
         accuracy, balanced = f"{panel.curve.accuracy.value[-1]:.3f}", _interval(panel.curve.balanced_accuracy, -1, over)
         lines.add_row(panel.name, len(panel.genes), accuracy, balanced, less.get(panel.name, ""))
     lines.print()
+    alone = [f"{panel.name} {panel.alone.balanced_accuracy.value[-1]:.3f}" for panel in found.panels if panel.alone]
+    if alone:
+        text = "Balanced accuracy by the panels' own counts, as targeted assays have them"
+        print_line(f"{text}: {'; '.join(alone)}")
     for note in found.notes:
         print_line(note)
 
@@ -304,7 +316,7 @@ def print_predictions(found: Predictions) -> None:
     """Print how many cells got each label."""
     import pandas as pd
 
-    from selectormlp.cli.plain import PlainTable
+    from selectormlp.cli.plain import PlainTable, print_line
 
     title = f"{counted(len(found.cells), 'cell', 'cells')}; unsure below a probability of {found.min_confidence:g}"
     lines = PlainTable(title)
@@ -312,21 +324,23 @@ def print_predictions(found: Predictions) -> None:
     for label, count in pd.Series(found.labels).value_counts().items():
         lines.add_row(label, f"{count:,}")
     lines.print()
-
-
-def _over_splits(splits: Splits) -> bool:
-    """Whether to print intervals over splits: with donors, where there are two splits or more."""
-    return splits.donor_key is not None and splits.n_splits > 1
+    if found.novelty is not None:
+        print_line(
+            f"{counted(int(found.novel.sum()), 'cell is', 'cells are')} like no type that the classifier learned."
+        )
+    if found.missing is not None:
+        what = counted(len(found.missing.genes), "gene of the panel was", "genes of the panel were")
+        print_line(f"{what} not measured: {found.missing}.")
 
 
 def _heading(splits: Splits) -> str:
-    if _over_splits(splits):
+    if splits.for_new_donors:
         return "95 % intervals over splits, for new donors"
     return "95 % intervals over test cells" + ("" if splits.donor_key is None else ", for these donors only")
 
 
 def _interval(estimate: Estimate, place: int, over_splits: bool) -> str:
-    ends = (estimate.split_low, estimate.split_high) if over_splits else (estimate.low, estimate.high)
+    ends = estimate.interval(over_splits=over_splits)
     return f"{estimate.value[place]:.3f} ({ends[0][place]:.3f}–{ends[1][place]:.3f})"
 
 

@@ -13,6 +13,7 @@ import typer
 
 from selectormlp.cli.stopping import was_stopped
 from selectormlp.errors import SelectorMLPError, printable
+from selectormlp.memory import is_shortage, shortage_line
 
 REFUSED = 2
 """Exit code where input, settings or the machine do not allow what was asked for."""
@@ -42,11 +43,12 @@ def exit_code(command: Callable[[], int | None]) -> int:
 
 
 def _failed(error: Exception) -> int:
-    if isinstance(error, SelectorMLPError | OSError):
+    if isinstance(error, SelectorMLPError):
         return refuse(str(error))
-    if isinstance(error, MemoryError):
-        detail = f" ({error})" if str(error) else ""
-        return refuse(f"out of memory{detail}; use fewer cells or genes, --lazy where it exists, or a larger machine")
+    if is_shortage(error):
+        return refuse(shortage_line(error))
+    if isinstance(error, OSError):
+        return refuse(str(error))
     return _unforeseen(error)  # the last net
 
 

@@ -71,8 +71,9 @@ MethodName = Annotated[
     typer.Option(
         "--method",
         help="auto (tries several, tests them, and takes the best; tens of seconds), discriminant (a second), "
-        "discriminant-bhattacharyya, reconstruction, mixture, selector_mlp, selector_mlp-budget, mlp, persist, "
-        "persist-unsupervised, svm, markers (t-test), markers-wilcoxon, markers-logreg, variance, forest or random.",
+        "discriminant-bhattacharyya, discriminant-binary, reconstruction, mixture, selector_mlp, selector_mlp-budget, "
+        "mlp, persist, persist-unsupervised, svm, markers (t-test), markers-wilcoxon, markers-logreg, variance, forest "
+        "or random.",
     ),
 ]
 MethodDonorKey = Annotated[

@@ -54,7 +54,7 @@ def report(
         out,
         **{name: flags[name] for name in SAME_NAME},
         exclude_labels=exclude_label or (),
-        sizes=at,
+        more_sizes=at or (),
         classifier=classifier,
         n_splits=splits,
         coarse_key=coarse_key,

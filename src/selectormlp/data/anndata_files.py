@@ -14,6 +14,7 @@ from selectormlp.data.split_index import found_side, is_split_index
 from selectormlp.errors import DataError, SettingsError
 from selectormlp.gate.gzipped import unpacked
 from selectormlp.gate.hdf5 import check_hdf5
+from selectormlp.memory import is_shortage
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -38,14 +39,14 @@ def read_adata(path: Path | str) -> AnnData:
         return _read_any(place)
     except DataError:
         raise
-    except MemoryError as error:
-        raise DataError(
-            f"{str(place)!r} does not fit into memory as a whole; give this process more, or leave the cells on disk "
-            "(lazy=True, --lazy) or read some of each type (cells_per_type, --cells-per-type)"
-        ) from error
     except EOFError as error:
         raise DataError(f"{str(place)!r} is truncated ({error}); copy or download it again") from error
     except Exception as error:  # anndata, h5py and zarr raise many kinds; each means the same to the user
+        if is_shortage(error):
+            raise DataError(
+                f"{str(place)!r} does not fit into memory as a whole; give this process more, or leave the cells on "
+                "disk (lazy=True, --lazy) or read some of each type (cells_per_type, --cells-per-type)"
+            ) from error
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise DataError(
             f"{str(place)!r} is not a readable AnnData file ({reason}); it may be truncated: copy it again, or "

@@ -102,9 +102,11 @@ def cells_from_adata(
     found = expression.genes
     if genes is None or pd.Index(genes).equals(found):
         X = expression.normalized(taken)
+        counts = expression.X if expression.totals is None else expression.totals[:, None]
     else:
         found = pd.Index(genes)
-        X = as_matrix(expression.X[taken][:, gene_positions(expression.genes, found)])
+        counts = as_matrix(expression.X[:, gene_positions(expression.genes, found)])
+        X = counts[taken]
         X = log1p_cp10k(X) if expression.is_counts else X
     return Cells(
         X=X,
@@ -114,6 +116,7 @@ def cells_from_adata(
         classes=tuple(classes),
         donors=None if source.donor_key is None else read_donors(adata, source.donor_key)[rows],
         is_normalized=expression.is_counts,
+        totals=np.asarray(counts.sum(axis=1)).ravel()[taken].astype(np.float64) if expression.is_counts else None,
     )
 
 

@@ -79,6 +79,8 @@ def read_sample(
     of_type = capped_rows(np.asarray(labels.cat.codes, dtype=np.int64), cells_per_type, np.random.default_rng(seed))
     rows = np.sort(names.get_indexer(labels.index[of_type]))
     adata = opened.table[rows].copy()
+    if adata.obs[label_key].dtype == object:  # of several files, which may hold numbers, text or both
+        adata.obs[label_key] = labels.loc[adata.obs_names]
     adata.X = opened.matrix("any", adata.var_names).take_cells(rows).load()
     if layer is not None:
         adata.layers[layer] = adata.X

@@ -43,6 +43,8 @@ class Cells:
         Donor of each cell, or None.
     is_normalized
         Whether X was turned from counts into log1p of counts per 10,000 when it was read.
+    totals
+        Counts of each cell over all genes that X was normalised by, shape (n_cells,); None where it was not.
 
     Raises
     ------
@@ -57,6 +59,7 @@ class Cells:
     classes: tuple[str, ...]
     donors: npt.NDArray[np.str_] | None = None
     is_normalized: bool = False
+    totals: npt.NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         check_fit(self.X.shape, genes=self.genes, names=self.names, labels=self.labels, donors=self.donors)
@@ -88,6 +91,7 @@ class Cells:
             names=self.names[rows],
             labels=self.labels[rows],
             donors=None if self.donors is None else self.donors[rows],
+            totals=None if self.totals is None else self.totals[rows],
         )
 
     def take_genes(self, genes: Sequence[str] | pd.Index[str]) -> Cells:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from selectormlp.data.cells import Matrix
+from selectormlp.data.normalize import LARGEST_PLAUSIBLE_LOG
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -64,9 +65,9 @@ def find_count_scale(X: Matrix) -> CountScale | None:
     """
     rows = sp.csr_array(X)
     rows.eliminate_zeros()
-    values = np.expm1(rows.data.astype(np.float64))
-    if not values.size or values.min() < 0:
+    if not rows.nnz or rows.data.min() < 0 or rows.data.max() > LARGEST_PLAUSIBLE_LOG:
         return None
+    values = np.expm1(rows.data.astype(np.float64))
     lengths = np.diff(rows.indptr)
     filled = lengths > 0
     least = np.ones(rows.shape[0])

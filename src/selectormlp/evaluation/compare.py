@@ -33,6 +33,9 @@ class ComparedPanel:
         As in :class:`selectormlp.evaluation.result.Evaluation`.
     curve
         Its scores; the last size is the whole panel.
+    alone
+        Those of the whole panel, normalised by its own counts; see
+        :class:`selectormlp.evaluation.result.Evaluation`.
     """
 
     name: str
@@ -40,6 +43,7 @@ class ComparedPanel:
     unusable: tuple[UnusableGene, ...]
     protocol: Protocol
     curve: Curve
+    alone: Curve | None = None
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,11 @@ class Comparison:
         return tuple(panel.name for panel in self.panels)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a line a whole panel: panel, n_genes, n_unusable, protocol, and each score with low and high."""
+        """Return a line a whole panel: panel, n_genes, n_unusable, protocol, and each score with low and high.
+
+        ``balanced_accuracy_alone`` and the like are the same of the panel normalised by its own counts, empty where the
+        values come from no counts.
+        """
         lines = []
         for panel in self.panels:
             line: dict[str, object] = {
@@ -135,6 +143,8 @@ class Comparison:
             for name in METRICS:
                 found = panel.curve.metric(name)
                 line |= {name: found.value[-1], f"{name}_low": found.low[-1], f"{name}_high": found.high[-1]}
+            for name in METRICS:
+                line[f"{name}_alone"] = np.nan if panel.alone is None else panel.alone.metric(name).value[-1]
             lines.append(line)
         return pd.DataFrame(lines)
 

@@ -12,6 +12,8 @@ import pandas as pd
 import scipy.sparse as sp
 
 from selectormlp.data.cells import IntArray, Matrix
+from selectormlp.data.count_scale import CountScale
+from selectormlp.evaluation.counts import alone, counts_of, typical_total
 from selectormlp.evaluation.intervals import (
     METRICS,
     Estimate,
@@ -113,19 +115,19 @@ class Curve:
 
 @dataclass(frozen=True)
 class LevelOff:
-    """Where a curve comes near its ceiling.
+    """Where a curve levels off: the first size that is nearly as good as the best size measured.
 
     Attributes
     ----------
     metric
         Which score.
     distance
-        How near: the score of all genes less this much.
+        How near: the best score measured less this much.
     size
-        The first size measured that is so near; None where none is.
+        The first size that is so near; None where only the largest is, so that the curve still rises (or where one
+        size alone was measured).
     low, high
-        The same in the bootstrap over test cells, at the two ends of the interval; None for "larger than any size
-        measured".
+        The same in the bootstrap over test cells, at the two ends of the interval.
     """
 
     metric: str
@@ -169,6 +171,7 @@ def predict_folds(
     sizes: IntArray,
     refitter: Refitter,
     *,
+    scale: CountScale | None = None,
     advance: Callable[[int], object] = lambda _: None,
 ) -> IntArray:
     """Refit a classifier in each split at each size, and predict its test cells.
@@ -187,6 +190,9 @@ def predict_folds(
         Numbers of genes, increasing.
     refitter
         Makes classifiers.
+    scale
+        If given, the genes of each size are normalised by their own counts alone, to the median total of the training
+        cells, as an assay that measures no other genes must do it. None: X is taken as it is.
     advance
         Called with 1 after each fit.
 
@@ -197,9 +203,15 @@ def predict_folds(
     predicted = []
     for (train, test), order in zip(folds, orders, strict=True):
         learned, asked = (_dense(X[part][:, order[: sizes[-1]]]) for part in (train, test))
+        if scale is not None:
+            learned, asked = counts_of(learned, scale, train), counts_of(asked, scale, test)
         rows = []
         for size in sizes:
-            rows.append(refit_predict(refitter(), learned[:, :size], labels[train], asked[:, :size]))
+            known, new = learned[:, :size], asked[:, :size]
+            if scale is not None:
+                target = typical_total(known)
+                known, new = alone(known, target), alone(new, target)
+            rows.append(refit_predict(refitter(), known, labels[train], new))
             advance(1)
         predicted.append(np.array(rows))
     return np.concatenate(predicted, axis=1).astype(np.int64)
@@ -285,36 +297,39 @@ def _scores(true: IntArray, predicted: IntArray, n_classes: int) -> FloatArray:
 def level_off(
     sizes: IntArray,
     values: FloatArray,
-    ceiling: float,
     draws: FloatArray,
-    ceiling_draws: FloatArray,
     *,
     metric: str,
     distance: float,
     confidence: float = 0.95,
 ) -> LevelOff:
-    """Find the first size whose score is within a distance of the ceiling.
+    """Find the first size, but for the largest, whose score is within a distance of the best measured.
+
+    All genes are no ceiling to compare with: with many genes that say nothing a classifier does worse.
 
     Parameters
     ----------
     sizes, values
         The curve, shape (n_sizes,).
-    ceiling
-        The score of all genes.
-    draws, ceiling_draws
-        The same on the same resampled test cells, shapes (n_draws, n_sizes) and (n_draws,).
+    draws
+        The same on resampled test cells, shape (n_draws, n_sizes).
     metric, distance, confidence
         Which score; how near; nominal coverage of the interval.
 
     Examples
     --------
     >>> sizes, values = np.array([5, 10, 20]), np.array([0.5, 0.79, 0.8])
-    >>> level_off(sizes, values, 0.8, values[None], np.array([0.8]), metric="accuracy", distance=0.02).size
+    >>> level_off(sizes, values, values[None], metric="accuracy", distance=0.02).size
     10
     """
-    reached = np.append(values >= ceiling - distance, True)
-    firsts = np.hstack([draws >= ceiling_draws[:, None] - distance, np.ones((len(draws), 1), dtype=np.bool_)])
-    names: list[int | None] = [*map(int, sizes), None]
+
+    def firsts(scores: FloatArray) -> IntArray:
+        near = scores >= scores.max(axis=1, keepdims=True) - distance
+        near[:, -1] = True
+        places: IntArray = near.argmax(axis=1)
+        return places
+
+    names: list[int | None] = [*map(int, sizes[:-1]), None]
     tail = (1 - confidence) / 2
-    ends = np.quantile(firsts.argmax(axis=1), [tail, 1 - tail], method="nearest")
-    return LevelOff(metric, distance, names[int(reached.argmax())], names[int(ends[0])], names[int(ends[1])])
+    ends = np.quantile(firsts(draws), [tail, 1 - tail], method="nearest")
+    return LevelOff(metric, distance, *(names[int(place)] for place in (firsts(values[None])[0], *ends)))

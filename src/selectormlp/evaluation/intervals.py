@@ -42,6 +42,10 @@ class Estimate:
     split_low: FloatArray
     split_high: FloatArray
 
+    def interval(self, *, over_splits: bool) -> tuple[FloatArray, FloatArray]:
+        """Return low and high ends: over splits, or over test cells."""
+        return (self.split_low, self.split_high) if over_splits else (self.low, self.high)
+
 
 N_DRAWS = 500
 """Draws of the bootstrap: the standard error of a 2.5 % quantile is then about 0.7 % of coverage."""

@@ -10,6 +10,7 @@ import pandas as pd
 
 from selectormlp.evaluation.curve import Curve, LevelOff
 from selectormlp.evaluation.hierarchy import Hierarchy
+from selectormlp.evaluation.intervals import Estimate, FloatArray
 from selectormlp.evaluation.robustness import Robustness
 from selectormlp.evaluation.stability import Stability
 from selectormlp.evaluation.unsupervised import Unsupervised
@@ -51,6 +52,11 @@ class Splits:
     donor_key: str | None
     n_donors: int
 
+    @property
+    def for_new_donors(self) -> bool:
+        """Whether the spread over splits speaks of new donors: these are kept apart, in two splits or more."""
+        return self.donor_key is not None and self.n_splits > 1
+
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
@@ -83,6 +89,9 @@ class Evaluation:
         The panel's.
     random
         Of random panels of the same sizes, predictions of all of them pooled: the floor.
+    alone
+        The panel's, its values normalised by its own counts, as an assay that measures no other genes has to; None
+        where the values are no counts and come from none.
     ceiling
         Of all genes (one size). Of at most 2,000 of most variance in the training cells, see ``sizes``.
     level_off
@@ -109,6 +118,7 @@ class Evaluation:
     curve: Curve
     random: Curve
     ceiling: Curve
+    alone: Curve | None
     level_off: LevelOff
     unsupervised: Unsupervised | None
     hierarchy: Hierarchy | None
@@ -124,19 +134,33 @@ class Evaluation:
             float(curve.balanced_accuracy.value[-1]) for curve in (self.curve, self.random, self.ceiling)
         )
         warning = ", OPTIMISTIC" if self.optimistic else ""
+        alone = "" if self.alone is None else f"{self.alone.balanced_accuracy.value[-1]:.3f} by its own counts, "
         return (
             f"Evaluation({len(self.genes)} genes by {self.label_key!r}, {self.classifier}: balanced accuracy "
-            f"{panel:.3f} (random genes {random:.3f}, all genes {ceiling:.3f}){warning})"
+            f"{panel:.3f} ({alone}random genes {random:.3f}, all genes {ceiling:.3f}){warning})"
         )
 
+    @property
+    def curves(self) -> tuple[Curve, ...]:
+        """The curves: of the panel, of random panels, of all genes, and of the panel alone where it was measured."""
+        return (self.curve, self.random, self.ceiling, *([] if self.alone is None else [self.alone]))
+
+    @property
+    def for_new_donors(self) -> bool:
+        """Whether the intervals shown are those for new donors; see :class:`Splits`."""
+        return self.splits.for_new_donors
+
+    def interval(self, estimate: Estimate) -> tuple[FloatArray, FloatArray]:
+        """Return the interval of a score to be shown: over splits for new donors where donors are known, else cells."""
+        return estimate.interval(over_splits=self.for_new_donors)
+
     def to_frame(self) -> pd.DataFrame:
-        """Return the three curves, a line a size and score; see :meth:`Curve.to_frame`."""
-        return pd.concat([curve.to_frame() for curve in (self.curve, self.random, self.ceiling)], ignore_index=True)
+        """Return the curves, a line a size and score; see :meth:`Curve.to_frame`."""
+        return pd.concat([curve.to_frame() for curve in self.curves], ignore_index=True)
 
     def class_frame(self) -> pd.DataFrame:
-        """Return the recall of each class at each size, of all three; see :meth:`Curve.class_frame`."""
-        curves = (self.curve, self.random, self.ceiling)
-        return pd.concat([curve.class_frame() for curve in curves], ignore_index=True)
+        """Return the recall of each class at each size, of all curves; see :meth:`Curve.class_frame`."""
+        return pd.concat([curve.class_frame() for curve in self.curves], ignore_index=True)
 
     def confusion_frame(self) -> pd.DataFrame:
         """Return the confusion of the whole panel: true classes as rows, predicted ones as columns, in cells."""

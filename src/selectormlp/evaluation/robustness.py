@@ -13,12 +13,16 @@ import scipy.sparse as sp
 
 from selectormlp.data.cells import IntArray, Matrix, as_matrix
 from selectormlp.data.count_scale import CountScale, find_count_scale
+from selectormlp.data.normalize import LARGEST_PLAUSIBLE_LOG, stored_values
 from selectormlp.errors import SettingsError, quoted
+from selectormlp.evaluation.contamination import add_ambient, mix_cells
 from selectormlp.evaluation.intervals import FloatArray
 from selectormlp.evaluation.refit import count_confusion, fit_quietly, refit_predict
 from selectormlp.evaluation.splits import Folds
 
 BINARISED = "binarised"
+
+FAILED = "probes failed"
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,10 +32,11 @@ class Disturbance:
     Attributes
     ----------
     kind
-        ``"none"``, ``"thinned"``, ``"probes failed"``, ``"gain"`` or ``"binarised"``.
+        ``"none"``, ``"thinned"``, ``"mixed with another cell"``, ``"ambient"``, ``"probes failed"``, ``"gain"`` or
+        ``"binarised"``.
     level
-        Share of the counts kept; share of the genes lost; standard deviation of the natural logarithm of each gene's
-        gain; NaN for the others.
+        Share of the counts kept, or not the cell's own; share of the genes lost; standard deviation of the natural
+        logarithm of each gene's gain; NaN for the others.
     accuracy, balanced_accuracy
         On disturbed test cells, of a classifier that learned from undisturbed cells; one value a draw,
         shape (n_draws,).
@@ -96,6 +101,12 @@ class Plan:
         Standard deviations of the natural logarithm of each gene's gain, above 0.
     n_draws
         How often each is drawn.
+    mixing
+        Shares of each cell's counts that are those of another cell, above 0 and below 1.
+    ambient
+        Shares of each cell's counts that are of the mean of all cells, above 0 and below 1.
+    n_failure_draws
+        How often failing probes are drawn; None: as the others.
 
     Raises
     ------
@@ -107,15 +118,21 @@ class Plan:
     failures: tuple[float, ...] = (0.05, 0.1)
     gains: tuple[float, ...] = (0.5,)
     n_draws: int = 2
+    mixing: tuple[float, ...] = ()
+    ambient: tuple[float, ...] = ()
+    n_failure_draws: int | None = None
 
     def __post_init__(self) -> None:
-        for name, most in (("thinning", 1.0), ("failures", 1.0), ("gains", np.inf)):
+        limits = {"thinning": 1.0, "failures": 1.0, "gains": np.inf, "mixing": 1.0, "ambient": 1.0}
+        for name, most in limits.items():
             wrong = [value for value in getattr(self, name) if not 0 < value < most]
             if wrong:
                 limit = "above 0" if most == np.inf else "above 0 and below 1"
                 raise SettingsError(f"{name} holds {quoted(wrong)}; expected numbers {limit}")
-        if self.n_draws < 1:
-            raise SettingsError(f"n_draws is {self.n_draws}; expected 1 or more")
+        for name in ("n_draws", "n_failure_draws"):
+            given = getattr(self, name)
+            if given is not None and given < 1:
+                raise SettingsError(f"{name} is {given}; expected 1 or more")
 
 
 def thin(few: FloatArray, rng: np.random.Generator, *, scale: CountScale, share: float) -> FloatArray:
@@ -152,10 +169,22 @@ def fail_probes(few: FloatArray, rng: np.random.Generator, *, share: float) -> F
     return left
 
 
-def change_gains(few: FloatArray, rng: np.random.Generator, *, sd: float) -> FloatArray:
-    """Multiply each gene, before the logarithm, by a factor of its own, whose logarithm is normal with this spread."""
+def change_gains(few: FloatArray, rng: np.random.Generator, *, sd: float, logged: bool = True) -> FloatArray:
+    """Multiply each gene, before the logarithm, by a factor of its own, whose logarithm is normal with this spread.
+
+    Parameters
+    ----------
+    few
+        Expression, shape (n_cells, k).
+    rng
+        Source of chance.
+    sd
+        The spread.
+    logged
+        Whether the values are logarithms, natural and of 1 + x.
+    """
     factors = np.exp(rng.normal(0.0, sd, few.shape[1]))
-    changed: FloatArray = np.log1p(np.expm1(few) * factors)
+    changed: FloatArray = np.log1p(np.expm1(few) * factors) if logged else few * factors
     return changed
 
 
@@ -174,7 +203,8 @@ def measure_robustness(
     Parameters
     ----------
     X
-        Log-normalised expression of all genes, shape (n_cells, n_genes).
+        Log-normalised expression of all genes, shape (n_cells, n_genes); what cannot be done to other values is left
+        out, and said.
     labels
         Class codes, shape (n_cells,).
     genes
@@ -202,6 +232,8 @@ def measure_robustness(
     results = []
     for place, (kind, level, disturb) in enumerate(ways):
         n_draws = plan.n_draws if disturb is not None and kind != BINARISED else 1
+        if kind == FAILED and plan.n_failure_draws is not None:
+            n_draws = plan.n_failure_draws
         scores = np.full((4, n_draws), np.nan)
         for draw in range(n_draws):
             rng = np.random.default_rng((seed, place, draw))
@@ -222,15 +254,23 @@ def _ways(X: Matrix, clean: FloatArray, plan: Plan) -> tuple[list[Way], tuple[st
     """List what can be done to these cells, and say what cannot."""
     ways: list[Way] = [("none", np.nan, None)]
     notes = []
-    scale = find_count_scale(X)
+    logged = float(stored_values(X).max(initial=0)) <= LARGEST_PLAUSIBLE_LOG
+    scale = find_count_scale(X) if logged else None
     if scale is None:
         notes.append("counts could not be thinned: the values are not log1p-normalised counts")
     else:
-        ways += [("thinned", share, partial(thin, scale=scale, share=share)) for share in plan.thinning]
-    ways += [("probes failed", share, partial(fail_probes, share=share)) for share in plan.failures]
+        for kind, change, shares in (
+            ("thinned", thin, plan.thinning),
+            ("mixed with another cell", mix_cells, plan.mixing),
+            ("ambient", add_ambient, plan.ambient),
+        ):
+            ways += [(kind, share, partial(change, scale=scale, share=share)) for share in shares]
+    ways += [(FAILED, share, partial(fail_probes, share=share)) for share in plan.failures]
     if clean.min(initial=0) < 0:
         notes.append("gains could not be changed and values not binarised: some are below 0")
     else:
-        ways += [("gain", sd, partial(change_gains, sd=sd)) for sd in plan.gains]
+        if not logged:
+            notes.append("gains were changed as values that are not logged: some are too large for logarithms")
+        ways += [("gain", sd, partial(change_gains, sd=sd, logged=logged)) for sd in plan.gains]
         ways.append((BINARISED, np.nan, lambda few, _: (few > 0).astype(np.float64)))
     return ways, tuple(notes)

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 from scipy.stats import norm
 
-from selectormlp.data.cells import Cells
+from selectormlp.data.cells import Cells, IntArray
 from selectormlp.evaluation.intervals import FloatArray
 from selectormlp.evaluation.splits import BoolArray
 from selectormlp.evaluation.unsupervised import spearman
@@ -93,6 +93,8 @@ class Stability:
         Genes that replace each other.
     notes
         What was passed over, and why.
+    n_candidates
+        Genes among which ``kuncheva`` reckons chance: those that might as well have been chosen.
     """
 
     method: str
@@ -106,6 +108,7 @@ class Stability:
     overlaps: tuple[Overlap, ...]
     groups: tuple[Interchangeable, ...]
     notes: tuple[str, ...] = ()
+    n_candidates: int = 0
 
     def __repr__(self) -> str:
         """Return how alike the panels are."""
@@ -273,14 +276,16 @@ def summarise_stability(
     of_source = np.array(sources)
     kinds = list(dict.fromkeys(sources))
     overlaps = []
+    few = cells.take_genes(list(genes))
+    n_candidates = count_candidates(cells, cells.genes.get_indexer(pd.Index(genes)).astype(np.int64))
     for kind in kinds:
         rows = of_source == kind
-        among_all = np.zeros((int(rows.sum()), cells.n_genes), dtype=np.bool_)
+        among_all = np.zeros((int(rows.sum()), n_candidates), dtype=np.bool_)
         among_all[:, : len(genes)] = chosen[rows]
         value = consistency(among_all, confidence) if rows.sum() > 1 else (1.0, np.nan, np.nan)
         alike = mean_jaccard([panel for panel, wanted in zip(panels, rows, strict=True) if wanted])
         overlaps.append(Overlap(kind, int(rows.sum()), alike, *value))
-    correlation = spearman(cells.take_genes(list(genes)).X)
+    correlation = spearman(few.X)
     return Stability(
         method=method,
         n_genes=len(reference),
@@ -293,4 +298,46 @@ def summarise_stability(
         overlaps=tuple(overlaps),
         groups=find_interchangeable(chosen, correlation, genes, min_correlation=min_correlation),
         notes=tuple(notes),
+        n_candidates=n_candidates,
     )
+
+
+LOW_END = 0.05
+"""Quantile of the chosen genes, by how they differ between types, down to which other genes might have been chosen."""
+
+
+def count_candidates(cells: Cells, chosen: IntArray) -> int:
+    """Count the genes that might as well have been chosen, among which chance is reckoned.
+
+    Thousands of genes that hardly vary could not be, and would make any two panels look more alike than chance. Counted
+    are the chosen ones, and those whose means differ between types (without labels: which vary) as much as the chosen
+    ones' at the low end.
+
+    Parameters
+    ----------
+    cells
+        Of which all genes could be chosen.
+    chosen
+        Columns of genes that were in any panel.
+
+    Examples
+    --------
+    >>> X = np.zeros((4, 5), dtype=np.float32)
+    >>> X[:2, 0], X[2:, 1], X[0, 2] = 5, 5, 1
+    >>> names = pd.Index(["c1", "c2", "c3", "c4"])
+    >>> cells = Cells(X, pd.Index(list("abcde")), names, np.array([0, 0, 1, 1]), ("A", "B"))
+    >>> count_candidates(cells, np.array([0]))
+    2
+    """
+    X, known = sp.csr_array(cells.X, dtype=np.float64), np.flatnonzero(cells.labels >= 0)
+    if len(np.unique(cells.labels[known])) > 1:
+        totals = np.maximum(cells.class_counts(), 1)
+        weights = 1 / totals[cells.labels[known]]
+        shape = (cells.n_classes, len(known))
+        means = sp.csr_array((weights, (cells.labels[known], np.arange(len(known)))), shape=shape) @ X[known]
+        strength = np.asarray(means.toarray())[cells.class_counts() > 0].var(axis=0)
+    else:
+        strength = np.asarray(X.power(2).mean(axis=0)).ravel() - np.asarray(X.mean(axis=0)).ravel() ** 2
+    strong = strength >= np.quantile(strength[chosen], LOW_END)
+    strong[chosen] = True
+    return int(strong.sum())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import pandas as pd
 
 from selectormlp.data.anndata_io import CellsSource, cells_from_adata
 from selectormlp.data.cells import Cells
+from selectormlp.errors import SettingsError, quoted
 from selectormlp.selectors.classifier import ClassifyingSelector
 from selectormlp.selectors.mlp import MLP
 from selectormlp.selectors.selector_mlp import SelectorMLP
@@ -80,6 +82,29 @@ class Model:
         return pd.DataFrame(
             {"gene": [self.genes[i] for i in columns], "weight_abs": self.selector.scores_[columns], "idx": columns}
         )
+
+
+def as_model(selector: object, genes: Sequence[str] | None, label_key: str) -> Model:
+    """Make a model of a fitted selector and the names of its genes.
+
+    Raises
+    ------
+    SettingsError
+        If it is not one of the three kinds, not fitted, or the names are not known or not one a column.
+    """
+    kind = type(selector).__name__
+    if not isinstance(selector, ClassifyingSelector) or type(selector) not in MODEL_TYPES.values():
+        raise SettingsError(f"a {kind} cannot be saved as a model; expected one of {quoted(DISPLAY_NAMES.values())}")
+    if not hasattr(selector, "ranking_"):
+        raise SettingsError(f"this {kind} is not fitted; call its fit method first")
+    names = getattr(selector, "feature_names_in_", None) if genes is None else genes
+    if names is None:
+        raise SettingsError(
+            f"this {kind} does not know the names of its {selector.n_features_in_} genes; give them as genes"
+        )
+    if len(names) != selector.n_features_in_:
+        raise SettingsError(f"{len(names)} gene names for the {selector.n_features_in_} columns of this {kind}")
+    return Model(selector, tuple(map(str, names)), CellsSource(label_key))
 
 
 def model_type_of(selector: ClassifyingSelector) -> str:

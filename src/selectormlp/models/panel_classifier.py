@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import safetensors.numpy
 import scipy.sparse as sp
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from scipy.special import log_softmax
 
-from selectormlp.data.cells import Matrix
-from selectormlp.data.source import Normalization
-from selectormlp.errors import DataError, ModelFileError, SettingsError
+from selectormlp.data.cells import IntArray, Matrix
+from selectormlp.errors import DataError, ModelFileError
 from selectormlp.files import written_whole
 from selectormlp.gate.files import check_regular
+from selectormlp.models.classifier_card import ClassifierCard, check_confidence
+from selectormlp.models.novelty import Novelty
+from selectormlp.models.partial import MissingGenes, draw_cells, fill_in
+from selectormlp.models.predictions import Predictions
 
 FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 SUFFIX = ".safetensors"
 
@@ -33,87 +35,6 @@ CARD_KEY = "selectormlp_panel_classifier"
 
 CHECKSUM_KEY = "selectormlp_checksum"
 """Where the checksum of card and numbers stands there."""
-
-UNSURE = "unsure"
-"""Label of a cell whose highest probability is below the confidence wanted."""
-
-
-class ClassifierCard(BaseModel):
-    """What a classifier's file says of it, checked on reading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    format_version: Literal[1] = 1
-    genes: list[str] = Field(min_length=1)
-    classes: list[str] = Field(min_length=2)
-    label_key: str
-    layer: str | None = None
-    normalize: Normalization
-    is_counts: bool
-    temperature: float = Field(gt=0, allow_inf_nan=False)
-    min_confidence: float = Field(ge=0, le=1)
-    accuracy: float = Field(ge=0, le=1)
-    calibration_error: float = Field(ge=0, le=1)
-    n_cells: int = Field(ge=1)
-    data_hash: str
-    versions: dict[str, str]
-
-    @model_validator(mode="after")
-    def _consistent(self) -> ClassifierCard:
-        if len(set(self.genes)) < len(self.genes) or len(set(self.classes)) < len(self.classes):
-            raise ValueError("genes or classes repeat")
-        check_class_names(self.classes)
-        return self
-
-
-@dataclass(frozen=True, eq=False)
-class Predictions:
-    """What a classifier says of cells.
-
-    Attributes
-    ----------
-    cells
-        Names.
-    classes
-        Class names.
-    probabilities
-        Calibrated, shape (n_cells, n_classes); rows sum to 1.
-    min_confidence
-        Highest probability from which a cell gets a label.
-    empty
-        Cells whose values are zero in all genes of the panel, shape (n_cells,): their probabilities say nothing.
-    """
-
-    cells: pd.Index[str]
-    classes: tuple[str, ...]
-    probabilities: FloatArray
-    min_confidence: float
-    empty: BoolArray
-
-    @property
-    def confidence(self) -> FloatArray:
-        """Highest probability of each cell, shape (n_cells,)."""
-        highest: FloatArray = self.probabilities.max(axis=1)
-        return highest
-
-    @property
-    def best(self) -> npt.NDArray[np.object_]:
-        """The most probable class of each cell, shape (n_cells,)."""
-        names: npt.NDArray[np.object_] = np.array(self.classes, dtype=object)[self.probabilities.argmax(axis=1)]
-        return names
-
-    @property
-    def labels(self) -> npt.NDArray[np.object_]:
-        """The same, ``"unsure"`` where the confidence is below ``min_confidence``, or the cell empty."""
-        return np.where((self.confidence >= self.min_confidence) & ~self.empty, self.best, UNSURE)
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return a line a cell (indexed by name): label, best, confidence, and the probability of each class."""
-        front = pd.DataFrame(
-            {"label": self.labels, "best": self.best, "confidence": self.confidence}, index=self.cells.rename("cell")
-        )
-        columns = [f"probability of {name}" for name in self.classes]
-        return pd.concat([front, pd.DataFrame(self.probabilities, index=front.index, columns=columns)], axis=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +49,10 @@ class PanelClassifier:
         Of each gene in training, shape (n_genes,).
     weights, offsets
         Of each class, shapes (n_classes, n_genes) and (n_classes,).
+    novelty
+        What the types look like, to tell cells that are of none; None in files of format 1.
+    parts
+        Mean share of each gene in the counts of a cell of training, shape (n_genes,); None in files of format 1.
     """
 
     card: ClassifierCard
@@ -135,6 +60,16 @@ class PanelClassifier:
     scale: FloatArray
     weights: FloatArray
     offsets: FloatArray
+    novelty: Novelty | None = None
+    parts: FloatArray | None = None
+
+    def __repr__(self) -> str:
+        """Return size, label column and accuracy."""
+        card = self.card
+        return (
+            f"PanelClassifier({len(card.genes)} genes, {len(card.classes)} types of {card.label_key!r}; accuracy "
+            f"{card.accuracy:.3f} on cells not learned from)"
+        )
 
     def scores(self, X: Matrix) -> FloatArray:
         """Return the score of each class before calibration, shape (n_cells, n_classes).
@@ -144,11 +79,61 @@ class PanelClassifier:
         X
             Expression of ``card.genes``, shape (n_cells, n_genes).
         """
-        dense = X.toarray() if isinstance(X, sp.csr_array) else np.asarray(X)
-        found: FloatArray = ((dense - self.mean) / self.scale) @ self.weights.T + self.offsets
+        return self._scores((_dense(X) - self.mean) / self.scale)
+
+    def _scores(self, Z: FloatArray) -> FloatArray:
+        found: FloatArray = Z @ self.weights.T + self.offsets
         return found
 
-    def predict(self, X: Matrix, cells: pd.Index[str], *, min_confidence: float | None = None) -> Predictions:
+    def target_of(self, present: IntArray) -> float:
+        """Return the total to which counts are scaled where only these genes were measured.
+
+        It is the card's, less the share that the other genes had in training.
+        """
+        share = 1.0 if self.parts is None else float(self.parts[present].sum())
+        return self.card.target_sum * (share or 1.0)
+
+    def missing_genes(self, present: IntArray) -> MissingGenes | None:
+        """Return what it costs that only these genes were measured; None where they are all.
+
+        Raises
+        ------
+        ModelFileError
+            If the classifier is of an older format, which cannot fill genes in.
+        """
+        genes = [gene for place, gene in enumerate(self.card.genes) if place not in set(present.tolist())]
+        if not genes:
+            return None
+        if self.novelty is None:
+            raise ModelFileError(
+                "the classifier was written by an older version, which keeps too little to fill in genes that were not "
+                "measured; fit it again ('selectormlp evaluate --model')"
+            )
+        Z, codes = draw_cells(self.novelty)
+        right = np.array(
+            [self._scores(part).argmax(axis=1) == codes for part in (Z, fill_in(Z[:, present], present, self.novelty))]
+        )
+        known = np.unique(codes)
+        recalls = np.array([right[:, codes == code].mean(axis=1) for code in known])
+        worst = int((recalls[:, 1] - recalls[:, 0]).argmin())
+        whole, partial = recalls.mean(axis=0)
+        return MissingGenes(
+            tuple(genes),
+            float(whole),
+            float(partial),
+            self.card.classes[known[worst]],
+            float(recalls[worst, 0]),
+            float(recalls[worst, 1]),
+        )
+
+    def predict(
+        self,
+        X: Matrix,
+        cells: pd.Index[str],
+        *,
+        min_confidence: float | None = None,
+        present: IntArray | None = None,
+    ) -> Predictions:
         """Predict cells.
 
         Parameters
@@ -159,6 +144,8 @@ class PanelClassifier:
             Names.
         min_confidence
             Instead of the card's, 0 to 1.
+        present
+            Places in ``card.genes`` of the genes that X holds, where some were not measured; these are filled in.
 
         Raises
         ------
@@ -167,12 +154,16 @@ class PanelClassifier:
         SettingsError
             If ``min_confidence`` is out of range.
         """
-        if X.shape[1] != len(self.card.genes):
-            raise DataError(f"{X.shape[1]} genes; expected the {len(self.card.genes)} that the classifier learned from")
+        columns = np.arange(len(self.card.genes)) if present is None else present
+        if X.shape[1] != len(columns):
+            raise DataError(f"{X.shape[1]} genes; expected the {len(columns)} that the classifier learned from")
         wanted = self.card.min_confidence if min_confidence is None else min_confidence
         check_confidence(wanted)
+        missing = self.missing_genes(columns)
+        Z = (_dense(X) - self.mean[columns]) / self.scale[columns]
         with np.errstate(all="ignore"):  # looked at below
-            probabilities = np.exp(log_softmax(self.scores(X) / self.card.temperature, axis=1))
+            scores = self._scores(Z if missing is None or self.novelty is None else fill_in(Z, columns, self.novelty))
+            probabilities = np.exp(log_softmax(scores / self.card.temperature, axis=1))
         n_bad = int((~np.isfinite(probabilities)).any(axis=1).sum())
         if n_bad:
             raise DataError(
@@ -181,7 +172,11 @@ class PanelClassifier:
                 "values of the usual size, or fit the classifier again"
             )
         empty = np.asarray((X != 0).sum(axis=1)).ravel() == 0
-        return Predictions(cells, tuple(self.card.classes), probabilities, wanted, empty)
+        novelty = None
+        if self.novelty is not None:
+            novelty = self.novelty.score(Z, columns)
+            novelty -= self.novelty.cuts[probabilities.argmax(axis=1)]
+        return Predictions(cells, tuple(self.card.classes), probabilities, wanted, empty, novelty, missing)
 
     def save(self, path: Path | str) -> Path:
         """Write the classifier to a safetensors file: numbers and a card in JSON, nothing that could run.
@@ -199,6 +194,9 @@ class PanelClassifier:
         place = Path(path)
         place = place if place.suffix == SUFFIX else place.with_name(place.name + SUFFIX)
         arrays = {name: np.ascontiguousarray(getattr(self, name)) for name in ("mean", "scale", "weights", "offsets")}
+        if self.novelty is not None and self.parts is not None:
+            arrays |= {f"novelty_{name}": np.ascontiguousarray(value) for name, value in vars(self.novelty).items()}
+            arrays["parts"] = np.ascontiguousarray(self.parts)
         with written_whole(place) as (draft,):
             text = self.card.model_dump_json()
             checksum = checksum_of(text, arrays)
@@ -219,35 +217,6 @@ def checksum_of(card: str, arrays: Mapping[str, npt.NDArray[Any]]) -> str:
         digest.update(f"\n{name} {arrays[name].dtype} {arrays[name].shape}\n".encode())
         digest.update(np.ascontiguousarray(arrays[name]).tobytes())
     return digest.hexdigest()
-
-
-def check_class_names(classes: Iterable[str]) -> None:
-    """Refuse a class that is named as a cell without a label is.
-
-    Raises
-    ------
-    SettingsError
-        With what to do.
-    """
-    if UNSURE in classes:
-        raise SettingsError(
-            f"a class is named {UNSURE!r}, which is what a cell without a confident label is called; rename it in obs, "
-            f"or leave it out (exclude_labels, --exclude-label {UNSURE})"
-        )
-
-
-def check_confidence(value: float) -> None:
-    """Refuse a confidence outside 0 to 1.
-
-    Raises
-    ------
-    SettingsError
-        With the range.
-    """
-    if not 0 <= value <= 1:
-        raise SettingsError(
-            f"min_confidence is {value!r}; expected a probability, 0 (label every cell that has counts) to 1"
-        )
 
 
 def load_classifier(path: Path | str) -> PanelClassifier:
@@ -273,8 +242,7 @@ def load_classifier(path: Path | str) -> PanelClassifier:
     >>> loaded.card.genes
     ['CD79A', 'NKG7', 'CST3']
     """
-    place = Path(path)
-    _check_existing(place)
+    place = _existing(Path(path))
     try:
         with safe_open(place, framework="numpy") as stored:
             metadata = stored.metadata() or {}
@@ -286,12 +254,20 @@ def load_classifier(path: Path | str) -> PanelClassifier:
                 )
             card = ClassifierCard.model_validate_json(text)
             n_genes, n_classes = len(card.genes), len(card.classes)
-            shapes = {
+            shapes: dict[str, tuple[int, ...]] = {
                 "mean": (n_genes,),
                 "scale": (n_genes,),
                 "weights": (n_classes, n_genes),
                 "offsets": (n_classes,),
             }
+            if card.format_version > 1:
+                shapes |= {
+                    "novelty_centers": (n_classes, n_genes),
+                    "novelty_shares": (n_classes,),
+                    "novelty_within": (n_genes, n_genes),
+                    "novelty_cuts": (n_classes,),
+                    "parts": (n_genes,),
+                }
             if set(stored.keys()) != set(shapes):
                 raise ModelFileError(f"{str(place)!r} holds other numbers than a classifier's; write it again")
             arrays = {name: stored.get_tensor(name) for name in shapes}
@@ -314,18 +290,23 @@ def load_classifier(path: Path | str) -> PanelClassifier:
             f"{str(place)!r} does not agree with its checksum, so its card or numbers were altered after it was "
             "written; copy or write it again"
         )
-    return PanelClassifier(card, **arrays)
+    kept = {name: arrays.pop(name) for name in tuple(arrays) if name.startswith("novelty_")}
+    novelty = Novelty(**{name.removeprefix("novelty_"): values for name, values in kept.items()}) if kept else None
+    return PanelClassifier(card, **arrays, novelty=novelty)
 
 
-def _check_existing(place: Path) -> None:
-    check_regular(place, ModelFileError)
-    if place.is_file():
-        return
-    named = place.parent / f"{place.name}{SUFFIX}"
-    writes = f"'selectormlp evaluate … --model FILE{SUFFIX}' writes one"
-    raise ModelFileError(
-        f"no classifier {str(place)!r}; {f'did you mean {str(named)!r}?' if named.is_file() else writes}"
-    )
+def _dense(X: Matrix) -> FloatArray:
+    dense: FloatArray = np.asarray(X.toarray() if isinstance(X, sp.csr_array) else X, dtype=np.float64)
+    return dense
+
+
+def _existing(place: Path) -> Path:
+    """Return the file, or that of its name with the suffix that :meth:`PanelClassifier.save` adds."""
+    for candidate in (place, place.with_name(place.name + SUFFIX)):
+        check_regular(candidate, ModelFileError)
+        if candidate.is_file():
+            return candidate
+    raise ModelFileError(f"no classifier {str(place)!r}; 'selectormlp evaluate … --model FILE{SUFFIX}' writes one")
 
 
 def _check_arrays(place: Path, arrays: dict[str, FloatArray], shapes: dict[str, tuple[int, ...]]) -> None:
@@ -337,3 +318,16 @@ def _check_arrays(place: Path, arrays: dict[str, FloatArray], shapes: dict[str, 
             )
     if (arrays["scale"] <= 0).any():
         raise ModelFileError(f"{str(place)!r}: scales that are not above 0; write it again")
+    _check_novelty(place, arrays)
+
+
+def _check_novelty(place: Path, arrays: dict[str, FloatArray]) -> None:
+    """Refuse shares that are none, and a covariance that is none."""
+    if "parts" not in arrays:
+        return
+    for name in ("novelty_shares", "parts"):
+        if (arrays[name] < 0).any() or abs(arrays[name].sum() - 1) > 1e-6:
+            raise ModelFileError(f"{str(place)!r}: {name} that are no shares of 1; write it again")
+    within = arrays["novelty_within"]
+    if not np.allclose(within, within.T, atol=1e-9) or np.linalg.eigvalsh(within).min() < -1e-6:
+        raise ModelFileError(f"{str(place)!r}: novelty_within is no covariance; write it again")

@@ -8,7 +8,7 @@ tensors and plain values only.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,12 @@ from selectormlp.files import written_whole
 from selectormlp.gate.archives import check_zip
 from selectormlp.gate.files import check_regular
 from selectormlp.models.card import ModelCard, model_card
-from selectormlp.models.model import MODEL_TYPES, Model
+from selectormlp.models.model import MODEL_TYPES, Model, as_model
 from selectormlp.models.panel_classifier import CHECKSUM_KEY, checksum_of
 from selectormlp.networks.checkpoint_state import CARD_KEY, read_checkpoint
 from selectormlp.networks.mlp import SelectorNetwork
 from selectormlp.networks.start import START_KEY, Start, parse_start
+from selectormlp.selectors.classifier import ClassifyingSelector
 from selectormlp.selectors.network import NetworkSelector
 from selectormlp.selectors.svm import LinearSVM
 
@@ -41,13 +42,22 @@ NETWORK_SUFFIX, SVM_SUFFIX, CHECKPOINT_SUFFIX = ".safetensors", ".skops", ".ckpt
 SUFFIXES = (NETWORK_SUFFIX, SVM_SUFFIX, CHECKPOINT_SUFFIX)
 
 
-def save_model(model: Model, stem: Path | str) -> Path:
+def save_model(
+    model: Model | ClassifyingSelector,
+    stem: Path | str,
+    *,
+    genes: Sequence[str] | None = None,
+    label_key: str = "cell_type",
+) -> Path:
     """Save a model under a name, with the suffix of its kind.
 
     Parameters
     ----------
     model
-        Any of the three kinds, fitted.
+        Any of the three kinds, fitted: with its genes (a :class:`Model`), or the selector alone.
+    genes, label_key
+        For a selector alone: gene names in the order of its columns (None: those of the data frame that it was fitted
+        on), and the column of cell types that new data are to be read by.
     stem
         Path without a suffix; ``.safetensors`` (networks) or ``.skops`` (SVM) is added.
 
@@ -59,6 +69,8 @@ def save_model(model: Model, stem: Path | str) -> Path:
     ------
     OutputError
         If it cannot be written.
+    SettingsError
+        If it is no fitted model, or its genes are not known.
 
     Examples
     --------
@@ -73,6 +85,7 @@ def save_model(model: Model, stem: Path | str) -> Path:
     >>> file.name, loaded.genes
     ('svm.skops', ('CD79A', 'NKG7', 'CD3E'))
     """
+    model = model if isinstance(model, Model) else as_model(model, genes, label_key)
     selector = model.selector
     card = model_card(
         selector,

@@ -223,6 +223,10 @@ class DiscriminantObjective:
         """Return the mean loss of the pairs at given D², shape (n_pairs,)."""
         return float(self.pair_weights @ self._loss(distances.copy()))
 
+    def pair_losses(self, distances: FloatArray) -> FloatArray:
+        """Return what each pair adds to the mean loss at given D², shape (n_pairs,)."""
+        return self.pair_weights * self._loss(distances.copy())
+
     def losses_with(
         self,
         gaps: Callable[[slice], FloatArray],

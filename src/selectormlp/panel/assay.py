@@ -159,7 +159,7 @@ def find_assay(assay: Assay | str | Path | Mapping[str, object]) -> Assay:
         return make_assay(**assay)
     if isinstance(assay, str | Path) and Path(assay).suffix.lower() in (".json", ".yaml", ".yml", ".toml"):
         return read_settings(Assay, assay)
-    raise SettingsError(f"assay={assay!r}; {nearest(str(assay), ASSAYS)}, or name a .json or .yaml file of an assay")
+    raise SettingsError(f"assay={assay!r}; {nearest(str(assay), ASSAYS)} Or name the .json or .yaml file of an assay")
 
 
 def make_assay(**values: object) -> Assay:

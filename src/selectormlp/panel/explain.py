@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 
 from selectormlp.data.cells import Cells, gene_positions
 from selectormlp.errors import DataError
+from selectormlp.moments.moments import Moments
 from selectormlp.panel.constraints import MARKER_AUC
 from selectormlp.panel.markers import BoolArray, FloatArray, Markers, measure_markers
-from selectormlp.panel.separation import measure_separation
+from selectormlp.panel.separation import SeparationSettings, measure_separation
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class MarkedType:
 
 @dataclass(frozen=True)
 class SeparatedPair:
-    """Two types that a gene helps to separate, and how much their 1 / (1 + D²) would grow without it."""
+    """Two types that a gene helps to separate, and what they add to the gene's loss."""
 
     first: str
     second: str
@@ -46,11 +48,12 @@ class GeneExplanation:
     pairs
         The pairs of types it separates most, beyond what the other genes do; largest loss first.
     loss
-        Growth of Σ 1 / (1 + D²) over all pairs without the gene, ≥ 0.
+        Growth of the criterion without the gene, ≥ 0.
     substitute
-        The gene outside the panel that serves best in its place, None where there is none.
+        The gene outside the panel that best replaces it: the one that makes it most superfluous, not one that would add
+        to any panel. It is expressed; None where no such gene restores half of the loss.
     substitute_loss
-        Growth of the criterion with the substitute; below 0 where it serves better; None without one.
+        What is left of the loss with the substitute in its place, ≥ 0 and at most half of ``loss``; None without one.
     """
 
     gene: str
@@ -70,11 +73,15 @@ class Explanation:
     genes
         One explanation a gene, in the order of the panel.
     criterion
-        Σ 1 / (1 + D²) over pairs of types with the whole panel: 0 (all far apart) to the number of pairs.
+        What the choice minimises, with the whole panel: by default the mean of 1 / (1 + D²) over pairs of types, 0 (all
+        far apart) to 1.
+    settings
+        By which it is measured: those that the panel was chosen by, else the defaults.
     """
 
     genes: tuple[GeneExplanation, ...]
     criterion: float
+    settings: SeparationSettings = field(default_factory=SeparationSettings)
 
     def __repr__(self) -> str:
         """Return size and criterion; ``to_frame`` has the rest."""
@@ -99,12 +106,19 @@ class Explanation:
         )
 
 
+LEAST_SHARE = 0.1
+"""Share of the cells of some type that must show a substitute."""
+
+LEAST_CELLS = 10
+"""Cells that must show it: in all, and of that type, of which half are enough where it has few."""
+
+
 def explain_panel(
     genes: Sequence[str],
     cells: Cells,
     *,
-    means: FloatArray,
-    covariance: FloatArray,
+    moments: Moments,
+    settings: SeparationSettings | None = None,
     allowed: BoolArray | None = None,
     min_auc: float = MARKER_AUC,
     most_pairs: int = 3,
@@ -116,14 +130,14 @@ def explain_panel(
     genes
         The panel; all among ``cells.genes``.
     cells
-        Labelled cells, to measure effect size and AUC on; only the columns of the panel are read.
-    means
-        Mean of each gene in each class, shape (n_classes, n_genes), in the order of ``cells``. Rows of classes
-        without cells are not used.
-    covariance
-        Pooled within-class covariance, classes balanced, no ridge, shape (n_genes, n_genes).
+        Labelled cells, to measure effect size, AUC and expression on.
+    moments
+        Of the same cells, genes and classes, with the within-class scatter.
+    settings
+        Those by which the panel was chosen, see :func:`selectormlp.panel.separation.settings_of`; None: the defaults.
     allowed
-        Which genes may be substitutes, shape (n_genes,); by default all that are not in the panel.
+        Which genes may be substitutes, shape (n_genes,); by default all that are not in the panel. Those that hardly
+        any cell shows are not taken.
     min_auc
         AUC against the rest from which a gene marks a type (where its mean is higher).
     most_pairs
@@ -136,28 +150,28 @@ def explain_panel(
 
     Examples
     --------
-    >>> X = np.array([[3, 0, 1], [2, 1, 1], [0, 0, 3], [0, 1, 2]], dtype=np.float32)
-    >>> names = pd.Index(["c1", "c2", "c3", "c4"])
-    >>> cells = Cells(X, pd.Index(["CD3D", "ACTB", "CD79A"]), names, np.array([0, 0, 1, 1]), ("T", "B"))
-    >>> means = np.array([[2.5, 0.5, 1.0], [0.0, 0.5, 2.5]])
-    >>> gene = explain_panel(["CD3D"], cells, means=means, covariance=np.eye(3)).genes[0]
+    >>> from selectormlp.moments.stream import balanced_cell_weights, moments_of
+    >>> X = np.array([[3, 3, 0, 1], [2, 2, 1, 1], [0, 0, 0, 3], [0, 0, 1, 2]], dtype=np.float32).repeat(10, axis=0)
+    >>> labels = np.repeat([0, 1], 20)
+    >>> cells = Cells(X, pd.Index(["CD3D", "CD3E", "ACTB", "CD79A"]), pd.RangeIndex(40).astype(str), labels, ("T", "B"))
+    >>> moments = moments_of(X, labels, cell_weights=balanced_cell_weights(cells.class_counts()))
+    >>> gene = explain_panel(["CD3D"], cells, moments=moments).genes[0]
     >>> gene.marks[0].name, gene.pairs[0].second, gene.substitute
-    ('T', 'B', 'CD79A')
+    ('T', 'B', 'CD3E')
     """
-    if means.shape != (cells.n_classes, cells.n_genes):
+    if moments.means.shape != (cells.n_classes, cells.n_genes):
         raise DataError(
-            f"means of shape {means.shape}; expected one a class and gene, ({cells.n_classes}, {cells.n_genes})"
+            f"means of shape {moments.means.shape}; expected one a class and gene, ({cells.n_classes}, {cells.n_genes})"
         )
     wanted = pd.Index(genes)
     panel = gene_positions(cells.genes, wanted)
     may_replace = np.ones(cells.n_genes, dtype=np.bool_) if allowed is None else allowed.copy()
     may_replace[panel] = False
-    present = np.flatnonzero(cells.class_counts())
-    separation = measure_separation(
-        means[present].astype(np.float64), np.asarray(covariance, np.float64), panel, np.flatnonzero(may_replace)
-    )
+    may_replace &= expressed_genes(cells)
+    settings = settings or SeparationSettings()
+    separation = measure_separation(moments, panel, np.flatnonzero(may_replace), settings)
     markers = measure_markers(cells.take_genes(wanted))
-    classes = [cells.classes[code] for code in present]
+    classes = [cells.classes[code] for code in np.flatnonzero(moments.class_weights > 0)]
     return Explanation(
         tuple(
             GeneExplanation(
@@ -171,7 +185,36 @@ def explain_panel(
             for place, substitute in enumerate(separation.substitutes)
         ),
         separation.criterion,
+        settings,
     )
+
+
+def expressed_genes(cells: Cells) -> BoolArray:
+    """Say which genes are expressed, shape (n_genes,): above 0 in a tenth of the cells of some type, and in ten.
+
+    Of a type of fewer than twenty cells half are enough, if the gene is above 0 in ten cells of any type. Where values
+    below 0 occur, 0 does not mean absent, and every gene counts as expressed.
+
+    Examples
+    --------
+    >>> X = np.zeros((40, 2), dtype=np.float32)
+    >>> X[:20, 0] = X[:3, 1] = 1
+    >>> names = pd.RangeIndex(40).astype(str)
+    >>> cells = Cells(X, pd.Index(["CD3D", "RARE"]), names, np.repeat([0, 1], 20), ("T", "B"))
+    >>> expressed_genes(cells).tolist()
+    [True, False]
+    """
+    X, known = sp.csr_array(cells.X), np.flatnonzero(cells.labels >= 0)
+    if X.nnz and X.data.min() < 0:
+        return np.ones(cells.n_genes, dtype=np.bool_)
+    of_class = sp.csr_array(
+        (np.ones(len(known)), (cells.labels[known], np.arange(len(known)))), shape=(cells.n_classes, len(known))
+    )
+    seen = (of_class @ (X[known] > 0).astype(np.float64)).toarray()
+    totals = cells.class_counts()[:, None]
+    enough = np.maximum(np.maximum(LEAST_SHARE * totals, np.minimum(LEAST_CELLS, totals / 2)), 1)
+    found: BoolArray = (seen >= enough).any(axis=0) & (seen.sum(axis=0) >= LEAST_CELLS)
+    return found
 
 
 def _marked_types(markers: Markers, gene: int, min_auc: float) -> tuple[MarkedType, ...]:
@@ -184,8 +227,7 @@ def _marked_types(markers: Markers, gene: int, min_auc: float) -> tuple[MarkedTy
 
 def _separated_pairs(losses: FloatArray, classes: Sequence[str], most: int) -> tuple[SeparatedPair, ...]:
     firsts, seconds = np.triu_indices(len(classes), 1)
-    values = losses[firsts, seconds]
-    best = np.argsort(-values, kind="stable")[:most]
+    best = np.argsort(-losses, kind="stable")[:most]
     return tuple(
-        SeparatedPair(classes[firsts[p]], classes[seconds[p]], float(values[p])) for p in best if values[p] > 0
+        SeparatedPair(classes[firsts[p]], classes[seconds[p]], float(losses[p])) for p in best if losses[p] > 0
     )

@@ -2,25 +2,79 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from scipy.linalg import LinAlgError, cho_factor, cho_solve, solve_triangular
 
 from selectormlp.data.cells import IntArray
 from selectormlp.errors import DataError
+from selectormlp.moments.discriminant import CRITERIA, DiscriminantObjective
+from selectormlp.moments.forward import COLLINEAR
+from selectormlp.moments.moments import Moments
 from selectormlp.panel.markers import FloatArray
+from selectormlp.panel.provenance import Provenance
 
-RIDGE = 0.1
-"""Share of the median variance added to each variance, as in the discriminant selection."""
+LEAST_RESTORED = 0.5
+"""Share of a gene's loss that another gene must restore in its place to be named (see benchmarks/substitutes.py)."""
+
+NAMES = {"discriminant-bhattacharyya": "bhattacharyya"}
+"""Criterion of methods that are named after theirs."""
+
+NUMBERS = ("ridge", "pooling", "shrinkage", "shrink_after")
+
+
+@dataclass(frozen=True)
+class SeparationSettings:
+    """What separation is measured by: the settings of the discriminant choice.
+
+    Attributes
+    ----------
+    objective
+        Arguments of :class:`selectormlp.moments.discriminant.DiscriminantObjective` that are not at their defaults.
+    class_weights
+        Importance of classes, by label; 1 where not named.
+    """
+
+    objective: Mapping[str, Any] = field(default_factory=dict)
+    class_weights: Mapping[str, float] = field(default_factory=dict)
+
+
+def settings_of(provenance: Provenance) -> SeparationSettings:
+    """Read the settings by which a panel was chosen; the defaults where it was chosen by another method, or elsewhere.
+
+    Examples
+    --------
+    >>> chosen = Provenance("discriminant", {"selector": {"criterion": "log", "ridge": 0.1, "refine": False}})
+    >>> settings_of(chosen).objective, settings_of(Provenance()).objective
+    ({'criterion': 'log', 'ridge': 0.1}, {})
+    """
+    taken = provenance.taken
+    method = taken.method if taken else provenance.method
+    selector = taken.options if taken else provenance.settings.get("selector")
+    if not isinstance(selector, dict) or not (method.startswith("discriminant") or method == "mixture"):
+        return SeparationSettings()
+    found: dict[str, Any] = {"criterion": NAMES[method]} if method in NAMES else {}
+    if selector.get("criterion") in CRITERIA:
+        found["criterion"] = selector["criterion"]
+    found |= {name: selector[name] for name in NUMBERS if _is_number(selector.get(name))}
+    weights = selector.get("class_weights")
+    named = weights.items() if isinstance(weights, dict) else ()
+    return SeparationSettings(found, {str(label): float(value) for label, value in named if _is_number(value)})
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
 
 
 @dataclass(frozen=True, eq=False)
 class Separation:
     """Separation of the types by a panel, with and without each of its genes.
 
-    The criterion is Σ 1 / (1 + D²) over pairs of types, D² being their squared Mahalanobis distance on the panel:
-    0 where all pairs are far apart, the number of pairs where none is.
+    The criterion is that of the discriminant choice: the mean over pairs of types of a loss of their squared
+    Mahalanobis distance D² on the panel, 1 / (1 + D²) by default; 0 where all pairs are far apart.
 
     Attributes
     ----------
@@ -29,13 +83,12 @@ class Separation:
     losses
         Growth of the criterion without each gene, ≥ 0, shape (n_panel,).
     pair_losses
-        The same for each pair of types, symmetric, shape (n_panel, n_classes, n_classes).
+        The share of each pair of types in it, shape (n_panel, n_pairs), pairs in the order of ``numpy.triu_indices``.
     substitutes
-        Position of the outside gene that serves best in the place of each gene, -1 where there is none,
+        Position of the outside gene that best replaces each gene, -1 where none restores half of its loss,
         shape (n_panel,).
     substitute_losses
-        Growth of the criterion with that gene instead, below 0 where it serves better, NaN where there is none,
-        shape (n_panel,).
+        What is left of a gene's loss with that gene in its place, ≥ 0, NaN where there is none, shape (n_panel,).
     """
 
     criterion: float
@@ -45,112 +98,128 @@ class Separation:
     substitute_losses: FloatArray
 
 
-def measure_separation(means: FloatArray, covariance: FloatArray, panel: IntArray, outside: IntArray) -> Separation:
-    """Measure the criterion of a panel, the loss without each gene, and the best substitute of each.
+def measure_separation(
+    moments: Moments, panel: IntArray, outside: IntArray, settings: SeparationSettings | None = None
+) -> Separation:
+    """Measure the criterion of a panel, the loss without each gene, and the gene that best replaces each.
 
     Parameters
     ----------
-    means
-        Mean of each gene in each type, shape (n_classes, n_genes); types count the same.
-    covariance
-        Pooled within-class covariance, shape (n_genes, n_genes); 0.1 · median of its diagonal is added to the
-        diagonal.
+    moments
+        Of the types, with the within-class scatter.
     panel
-        Positions of the panel's genes.
+        Positions of the panel's genes, in order.
     outside
         Positions of the genes that may replace them.
+    settings
+        Those of the choice.
 
     Raises
     ------
     DataError
-        If shapes disagree, values are not finite, there are fewer than two types, or the covariance is none.
+        If values are not finite, there are fewer than two types, or the covariance is none.
 
     Notes
     -----
-    With K the inverse covariance of the panel and A = means · K, removing gene i lowers D² of a pair (a, b) by
-    (A_ai − A_bi)² / K_ii. An outside gene j has variance s_j and means R given the panel; given the panel without i
-    these are s_j + B_ij² / K_ii and R_j + A_i B_ij / K_ii, B being the regression of outside genes on the panel.
-    One factorisation thus serves all removals and exchanges: O(k³ + k · n_outside · (k + n_classes²)).
+    D² grows gene by gene in the order of the panel, each share less what sampling brings, as in the choice; the
+    covariances are shrunk as they are at the panel's size. The gene j that replaces a gene i is the one that makes it
+    most superfluous: the criterion grows least when i is taken out of a panel that holds j too, so that a gene that
+    would merely add to the whole panel is none. What it restores is counted pair by pair, in each at most what i is
+    worth there.
+
+    With K the inverse covariance of the panel and A = gaps · K, an outside gene j has variance s_j and gaps R_j given
+    the panel; given the panel without i these are s_j + B_ij² / K_ii and R_j + A_i B_ij / K_ii, B being the regression
+    of outside genes on the panel.
 
     Examples
     --------
     >>> means = np.array([[2.0, 2.0, 0.0], [0.0, 0.0, 0.0]])
-    >>> separation = measure_separation(means, np.eye(3), np.array([0]), np.array([1, 2]))
-    >>> separation.losses.round(3), separation.substitutes, abs(separation.substitute_losses).round(3)
-    (array([0.784]), array([1]), array([0.]))
+    >>> counts, weights = np.array([9, 9]), np.full(2, 1 / 9)
+    >>> moments = Moments(counts, means, weights, squares=9 * np.ones((2, 3)), within=2 * np.eye(3))
+    >>> separation = measure_separation(moments, np.array([0]), np.array([1, 2]))
+    >>> separation.losses.round(2), separation.substitutes, separation.substitute_losses.round(2)
+    (array([0.74]), array([1]), array([0.11]))
     """
-    _check(means, covariance)
-    means = means - means.mean(axis=0)  # only differences count, and they come out exacter so
-    ridge = RIDGE * _level(covariance)
-    within = covariance[np.ix_(panel, panel)] + ridge * np.eye(len(panel))
+    if not np.isfinite(moments.means).all() or (moments.within is not None and not np.isfinite(moments.within).all()):
+        raise DataError("means or covariance hold NaN or infinite values; compute them from finite data")
+    objective = DiscriminantObjective(moments, **(settings or SeparationSettings()).objective)
+    conditioned = _Conditioned(objective, panel, outside)
+    criterion = objective.loss(conditioned.distances)
+    with_each = conditioned.losses_with()
+    pair_losses = np.empty((len(panel), len(objective.noise)))
+    substitutes = np.full(len(panel), -1, dtype=np.int64)
+    left = np.full(len(panel), np.nan)
+    whole = objective.pair_losses(conditioned.distances)
+    for place in range(len(panel)):
+        without = conditioned.distances_without(place)
+        pair_losses[place] = objective.pair_losses(without) - whole
+        loss = max(float(pair_losses[place].sum()), 0.0)
+        if len(outside) and loss > 0:
+            needed_with = conditioned.losses_with(place, without) - with_each
+            best = int(np.argmin(needed_with))
+            instead = objective.pair_losses(conditioned.distances_with(place, best, without))
+            restored = np.minimum(objective.pair_losses(without) - instead, np.maximum(pair_losses[place], 0.0))
+            remaining = max(loss - float(restored.sum()), 0.0)
+            if remaining <= (1 - LEAST_RESTORED) * loss:
+                substitutes[place], left[place] = outside[best], remaining
+    return Separation(criterion, np.maximum(pair_losses.sum(axis=1), 0.0), pair_losses, substitutes, left)
+
+
+class _Conditioned:
+    """Outside genes given a panel, from which any one gene can be taken out again."""
+
+    def __init__(self, objective: DiscriminantObjective, panel: IntArray, outside: IntArray) -> None:
+        self._objective = objective
+        variances, shrinkage = objective.covariance.diagonal(), objective.shrinkage(len(panel))
+        ridge = max(objective.ridge, COLLINEAR * float(variances.max(initial=1.0)))
+        own = shrinkage * variances[panel] + ridge
+        self._within = (1 - shrinkage) * objective.covariance[np.ix_(panel, panel)] + np.diag(own)
+        self._gaps = objective.gaps[:, panel]
+        self.distances = self._distances(np.arange(len(panel)))
+        between = (1 - shrinkage) * objective.covariance[np.ix_(panel, outside)]
+        self._precision: FloatArray = cho_solve(_factor(self._within), np.eye(len(panel)))
+        self._slopes = self._precision @ between
+        self._scores = self._gaps @ self._precision
+        self._variance = np.maximum(variances[outside] + ridge - np.einsum("ij,ij->j", between, self._slopes), ridge)
+        self._residual_gaps = objective.gaps[:, outside] - self._gaps @ self._slopes
+
+    def _distances(self, kept: IntArray) -> FloatArray:
+        """Return D² of each pair on some genes of the panel, in order, shape (n_pairs,)."""
+        factor, lower = _factor(self._within[np.ix_(kept, kept)])
+        steps = solve_triangular(factor, self._gaps[:, kept].T, lower=lower)
+        distances: FloatArray = np.maximum(steps**2 - self._objective.noise, 0.0).sum(axis=0)
+        return distances
+
+    def distances_without(self, place: int) -> FloatArray:
+        """Return D² of each pair on the panel without one gene, shape (n_pairs,)."""
+        return self._distances(np.delete(np.arange(len(self._within)), place))
+
+    def distances_with(self, place: int, other: int, distances: FloatArray) -> FloatArray:
+        """Return D² of each pair with an outside gene in the place of one, given D² without that, shape (n_pairs,)."""
+        deviation = np.sqrt(self._precision[place, place])
+        slope = self._slopes[place, other] / deviation
+        gaps = self._residual_gaps[:, other] + self._scores[:, place] / deviation * slope
+        share: FloatArray = np.maximum(gaps**2 / (self._variance[other] + slope**2) - self._objective.noise, 0.0)
+        return distances + share
+
+    def losses_with(self, place: int | None = None, distances: FloatArray | None = None) -> FloatArray:
+        """Return the criterion with each outside gene added, to the panel or to it without a gene, (n_outside,)."""
+        if place is None or distances is None:
+            return self._objective.losses_with(lambda pairs: self._residual_gaps[pairs], self._variance, self.distances)
+        deviation = np.sqrt(self._precision[place, place])
+        direction, score = self._slopes[place] / deviation, self._scores[:, place] / deviation
+        return self._objective.losses_with(
+            lambda pairs: self._residual_gaps[pairs] + np.outer(score[pairs], direction),
+            self._variance + direction**2,
+            distances,
+        )
+
+
+def _factor(within: FloatArray) -> tuple[FloatArray, bool]:
     try:
-        factor = cho_factor(within, lower=True)
+        factor, lower = cho_factor(within, lower=True)
     except LinAlgError as error:
         raise DataError(
             f"the covariance of the panel's genes is not positive definite ({error}); compute it from cells"
         ) from error
-    precision = cho_solve(factor, np.eye(len(panel)))
-    between = covariance[np.ix_(panel, outside)]
-    slopes = precision @ between
-    scaled = means[:, panel] @ precision
-    given = np.diag(precision)
-    distances = _pair_squares(scaled, means[:, panel])
-    badness = 1 / (1 + distances)
-    variances = np.diag(covariance)[outside] + ridge - np.einsum("ij,ij->j", between, slopes)
-    residuals = means[:, outside] - means[:, panel] @ slopes
-
-    n_panel, n_classes = len(panel), len(means)
-    pair_losses = np.empty((n_panel, n_classes, n_classes))
-    substitutes = np.full(n_panel, -1, dtype=np.int64)
-    criteria = np.full(n_panel, np.nan)
-    for gene in range(n_panel):
-        own = scaled[:, gene] / given[gene]
-        without = np.maximum(distances - given[gene] * np.subtract.outer(own, own) ** 2, 0)
-        pair_losses[gene] = 1 / (1 + without) - badness
-        if len(outside):
-            totals = _criteria_with(
-                without, residuals + np.outer(own, slopes[gene]), variances + slopes[gene] ** 2 / given[gene]
-            )
-            best = int(np.argmin(totals))
-            substitutes[gene], criteria[gene] = outside[best], totals[best]
-    upper = np.triu_indices(n_classes, 1)
-    criterion = float(badness[upper].sum())
-    return Separation(criterion, pair_losses[:, *upper].sum(axis=1), pair_losses, substitutes, criteria - criterion)
-
-
-def _check(means: FloatArray, covariance: FloatArray) -> None:
-    n_classes, n_genes = means.shape
-    if covariance.shape != (n_genes, n_genes):
-        raise DataError(
-            f"a covariance of shape {covariance.shape} for {n_genes} genes; expected one row and column each"
-        )
-    if n_classes < 2:
-        raise DataError(f"{n_classes} type(s) with cells; at least two are needed to separate them")
-    if not (np.isfinite(means).all() and np.isfinite(covariance).all()):
-        raise DataError("means or covariance hold NaN or infinite values; compute them from finite data")
-
-
-def _level(covariance: FloatArray) -> float:
-    """Median variance of the genes; of those that vary where most do not, 1 where none does."""
-    variances = np.diag(covariance)
-    varying = variances[variances > 0]
-    if not len(varying):
-        return 1.0
-    return float(np.median(variances)) or float(np.median(varying))
-
-
-def _pair_squares(scaled: FloatArray, means: FloatArray) -> FloatArray:
-    """Squared Mahalanobis distance of each pair of types, shape (n_classes, n_classes), from A = M K and M."""
-    distances = np.empty((len(means), len(means)))
-    for first in range(len(means)):
-        distances[first] = np.einsum("ij,ij->i", scaled - scaled[first], means - means[first])
-    return np.maximum(distances, 0)
-
-
-def _criteria_with(distances: FloatArray, residuals: FloatArray, variances: FloatArray) -> FloatArray:
-    """Criterion with each outside gene added to a panel of given distances, shape (n_outside,)."""
-    totals = np.zeros(residuals.shape[1])
-    for first in range(len(distances) - 1):  # a type at a time: n_classes · n_outside numbers, not n_classes² as many
-        gains = (residuals[first + 1 :] - residuals[first]) ** 2 / variances
-        totals += (1 / (1 + distances[first, first + 1 :, None] + gains)).sum(axis=0)
-    return totals
+    return factor, bool(lower)

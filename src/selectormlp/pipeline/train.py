@@ -21,7 +21,7 @@ from selectormlp.data.stored import AnyCells, StoredCells
 from selectormlp.data.stored_batches import Reading
 from selectormlp.errors import DataError, SettingsError, quoted
 from selectormlp.evaluation.metrics import accuracy_of, scorable_cells
-from selectormlp.files import clear_leftovers, ensure_folders, flush_file
+from selectormlp.files import check_folders, clear_leftovers, ensure_folder, ensure_folders, flush_file
 from selectormlp.locks import only_writer
 from selectormlp.models.card import ModelCard, model_card
 from selectormlp.models.model import DISPLAY_NAMES, MODEL_TYPES, Model, model_type_of
@@ -148,9 +148,10 @@ def train_model(
     with ExitStack() as locks:
         if is_writer():
             checkpoints: list[Path] = [run.checkpoint_dir] if isinstance(selector, NetworkSelector) else []
-            ensure_folders(run.log_dir, settings.trained_models_dir, *checkpoints)  # before the long work
+            check_folders(run.log_dir, settings.trained_models_dir, *checkpoints)  # before the long work
             for place in (stem, run.log_dir, *checkpoints):
-                locks.enter_context(only_writer(place.parent, place.name))
+                locks.enter_context(only_writer(ensure_folder(place.parent), place.name))
+            ensure_folders(run.log_dir, *checkpoints)
             for folder in {run.log_dir.parent, run.checkpoint_dir.parent, stem.parent}:
                 clear_leftovers(folder)
             for folder in checkpoints:

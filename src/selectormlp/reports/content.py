@@ -123,19 +123,33 @@ def _key_figures(found: Findings) -> tuple[KeyFigure, ...]:
     score, roof = evaluation.curve.balanced_accuracy, evaluation.ceiling
     floor = evaluation.random.balanced_accuracy.value[-1]
     level = evaluation.level_off
+    low, high = evaluation.interval(score)
+    whom = ", for new donors" if evaluation.for_new_donors else ""
     figures = [
         KeyFigure(f"{len(evaluation.genes):,}", "genes"),
-        KeyFigure(
-            f"{score.value[-1]:.3f}", f"balanced accuracy (95 % interval {score.low[-1]:.3f} to {score.high[-1]:.3f})"
-        ),
+        KeyFigure(f"{score.value[-1]:.3f}", f"balanced accuracy (95 % interval{whom} {low[-1]:.3f} to {high[-1]:.3f})"),
+    ]
+    if evaluation.alone is not None:
+        own = evaluation.alone.balanced_accuracy
+        low, high = evaluation.interval(own)
+        figures.append(
+            KeyFigure(
+                f"{own.value[-1]:.3f}",
+                f"balanced accuracy by the panel's own counts, as a targeted assay has it ({low[-1]:.3f} to "
+                f"{high[-1]:.3f})",
+            )
+        )
+    figures += [
         KeyFigure(f"{evaluation.curve.accuracy.value[-1]:.3f}", "of the test cells right"),
         KeyFigure(f"{roof.balanced_accuracy.value[0]:.3f}", f"balanced accuracy of all genes ({roof.sizes[0]:,})"),
         KeyFigure(f"{floor:.3f}", "balanced accuracy of as many random genes"),
     ]
-    if level.size is None:
-        figures.append(KeyFigure("–", f"no size measured is within {level.distance:g} of all genes"))
-    else:
-        figures.append(KeyFigure(f"{level.size:,}", f"genes are within {level.distance:g} of all genes"))
+    if level.size is not None:
+        text = f"genes are within {level.distance:g} of the best size measured"
+        figures.append(KeyFigure(f"{level.size:,}", text))
+    elif len(evaluation.curve.sizes) > 1:
+        text = "no smaller size measured is as good, so the curve still rises at the whole panel"
+        figures.append(KeyFigure("–", text))
     return tuple(figures)
 
 
@@ -143,6 +157,13 @@ def _warnings(found: Findings) -> tuple[Warned, ...]:
     evaluation = found.evaluation
     warnings = [Warned("Too good", note) for note in evaluation.notes if note.startswith("OPTIMISTIC")]
     warnings += [Warned("Donors unused", note) for note in evaluation.notes if "donors are not used" in note]
+    marked = (
+        ("Ambient RNA", "Ambient RNA: "),
+        ("Genes everywhere", "Everywhere: "),
+        ("Types that may be one", "Hardly told apart"),
+        ("Types of one donor", "Types of one donor only"),
+    )
+    warnings += [Warned(what, note) for what, start in marked for note in evaluation.notes if note.startswith(start)]
     if evaluation.unusable:
         names = [
             gene.name + (f" (near: {', '.join(gene.suggestions)})" if gene.suggestions else "")

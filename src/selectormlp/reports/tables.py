@@ -172,12 +172,14 @@ def type_table(found: Findings) -> Table:
 
 
 def score_table(found: Findings) -> Table:
-    """Return the scores at each size: panel, random genes, all genes."""
+    """Return the scores at each size: panel, random genes, all genes; intervals are for new donors where known."""
     rows = []
-    for curve in (found.evaluation.curve, found.evaluation.random, found.evaluation.ceiling):
+    for curve in found.evaluation.curves:
         for place, size in enumerate(curve.sizes):
-            estimates = (curve.accuracy, curve.balanced_accuracy, curve.macro_f1)
-            scores = (interval(one.value[place], one.low[place], one.high[place]) for one in estimates)
+            scores = []
+            for one in (curve.accuracy, curve.balanced_accuracy, curve.macro_f1):
+                low, high = found.evaluation.interval(one)
+                scores.append(interval(one.value[place], low[place], high[place]))
             rows.append((Cell(curve.name), number(int(size), ",d"), *scores))
     columns = ("genes", "number", "accuracy", "balanced accuracy", "macro F1")
     return Table("scores", tuple(Column(name, numeric=name != "genes") for name in columns), tuple(rows))

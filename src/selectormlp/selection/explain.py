@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from selectormlp.data.cells import Cells
 from selectormlp.data.source import Normalization, Source
 from selectormlp.moments.stream import balanced_cell_weights, moments_of
@@ -13,8 +15,10 @@ from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.explain import Explanation, explain_panel
 from selectormlp.panel.given import PanelLike, as_panel
 from selectormlp.panel.panel import Panel
+from selectormlp.panel.separation import settings_of
 from selectormlp.selection.reading import read
 from selectormlp.selection.select import rules_with
+from selectormlp.selectors.labels import class_importance
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -89,12 +93,12 @@ def explain_genes(adata: AnnData, panel: Panel, source: Source, constraints: Con
     rules = rules_with(panel, found.resolve(source, constraints), ignore_unknown=constraints.ignore_unknown)
     few = found.cells.take_genes(rules.genes)
     assert isinstance(few, Cells)  # noqa: S101  # of an object in memory
-    weights = balanced_cell_weights(few.class_counts())
+    settings = settings_of(panel.provenance)
+    known = {label: weight for label, weight in settings.class_weights.items() if label in few.classes}
+    weights = balanced_cell_weights(few.class_counts(), class_importance(np.array(few.classes), known))
     if few.n_genes > SUBSTITUTE_GENES:
         variances = gene_variances(few.X, few.labels, weights)
         few = few.take_genes(few.genes[most_variable(variances, SUBSTITUTE_GENES, always=rules.must_have)])
     check_memory(few.n_genes, 1, MEMORY_GB)
     moments = moments_of(few.X, few.labels, cell_weights=weights, total=False)
-    return explain_panel(
-        rules.genes[rules.must_have].tolist(), few, means=moments.means, covariance=moments.within_covariance()
-    )
+    return explain_panel(rules.genes[rules.must_have].tolist(), few, moments=moments, settings=settings)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,6 +17,7 @@ from selectormlp.data.anndata_parts import categorical_columns
 from selectormlp.data.disk import Layout
 from selectormlp.data.source import Normalization
 from selectormlp.data.stored import StoredCells
+from selectormlp.memory import allowed_bytes
 from selectormlp.moments import stream
 from selectormlp.selection.steps import SAMPLE_PER_CLASS
 from selectormlp.selectors.discriminant import DiscriminantSelector
@@ -268,8 +268,6 @@ def _advice(
 
 
 def _machine_gb() -> float | None:
-    """Return the memory of this machine, or None where the system does not say."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / GB
-    except (AttributeError, ValueError):
-        return None
+    """Return the memory that this process may have, or None where the system does not say."""
+    allowed = allowed_bytes()
+    return None if allowed is None else allowed / GB

@@ -39,6 +39,9 @@ class SelectOptions(TypedDict, total=False):
     """Go on without gene names that the data lack, with a warning; an extended panel keeps them."""
     options: Mapping[str, Any] | None
     """Parameters of the method's selector that are not to be left at their defaults."""
+    assay: str | None
+    """What will measure the panel: sequencing (the default), imaging, or a JSON or YAML file of an assay. For
+    discriminant and discriminant-bhattacharyya."""
     min_recall: float | None
     """For auto: share of its cells to be found of every type, as an aim."""
     max_minutes: float | None
@@ -80,6 +83,9 @@ class ExtendOptions(TypedDict, total=False):
     """Go on without gene names that the data lack, with a warning; an extended panel keeps them."""
     options: Mapping[str, Any] | None
     """Parameters of the method's selector that are not to be left at their defaults."""
+    assay: str | None
+    """What will measure the panel: sequencing (the default), imaging, or a JSON or YAML file of an assay. For
+    discriminant and discriminant-bhattacharyya."""
     min_recall: float | None
     """For auto: share of its cells to be found of every type, as an aim."""
     max_minutes: float | None

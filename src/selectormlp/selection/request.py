@@ -75,8 +75,12 @@ class MethodOptions(Settings):
 
     method: Annotated[MethodName, Flag(first=True, recorded=False)] = "auto"
     """auto (tries several, tests them, and takes the best; tens of seconds), discriminant (a second),
-    discriminant-bhattacharyya, reconstruction, mixture, selector_mlp, selector_mlp-budget, mlp, persist,
-    persist-unsupervised, svm, markers (t-test), markers-wilcoxon, markers-logreg, variance, forest or random."""
+    discriminant-bhattacharyya, discriminant-binary, reconstruction, mixture, selector_mlp, selector_mlp-budget, mlp,
+    persist, persist-unsupervised, svm, markers (t-test), markers-wilcoxon, markers-logreg, variance, forest or
+    random."""
+    assay: Annotated[str | None, Flag(recorded=False), Field(exclude=True)] = None
+    """What will measure the panel: sequencing (the default), imaging, or a JSON or YAML file of an assay. For
+    discriminant and discriminant-bhattacharyya."""
     options: Annotated[
         Table,
         Flag(
@@ -107,11 +111,19 @@ class MethodOptions(Settings):
     def _options_in_one_place(self) -> Self:
         named = {name: value for name in NAMED_OPTIONS if (value := getattr(self, name)) is not None}
         self.__dict__["options"] = {**self.options, **named}
+        if self.assay is not None and self.method not in ASSAY_METHODS:
+            raise ValueError(
+                f"assay is {self.assay!r} with the method {_name_of(self.method)!r}; expected one of the methods "
+                f"{quoted(ASSAY_METHODS)}"
+            )
         return self
 
 
-NAMED_OPTIONS = ("min_recall", "max_minutes")
-"""Parameters of ``auto`` that have a flag and a keyword of their own; kept among ``options``."""
+NAMED_OPTIONS = ("min_recall", "max_minutes", "assay")
+"""Parameters of methods that have a flag and a keyword of their own; kept among ``options``."""
+
+ASSAY_METHODS = ("discriminant", "discriminant-bhattacharyya")
+"""Methods that choose for an assay."""
 
 
 class Choice(PanelSource, Constraints, MethodOptions):

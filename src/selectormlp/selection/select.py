@@ -67,9 +67,10 @@ def select(
     method
         ``auto`` tries several methods on part of the cells, tests their panels on the rest, and lets the best one
         choose; it takes tens of seconds, and the panel's provenance says what was found. ``discriminant`` takes a
-        second and is its first contender. Others: ``discriminant-bhattacharyya``, ``reconstruction``, ``mixture``,
-        ``selector_mlp``, ``selector_mlp-budget``, ``mlp``, ``persist``, ``persist-unsupervised``, ``svm``, ``markers``
-        (t-test), ``markers-wilcoxon``, ``markers-logreg``, ``variance``, ``forest`` and ``random``; names that other
+        second and is its first contender. Others: ``discriminant-bhattacharyya``, ``discriminant-binary``,
+        ``reconstruction``, ``mixture``, ``selector_mlp``, ``selector_mlp-budget``, ``mlp``, ``persist``,
+        ``persist-unsupervised``, ``svm``, ``markers`` (t-test), ``markers-wilcoxon``, ``markers-logreg``, ``variance``,
+        ``forest`` and ``random``; names that other
         packages register; or an unfitted estimator of scikit-learn's kind that, once fitted, has ``ranking_``,
         ``scores_``, ``feature_importances_`` or ``coef_``.
     donor_key
@@ -91,7 +92,7 @@ def select(
         Further options by name, listed with their types in :class:`selectormlp.selection.keywords.SelectOptions`:
         ``normalize``, ``exclude_labels``, ``gene_name_key``, ``gene_id_key``, ``candidates``, ``costs``, ``budget``,
         ``min_mean``, ``max_mean``, ``min_markers_per_type``, ``min_marker_auc``, ``ignore_unknown``, ``options``
-        (parameters of the method), ``min_recall``, ``max_minutes``, ``target_layer`` and ``dask_scheduler``.
+        (parameters of the method), ``assay``, ``min_recall``, ``max_minutes``, ``target_layer`` and ``dask_scheduler``.
 
     Returns
     -------

@@ -13,18 +13,18 @@ import numpy as np
 import rich
 import torch
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from sklearn.utils.validation import check_is_fitted
 
-from selectormlp.data.cells import IntArray, Matrix
+from selectormlp.data.cells import IntArray
 from selectormlp.devices import Device, Work, check_device, choose_device
 from selectormlp.errors import SettingsError
 from selectormlp.networks.annealing import WARM_UP, Selection, eliminate, select
 from selectormlp.networks.gated import Annealing, Report, Task
 from selectormlp.networks.targets import CellRows, Targets
 from selectormlp.networks.threads import threads_worth
-from selectormlp.selectors.base import GeneSelector, seed_from
-from selectormlp.selectors.binarize import FloatArray, Threshold, binarized, gene_thresholds
+from selectormlp.selectors.base import seed_from
+from selectormlp.selectors.binarize import FloatArray, binarized, gene_thresholds
 from selectormlp.selectors.columns import checked_columns
+from selectormlp.selectors.on_off import OnOffSelector
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ SELECTED_FROM, LEAST_SELECTED_FROM, MOST_SELECTED_FROM = 8, 100, 500
 """Genes left by the elimination for each gene to be chosen; the fewest, and the most but for twice those."""
 
 
-class BinarizingSelector(GeneSelector):
+class BinarizingSelector(OnOffSelector):
     """A selector that learns from binarised expression through gates that are annealed (abstract).
 
     Attributes
@@ -54,8 +54,6 @@ class BinarizingSelector(GeneSelector):
 
     is_nested = False
 
-    threshold: Threshold
-    quantile: float
     must_have: Sequence[int] | None
     candidates: Sequence[int] | None
     n_candidates: int | None
@@ -70,23 +68,6 @@ class BinarizingSelector(GeneSelector):
     device: Device
     random_state: Any
     progress: bool
-
-    def binarize(self, X: Any) -> Matrix:
-        """Return the panel's columns as on (1) or off (0) by the fitted thresholds.
-
-        Parameters
-        ----------
-        X
-            Expression of all genes, shape (n_cells, n_features_in_), dense or sparse, in the units of ``fit``.
-
-        Returns
-        -------
-        Shape (n_cells, n_features_to_select_), float32; CSR for sparse X unless a threshold is below 0.
-        """
-        check_is_fitted(self, "ranking_")
-        X = self._checked(X, reset=False)
-        panel = self.get_support(indices=True)
-        return binarized(X[:, panel], self.thresholds_[panel])
 
     def _learn(self, X: Any, targets: Callable[[torch.device], Targets], n_outputs: int) -> Self:
         """Choose genes of checked X for the targets that ``targets(device)`` makes, of so many outputs."""

@@ -125,6 +125,7 @@ METHODS: dict[str, Method] = {
             "selectors.discriminant:DiscriminantSelector",
             {"criterion": "bhattacharyya"},
         ),
+        ("discriminant-binary", "selectors.binary:BinaryDiscriminantSelector", {}),
         ("reconstruction", "selectors.reconstruction:ReconstructionSelector", {}),
         ("mixture", "selectors.mixture:MixtureSelector", {}),
         ("selector_mlp", "selectors.selector_mlp:SelectorMLP", {}),

@@ -130,3 +130,7 @@ def test_select_takes_an_assay_and_provenance_holds_it():
         panel = sm.select(adata, label_key="type", n_genes=6, method="discriminant", options={"assay": assay})
         assert panel.provenance.settings["selector"]["assay"] == assay
     assert len(panel) == 6
+    named = sm.select(adata, label_key="type", n_genes=6, method="discriminant", assay="imaging")
+    assert named.provenance.settings["selector"]["assay"] == "imaging"
+    with pytest.raises(SettingsError, match="expected one of the methods"):
+        sm.select(adata, label_key="type", n_genes=6, assay="imaging")

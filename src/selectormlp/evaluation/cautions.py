@@ -1,0 +1,170 @@
+"""What to be careful about: genes that ambient RNA brings everywhere, types that may be one, types of one donor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import scipy.sparse as sp
+
+from selectormlp.data.cells import Cells, IntArray
+from selectormlp.data.count_scale import CountScale
+from selectormlp.errors import quoted
+from selectormlp.evaluation.curve import Curve
+from selectormlp.evaluation.intervals import FloatArray
+
+SEEN = 0.05
+"""Share of the cells of a type that must show a gene for the type to count as having it."""
+
+NEARLY_ALL = 0.9
+"""Share of the types that must have a gene for it to be everywhere."""
+
+ABUNDANT = 5.0
+"""Counts of 10,000, over all cells, from which a gene is abundant enough to be found in any droplet."""
+
+PEAK = 10.0
+"""How many times its median over types the mean of a type must be to be very high."""
+
+COMMON = 0.8
+"""Share of the cells of nearly all types that show a gene which is said to tell no types apart by its presence."""
+
+CONFUSED = 0.5
+"""Share of the cells of two types that are taken for each other, both ways added (1: told apart by chance), from which
+they are said to be hardly told apart."""
+
+LEAST_TESTED = 10
+"""Test cells of each of them, from which that can be said."""
+
+LABELS_NOTE = (
+    "Scores say how well the genes repeat the labels. Labels that came from clustering the same counts are no "
+    "independent truth: by them all scores are too good."
+)
+"""A line for every evaluation, since where labels come from cannot be seen."""
+
+
+def ambient_genes(cells: Cells, columns: IntArray, scale: CountScale) -> tuple[IntArray, IntArray]:
+    """Find genes of a panel that are everywhere: as ambient RNA from a few types, or in nearly every cell.
+
+    Parameters
+    ----------
+    cells
+        Labelled cells; values are log1p-normalised counts.
+    columns
+        The panel's genes.
+    scale
+        Turns the values to counts.
+
+    Returns
+    -------
+    Of the columns, those that nearly all types show at a low level and a few types at one that is ten times or more as
+    high, while they are abundant over all cells (what leaks from the few is found in every droplet, as haemoglobin of
+    broken red cells is); and those that most cells of nearly all types show (as ribosomal proteins are).
+    """
+    known = np.flatnonzero(cells.labels >= 0)
+    few = sp.csr_array(cells.X[known][:, columns], dtype=np.float64)
+    counts = few.copy()
+    counts.data = np.expm1(few.data) / np.repeat(scale.unit[known], np.diff(few.indptr))
+    per_10k = few.copy()
+    per_10k.data = np.expm1(few.data)
+    totals = cells.class_counts()
+    present = np.flatnonzero(totals)
+    place = np.searchsorted(present, cells.labels[known])
+    shape = (len(present), len(known))
+    of_class = sp.csr_array((1 / totals[present][place], (place, np.arange(len(known)))), shape=shape)
+    means: FloatArray = (of_class @ per_10k).toarray()
+    shares: FloatArray = (of_class @ (counts > 0).astype(np.float64)).toarray()
+    overall: FloatArray = np.asarray(per_10k.mean(axis=0)).ravel()
+    everywhere = (shares >= SEEN).mean(axis=0) >= NEARLY_ALL
+    middle = np.median(means, axis=0)
+    high = means >= PEAK * np.maximum(middle, np.finfo(np.float64).tiny)
+    ambient = everywhere & (overall >= ABUNDANT) & high.any(axis=0) & (high.mean(axis=0) <= 0.25)
+    common = (shares >= COMMON).mean(axis=0) >= NEARLY_ALL
+    return columns[ambient], columns[common & ~ambient]
+
+
+def ambient_notes(cells: Cells, columns: IntArray, scale: CountScale | None) -> list[str]:
+    """Warn of such genes, a sentence a kind; nothing where the values come from no counts or there are three types."""
+    if scale is None or len(np.unique(cells.labels[cells.labels >= 0])) < 4:
+        return []
+    ambient, common = ambient_genes(cells, columns, scale)
+    notes = []
+    if len(ambient):
+        notes.append(
+            f"Ambient RNA: {_genes(cells, ambient)} nearly all types show at a low level and a few at a very high one, "
+            "as RNA of broken cells does in droplets; an assay that sees whole cells may find less of it elsewhere."
+        )
+    if len(common):
+        notes.append(
+            f"Everywhere: {_genes(cells, common)} most cells of nearly all types show, so that the panel reads how "
+            "much there is of them, which depends on depth, cell size and stress too."
+        )
+    return notes
+
+
+def _genes(cells: Cells, columns: IntArray) -> str:
+    return f"{len(columns)} of the genes ({quoted(map(str, cells.genes[columns]), most=8)})"
+
+
+def hardly_apart(curves: Sequence[Curve]) -> list[tuple[str, str, float]]:
+    """List pairs of types that no set of genes tells apart: possibly parts of one type that were clustered too finely.
+
+    Parameters
+    ----------
+    curves
+        Of which the last size counts: the panel and all genes.
+
+    Returns
+    -------
+    Names, and the share taken for each other (both ways added) where it is least, the largest first.
+    """
+    shares = []
+    for curve in curves:
+        counts = curve.confusions[-1]
+        errors = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        shares.append(errors + errors.T)
+    least = np.min(shares, axis=0)
+    tested = curves[0].confusions[-1].sum(axis=1) >= LEAST_TESTED
+    names = curves[0].classes
+    first, second = np.triu_indices(len(names), 1)
+    found = [
+        (names[a], names[b], float(least[a, b]))
+        for a, b in zip(first, second, strict=True)
+        if tested[a] and tested[b] and least[a, b] >= CONFUSED
+    ]
+    return sorted(found, key=lambda pair: -pair[2])
+
+
+def apart_notes(curves: Sequence[Curve]) -> list[str]:
+    """Warn of types that may be one."""
+    pairs = hardly_apart(curves)
+    if not pairs:
+        return []
+    named = "; ".join(f"{first!r} and {second!r} ({share:.0%})" for first, second, share in pairs[:5])
+    more = f" and {len(pairs) - 5} more pairs" if len(pairs) > 5 else ""
+    return [
+        f"Hardly told apart, even by all genes: {named}{more} (share taken for each other, both ways added; 100 % is "
+        "chance). They may be one type that was clustered too finely, and panels spend genes on them: merge them, or "
+        "leave one out."
+    ]
+
+
+def donor_notes(cells: Cells) -> list[str]:
+    """Name the types that one donor alone has, which cannot be tested for new donors."""
+    if cells.donors is None:
+        return []
+    _, donor = np.unique(cells.donors, return_inverse=True)
+    known = cells.labels >= 0
+    table = np.zeros((cells.n_classes, int(donor.max()) + 1), dtype=np.int64)
+    np.add.at(table, (cells.labels[known], donor[known]), 1)
+    alone = (table > 0).sum(axis=1) == 1
+    if not alone.any():
+        return []
+    return [
+        f"Types of one donor only: {_types(cells, alone, cells.class_counts())}; they are not tested, and nothing is "
+        "known of how the panel does on them in other donors."
+    ]
+
+
+def _types(cells: Cells, mask: np.ndarray, counts: IntArray) -> str:
+    named = [f"{cells.classes[code]!r} ({counts[code]:,} cells)" for code in np.flatnonzero(mask)]
+    return ", ".join(named[:8]) + (f" and {len(named) - 8} more" if len(named) > 8 else "")

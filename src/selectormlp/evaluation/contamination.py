@@ -1,0 +1,47 @@
+"""Counts that are not the cell's own: of other cells, of the ambient solution."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from selectormlp.data.cells import IntArray
+from selectormlp.data.count_scale import CountScale
+from selectormlp.evaluation.intervals import FloatArray
+
+
+def mix_cells(few: FloatArray, rng: np.random.Generator, *, scale: CountScale, share: float) -> FloatArray:
+    """Replace a share of each cell's counts by counts of another cell, drawn at random, as bad segmentation does.
+
+    Parameters
+    ----------
+    few
+        Log-normalised expression, shape (n_cells, k).
+    scale
+        Of these cells.
+    share
+        Of the counts, 0 to 1.
+    rng
+        Source of chance.
+    """
+    counts = _counts(few, scale)
+    others = rng.permutation(len(counts))
+    mixed = rng.binomial(counts, 1.0 - share) + rng.binomial(counts[others], share)
+    values: FloatArray = np.log1p(mixed * scale.unit[:, None])
+    return values
+
+
+def add_ambient(few: FloatArray, rng: np.random.Generator, *, scale: CountScale, share: float) -> FloatArray:
+    """Replace a share of each cell's counts by counts of the mean profile of all cells.
+
+    Parameters are those of :func:`mix_cells`.
+    """
+    counts = _counts(few, scale)
+    profile = counts.sum(axis=0) / max(1, counts.sum())
+    totals = counts.sum(axis=1, keepdims=True)
+    mixed = rng.binomial(counts, 1.0 - share) + rng.poisson(share * totals * profile)
+    values: FloatArray = np.log1p(mixed * scale.unit[:, None])
+    return values
+
+
+def _counts(few: FloatArray, scale: CountScale) -> IntArray:
+    return np.rint(np.expm1(few) / scale.unit[:, None]).astype(np.int64)

@@ -1,0 +1,98 @@
+"""What a panel's classifier says of cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from selectormlp.models.partial import MissingGenes
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+UNSURE = "unsure"
+"""Label of a cell whose highest probability is below the confidence wanted, or that is like no type learned."""
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What a classifier says of cells.
+
+    Attributes
+    ----------
+    cells
+        Names.
+    classes
+        Class names.
+    probabilities
+        Calibrated, shape (n_cells, n_classes); rows sum to 1.
+    min_confidence
+        Highest probability from which a cell gets a label.
+    empty
+        Cells whose values are zero in all genes of the panel, shape (n_cells,): their probabilities say nothing.
+    novelty
+        How little each cell is like any type that was learned, less the cut-off of its type: above 0 it is taken to be
+        of none of them; shape (n_cells,). None for a classifier that was written before there was such a score.
+    missing
+        Genes of the panel that the data lack, and what that costs; None where they have all.
+    """
+
+    cells: pd.Index[str]
+    classes: tuple[str, ...]
+    probabilities: FloatArray
+    min_confidence: float
+    empty: BoolArray
+    novelty: FloatArray | None = None
+    missing: MissingGenes | None = None
+
+    def __repr__(self) -> str:
+        """Return how many cells got a label, and why others got none."""
+        n_unsure = int((self.labels == UNSURE).sum())
+        return (
+            f"Predictions({len(self.cells):,} cells, {len(self.classes)} types: {n_unsure:,} unsure, of which "
+            f"{int(self.novel.sum()):,} are like no type learned)"
+        )
+
+    @property
+    def confidence(self) -> FloatArray:
+        """Highest probability of each cell, shape (n_cells,)."""
+        highest: FloatArray = self.probabilities.max(axis=1)
+        return highest
+
+    @property
+    def best(self) -> npt.NDArray[np.object_]:
+        """The most probable class of each cell, shape (n_cells,)."""
+        names: npt.NDArray[np.object_] = np.array(self.classes, dtype=object)[self.probabilities.argmax(axis=1)]
+        return names
+
+    @property
+    def novel(self) -> BoolArray:
+        """Whether each cell is like no type that was learned, shape (n_cells,)."""
+        if self.novelty is None:
+            return np.zeros(len(self.cells), dtype=np.bool_)
+        found: BoolArray = (self.novelty > 0) & ~self.empty
+        return found
+
+    @property
+    def labels(self) -> npt.NDArray[np.object_]:
+        """As ``best``, but ``"unsure"`` where the confidence is below ``min_confidence``, or the cell is novel.
+
+        Cells without counts are unsure too. With ``min_confidence`` 0 every cell that has counts gets a label.
+        """
+        novel = self.novel if self.min_confidence > 0 else np.zeros(len(self.cells), dtype=np.bool_)
+        return np.where((self.confidence >= self.min_confidence) & ~self.empty & ~novel, self.best, UNSURE)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a line a cell (indexed by name): label, best, confidence, probability of each class, novelty, novel.
+
+        The last two are there where the classifier scores novelty.
+        """
+        front = pd.DataFrame(
+            {"label": self.labels, "best": self.best, "confidence": self.confidence}, index=self.cells.rename("cell")
+        )
+        columns = [f"probability of {name}" for name in self.classes]
+        frame = pd.concat([front, pd.DataFrame(self.probabilities, index=front.index, columns=columns)], axis=1)
+        return frame if self.novelty is None else frame.assign(novelty=self.novelty, novel=self.novel)

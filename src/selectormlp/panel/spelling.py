@@ -1,0 +1,27 @@
+"""A word about genes that are there in another spelling: human CD3E, mouse Cd3e."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+
+def spelling_hint(missing: Sequence[str], known: Iterable[str]) -> str:
+    """Say how many missing genes are there if capitals are not told apart, with one of them; ``""`` where none is.
+
+    Examples
+    --------
+    >>> spelling_hint(["CD3E", "MS4A1"], ["Cd3e", "Ms4a1"])
+    'all 2 are there in other capitals (Cd3e for CD3E), as mouse genes are written: rename them if they are meant'
+    >>> spelling_hint(["CD3E"], ["CD3D"])
+    ''
+    """
+    folded = {str(name).casefold(): str(name) for name in known}
+    found = [(name, folded[name.casefold()]) for name in missing if name.casefold() in folded]
+    if not found:
+        return ""
+    wanted, there = found[0]
+    style = {there.upper(): ", as human genes are written", there.capitalize(): ", as mouse genes are written"}
+    number = f"{len(found)} of them" if len(found) < len(missing) else f"all {len(found)}" if len(found) > 1 else "it"
+    be = "is" if len(found) == 1 else "are"
+    where = f"{number} {be} there in other capitals ({there} for {wanted}){style.get(there, '')}"
+    return f"{where}: rename them if they are meant"
