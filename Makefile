@@ -12,7 +12,7 @@ JOBS ?= 1
 SHARED := --numprocesses auto --dist loadfile
 export MPLBACKEND := Agg
 
-.PHONY: help install demo test test-slow coverage fuzz mutation lint types audit package bench bench-speed bench-accuracy bench-other-technology docs \
+.PHONY: help install demo test test-slow test-portable coverage fuzz mutation lint types audit package bench bench-speed bench-accuracy bench-other-technology docs \
   command-reference keywords clean
 
 help:  ## list the targets
@@ -33,6 +33,9 @@ test: install  ## run the tests (a few minutes)
 
 test-slow: install  ## run the slower checks too
 	$(BIN)/python -m pytest
+
+test-portable: install  ## run the tests of what is learned under other kernels of this processor, and other numbers of threads
+	$(BIN)/python tests/portable.py
 
 coverage: install  ## run the tests and count the lines and branches that they reach
 	$(BIN)/python -m pytest -m "not slow" -q $(SHARED) --cov --cov-report=term:skip-covered

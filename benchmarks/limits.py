@@ -27,7 +27,8 @@ from protocol import load, refitted, split_of
 from selectormlp.errors import SettingsError
 from selectormlp.moments.discriminant import DiscriminantObjective
 from selectormlp.moments.stream import balanced_cell_weights, moments_of
-from selectormlp.panel.limits import Completion, Limit
+from selectormlp.panel.completion import Completion
+from selectormlp.panel.limits import Limit
 from selectormlp.selectors.discriminant import DiscriminantSelector
 
 SHARES = (0.75, 0.5)

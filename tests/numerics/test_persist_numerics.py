@@ -112,6 +112,7 @@ def planted(seed, *, n_cells=200, n_genes=110):
     return rng.poisson(rate).astype(np.float32), types
 
 
+@pytest.mark.learned
 def test_planted_genes_are_found_on_9_of_10_seeds_and_shuffled_labels_give_chance():
     found = shuffled = 0
     for seed in range(10):
@@ -127,14 +128,15 @@ def test_planted_genes_are_found_on_9_of_10_seeds_and_shuffled_labels_give_chanc
     assert shuffled <= 1
 
 
+@pytest.mark.learned
 @pytest.mark.parametrize("loss", ["hurdle", "mse"])
 def test_unsupervised_takes_one_gene_of_each_programme(loss):
     found = 0
-    for seed in range(3):
+    for seed in range(10):
         rng = np.random.default_rng(seed)
         programmes = rng.integers(0, 2, size=(300, 3))
         X = rng.poisson(0.2 + 5 * programmes[:, np.repeat([0, 1, 2], 8)])
         X = np.log1p(np.hstack([X, rng.poisson(0.4, size=(300, 26))]))
         selector = UnsupervisedPersistSelector(3, loss=loss, hidden_sizes=(32,), selection_steps=200, random_state=seed)
         found += sorted(selector.fit(X).get_support(indices=True) // 8) == [0, 1, 2]
-    assert found == 3
+    assert found >= 9

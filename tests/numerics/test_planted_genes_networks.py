@@ -1,9 +1,12 @@
 """Genes that are known to matter are found, and nothing is found in noise."""
 
 import numpy as np
+import pytest
 from sklearn.model_selection import train_test_split
 
 from selectormlp.selectors.selector_mlp import SelectorMLP
+
+pytestmark = pytest.mark.learned
 
 PLANTED = np.array([3, 11, 17, 24])
 
@@ -41,8 +44,11 @@ def test_shuffled_labels_give_chance():
 
 
 def test_permuting_the_genes_permutes_the_planted_ones():
-    rng = np.random.default_rng(0)
-    X, labels = cells(rng)
-    order = rng.permutation(X.shape[1])
-    support = selector(0).fit(X[:, order], labels).get_support(indices=True)
-    assert sorted(order[support]) == PLANTED.tolist()
+    found = []
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        X, labels = cells(rng)
+        order = rng.permutation(X.shape[1])
+        support = selector(seed).fit(X[:, order], labels).get_support(indices=True)
+        found.append(sorted(order[support]) == PLANTED.tolist())
+    assert sum(found) >= 9

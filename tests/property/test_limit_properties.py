@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from selectormlp.errors import SettingsError
 from selectormlp.moments.forward import forward_select
-from selectormlp.panel.limits import Completion, Limit
+from selectormlp.panel.completion import Completion
+from selectormlp.panel.limits import Limit
 
 
 @st.composite

@@ -14,19 +14,21 @@ def test_wilson_is_that_of_the_textbook():
     assert np.isnan([low[3], high[3]]).all()
 
 
-def test_scores_of_each_draw_are_those_of_scikit_learn():
+def test_draws_lie_about_the_scores_of_scikit_learn():
     rng = np.random.default_rng(0)
     true = rng.integers(0, 4, 60)
     predicted = np.array([np.where(rng.random(60) < right, true, rng.integers(0, 4, 60)) for right in (0.9, 0.3)])
     draws = bootstrap_scores(true, predicted, 5, n_draws=7, seed=3)
     assert draws.shape == (3, 7, 2)
-    weights = np.random.default_rng(3).multinomial(60, np.full(60, 1 / 60), size=7)
-    for draw, weight in enumerate(weights):
-        cells = np.repeat(np.arange(60), weight)
-        for row in range(2):
-            t, p = true[cells], predicted[row][cells]
-            expected = [accuracy_score(t, p), balanced_accuracy_score(t, p), f1_score(t, p, average="macro")]
-            np.testing.assert_allclose(draws[:, draw, row], expected)
+    draws = bootstrap_scores(true, predicted, 5, n_draws=4000, seed=3)
+    for row in range(2):  # of many draws: about the score of all cells, as scikit-learn has it, with its known spread
+        t, p = true, predicted[row]
+        whole = [accuracy_score(t, p), balanced_accuracy_score(t, p), f1_score(t, p, average="macro")]
+        spread = np.sqrt(whole[0] * (1 - whole[0]) / 60)
+        np.testing.assert_allclose(draws[:, :, row].mean(axis=1), whole, atol=0.25 * spread)
+        assert draws[0, :, row].std() == pytest.approx(spread, rel=0.05)
+    right = bootstrap_scores(true, true[None], 5, n_draws=7, seed=3)
+    np.testing.assert_array_equal(right[0], 1)
 
 
 def test_blocks_of_draws_give_what_one_block_gives(monkeypatch):

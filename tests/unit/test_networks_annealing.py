@@ -41,6 +41,7 @@ def test_temperatures_fall_geometrically():
     assert Annealing().temperatures(1) == [10.0]
 
 
+@pytest.mark.learned
 @pytest.mark.parametrize("target", [30, 10])
 def test_elimination_ends_within_the_tolerance_and_keeps_what_matters(target, said):
     reports = []
@@ -113,10 +114,13 @@ def test_exactly_so_many_distinct_genes(n_chosen):
     assert found.losses_without.shape == (2 + n_chosen,)
 
 
+@pytest.mark.learned
 def test_selection_stops_once_the_mask_is_settled():
-    found = select(make_task(n_genes=12, selection_steps=600), 2)
-    assert found.n_steps < 600
-    assert np.sort(found.probabilities)[-2:].min() > 0.98
+    settled = 0
+    for seed in range(10):
+        found = select(make_task(n_genes=12, selection_steps=600, seed=seed), 2)
+        settled += found.n_steps < 600 and np.sort(found.probabilities)[-2:].min() > 0.98
+    assert settled >= 9
 
 
 def test_few_cells_and_large_masks_still_make_batches(monkeypatch):

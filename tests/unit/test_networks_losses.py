@@ -4,8 +4,14 @@ import torch
 from selectormlp.networks.losses import PENALTIES, gene_penalty
 
 
-def test_the_names_are_the_published_ones():
-    assert PENALTIES == ("L1", "L2")
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_a_penalty_grows_with_each_weight_and_does_not_see_its_sign(penalty):
+    weights = torch.tensor([3.0, -4.0, 0.5])
+    assert gene_penalty(-weights, penalty) == gene_penalty(weights, penalty)
+    for place in range(3):
+        larger = weights.clone()
+        larger[place] *= 2
+        assert gene_penalty(larger, penalty) > gene_penalty(weights, penalty)
 
 
 @pytest.mark.parametrize(("penalty", "expected"), [("L1", 19.0), ("L2", 13.0), (None, 0.0)])

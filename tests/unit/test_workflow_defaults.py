@@ -9,9 +9,13 @@ from selectormlp.pipeline.settings import RunSettings
 def test_defaults_fit_data_of_any_size(n_cells):
     settings = adapted_settings(RunSettings(), n_cells, 500)
     batch_size, n_epochs = settings.dataloader.batch_size, settings.training.max_epochs
-    assert 32 <= batch_size <= 256
-    assert 20 <= n_epochs <= 300
-    assert 10 <= settings.split.min_cluster_size <= 500
+    train_cells = max(1, int(n_cells * 0.6))
+    assert n_epochs * train_cells <= 300 * max(train_cells, 1)  # never more than 300 passes
+    assert n_epochs * -(-train_cells // batch_size) >= 20
+    larger = adapted_settings(RunSettings(), 10 * n_cells, 500)
+    assert larger.dataloader.batch_size >= batch_size
+    assert larger.training.max_epochs <= n_epochs
+    assert larger.split.min_cluster_size >= settings.split.min_cluster_size
     assert RunSettings.model_validate(settings.model_dump()) == settings
     if 20 < n_epochs < 300:
         assert n_epochs * int(n_cells * 0.6) / batch_size == pytest.approx(WANTED_STEPS, rel=0.1)

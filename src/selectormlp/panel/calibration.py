@@ -124,7 +124,7 @@ def learn_assay(
     levels = np.log(level[used])
     folds = rng.permutation(len(used)) % N_FOLDS
     chance = [_explained(rng.permutation(levels), ratio, folds) for _ in range(N_PERMUTATIONS)]
-    known = tuple(genes[column] for column in used)
+    known = tuple(genes[int(column)] for column in used)
     assay = Assay(
         name=name,
         efficiency=float(np.exp(ratio.mean())),

@@ -8,7 +8,8 @@ import numpy as np
 
 from selectormlp.data.cells import IntArray
 from selectormlp.errors import SettingsError
-from selectormlp.panel.limits import Completion, Limit
+from selectormlp.panel.completion import Completion
+from selectormlp.panel.limits import Limit
 from selectormlp.panel.markers import BoolArray, Markers
 from selectormlp.panel.rules import Rules, refuse
 

@@ -19,7 +19,8 @@ from selectormlp.moments.forward import Forward, Objective, forward_select
 from selectormlp.moments.moments import FloatArray, Moments
 from selectormlp.moments.stream import balanced_cell_weights
 from selectormlp.moments.variable import check_memory, most_variable
-from selectormlp.panel.limits import Completion, Limit
+from selectormlp.panel.completion import Completion
+from selectormlp.panel.limits import Limit
 from selectormlp.selectors.base import GeneSelector, order_by_score
 from selectormlp.selectors.columns import checked_columns
 from selectormlp.selectors.labels import class_importance, encode_labels

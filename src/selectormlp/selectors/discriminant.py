@@ -17,7 +17,8 @@ from selectormlp.moments.forward import Forward, Objective
 from selectormlp.moments.measurement import Measurement, measured_moments
 from selectormlp.moments.moments import Moments
 from selectormlp.panel.assay import ASSAYS, Assay, find_assay
-from selectormlp.panel.limits import Completion, Limit
+from selectormlp.panel.completion import Completion
+from selectormlp.panel.limits import Limit
 from selectormlp.selectors.closed_form import ClosedFormSelector
 
 logger = logging.getLogger(__name__)

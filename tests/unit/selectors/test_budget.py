@@ -21,7 +21,6 @@ def cells(seed=0, n_genes=30):
 def test_screened_out_genes_come_last_with_score_0():
     X, y = cells()
     model = BudgetSelectorMLP(3, n_screened=10, random_state=0, **FAST).fit(X, y)
-    assert model.get_support(indices=True).tolist() == [3, 11, 17]
     assert len(model.candidates_) == 10
     out = np.setdiff1d(np.arange(30), model.candidates_)
     assert (model.ranking_[out] > 10).all()
@@ -34,7 +33,6 @@ def test_must_have_genes_come_first():
     model = BudgetSelectorMLP(4, must_have=[29, 0], random_state=0, **FAST).fit(X, y)
     assert model.ranking_[29] <= 2
     assert model.ranking_[0] <= 2
-    assert {3, 11, 17} & set(model.get_support(indices=True).tolist())
 
 
 def test_a_panel_within_the_screening_is_the_beginning_of_a_larger_one():
@@ -52,7 +50,18 @@ def test_genes_outside_the_panel_do_not_matter_to_predictions():
     other = X.copy()
     other[:, ~model.get_support()] = 50
     np.testing.assert_array_equal(model.predict_proba(other), model.predict_proba(X))
-    assert model.score(X, y) > 0.9
+
+
+@pytest.mark.learned
+def test_the_genes_that_mark_the_classes_are_chosen_on_nine_of_ten_seeds():
+    found, scores = 0, []
+    for seed in range(10):
+        X, y = cells(seed)
+        model = BudgetSelectorMLP(3, n_screened=10, random_state=seed, **FAST).fit(X, y)
+        found += model.get_support(indices=True).tolist() == [3, 11, 17]
+        scores.append(model.score(X, y))
+    assert found >= 9
+    assert np.sum(np.array(scores) > 0.8) >= 9  # chance: 0.33
 
 
 def test_the_global_random_state_is_left_as_it_was():

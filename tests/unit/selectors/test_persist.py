@@ -73,6 +73,7 @@ def test_thresholds_are_in_the_units_of_x_and_reproduce_what_was_learned_from():
     np.testing.assert_array_equal(again.ranking_, selector.ranking_)
 
 
+@pytest.mark.learned
 @pytest.mark.parametrize("loss", ["hurdle", "mse"])
 def test_another_target_decides(loss):
     fast = {**FAST, "selection_steps": 200}
