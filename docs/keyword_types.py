@@ -7,9 +7,10 @@ from pathlib import Path
 
 import selectormlp
 from selectormlp.config.keywords import typed_dict_text
+from selectormlp.config.model import Settings
 
 ROOT = Path(selectormlp.__file__).parent
-HEAD = '''"""Keywords of {functions}: written by docs/keyword_types.py from the request models (`make keywords`)."""
+HEAD = '''"""Keywords of functions, written by docs/keyword_types.py from the request models (`make keywords`)."""
 
 from __future__ import annotations
 
@@ -20,11 +21,27 @@ from typing import Any, Literal, TypedDict
 
 def files() -> Iterator[tuple[Path, str]]:
     """Yield each file and its text."""
+    from selectormlp.assessment.request import (
+        CompareRequest,
+        EvaluateRequest,
+        ReportRequest,
+        RobustnessRequest,
+        StabilityRequest,
+    )
     from selectormlp.selection.request import ExtendRequest, SelectRequest
 
-    rooms = {"selection": {"select": SelectRequest, "extend": ExtendRequest}}
+    rooms: dict[str, dict[str, type[Settings]]] = {
+        "selection": {"select": SelectRequest, "extend": ExtendRequest},
+        "assessment": {
+            "evaluate": EvaluateRequest,
+            "compare": CompareRequest,
+            "robustness": RobustnessRequest,
+            "stability": StabilityRequest,
+            "report": ReportRequest,
+        },
+    }
     for room, kinds in rooms.items():
-        texts = [HEAD.format(functions=", ".join(f"``{name}``" for name in kinds))]
+        texts = [HEAD]
         for name, kind in kinds.items():
             named = signature_of(ROOT / room, name)
             texts.append(typed_dict_text(f"{name.title()}Options", kind, named, of=f"selectormlp.{name}"))

@@ -11,8 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from selectormlp import errors, plots
-    from selectormlp.api_evaluation import compare, evaluate, fit_classifier, predict, robustness, stability
-    from selectormlp.api_report import expression, report
+    from selectormlp.assessment.classifier import fit_classifier, predict
+    from selectormlp.assessment.compare import compare
+    from selectormlp.assessment.evaluate import evaluate
+    from selectormlp.assessment.expression import expression
+    from selectormlp.assessment.report import report
+    from selectormlp.assessment.robustness import robustness
+    from selectormlp.assessment.stability import stability
     from selectormlp.auto.selector import AutoSelector
     from selectormlp.data import datasets
     from selectormlp.data.anndata_sample import read_sample
@@ -118,22 +123,22 @@ _HOMES = {
     "Stability": "evaluation.stability",
     "UnsupervisedPersistSelector": "selectors.persist",
     "VarianceSelector": "selectors.variance",
-    "compare": "api_evaluation",
-    "evaluate": "api_evaluation",
+    "compare": "assessment.compare",
+    "evaluate": "assessment.evaluate",
     "explain": "selection.explain",
-    "expression": "api_report",
+    "expression": "assessment.expression",
     "extend": "selection.select",
-    "fit_classifier": "api_evaluation",
+    "fit_classifier": "assessment.classifier",
     "load_classifier": "models.panel_classifier",
     "load_model": "models.storage",
-    "predict": "api_evaluation",
+    "predict": "assessment.classifier",
     "read_panel": "panel.storage",
     "read_sample": "data.anndata_sample",
-    "report": "api_report",
-    "robustness": "api_evaluation",
+    "report": "assessment.report",
+    "robustness": "assessment.robustness",
     "save_model": "models.storage",
     "select": "selection.select",
-    "stability": "api_evaluation",
+    "stability": "assessment.stability",
 }
 
 

@@ -51,7 +51,7 @@ REFUSED = {
     "YAML too long": ("#" * 300_000, "yaml", "at most 262,144 are read"),
     "YAML too deep": ("[" * 2000, "yaml", "lie in each other too deep|not valid YAML"),
     "JSON twice": ('{"seed": 1, "seed": 2}', "json", "the setting 'seed' stands there twice; leave one"),
-    "JSON too deep": ("[" * 100_000, "json", "recursion limit exceeded"),
+    "JSON too deep": ("[" * 100_000, "json", "recursion limit exceeded|lie in each other too deep"),
     "JSON too long": (" " * 5_000_000, "json", "more than 4,194,304 bytes"),
     "TOML twice": ("seed = 1\nseed = 2", "toml", r"not valid TOML \(Cannot overwrite a value"),
     "date in TOML": ("method = 2020-01-01", "toml", "put dates in quotes"),
@@ -121,7 +121,11 @@ def cells(adata, tmp_path):
     return tmp_path / "cells.h5ad"
 
 
+MEASURED = ["cells.h5ad", "--panel", "s.json", "--out", "x", "--label-key", "cell_type", "--splits", "4"]
 PRINTED = {
+    "evaluate": (MEASURED, ("n_splits", 4)),
+    "compare": (MEASURED, ("n_splits", 4)),
+    "report": (MEASURED, ("n_splits", 4)),
     "explain": (["cells.h5ad", "--panel", "s.json", "--out", "x", "--label-key", "cell_type"], ("panel", "s.json")),
     "split_data": (["--config", "s.json", "--seed", "7"], ("shuffle_seed", 7)),
     "train": (["--config", "s.json", "--model_type", "svm"], ("model_type", "svm")),
@@ -223,7 +227,10 @@ def test_what_cannot_be_repeated_is_refused(cli, tmp_path, settings_file):
     assert "holds neither settings.json nor panel.json" in cli("rerun", "panel").err
     assert "is 'panel' itself" in cli("rerun", "panel", "--out", "./panel").err
     settings_file({"command": "split_data"}, "panel/settings.json")
-    assert "is of 'split_data'; only 'select', 'extend', 'run', 'train' are repeated" in cli("rerun", "panel").err
+    assert (
+        "is of 'split_data'; only 'select', 'extend', 'evaluate', 'compare', 'report', 'run', 'train' are"
+        in cli("rerun", "panel").err
+    )
     settings_file({}, "panel/settings.json")
     assert "does not say which command it is of" in cli("rerun", "panel").err
     settings_file({"command": "run"}, "panel/settings.json")
@@ -295,3 +302,24 @@ def test_an_extension_is_repeated(cli, cells):
 def test_a_cluster_reads_from_disk_without_saying_so(cli, cells):
     words = ["--label-key", "cell_type", "--n-genes", "3", "--out", "x", "--dask-scheduler", "tcp://h:1"]
     assert json.loads(cli("select", "cells.h5ad", *words, "--print-config", "--quiet").out)["lazy"] is True
+
+
+def test_measurements_are_repeated(cli, cells):
+    Path("mine.txt").write_text("gene0\ngene1\ngene5\n")
+    common = ["cells.h5ad", "--label-key", "cell_type", "--panel", "mine.txt", "--splits", "2", "--quiet"]
+    assert cli("evaluate", *common, "--no-unsupervised", "--at", "2", "--out", "ev").code == 0
+    assert cli("compare", *common, "--method", "discriminant", "--out", "cmp").code == 0
+    assert cli("report", *common, "--no-robustness", "--out", "page").code == 0
+    settings = json.loads(Path("ev/settings.json").read_text())
+    assert (settings["command"], settings["n_splits"], settings["sizes"]) == ("evaluate", 2, [2])
+    for folder, said in (("ev", "the same tables: 'classes.csv'"), ("cmp", "'panels.csv'"), ("page", "written again")):
+        outcome = cli("rerun", folder, "--quiet")
+        assert (outcome.code, said in outcome.out) == (0, True), outcome.err + outcome.out
+
+
+def test_settings_of_another_command_stay(cli, cells):
+    words = ["cells.h5ad", "--label-key", "cell_type", "--quiet", "--out", "panel"]
+    assert cli("select", *words, "--n-genes", "3", "--method", "discriminant").code == 0
+    more = ["--panel", "panel/panel.json", "--splits", "2", "--no-unsupervised"]
+    assert cli("evaluate", *words, *more).code == 0
+    assert json.loads(Path("panel/settings.json").read_text())["command"] == "select"

@@ -65,4 +65,4 @@ def test_selectors_say_where_their_idea_comes_from(name):
 
 @pytest.mark.parametrize("file", sorted(Path(sm.__file__).parent.rglob("*.py")), ids=lambda file: file.stem)
 def test_modules_say_what_they_are_for(file):
-    assert file.read_text(encoding="utf-8").startswith('"""')
+    assert file.read_text(encoding="utf-8").removeprefix("r").startswith('"""')

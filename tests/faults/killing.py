@@ -213,7 +213,7 @@ def kill_once(name, place, first, times, rng):
 
 def main(n_kills, seed):
     """Kill, look, and print a line a command."""
-    import selectormlp.api_report
+    import selectormlp.assessment.report
     import selectormlp.cli.app
     import selectormlp.cli.running
     import selectormlp.pipeline.run  # noqa: F401  # loaded once, not in each process

@@ -92,7 +92,7 @@ def test_values_that_are_not_logged_lose_no_results(adata):
 
 
 def test_what_fails_late_does_not_take_what_was_measured_with_it(adata, monkeypatch, said):
-    import selectormlp.assessment.evaluation as room
+    import selectormlp.assessment.robustness as room
 
     def fail(*_, **__):
         raise ValueError("no robustness today")

@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 
 import selectormlp as sm
-from selectormlp.assessment.judging import Judging
-from selectormlp.assessment.reporting import Reporting, find_out
+from selectormlp.assessment.measure import Judging
+from selectormlp.assessment.report import Reporting, find_out
 from selectormlp.data.source import Source
 from selectormlp.errors import OutputError, SettingsError
 from selectormlp.reports import render, write_report

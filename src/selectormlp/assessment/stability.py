@@ -5,10 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Unpack
 
 import numpy as np
+from anndata import AnnData
 
+from selectormlp.assessment.keywords import StabilityOptions
+from selectormlp.assessment.request import StabilityRequest
 from selectormlp.config.model import MAX_SEED, check_whole
 from selectormlp.data.anndata_io import cells_from_adata, drop_unlisted
 from selectormlp.data.cells import Cells, IntArray
@@ -18,13 +21,11 @@ from selectormlp.data.symbols import named_by_symbol, other_names
 from selectormlp.errors import SettingsError, nearest
 from selectormlp.evaluation.stability import Stability, summarise_stability
 from selectormlp.panel.constraints import Constraints
+from selectormlp.panel.given import PanelLike, as_panel
 from selectormlp.panel.panel import Panel
 from selectormlp.selection.recipe import Recipe, require_recipe
 from selectormlp.selectors.registry import find_method
 from selectormlp.values import settle
-
-if TYPE_CHECKING:
-    from anndata import AnnData
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +59,81 @@ class Repetition:
         for what in ("fraction", "min_correlation", "confidence"):
             if not 0 < getattr(self, what) < 1:
                 raise SettingsError(f"{what} is {getattr(self, what)!r}; expected a number above 0 and below 1")
+
+
+def stability(
+    adata: AnnData,
+    *,
+    label_key: str | None,
+    panel: PanelLike | None = None,
+    method: Any = None,
+    n_genes: int | None = None,
+    donor_key: str | None = None,
+    layer: str | None = None,
+    over: Sequence[str] = SOURCES,
+    n_repeats: int = 10,
+    fraction: float = 0.8,
+    seed: int = 0,
+    **more: Unpack[StabilityOptions],
+) -> Stability:
+    """Measure how often a method chooses each gene again.
+
+    Parameters
+    ----------
+    adata
+        Cells × genes; not altered.
+    label_key, donor_key, layer
+        As in :func:`selectormlp.select`.
+    panel
+        A panel of ours: its method, settings, constraints and size are used.
+    method, n_genes
+        Instead of a panel: as in :func:`selectormlp.select`.
+    over
+        What to vary: ``"seeds"`` (all cells, another seed), ``"subsamples"`` (a share of each class's cells),
+        ``"donors"`` (each left out once; passed over without ``donor_key``).
+    n_repeats
+        Repetitions over seeds and over subsamples, 2 or more.
+    fraction
+        Share of each class's cells in a subsample, between 0 and 1.
+    seed
+        Seed; the same seed gives the same result.
+    more
+        Further options by name, with types in :class:`selectormlp.assessment.keywords.StabilityOptions`:
+        ``normalize``, ``exclude_labels``, ``gene_name_key`` and ``options`` as in :func:`selectormlp.select`;
+        ``min_correlation``, the absolute Spearman correlation from which two genes are treated as interchangeable;
+        ``confidence`` of intervals.
+
+    Raises
+    ------
+    PanelError
+        If the panel's method cannot be run again.
+    SettingsError, DataError
+        As in :func:`selectormlp.select`.
+
+    Examples
+    --------
+    >>> from selectormlp.data.datasets import pbmc68k
+    >>> found = stability(pbmc68k(), label_key="bulk_labels", method="discriminant", n_genes=5, n_repeats=2)
+    >>> found.overlaps[0].source, found.overlaps[0].n_panels
+    ('subsamples', 2)
+    """
+    request = StabilityRequest(
+        label_key=label_key,
+        method=method,
+        n_genes=n_genes,
+        donor_key=donor_key,
+        layer=layer,
+        over=source_of(over),
+        n_repeats=n_repeats,
+        fraction=fraction,
+        seed=seed,
+        **more,
+    )
+    repetition = Repetition(
+        request.over, request.n_repeats, request.fraction, request.min_correlation, request.confidence, request.seed
+    )
+    given = None if panel is None else as_panel(panel)
+    return stability_task(adata, request, given, method, n_genes, request.options, repetition)
 
 
 def stability_task(

@@ -15,6 +15,9 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "run": ("pipeline.settings", "RunSettings"),
     "select": ("selection.request", "SelectRequest"),
     "extend": ("selection.request", "ExtendRequest"),
+    "evaluate": ("assessment.request", "EvaluateRequest"),
+    "compare": ("assessment.request", "CompareRequest"),
+    "report": ("assessment.request", "ReportRequest"),
     "explain": ("selection.request", "ExplainRequest"),
 }
 """Module and class of each command's settings; imported when needed, since those of networks load PyTorch."""

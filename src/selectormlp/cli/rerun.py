@@ -11,6 +11,7 @@ from typing import cast
 import pandas as pd
 from pydantic_core import from_json
 
+from selectormlp.assessment.request import CompareRequest, EvaluateRequest, Measuring, ReportRequest
 from selectormlp.assessment.tables import RANKING_NAME
 from selectormlp.cli.kinds import find_kind
 from selectormlp.config.files import MAX_BYTES, SETTINGS_NAME, changed, read_settings
@@ -24,9 +25,10 @@ from selectormlp.results import check_together, whole_result
 from selectormlp.selection.repeat import settings_of
 from selectormlp.selection.request import Choice, ExtendRequest, SelectRequest
 
-Repeatable = SelectRequest | ExtendRequest | RunSettings | TrainSettings
+Measured = EvaluateRequest | CompareRequest | ReportRequest
+Repeatable = SelectRequest | ExtendRequest | Measured | RunSettings | TrainSettings
 
-REPEATABLE = ("select", "extend", "run", "train")
+REPEATABLE = ("select", "extend", "evaluate", "compare", "report", "run", "train")
 """Commands that can be repeated."""
 
 MOST_TABLE = 1 << 28
@@ -207,6 +209,8 @@ def _with_data(settings: Repeatable, data: Sequence[Path]) -> Repeatable:
     if isinstance(settings, Choice):
         # a scheduler can run any code here, and the folder may be a stranger's; the panel is the same without
         return changed(settings.model_copy(update={"dask_scheduler": None}), data=places or None)
+    if isinstance(settings, Measuring):
+        return changed(settings, data=places or None)
     if len(places) > 1:
         raise SettingsError(f"--data names {len(places)} places; one is expected, as the command takes one")
     place = places[0] if places else None
@@ -230,6 +234,8 @@ def repeat(settings: Repeatable, before: Path, out: Path, *, progress: bool) -> 
         return compare_panels(read_panel(before / JSON_NAME), running.select_panel(settings, out, progress=progress))
     if isinstance(settings, ExtendRequest):
         return compare_panels(read_panel(before / JSON_NAME), running.extend_panel(settings, out, progress=progress))
+    if isinstance(settings, Measured):
+        return _measure_again(settings, before, out)
     if isinstance(settings, RunSettings):
         running.run(settings, out, progress=progress)
         return compare_runs(before, out)
@@ -237,3 +243,17 @@ def repeat(settings: Repeatable, before: Path, out: Path, *, progress: bool) -> 
         report = train_from_files(in_folder(settings, out), settings.model_type, progress=progress)
     print_files([report.model_file, *sorted(report.log_folder.iterdir())])
     return compare_trainings(before, report.log_folder)
+
+
+def _measure_again(settings: Measured, before: Path, out: Path) -> Agreement:
+    """Measure panels again; a classifier that was written stays where it is, as it was."""
+    from selectormlp.cli import measuring
+
+    if isinstance(settings, ReportRequest):
+        measuring.report_panel(settings, out)
+        return Agreement(True, ("the page was written again; its figures are pictures, and not compared",))
+    if isinstance(settings, EvaluateRequest):
+        measuring.evaluate_panel(settings.model_copy(update={"model": None}), out)
+    else:
+        measuring.compare_panels(settings, out)
+    return compare_tables(before, out, sorted(path.name for path in before.glob("*.csv")))

@@ -105,7 +105,7 @@ def _sample(settings: Choice) -> Any:
 
 
 def _report(adata: Any, panel: Panel, out: Path, settings: SelectRequest) -> None:
-    from selectormlp.api_report import report
+    from selectormlp.assessment.report import report
 
     names = ("label_key", "donor_key", "layer", "normalize", "exclude_labels", "gene_name_key", "seed")
     same = {name: getattr(settings, name) for name in names}

@@ -6,8 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from selectormlp.assessment.judging import Judging, read_for_judging
-from selectormlp.assessment.reporting import N_SPLITS, Reporting, report_task
+from selectormlp.assessment.measure import Judging, read_for_judging
+from selectormlp.assessment.report import Reporting, report_task
+from selectormlp.assessment.request import N_SPLITS
 from selectormlp.data.source import Source
 from selectormlp.pipeline.settings import RunSettings
 from selectormlp.selection.request import SelectRequest

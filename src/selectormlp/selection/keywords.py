@@ -1,4 +1,4 @@
-"""Keywords of ``select``, ``extend``: written by docs/keyword_types.py from the request models (`make keywords`)."""
+"""Keywords of functions, written by docs/keyword_types.py from the request models (`make keywords`)."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class SelectOptions(TypedDict, total=False):
     """The only genes to choose from, must-have genes among them; all by default."""
     ignore_unknown: bool
     """Go on without gene names that the data lack, with a warning; an extended panel keeps them."""
-    options: Mapping[str, Any] | None
-    """Parameters of the method's selector that are not to be left at their defaults."""
     assay: str | None
     """What will measure the panel: sequencing (the default), imaging, or a JSON or YAML file of an assay. For
     discriminant and discriminant-bhattacharyya."""
+    options: Mapping[str, Any] | None
+    """Parameters of the method's selector that are not to be left at their defaults."""
     min_recall: float | None
     """For auto: share of its cells to be found of every type, as an aim."""
     max_minutes: float | None
@@ -81,11 +81,11 @@ class ExtendOptions(TypedDict, total=False):
     """The only genes to choose from, must-have genes among them; all by default."""
     ignore_unknown: bool
     """Go on without gene names that the data lack, with a warning; an extended panel keeps them."""
-    options: Mapping[str, Any] | None
-    """Parameters of the method's selector that are not to be left at their defaults."""
     assay: str | None
     """What will measure the panel: sequencing (the default), imaging, or a JSON or YAML file of an assay. For
     discriminant and discriminant-bhattacharyya."""
+    options: Mapping[str, Any] | None
+    """Parameters of the method's selector that are not to be left at their defaults."""
     min_recall: float | None
     """For auto: share of its cells to be found of every type, as an aim."""
     max_minutes: float | None

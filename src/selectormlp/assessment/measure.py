@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from selectormlp.assessment.protocol import Verdict
+from selectormlp.assessment.request import Measuring
 from selectormlp.config.model import MAX_SEED, check_whole
 from selectormlp.data.anndata_io import cells_from_adata, drop_unlisted
 from selectormlp.data.cells import Cells, IntArray
@@ -93,6 +94,11 @@ class Judging:
     def refit(self) -> Any:
         """Make an unfitted classifier."""
         return refitter_of(self.classifier, self.seed)[1]()
+
+
+def judging_of(request: Measuring) -> Judging:
+    """Return how panels are measured, as a request says."""
+    return Judging(request, request.classifier, request.n_splits, request.confidence, request.seed)
 
 
 def read_for_judging(adata: AnnData, source: Source) -> tuple[Cells, pd.Index[Any] | None]:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any, Unpack
 
 import numpy as np
 import pandas as pd
+from anndata import AnnData
 
 from selectormlp.assessment.genes import match_genes
-from selectormlp.assessment.judging import (
+from selectormlp.assessment.keywords import CompareOptions
+from selectormlp.assessment.measure import (
     Judging,
     describe_splits,
     fold_cells,
+    judging_of,
     measure,
     measure_alone,
     opening_notes,
@@ -22,18 +25,17 @@ from selectormlp.assessment.judging import (
     split_notes,
 )
 from selectormlp.assessment.protocol import Verdict, judge
+from selectormlp.assessment.request import CompareRequest
 from selectormlp.config.model import check_whole
 from selectormlp.data.cells import Cells, IntArray
 from selectormlp.errors import DataError, SettingsError, counted
 from selectormlp.evaluation.compare import ComparedPanel, Comparison, measure_overlap, paired_differences
 from selectormlp.evaluation.result import UnusableGene
 from selectormlp.panel.constraints import Constraints
+from selectormlp.panel.given import PanelLike, named_panels
 from selectormlp.panel.panel import Panel
 from selectormlp.selection.recipe import Recipe
 from selectormlp.selectors.registry import find_method
-
-if TYPE_CHECKING:
-    from anndata import AnnData
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +46,72 @@ class Contender:
     genes: IntArray
     unusable: tuple[UnusableGene, ...]
     verdict: Verdict
+
+
+def compare(
+    adata: AnnData,
+    panels: Mapping[str, PanelLike] | Sequence[PanelLike],
+    *,
+    label_key: str,
+    methods: Sequence[Any] = (),
+    n_genes: int | None = None,
+    donor_key: str | None = None,
+    layer: str | None = None,
+    sizes: Sequence[int] = (),
+    classifier: Any = "logistic",
+    n_splits: int = 5,
+    seed: int = 0,
+    **more: Unpack[CompareOptions],
+) -> Comparison:
+    """Measure panels, and methods, side by side on the same splits and the same test cells.
+
+    Parameters
+    ----------
+    adata
+        Cells × genes; not altered.
+    panels
+        By name; or in a list, then named after their files or ``panel 1``, ``panel 2``, …. May be empty if there are
+        methods.
+    label_key, donor_key, layer, classifier, n_splits, seed
+        As in :func:`evaluate`.
+    methods
+        Methods of :func:`selectormlp.select`, or estimators, to compare with; each chooses anew in each split.
+    n_genes
+        Size of their panels; by default that of the largest panel given.
+    sizes
+        Smaller sizes to measure at too; by default each panel is measured whole only.
+    more
+        ``normalize``, ``exclude_labels``, ``gene_name_key`` and ``confidence``, as in :func:`evaluate`.
+
+    Returns
+    -------
+    Scores, paired differences with intervals, and overlaps.
+
+    Raises
+    ------
+    PanelError, SettingsError, DataError
+        As in :func:`evaluate`; and if there is nothing to compare.
+
+    Examples
+    --------
+    >>> from selectormlp.data.datasets import pbmc68k
+    >>> panels = {"mine": ["CD79A", "NKG7", "CST3"], "theirs": ["CD79A", "CD3D"]}
+    >>> found = compare(pbmc68k(), panels, label_key="bulk_labels")
+    >>> found.to_frame()[["panel", "n_genes"]].to_numpy().tolist(), float(found.jaccard[0, 1])
+    ([['mine', 3], ['theirs', 2]], 0.25)
+    """
+    request = CompareRequest(
+        label_key=label_key,
+        n_genes=n_genes,
+        donor_key=donor_key,
+        layer=layer,
+        sizes=sizes,
+        classifier=classifier,
+        n_splits=n_splits,
+        seed=seed,
+        **more,
+    )
+    return compare_task(adata, named_panels(panels), methods, n_genes, request.sizes, judging_of(request))
 
 
 def compare_task(

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import Any, Unpack
 
 import numpy as np
+from anndata import AnnData
 
 from selectormlp.assessment.genes import match_genes
-from selectormlp.assessment.judging import (
+from selectormlp.assessment.keywords import EvaluateOptions
+from selectormlp.assessment.measure import (
     Judging,
     Measured,
     describe_splits,
     fold_cells,
+    judging_of,
     measure,
     measure_alone,
     opening_notes,
@@ -22,11 +26,13 @@ from selectormlp.assessment.judging import (
     split_notes,
 )
 from selectormlp.assessment.protocol import Verdict, judge
+from selectormlp.assessment.request import EvaluateRequest
+from selectormlp.assessment.robustness import disturb
+from selectormlp.assessment.stability import Repetition, stability_task
 from selectormlp.config.model import check_whole
 from selectormlp.data.anndata_io import read_labels
 from selectormlp.data.cells import Cells, IntArray
 from selectormlp.data.hashing import hash_cells
-from selectormlp.data.source import Source
 from selectormlp.errors import DataError, InputError, SettingsError, counted, nearest
 from selectormlp.evaluation.cautions import LABELS_NOTE, ambient_notes, apart_notes
 from selectormlp.evaluation.counts import count_scale
@@ -38,19 +44,17 @@ from selectormlp.evaluation.curve import (
     level_off,
     variable_orders,
 )
-from selectormlp.evaluation.expression import Expression, measure_expression
 from selectormlp.evaluation.hierarchy import Hierarchy, find_parents, measure_hierarchy
 from selectormlp.evaluation.intervals import METRICS
 from selectormlp.evaluation.result import Evaluation
-from selectormlp.evaluation.robustness import Plan, Robustness, measure_robustness
+from selectormlp.evaluation.robustness import Plan
 from selectormlp.evaluation.splits import Folds
 from selectormlp.evaluation.unsupervised import measure_unsupervised
+from selectormlp.panel.given import PanelLike, as_panel
 from selectormlp.panel.panel import Panel
+from selectormlp.selection.recipe import require_recipe
 from selectormlp.values import settle
 from selectormlp.versions import package_versions
-
-if TYPE_CHECKING:
-    from anndata import AnnData
 
 logger = logging.getLogger(__name__)
 
@@ -80,6 +84,116 @@ class Extras:
             raise SettingsError(f"level_distance is {self.level_distance!r}; expected a number from 0 to below 1")
         for size in (*(self.sizes or ()), *self.more_sizes):
             check_whole("a size", size, least=1)
+
+
+def evaluate(
+    adata: AnnData,
+    panel: PanelLike,
+    *,
+    label_key: str,
+    donor_key: str | None = None,
+    layer: str | None = None,
+    sizes: Sequence[int] | None = None,
+    classifier: Any = "logistic",
+    n_splits: int = 5,
+    robustness: bool = False,
+    n_stability: int = 0,
+    seed: int = 0,
+    **more: Unpack[EvaluateOptions],
+) -> Evaluation:
+    """Measure what a panel is worth: scores of refitted classifiers on cells that nothing was learned from.
+
+    Parameters
+    ----------
+    adata
+        Cells × genes; not altered.
+    panel
+        A :class:`Panel`, a file that holds one (JSON, CSV, TSV, text), or a list of genes. Names that the data lack
+        are left out, with a warning, and named in the result. If the panel knows the cells that it was learned on,
+        the others are tested where they are enough; else its method chooses anew in each split, if it can be run
+        again; else the result says that it is optimistic.
+    label_key
+        Column of ``obs`` with the cell type; cells without a label take no part.
+    donor_key
+        Column of ``obs`` with the donor: no donor is on both sides of a split (one is left out at a time where there
+        are at most ``n_splits``).
+    layer
+        Layer to read instead of ``X``.
+    sizes
+        Numbers of genes to measure at, each the first genes of the panel; by default 5, 10, 25, 50, 100, 200, 400, …
+        as far as the panel goes, and the whole panel.
+    classifier
+        ``"logistic"``, ``"knn"``, ``"forest"``, ``"network"``, or an unfitted scikit-learn classifier (a pipeline).
+    n_splits
+        Number of splits, 2 or more; each test cell is tested once.
+    robustness
+        Whether to disturb the cells; see :func:`robustness`.
+    n_stability
+        How often to choose anew by the panel's method from part of the cells (and with other seeds, and without one
+        donor at a time); 0: not. See :func:`stability`; the panel must be of ours.
+    seed
+        Seed; the same seed gives the same result.
+    more
+        Further options by name, with types in :class:`selectormlp.assessment.keywords.EvaluateOptions`:
+        ``normalize``, ``exclude_labels`` and ``gene_name_key`` as in :func:`selectormlp.select`; ``coarse_key``, a
+        column of ``obs`` with a coarse label above ``label_key`` (scores at both levels); ``unsupervised=False`` leaves
+        out what is measured without labels; ``confidence`` of intervals;
+        ``more_sizes`` to measure at; ``level_metric`` and ``level_distance`` (the curve levels off at the first size
+        whose score is within this distance of the best size measured).
+
+    Returns
+    -------
+    All of it.
+
+    Raises
+    ------
+    PanelError
+        If the panel is not usable, or none of its genes is in the data.
+    SettingsError
+        If a parameter is out of range.
+    DataError
+        If a column or layer is absent, or there are too few cells, classes or donors.
+
+    Examples
+    --------
+    >>> from selectormlp.data.datasets import pbmc68k
+    >>> found = evaluate(pbmc68k(), ["CD79A", "NKG7", "CST3"], label_key="bulk_labels", unsupervised=False)
+    >>> found.curve.sizes, bool(found.curve.accuracy.value[-1] > found.random.accuracy.value[-1])
+    (array([3]), True)
+    """
+    request = EvaluateRequest(
+        label_key=label_key,
+        donor_key=donor_key,
+        layer=layer,
+        sizes=sizes,
+        classifier=classifier,
+        n_splits=n_splits,
+        robustness=robustness,
+        n_stability=n_stability,
+        seed=seed,
+        **more,
+    )
+    return evaluate_by(adata, as_panel(panel), request)
+
+
+def evaluate_by(adata: AnnData, panel: Panel, request: EvaluateRequest) -> Evaluation:
+    """Measure what a panel is worth as a request says; see :func:`evaluate`."""
+    judging = judging_of(request)
+    extras = Extras(
+        request.sizes,
+        request.coarse_key,
+        request.unsupervised,
+        request.robustness,
+        request.level_metric,
+        request.level_distance,
+        request.more_sizes,
+    )
+    if not request.n_stability:
+        return evaluate_task(adata, panel, judging, extras)
+    require_recipe(panel, request.label_key)  # before the long part
+    repetition = Repetition(n_repeats=request.n_stability, confidence=request.confidence, seed=request.seed)
+    found = evaluate_task(adata, panel, judging, extras)
+    return replace(found, stability=stability_task(adata, request, panel, None, None, {}, repetition))
 
 
 def evaluate_task(adata: AnnData, panel: Panel, judging: Judging, extras: Extras) -> Evaluation:
@@ -143,26 +257,12 @@ def _with_robustness(
 ) -> Evaluation:
     """Add what is left of the scores under disturbance; where that fails, say so, and keep what was measured before."""
     try:
-        robustness = _robustness(cells, genes, folds, judging, plan, verdict)
+        robustness = disturb(cells, genes, folds, judging, plan, verdict)
     except (InputError, ValueError, ArithmeticError) as error:
         reason = " ".join(str(error).split())[:200]
         logger.warning("robustness could not be measured (%s); all else was", reason)
         return replace(evaluation, notes=(*evaluation.notes, f"Robustness could not be measured: {reason}."))
     return replace(evaluation, robustness=robustness)
-
-
-def expression_task(adata: AnnData, panel: Panel, source: Source) -> Expression:
-    """Average a panel's genes over the cells of each type; see :func:`selectormlp.expression`."""
-    cells, aliases = read_for_judging(adata, source)
-    return measure_expression(cells, match_genes(panel, cells.genes, aliases)[0])
-
-
-def robustness_task(adata: AnnData, panel: Panel, judging: Judging, plan: Plan) -> Robustness:
-    """Disturb the cells of an object; see :func:`selectormlp.robustness`."""
-    cells, aliases = read_for_judging(adata, judging.source)
-    genes, _ = match_genes(panel, cells.genes, aliases)
-    verdict = judge(panel, cells, str(judging.source.label_key), aliases)
-    return _robustness(cells, genes, fold_cells(cells, verdict.testable, judging), judging, plan, verdict)
 
 
 def _sizes(wanted: tuple[int, ...] | None, more: tuple[int, ...], n_genes: int) -> IntArray:
@@ -184,17 +284,6 @@ def _level_off(found: Measured, extras: Extras, confidence: float) -> LevelOff:
         distance=extras.level_distance,
         confidence=confidence,
     )
-
-
-def _robustness(
-    cells: Cells, genes: IntArray, folds: Folds, judging: Judging, plan: Plan, verdict: Verdict
-) -> Robustness:
-    logger.info("disturbing the cells")
-    found = measure_robustness(cells.X, cells.labels, genes, folds, judging.refit, plan, seed=judging.seed)
-    if verdict.protocol in ("external", "other cells"):
-        return found
-    note = "The panel was learned on the cells tested: compare the lines with each other, not with other data."
-    return replace(found, notes=(*found.notes, note))
 
 
 def _hierarchy(adata: AnnData, cells: Cells, coarse_key: str | None, curve: Curve) -> Hierarchy | None:

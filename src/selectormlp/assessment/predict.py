@@ -12,7 +12,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from selectormlp.assessment.genes import find_panel_genes, match_genes
-from selectormlp.assessment.judging import MOST_TRAIN, Judging, fold_cells, read_for_judging
+from selectormlp.assessment.measure import MOST_TRAIN, Judging, fold_cells, read_for_judging
 from selectormlp.data.cells import Cells, Matrix, as_matrix, check_unique
 from selectormlp.data.expression import choose_expression
 from selectormlp.data.hashing import hash_cells

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, Unpack
 
 import numpy as np
 import pandas as pd
+from anndata import AnnData
 
-from selectormlp.assessment.evaluation import Extras, evaluate_task
+from selectormlp.assessment.evaluate import Extras, evaluate_task
 from selectormlp.assessment.genes import match_genes
-from selectormlp.assessment.judging import Judging, read_for_judging
+from selectormlp.assessment.keywords import ReportOptions
+from selectormlp.assessment.measure import Judging, judging_of, read_for_judging
+from selectormlp.assessment.request import N_SPLITS, ReportRequest
 from selectormlp.assessment.stability import Repetition, repeat
 from selectormlp.config.model import check_whole
 from selectormlp.errors import InputError, counted
@@ -22,18 +25,13 @@ from selectormlp.evaluation.redundancy import measure_redundancy
 from selectormlp.evaluation.robustness import Plan
 from selectormlp.evaluation.stability import Stability
 from selectormlp.panel.constraints import Constraints
+from selectormlp.panel.given import PanelLike, as_panel
 from selectormlp.panel.panel import Panel
 from selectormlp.reports import Findings, check_place, write_report
 from selectormlp.selection.explain import explain_genes
 from selectormlp.selection.recipe import recipe_of
 
-if TYPE_CHECKING:
-    from anndata import AnnData
-
 logger = logging.getLogger(__name__)
-
-N_SPLITS = 3
-"""Splits of a report: with a method that chooses anew in each, five take nearly twice as long."""
 
 SIZES = (10, 25, 50, 100, 200, 400, 800)
 """Sizes measured, beside the whole panel."""
@@ -88,6 +86,91 @@ class Reporting:
     def __post_init__(self) -> None:
         if self.n_stability:
             check_whole("n_stability", self.n_stability, least=2)
+
+
+def report(
+    adata: AnnData,
+    panel: PanelLike,
+    out: Path | str,
+    *,
+    label_key: str,
+    donor_key: str | None = None,
+    layer: str | None = None,
+    sizes: Sequence[int] | None = None,
+    classifier: Any = "logistic",
+    n_splits: int = N_SPLITS,
+    command: str = "",
+    seed: int = 0,
+    **more: Unpack[ReportOptions],
+) -> Path:
+    """Measure a panel and write all that is known of it as one HTML file, to be opened in any browser.
+
+    Parameters
+    ----------
+    adata, panel, label_key, donor_key, layer, classifier, seed
+        As in :func:`selectormlp.evaluate`.
+    out
+        A file that ends in ``.html``, or a folder for ``report.html``.
+    sizes
+        Numbers of genes to measure at; by default 10, 25, 50, 100, … and the whole panel.
+    n_splits
+        Splits; each cell is tested once.
+    command
+        The command that repeats the page, shown on it.
+    more
+        Further options by name, with types in :class:`selectormlp.assessment.keywords.ReportOptions`:
+        ``normalize``, ``exclude_labels``, ``gene_name_key`` and ``coarse_key`` as in :func:`selectormlp.evaluate`;
+        ``n_stability``, how often to choose anew from 80 % of the cells (and without one donor, where there are up to
+        eight), if the panel is one of ours (0: not); ``robustness=False`` neither thins the counts nor lets probes
+        fail; ``title`` of the page, and ``data_name``, where its cells come from.
+
+    Returns
+    -------
+    The file.
+
+    Raises
+    ------
+    PanelError, SettingsError, DataError
+        As in :func:`selectormlp.evaluate`.
+    OutputError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> from tempfile import mkdtemp
+    >>> from selectormlp.data.datasets import pbmc68k
+    >>> genes = ["CD79A", "NKG7", "CST3"]
+    >>> report(pbmc68k(), genes, mkdtemp(), label_key="bulk_labels", robustness=False).name
+    'report.html'
+    """
+    request = ReportRequest(
+        label_key=label_key,
+        donor_key=donor_key,
+        layer=layer,
+        sizes=sizes,
+        classifier=classifier,
+        n_splits=n_splits,
+        source_command=command,
+        seed=seed,
+        **more,
+    )
+    return report_by(adata, as_panel(panel), request, out)
+
+
+def report_by(adata: AnnData, panel: Panel, request: ReportRequest, out: Path | str) -> Path:
+    """Measure a panel and write its report as a request says; see :func:`report`."""
+    task = Reporting(
+        judging_of(request),
+        request.sizes,
+        request.coarse_key,
+        request.robustness,
+        request.n_stability,
+        request.title,
+        request.data_name,
+        request.source_command,
+        more_sizes=request.more_sizes,
+    )
+    return report_task(adata, panel, task, out)
 
 
 def report_task(adata: AnnData, panel: Panel, task: Reporting, place: Path | str) -> Path:

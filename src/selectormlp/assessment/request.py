@@ -1,0 +1,159 @@
+"""What the commands and functions that measure panels are asked for: each option is declared here."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
+
+from selectormlp.config.model import Count, CountOrNone, Counts, Flag, Inside, Names, Place, Seed, Settings, Table
+from selectormlp.data.sampled import SampledSource
+from selectormlp.selection.request import MethodName
+
+N_SPLITS = 3
+"""Splits of a report: with a method that chooses anew in each, five take nearly twice as long."""
+
+
+def _classifier(given: Any) -> Any:
+    if isinstance(given, str) or hasattr(given, "fit"):
+        return given
+    raise ValueError(f"classifier is {given!r}; expected a name, or an unfitted classifier of scikit-learn's kind")
+
+
+def _name_of(classifier: Any) -> str:
+    return classifier if isinstance(classifier, str) else type(classifier).__name__
+
+
+ClassifierName = Annotated[
+    Any, PlainValidator(_classifier), PlainSerializer(_name_of, return_type=str), WithJsonSchema({"type": "string"})
+]
+"""Name of a classifier; in Python also an unfitted estimator."""
+
+
+class Measuring(SampledSource):
+    """What is read, and how panels are measured on it."""
+
+    heading: ClassVar[str] = "Measuring"
+
+    donor_key: Annotated[str | None, Flag(first=True)] = None
+    """Column of obs with the donor: no donor is on both sides of a split."""
+    classifier: Annotated[ClassifierName, Flag(first=True)] = "logistic"
+    """What is refitted on the panel: logistic, knn, forest or network."""
+    n_splits: Annotated[int, Field(ge=2), Flag(("--splits", "--n-splits"))] = 5
+    """Number of splits. With this many donors or fewer, leave one donor out per split."""
+    confidence: Annotated[Inside, Flag()] = 0.95
+    """Nominal coverage of intervals."""
+    seed: Annotated[Seed, Flag(first=True)] = 0
+    """Seed; the same seed gives the same result."""
+
+
+class OnePanel(Settings):
+    """The panel that is measured, at which sizes and under which labels."""
+
+    heading: ClassVar[str] = "Measuring"
+
+    panel: Annotated[Place | None, Flag(first=True, needed=True, keyword=False)] = None
+    """Panel: panel.json, or genes in a CSV, TSV or text file."""
+    sizes: Annotated[Counts | None, Flag()] = None
+    """Numbers of genes to measure at, each the first genes of the panel; chosen by its size by default."""
+    more_sizes: Annotated[Counts, Flag(("--at",))] = ()
+    """Further numbers of genes to measure at; may be repeated."""
+    coarse_key: Annotated[str | None, Flag()] = None
+    """Column of obs with a coarse label above the other: scores at both levels."""
+
+
+class EvaluateRequest(Measuring, OnePanel):
+    """Settings of ``evaluate``."""
+
+    heading: ClassVar[str] = "Measuring"
+
+    command: Literal["evaluate"] = "evaluate"
+    """The command that these settings are for."""
+    unsupervised: Annotated[bool, Flag()] = True
+    """Whether to measure explained variance, neighbours, clusters and redundancy."""
+    robustness: Annotated[bool, Flag()] = False
+    """Whether to thin counts, drop genes, change gains and binarise; takes a while."""
+    n_stability: Annotated[CountOrNone, Flag(("--stability", "--n-stability"))] = 0
+    """How often to choose anew by the panel's method from part of the cells; 0: not."""
+    level_metric: Annotated[str, Flag()] = "balanced_accuracy"
+    """Metric by which the curve is called level."""
+    level_distance: Annotated[float, Field(ge=0, lt=1), Flag()] = 0.02
+    """Distance from the best size measured within which the curve counts as level."""
+    model: Annotated[Place | None, Flag(keyword=False)] = None
+    """File for the panel's classifier, which predict takes; .safetensors is added if absent."""
+
+
+class CompareRequest(Measuring):
+    """Settings of ``compare``."""
+
+    heading: ClassVar[str] = "Measuring"
+
+    command: Literal["compare"] = "compare"
+    """The command that these settings are for."""
+    panels: Annotated[tuple[Place, ...], Flag(("--panel",), first=True, keyword=False)] = ()
+    """Panels: JSON, or genes in a CSV, TSV or text file; may be repeated."""
+    methods: Annotated[Names, Flag(("--method",), first=True)] = ()
+    """Methods of select to compare with, each chooses anew in each split; may be repeated."""
+    n_genes: Annotated[Count | None, Flag(("--n-genes", "--size"), first=True)] = None
+    """Genes for the methods; as many as in the largest panel by default."""
+    sizes: Annotated[Counts, Flag(("--at", "--sizes"))] = ()
+    """Smaller numbers of genes to measure at too."""
+
+
+class RobustnessRequest(Measuring):
+    """Keywords of :func:`selectormlp.robustness`."""
+
+    thinning: Annotated[tuple[float, ...], Flag()] = (0.5, 0.2)
+    """Shares of the counts that are kept."""
+    failures: Annotated[tuple[float, ...], Flag()] = (0.05, 0.1)
+    """Shares of the panel's genes that read zero."""
+    gains: Annotated[tuple[float, ...], Flag()] = (0.5,)
+    """Standard deviations of the natural logarithm of a factor for each gene."""
+    n_draws: Annotated[Count, Flag()] = 2
+    """Draws of what is random."""
+
+
+class StabilityRequest(SampledSource):
+    """Keywords of :func:`selectormlp.stability`."""
+
+    heading: ClassVar[str] = "Measuring"
+
+    method: Annotated[MethodName | None, Flag()] = None
+    """Method whose panels are compared, instead of a panel."""
+    n_genes: Annotated[Count | None, Flag()] = None
+    """Size of its panels."""
+    options: Annotated[Table, Flag()] = Field(default_factory=dict)
+    """Parameters of its selector."""
+    over: Annotated[Names, Flag()] = ("seeds", "subsamples", "donors")
+    """What to vary."""
+    n_repeats: Annotated[int, Field(ge=2), Flag()] = 10
+    """Repetitions over seeds and over subsamples."""
+    fraction: Annotated[Inside, Flag()] = 0.8
+    """Share of each class's cells in a subsample."""
+    min_correlation: Annotated[Inside, Flag()] = 0.3
+    """Absolute Spearman correlation from which two genes are treated as interchangeable."""
+    confidence: Annotated[Inside, Flag()] = 0.95
+    """Nominal coverage of intervals."""
+    seed: Annotated[Seed, Flag()] = 0
+    """Seed; the same seed gives the same result."""
+
+
+class ReportRequest(Measuring, OnePanel):
+    """Settings of ``report``."""
+
+    heading: ClassVar[str] = "Measuring"
+
+    command: Literal["report"] = "report"
+    """The command that these settings are for."""
+    n_splits: Annotated[int, Field(ge=2), Flag(("--splits", "--n-splits"))] = N_SPLITS
+    """Number of splits. With this many donors or fewer, leave one donor out per split."""
+    robustness: Annotated[bool, Flag()] = True
+    """Whether to thin the counts and let probes fail."""
+    n_stability: Annotated[CountOrNone, Flag(("--stability", "--n-stability"))] = 4
+    """How often to choose anew from part of the cells; 0: not."""
+    title: Annotated[str, Flag()] = ""
+    """Title of the page."""
+    data_name: Annotated[str, Flag(direct=False)] = ""
+    """Where the cells come from, as the page says it."""
+    source_command: Annotated[str, Flag(direct=False, keyword=False)] = ""
+    """Command that repeats the report, as the page says it."""
