@@ -29,7 +29,7 @@ extensions = [
     "mathml",
     "plain_docstrings",
 ]
-exclude_patterns = ["_build", "**.ipynb_checkpoints"]
+exclude_patterns = ["_build", "decisions", "**.ipynb_checkpoints"]
 templates_path = ["_templates"]
 
 # Pages: MyST Markdown; those whose first lines name a kernel are notebooks, executed at every build.

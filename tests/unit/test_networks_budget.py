@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from selectormlp.networks.budget import FEWEST_GENES, Budget, BudgetTraining, drop_to_budget, embed, train_panel
+from selectormlp.networks.budget import FEWEST_GENES, Budget, BudgetTraining, drop_to_budget, train_panel
+from selectormlp.networks.embed import embed
 from selectormlp.networks.mlp import predict_logits
 
 SMALL = Budget(hidden_sizes=(16,), n_networks=2, first_steps=60, steps=5, panel_steps=80, batch_size=32, lr=0.01)

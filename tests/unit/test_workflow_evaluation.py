@@ -110,7 +110,7 @@ def test_what_is_no_list_of_genes_is_refused(adata, panel, message):
 def test_a_panel_of_ours_learned_on_all_cells_is_chosen_anew_in_each_split(adata, monkeypatch):
     panel = sm.select(adata, label_key="cell_type", n_genes=4, method="discriminant")
     seen = []
-    from selectormlp.selection import recipe as reselection
+    from selectormlp.selection import steps as reselection
 
     original = reselection.rank_genes
     monkeypatch.setattr(
@@ -126,11 +126,13 @@ def test_a_panel_of_ours_learned_on_all_cells_is_chosen_anew_in_each_split(adata
 def test_a_panel_by_auto_is_chosen_anew_by_the_method_that_it_took(adata, monkeypatch):
     options = {"contenders": ["markers"]}
     panel = sm.select(adata, label_key="cell_type", n_genes=4, options=options)
-    from selectormlp.selection import recipe as reselection
+    from selectormlp.selection import steps as reselection
 
     seen = []
     original = reselection.rank_genes
-    monkeypatch.setattr(reselection, "rank_genes", lambda cells, *a, **k: seen.append(a[0]) or original(cells, *a, **k))
+    monkeypatch.setattr(
+        reselection, "rank_genes", lambda cells, *a, **k: seen.append(a[0].name) or original(cells, *a, **k)
+    )
     found = evaluate(adata, panel)
     assert seen == ["markers"] * 3
     assert any("which 'auto' had taken on all of these cells, chose 4 genes anew" in note for note in found.notes)
@@ -260,7 +262,7 @@ def test_coarse_labels_that_are_absent_or_cut_across_types(adata, said):
         ({"classifier": LogisticRegression}, "unfitted"),
         ({"n_splits": 1}, "n_splits is 1"),
         ({"sizes": [9]}, "sizes hold 9"),
-        ({"sizes": [0]}, "a size is 0"),
+        ({"sizes": [0]}, r"sizes\.0 is 0"),
         ({"confidence": 95}, "confidence is 95"),
         ({"level_metric": "auc"}, "level_metric"),
         ({"level_distance": -1}, "level_distance"),
@@ -347,7 +349,7 @@ def test_files_are_named_after_themselves_or_their_folder(adata, tmp_path):
         ([GOOD], {"methods": ["svn"]}, "did you mean 'svm'"),
         ([GOOD], {"methods": ["svm", "svm"]}, "twice"),
         ([GOOD], {"methods": ["svm"], "n_genes": 99}, "99 genes from data of 30"),
-        ([GOOD], {"sizes": [0]}, "a size is 0"),
+        ([GOOD], {"sizes": [0]}, r"sizes\.0 is 0"),
     ],
 )
 def test_comparisons_that_cannot_be_are_refused(adata, panels, given, message):

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-import sys
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, TypeVar
@@ -17,8 +15,8 @@ import numpy as np
 
 from selectormlp.data.cells import IntArray
 from selectormlp.data.stored import StoredMatrix
-from selectormlp.errors import SettingsError
 from selectormlp.moments import stream
+from selectormlp.moments.cluster import active_client
 from selectormlp.moments.moments import FloatArray, Moments
 from selectormlp.moments.stream import AnyMatrix, Chunk, moments_of_chunks
 from selectormlp.moments.variable import square_sums_of_chunks
@@ -33,9 +31,6 @@ TASKS_A_WORKER = 8
 
 RETRIES = 3
 """How often a task that failed, or whose worker was lost, is tried again."""
-
-CONNECT_S = 20
-"""Seconds to wait for the scheduler of a cluster."""
 
 
 class Addable(Protocol):
@@ -135,7 +130,7 @@ def sum_over_blocks(
     if workers.on_start is not None:
         workers.on_start(len(blocks))
     run = _Run(X, codes, tuple(blocks), counted and X.is_counts)
-    client = _active_client(workers.scheduler)
+    client = active_client(workers.scheduler)
     if client is not None:
         with client as connected:
             return _on_cluster(connected, run, summarise, workers)
@@ -197,7 +192,7 @@ def moments_of_dask(
     ]
     if not tasks:
         return moments_of_chunks([], cell_weights=cell_weights)
-    client = _active_client(asked.scheduler)
+    client = active_client(asked.scheduler)
     if client is not None:
         with client as connected:
             whole: Moments = _computed(connected, _added(tasks))
@@ -309,57 +304,6 @@ def _add(first: Sum, second: Sum) -> Sum:
     return first + second
 
 
-def check_scheduler(address: str | None) -> None:
-    """Refuse the address of a cluster that does not answer, before any work is done; None is none.
-
-    Raises
-    ------
-    SettingsError
-        If it cannot be reached.
-    """
-    if address is not None:
-        _connected(address).close()
-
-
 def uses_cluster(workers: Workers) -> bool:
     """Tell whether a Dask cluster does the work: one that is named, or whose client is active."""
-    return workers.scheduler is not None or _active_client(None) is not None
-
-
-def _active_client(scheduler: str | None) -> Any:
-    """Return a context that gives the client of a cluster, or None where there is none.
-
-    Raises
-    ------
-    SettingsError
-        If the scheduler that is named cannot be reached.
-    """
-    if scheduler is not None:
-        return _connected(scheduler)
-    if "distributed" not in sys.modules:
-        return None
-    from distributed import default_client
-
-    try:
-        return _as_it_is(default_client())
-    except ValueError:  # there is none
-        return None
-
-
-@contextmanager
-def _as_it_is(client: Client) -> Iterator[Client]:
-    yield client
-
-
-def _connected(scheduler: str) -> Client:
-    if importlib.util.find_spec("distributed") is None:
-        raise SettingsError("a Dask scheduler is named and Dask is not installed; pip install 'selectormlp[dask]'")
-    from distributed import Client
-
-    try:
-        return Client(scheduler, timeout=CONNECT_S, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise SettingsError(
-            f"no Dask scheduler answers at {scheduler!r} ({error}); start one (dask scheduler) and name its address, "
-            "such as 'tcp://host:8786', or leave it out to use this machine"
-        ) from error
+    return workers.scheduler is not None or active_client(None) is not None

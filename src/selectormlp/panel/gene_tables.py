@@ -12,42 +12,12 @@ from dataclasses import dataclass, field
 
 from selectormlp.errors import PanelError, counted, quoted
 from selectormlp.gate.text import check_json
+from selectormlp.panel.gene_headers import CHOSEN_HEADERS, GENE_HEADERS, GROUP_HEADERS, ID_HEADERS, folded, known
 
 logger = logging.getLogger(__name__)
 
 FORMULA_STARTS = "=+-@\t\r\n＝＋－＠"
 """A cell that begins so may be a formula to spreadsheets (OWASP, "CSV injection"), the wide forms to some."""
-
-GENE_HEADERS = (
-    *("gene", "genes", "genename", "genenames", "symbol", "genesymbol", "symbols", "genesymbols", "feature", "name"),
-    *(
-        "featurename",
-        "features",
-        "featurenames",
-        "names",
-        "marker",
-        "markers",
-        "markergene",
-        "markergenes",
-        "hgncsymbol",
-    ),
-    *("mgisymbol", "approvedsymbol", "officialsymbol", "externalgenename", "geneshortname", "targetgene", "target"),
-    *("targets", "genelist", "x"),
-)
-"""Headers of genes without blanks, ``_``, ``-`` and ``.`` and in small letters, the first that is there counting. ``x``
-is what R's write.csv writes."""
-
-ID_HEADERS = (
-    *("geneid", "geneids", "ensembl", "ensemblid", "ensemblgeneid", "ensemblids", "genestableid", "featureid", "id"),
-    *("accession",),
-)
-"""Headers of identifiers: genes where no other column is, else what goes with them."""
-
-CHOSEN_HEADERS = ("selection", "selected", "selectormlpselected", "inpanel", "chosen")
-"""Headers of columns that say, by True and False, which lines are meant; spapros writes ``selection``."""
-
-GROUP_HEADERS = ("cluster", "clusters", "clustername", "celltype", "celltypes", "type", "group", "label", "leiden")
-"""Headers beside which one gene may stand several times, once for each group."""
 
 TRUE, FALSE = frozenset({"true", "1", "yes", "t", "1.0"}), frozenset({"false", "0", "no", "f", "", "0.0"})
 
@@ -150,7 +120,7 @@ def _rows(text: str, *, plain: bool) -> list[list[str]]:
 def _is_comment(line: str) -> bool:
     """Tell a comment from a header that begins with ``#``."""
     start = line.lstrip()
-    return start.startswith("#") and _known(re.split(r"[,;\t]", start.lstrip("# "))[0]) is None
+    return start.startswith("#") and known(re.split(r"[,;\t]", start.lstrip("# "))[0]) is None
 
 
 def _delimiter(lines: Sequence[str], *, plain: bool) -> str | None:
@@ -185,7 +155,7 @@ def _unshielded(text: str) -> str:
 def _blank_separated(rows: list[list[str]]) -> list[list[str]]:
     """Take blanks for what separates genes where they cannot be part of names: on the only line."""
     rows = [row for row in rows if row[0]]
-    names = rows[1:] if rows and _known(rows[0][0]) else rows
+    names = rows[1:] if rows and known(rows[0][0]) else rows
     if len(names) == 1 and len(names[0][0].split()) > 1:
         return [*rows[: len(rows) - 1], *([word] for word in names[0][0].split())]
     if len(names) > 1 and names is rows and all(len(row[0].split()) > 1 for row in names):
@@ -196,20 +166,10 @@ def _blank_separated(rows: list[list[str]]) -> list[list[str]]:
     return rows
 
 
-def _known(cell: str) -> str | None:
-    """Return a header in the form that the lists of headers have, if it is one of genes or identifiers."""
-    name = _folded(cell)
-    return name if name in GENE_HEADERS or name in ID_HEADERS else None
-
-
-def _folded(cell: str) -> str:
-    return re.sub(r"[\s_.\-#]+", "", cell).casefold()
-
-
 def _header_row(rows: Sequence[Sequence[str]]) -> int | None:
     """Find the line that is a header of genes: the first, or one below titles, which fill one cell."""
     for place, row in enumerate(rows[:MOST_ABOVE]):
-        names = [_folded(cell) for cell in row]
+        names = [folded(cell) for cell in row]
         telling = [name for name in names if name in {*GENE_HEADERS, *ID_HEADERS, *CHOSEN_HEADERS}]
         if telling and (telling != ["x"] or not row[0]):
             if place:
@@ -228,7 +188,7 @@ def _below_header(header: Sequence[str], lines: Sequence[Sequence[str]]) -> Gene
     if lines and all(len(line) == width + 1 for line in lines):  # R's write.table names no column of row names
         header = ["", *header]
         width += 1
-    names = [_folded(cell) for cell in header]
+    names = [folded(cell) for cell in header]
     column = next((names.index(name) for name in (*GENE_HEADERS, *ID_HEADERS) if name in names), 0)
     wide = next((line for line in lines if any(line[width:])), None)
     if wide is not None:

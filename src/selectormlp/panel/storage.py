@@ -8,14 +8,11 @@ for programs and holds names as they are.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import io
 import json
 import logging
 import math
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -27,6 +24,7 @@ from selectormlp.gate.files import check_regular
 from selectormlp.panel.explain import Explanation
 from selectormlp.panel.facts import fact_name
 from selectormlp.panel.gene_tables import FORMULA_STARTS, GeneTable, read_gene_table
+from selectormlp.panel.packed_names import PackedNames, pack, unpack
 from selectormlp.panel.panel import Panel
 from selectormlp.results import check_together, whole_result
 
@@ -47,20 +45,9 @@ PANEL_FILES = (CSV_NAME, JSON_NAME, LIST_NAME)
 MOST_BYTES = 1 << 30
 """Size of the largest file read: the JSON of a panel learned on a hundred million cells is of this order."""
 
-MOST_INFLATION = 100
-"""The most that cell names may grow when unpacked. Real names shrink 3 to 20 times; deflate could reach 1,000."""
-
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class PackedNames:
-    """Names as base64 of the zlib-compressed JSON list, and their number."""
-
-    n: int
-    zlib: str
 
 
 @dataclass(frozen=True)
@@ -114,7 +101,7 @@ def panel_to_json(panel: Panel) -> str:
         "selectormlp-panel",
         1,
         replace(panel, provenance=replace(provenance, cells=())),
-        PackedNames(len(provenance.cells), _pack(provenance.cells)),
+        pack(provenance.cells),
     )
     return json.dumps(asdict(file), indent=1, allow_nan=False) + "\n"
 
@@ -320,36 +307,6 @@ def _number(text: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _pack(names: Sequence[str]) -> str:
-    text = json.dumps(list(names), separators=(",", ":")).encode()
-    packed = zlib.compress(text)
-    if len(text) > MOST_INFLATION * len(packed):  # so alike that a reader would suspect a bomb
-        packed = zlib.compress(text, level=0)
-    return base64.b64encode(packed).decode("ascii")
-
-
-def _unpack(packed: PackedNames) -> tuple[str, ...]:
-    from pydantic import TypeAdapter
-
-    try:
-        data = base64.b64decode(packed.zlib, validate=True)
-        inflator = zlib.decompressobj()
-        text = inflator.decompress(data, MOST_INFLATION * len(data))
-    except (binascii.Error, ValueError, zlib.error) as error:
-        raise PanelError(f"its cell names cannot be unpacked ({error}); copy the file again") from error
-    if not inflator.eof:
-        raise PanelError(
-            f"its cell names are cut short or unpack to {MOST_INFLATION} times their size; copy the file again"
-        )
-    try:
-        names = TypeAdapter(tuple[str, ...]).validate_json(text, strict=True)
-    except ValueError as error:
-        raise PanelError("its cell names are not a list of names; copy the file again") from error
-    if len(names) != packed.n:
-        raise PanelError(f"it should name {packed.n} cells and names {len(names)}; copy the file again")
-    return names
-
-
 def _from_json(text: str) -> Panel:
     from pydantic import TypeAdapter, ValidationError
 
@@ -361,4 +318,4 @@ def _from_json(text: str) -> Panel:
         reason = " ".join(first["msg"].removeprefix("Value error, ").split())[:300]
         at = f" at {where!r}" if where else ""
         raise PanelError(f"not a panel file of this package{at} ({reason}); expected one that write() made") from error
-    return replace(file.panel, provenance=replace(file.panel.provenance, cells=_unpack(file.cells)))
+    return replace(file.panel, provenance=replace(file.panel.provenance, cells=unpack(file.cells)))

@@ -17,7 +17,8 @@ from selectormlp.data.source import Source
 from selectormlp.data.stored import StoredCells
 from selectormlp.data.symbols import named_by_symbol, other_names, stored_genes
 from selectormlp.errors import SettingsError, UnknownGenesError
-from selectormlp.moments.dask import Workers, check_scheduler
+from selectormlp.moments.cluster import check_scheduler
+from selectormlp.moments.dask import Workers
 from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.rules import Rules
 from selectormlp.progress import pass_bar

@@ -18,7 +18,8 @@ from selectormlp.data.batches import dense_rows
 from selectormlp.data.cells import IntArray, Matrix
 from selectormlp.devices import Device, Work, check_device, choose_device
 from selectormlp.errors import DataError, SettingsError
-from selectormlp.networks.budget import FEWEST_GENES, Budget, drop_to_budget, embed, train_panel
+from selectormlp.networks.budget import FEWEST_GENES, Budget, drop_to_budget, train_panel
+from selectormlp.networks.embed import embed
 from selectormlp.selectors.base import seed_from
 from selectormlp.selectors.columns import checked_columns
 from selectormlp.selectors.discriminant import DiscriminantSelector

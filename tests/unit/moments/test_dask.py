@@ -19,11 +19,12 @@ from selectormlp.data.disk import DiskMatrix
 from selectormlp.data.normalize import log1p_cp10k
 from selectormlp.data.stored import StoredMatrix, StoredPart
 from selectormlp.errors import DataError, SettingsError
+from selectormlp.moments import cluster as cluster_module
 from selectormlp.moments import dask as blocks_module
 from selectormlp.moments import stream
+from selectormlp.moments.cluster import check_scheduler
 from selectormlp.moments.dask import (
     Workers,
-    check_scheduler,
     moments_of_dask,
     stored_moments,
     stored_variances,
@@ -225,7 +226,7 @@ def test_without_dask_one_thread_does_it(stored, one_thread, monkeypatch):
 
 
 def test_a_scheduler_that_does_not_answer_is_one_error(stored, monkeypatch):
-    monkeypatch.setattr(blocks_module, "CONNECT_S", 0.2)
+    monkeypatch.setattr(cluster_module, "CONNECT_S", 0.2)
     start = time.monotonic()
     with pytest.raises(
         SettingsError,

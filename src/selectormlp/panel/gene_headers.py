@@ -1,0 +1,47 @@
+"""Headers of the columns that people and programs write beside genes."""
+
+from __future__ import annotations
+
+import re
+
+GENE_HEADERS = (
+    *("gene", "genes", "genename", "genenames", "symbol", "genesymbol", "symbols", "genesymbols", "feature", "name"),
+    *(
+        "featurename",
+        "features",
+        "featurenames",
+        "names",
+        "marker",
+        "markers",
+        "markergene",
+        "markergenes",
+        "hgncsymbol",
+    ),
+    *("mgisymbol", "approvedsymbol", "officialsymbol", "externalgenename", "geneshortname", "targetgene", "target"),
+    *("targets", "genelist", "x"),
+)
+"""Headers of genes without blanks, ``_``, ``-`` and ``.`` and in small letters, the first that is there counting. ``x``
+is what R's write.csv writes."""
+
+ID_HEADERS = (
+    *("geneid", "geneids", "ensembl", "ensemblid", "ensemblgeneid", "ensemblids", "genestableid", "featureid", "id"),
+    *("accession",),
+)
+"""Headers of identifiers: genes where no other column is, else what goes with them."""
+
+CHOSEN_HEADERS = ("selection", "selected", "selectormlpselected", "inpanel", "chosen")
+"""Headers of columns that say, by True and False, which lines are meant; spapros writes ``selection``."""
+
+GROUP_HEADERS = ("cluster", "clusters", "clustername", "celltype", "celltypes", "type", "group", "label", "leiden")
+"""Headers beside which one gene may stand several times, once for each group."""
+
+
+def known(cell: str) -> str | None:
+    """Return a header in the form that the lists of headers have, if it is one of genes or identifiers."""
+    name = folded(cell)
+    return name if name in GENE_HEADERS or name in ID_HEADERS else None
+
+
+def folded(cell: str) -> str:
+    """Write a header as the lists of headers do."""
+    return re.sub(r"[\s_.\-#]+", "", cell).casefold()
