@@ -21,7 +21,8 @@ from selectormlp.errors import InputError
 from selectormlp.evaluation.refit import make_classifier, refit_predict
 from selectormlp.evaluation.splits import Folds
 from selectormlp.moments.stream import AnyMatrix
-from selectormlp.panel.limits import Completion, Limit
+from selectormlp.panel.completion import Completion
+from selectormlp.panel.limits import Limit
 from selectormlp.selectors.base import GeneSelector
 from selectormlp.selectors.options import set_options
 from selectormlp.selectors.registry import find_method
