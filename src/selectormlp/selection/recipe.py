@@ -89,7 +89,8 @@ class Recipe:
         """Return a hash of what is asked, and of which cells."""
         asked = (repr(self.method), self.n_genes, sorted(map(repr, self.options.items())), repr(self.constraints), seed)
         digest = hashlib.sha256(repr(asked).encode())
-        for values in (cells.names, cells.genes, [] if self.aliases is None else self.aliases):
+        parts: list[Any] = [cells.names, cells.genes, [] if self.aliases is None else self.aliases]
+        for values in parts:
             digest.update(pd.util.hash_array(np.asarray(values, dtype=object)).tobytes())
         digest.update(cells.labels.tobytes())
         return digest.digest()
