@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from selectormlp.panel.constraints import Constraints
     from selectormlp.panel.explain import Explanation
     from selectormlp.panel.panel import Panel
-    from selectormlp.panel.storage import read_panel
+    from selectormlp.panel.vendors import read_panel
     from selectormlp.selection.explain import explain
     from selectormlp.selection.select import extend, select
     from selectormlp.selectors.budget import BudgetSelectorMLP
@@ -134,7 +134,7 @@ _HOMES = {
     "load_classifier": "models.panel_classifier",
     "load_model": "models.storage",
     "predict": "assessment.classifier",
-    "read_panel": "panel.storage",
+    "read_panel": "panel.vendors",
     "read_sample": "data.anndata_sample",
     "report": "assessment.report",
     "robustness": "assessment.robustness",

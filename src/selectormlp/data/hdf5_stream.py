@@ -68,7 +68,10 @@ class _Forgiving(io.RawIOBase):
 
     def close(self) -> None:
         """Close it."""
-        self._try(self._file.close, None)
+        try:
+            self._file.close()
+        except OSError as error:
+            self.error = self.error or error
         super().close()
 
 
