@@ -311,8 +311,7 @@ class Trials:
     def _shares_right(self, panels: Sequence[IntArray], predictors: Sequence[Predictor]) -> FloatArray:
         """Return the share of classifiers that are right about each tested cell, shape (n_tested,)."""
         shares = []
-        folds = track(self.folds, "testing panels", len(self.folds))
-        for columns, (train, test) in zip(panels, folds, strict=True):
+        for columns, (train, test) in zip(track(panels, "testing panels"), self.folds, strict=True):
             panel = self.X[:, columns]
             values = panel.toarray() if hasattr(panel, "toarray") else panel
             with one_thread():

@@ -36,7 +36,7 @@ class EstimatorSelector(GeneSelector):
     --------
     >>> from sklearn.feature_selection import SelectKBest
     >>> X = np.array([[0.0, 1.0], [0.1, 0.0], [0.0, 9.0], [0.1, 8.0]])
-    >>> EstimatorSelector(1, estimator=SelectKBest()).fit(X, ["a", "a", "b", "b"]).ranking_
+    >>> EstimatorSelector(1, estimator=SelectKBest(k=1)).fit(X, list("aabb")).ranking_
     array([2, 1])
     """
 
@@ -79,8 +79,9 @@ class EstimatorSelector(GeneSelector):
             )
         scores = np.nan_to_num(scores, nan=np.nan)  # infinite where a gene separates classes without error
         unknown = np.isnan(scores) & _constant(X)  # as SelectKBest scores them
-        check_scores(scores[~unknown], type(fitted).__name__)
-        self._set_order(order_by_score(np.where(unknown, -np.inf, scores)), np.where(unknown, 0.0, scores))
+        known = np.where(unknown, 0.0, scores)
+        check_scores(known, type(fitted).__name__)
+        self._set_order(order_by_score(np.where(unknown, -np.inf, scores)), known)
         return self
 
     @property
