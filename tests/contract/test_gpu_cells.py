@@ -56,7 +56,9 @@ def assert_close(found, expected, *, batch_norm=True, **tolerance):
         if exact or not (batch_norm and name.endswith(("bias", "running_mean"))):
             torch.testing.assert_close(found.network.state_dict()[name], value, **(tolerance or CLOSE))
     losses = ["val_loss", "train_loss"]
-    np.testing.assert_allclose(found.history[losses], expected.history[losses], rtol=1e-3)
+    np.testing.assert_allclose(
+        found.history[losses], expected.history[losses], rtol=max(1e-3, tolerance.get("rtol", 0))
+    )
 
 
 @pytest.mark.parametrize("change", [{}, {"batch_norm": False}, {"selector_type": "none"}, {"selector_type": "std"}])
@@ -106,7 +108,7 @@ def test_rounded_products_are_near_those_of_float32(precision):
     exact, rounded = train(), train(replace(TRAINING, precision=precision))
     one, other = rounded.network.first.weight, exact.network.first.weight
     assert not torch.equal(one, other)
-    assert torch.corrcoef(torch.stack([one.flatten(), other.flatten()]))[0, 1] > 0.99
+    assert torch.corrcoef(torch.stack([one.flatten(), other.flatten()]))[0, 1] > 0.95
 
 
 @pytest.mark.parametrize("density", [0.0, 0.1, 1.0])

@@ -55,11 +55,12 @@ def usable_contenders(
             )
     if find_assay(assay) == find_assay(SEQUENCING):
         return contenders
-    able = {name: options for name, options in contenders.items() if _takes_assay(name)}
+    able = {name: options for name, options in contenders.items() if takes_assay(name)}
     if not able:
         raise SettingsError(f"none of the contenders takes an assay; add {RAISING!r}, or leave the assay out")
     return able
 
 
-def _takes_assay(method: str) -> bool:
+def takes_assay(method: str) -> bool:
+    """Tell whether a method chooses for an assay."""
     return "assay" in find_method(method).make().get_params(deep=False)

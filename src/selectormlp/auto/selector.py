@@ -11,7 +11,7 @@ import numpy as np
 from joblib import Memory
 
 from selectormlp.auto.choosing import best_of, listed, raised_from
-from selectormlp.auto.contenders import RAISING, SEQUENCING, usable_contenders
+from selectormlp.auto.contenders import RAISING, SEQUENCING, takes_assay, usable_contenders
 from selectormlp.auto.trials import Task, Trial, Trials, cap_classes
 from selectormlp.data.cells import Cells, IntArray, Matrix
 from selectormlp.errors import DataError, SettingsError
@@ -288,11 +288,17 @@ class AutoSelector(GeneSelector):
             "max_attempts": n_attempts,
             "choice": {
                 "method": self.choice_,
-                "options": dict(options),
+                "options": {**self._assay_of(self.choice_), **options},
                 "reason": self.reason_,
                 "trials": [trial.as_record() for trial in self.trials_],
             },
         }
+
+    def _assay_of(self, method: str) -> dict[str, Any]:
+        """Return the assay as an option of the method that chose, with which it can be chosen again."""
+        if self.assay == SEQUENCING or not takes_assay(method):
+            return {}
+        return self._assay_record() or {"assay": self.assay}
 
     def _assay_record(self) -> dict[str, Any]:
         if isinstance(self.assay, str) and self.assay in ASSAYS:

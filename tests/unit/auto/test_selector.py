@@ -196,6 +196,7 @@ def test_contenders_that_know_nothing_of_an_assay_are_left_out():
     X, y = cells()
     auto = AutoSelector(2, assay="imaging", random_state=0).fit(np.abs(X), y)
     assert list(auto.record_["contenders"]) == ["discriminant"]
+    assert auto.record_["choice"]["options"] == {"assay": "imaging"}
     np.testing.assert_array_equal(auto.ranking_, DiscriminantSelector(2, assay="imaging").fit(np.abs(X), y).ranking_)
     with pytest.raises(SettingsError, match="none of the contenders takes an assay; add 'discriminant'"):
         AutoSelector(2, contenders=["markers"], assay="imaging").fit(np.abs(X), y)
