@@ -8,8 +8,8 @@ import pytest
 import scipy.sparse as sp
 import torch
 
-from selectormlp.data.disk import DiskMatrix
-from selectormlp.data.stored import StoredMatrix, StoredPart
+from selectormlp.data.disk import DiskMatrix, StoredPart
+from selectormlp.data.stored import StoredMatrix
 from selectormlp.moments.on_device import moments_on_device, stored_moments_on_device
 from selectormlp.moments.stream import moments_of_chunks
 from selectormlp.networks.mlp import NetworkSpec

@@ -20,6 +20,7 @@ from selectormlp.evaluation.splits import make_folds
 from selectormlp.moments.stream import AnyMatrix
 from selectormlp.panel.assay import ASSAYS, Assay, find_assay
 from selectormlp.panel.limits import Limit
+from selectormlp.progress import track
 from selectormlp.selectors.base import GeneSelector, seed_from
 from selectormlp.selectors.columns import checked_columns
 from selectormlp.selectors.labels import encode_labels
@@ -241,7 +242,7 @@ class AutoSelector(GeneSelector):
     def _run(self, trials: Trials, contenders: Mapping[str, Mapping[str, Any]]) -> int:
         """Try the contenders in turn, then other class weights where a class falls short; return how many of these."""
         end = np.inf if self.max_minutes is None else time.monotonic() + 60 * self.max_minutes
-        for method, options in contenders.items():
+        for method, options in track(contenders.items(), "trying methods"):
             if trials.done and time.monotonic() >= end:
                 logger.info("%g minutes are over: %s and what follows is not tried", self.max_minutes, method)
                 return 0
