@@ -44,11 +44,11 @@ def split_data(
     """Split an AnnData file into training, validation and test files, class by class."""
     from selectormlp.cli.terminal import print_files, print_split, set_up_log
     from selectormlp.pipeline.split import split_file
-    from selectormlp.progress import progress_bar
+    from selectormlp.progress import showing, step
 
     progress = set_up_log(quiet=quiet)
     settings = _settings(SplitSettings, config, given, print_config=print_config)
-    with progress_bar("splitting", visible=progress):
+    with showing(progress), step("splitting"):
         report = split_file(settings)
     print_split(report.cells)
     print_files(report.files)
