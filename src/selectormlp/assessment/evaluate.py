@@ -52,6 +52,7 @@ from selectormlp.evaluation.splits import Folds
 from selectormlp.evaluation.unsupervised import measure_unsupervised
 from selectormlp.panel.given import PanelLike, as_panel
 from selectormlp.panel.panel import Panel
+from selectormlp.progress import showing
 from selectormlp.selection.recipe import require_recipe, shared_choices
 from selectormlp.values import settle
 from selectormlp.versions import package_versions
@@ -99,6 +100,7 @@ def evaluate(
     robustness: bool = False,
     n_stability: int = 0,
     seed: int = 0,
+    progress: bool = True,
     **more: Unpack[EvaluateOptions],
 ) -> Evaluation:
     """Measure what a panel is worth: scores of refitted classifiers on cells that nothing was learned from.
@@ -133,6 +135,8 @@ def evaluate(
         donor at a time); 0: not. See :func:`stability`; the panel must be of ours.
     seed
         Seed; the same seed gives the same result.
+    progress
+        Whether to show progress of what takes more than a second, on a terminal or in a notebook.
     more
         Further options by name, with types in :class:`selectormlp.assessment.keywords.EvaluateOptions`:
         ``normalize``, ``exclude_labels`` and ``gene_name_key`` as in :func:`selectormlp.select`; ``coarse_key``, a
@@ -173,7 +177,8 @@ def evaluate(
         seed=seed,
         **more,
     )
-    return evaluate_by(adata, as_panel(panel), request)
+    with showing(progress):
+        return evaluate_by(adata, as_panel(panel), request)
 
 
 def evaluate_by(adata: AnnData, panel: Panel, request: EvaluateRequest) -> Evaluation:
