@@ -74,8 +74,9 @@ class AutoSelector(GeneSelector):
     limits
         Hard limits that the panel keeps, amounts by column of X; panels are tried within them, too.
     assay
-        What will measure the panel, see :class:`selectormlp.selectors.discriminant.DiscriminantSelector`. Contenders
-        that do not take it are left out, unless it is ``sequencing``.
+        What will measure the panel, see :class:`selectormlp.selectors.discriminant.DiscriminantSelector`. If it is
+        not ``sequencing``, the first contender that takes an assay chooses: cells at hand cannot tell how a panel will
+        do.
     memory
         Folder that keeps what was fitted in trials, as in scikit-learn's ``Pipeline``: trying another size on the same
         cells then takes little. None: nothing is kept.

@@ -67,9 +67,9 @@ def select(
     n_genes
         Size of the panel.
     method
-        ``auto`` tries the discriminant and the t-test on part of the cells, tests their panels on the rest, and lets
-        the discriminant choose unless the other is clearly ahead; it takes seconds, and the panel's provenance says
-        what was found. ``discriminant`` alone takes a second. Others: ``discriminant-bhattacharyya``,
+        ``auto`` tries the discriminant (both forms) and the t-test on part of the cells, tests their panels on the
+        rest, and lets the discriminant choose unless another is clearly ahead; it takes seconds, and the panel's
+        provenance says what was found. ``discriminant`` alone takes a second. Others: ``discriminant-bhattacharyya``,
         ``discriminant-binary``, ``reconstruction``, ``mixture``, ``selector_mlp``, ``selector_mlp-budget``, ``mlp``,
         ``persist``, ``persist-unsupervised``, ``svm``, ``markers`` (t-test), ``markers-wilcoxon``, ``markers-logreg``,
         ``variance``, ``forest`` and ``random``; names that other
