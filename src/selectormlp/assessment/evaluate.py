@@ -55,7 +55,7 @@ from selectormlp.evaluation.unsupervised import measure_unsupervised
 from selectormlp.panel.assay import Assay, find_assay
 from selectormlp.panel.given import PanelLike, as_panel
 from selectormlp.panel.panel import Panel
-from selectormlp.selection.recipe import require_recipe
+from selectormlp.selection.recipe import require_recipe, shared_choices
 from selectormlp.values import settle
 from selectormlp.versions import package_versions
 
@@ -219,8 +219,9 @@ def _evaluate_here(adata: AnnData, panel: Panel, request: EvaluateRequest) -> Ev
         return evaluate_task(adata, panel, judging, extras)
     require_recipe(panel, request.label_key)  # before the long part
     repetition = Repetition(n_repeats=request.n_stability, confidence=request.confidence, seed=request.seed)
-    found = evaluate_task(adata, panel, judging, extras)
-    return replace(found, stability=stability_task(adata, request, panel, None, None, {}, repetition))
+    with shared_choices():
+        found = evaluate_task(adata, panel, judging, extras)
+        return replace(found, stability=stability_task(adata, request, panel, None, None, {}, repetition))
 
 
 def evaluate_task(adata: AnnData, panel: Panel, judging: Judging, extras: Extras) -> Evaluation:

@@ -30,7 +30,7 @@ from selectormlp.panel.given import PanelLike, as_panel
 from selectormlp.panel.panel import Panel
 from selectormlp.reports import Findings, check_place, write_report
 from selectormlp.selection.explain import explain_genes
-from selectormlp.selection.recipe import recipe_of
+from selectormlp.selection.recipe import recipe_of, shared_choices
 
 logger = logging.getLogger(__name__)
 
@@ -187,7 +187,9 @@ def report_by(adata: AnnData, panel: Panel, request: ReportRequest, out: Path | 
 def report_task(adata: AnnData, panel: Panel, task: Reporting, place: Path | str) -> Path:
     """Measure a panel and write its report; see :func:`selectormlp.report`."""
     check_place(place)
-    return write_report(find_out(adata, panel, task), place)
+    with shared_choices():
+        found = find_out(adata, panel, task)
+    return write_report(found, place)
 
 
 def find_out(adata: AnnData, panel: Panel, task: Reporting) -> Findings:

@@ -13,7 +13,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from selectormlp.data.cells import Cells, IntArray, Matrix, as_matrix, check_fit, gene_positions
-from selectormlp.data.disk import DiskMatrix
+from selectormlp.data.disk import StoredPart
 from selectormlp.data.normalize import is_whole, log1p_cp10k, stored_values
 from selectormlp.errors import DataError
 
@@ -23,27 +23,6 @@ BLOCK_BYTES = 2**26
 ValueKind = Literal["counts", "corrected", "expression", "any"]
 """``counts``: whole numbers; ``corrected``: counts with fractions; both are normalised when read. ``expression``: logs
 or the like, ≥ 0, taken as they are. ``any``: taken as they are, whatever they are."""
-
-
-@dataclass(frozen=True, eq=False)
-class StoredPart:
-    """One file's share of a stored matrix.
-
-    Attributes
-    ----------
-    matrix
-        The matrix on disk.
-    columns
-        Its columns that are taken, in the order of the whole, before cells are normalised; None: all.
-    """
-
-    matrix: DiskMatrix
-    columns: IntArray | None = None
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Cells, and genes taken."""
-        return self.matrix.shape[0], self.matrix.shape[1] if self.columns is None else len(self.columns)
 
 
 @dataclass(frozen=True, eq=False)
