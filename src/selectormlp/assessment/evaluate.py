@@ -55,6 +55,7 @@ from selectormlp.evaluation.unsupervised import measure_unsupervised
 from selectormlp.panel.assay import Assay, find_assay
 from selectormlp.panel.given import PanelLike, as_panel
 from selectormlp.panel.panel import Panel
+from selectormlp.progress import showing
 from selectormlp.selection.recipe import require_recipe, shared_choices
 from selectormlp.values import settle
 from selectormlp.versions import package_versions
@@ -107,6 +108,7 @@ def evaluate(
     n_stability: int = 0,
     measured: AnnData | None = None,
     seed: int = 0,
+    progress: bool = True,
     **more: Unpack[EvaluateOptions],
 ) -> Evaluation:
     """Measure what a panel is worth: scores of refitted classifiers on cells that nothing was learned from.
@@ -144,6 +146,8 @@ def evaluate(
         are refitted there and by classifiers that learned here.
     seed
         Seed; the same seed gives the same result.
+    progress
+        Whether to show progress of what takes more than a second, on a terminal or in a notebook.
     more
         Further options by name, with types in :class:`selectormlp.assessment.keywords.EvaluateOptions`:
         ``normalize``, ``exclude_labels`` and ``gene_name_key`` as in :func:`selectormlp.select`; ``coarse_key``, a
@@ -187,7 +191,8 @@ def evaluate(
         seed=seed,
         **more,
     )
-    return evaluate_by(adata, as_panel(panel), request, measured)
+    with showing(progress):
+        return evaluate_by(adata, as_panel(panel), request, measured)
 
 
 def evaluate_by(adata: AnnData, panel: Panel, request: EvaluateRequest, measured: AnnData | None = None) -> Evaluation:

@@ -30,6 +30,7 @@ from selectormlp.models.novelty import FALSE_ALARMS, cut_offs, fit_novelty, rais
 from selectormlp.models.panel_classifier import PanelClassifier
 from selectormlp.models.predictions import Predictions
 from selectormlp.panel.panel import Panel
+from selectormlp.progress import track
 from selectormlp.versions import package_versions
 
 if TYPE_CHECKING:
@@ -230,7 +231,7 @@ class _Unseen:
 
 def _unseen(X: Dense, cells: Cells, folds: Folds, judging: Judging) -> _Unseen:
     scores, novelty = [], []
-    for train, test in folds:
+    for train, test in track(folds, "calibrating", len(folds)):
         labels = cells.labels[train]
         fitted = fit_quietly(make_classifier("logistic", judging.seed), X[train], labels)
         weights, offsets = _linear(fitted, cells.n_classes)

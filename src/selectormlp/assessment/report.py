@@ -28,6 +28,7 @@ from selectormlp.panel.assay import Assay, find_assay
 from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.given import PanelLike, as_panel
 from selectormlp.panel.panel import Panel
+from selectormlp.progress import showing
 from selectormlp.reports import Findings, check_place, write_report
 from selectormlp.selection.explain import explain_genes
 from selectormlp.selection.recipe import recipe_of, shared_choices
@@ -108,6 +109,7 @@ def report(
     n_splits: int = N_SPLITS,
     command: str = "",
     seed: int = 0,
+    progress: bool = True,
     **more: Unpack[ReportOptions],
 ) -> Path:
     """Measure a panel and write all that is known of it as one HTML file, to be opened in any browser.
@@ -124,6 +126,8 @@ def report(
         Splits; each cell is tested once.
     command
         The command that repeats the page, shown on it.
+    progress
+        Whether to show progress of what takes more than a second, on a terminal or in a notebook.
     more
         Further options by name, with types in :class:`selectormlp.assessment.keywords.ReportOptions`:
         ``normalize``, ``exclude_labels``, ``gene_name_key`` and ``coarse_key`` as in :func:`selectormlp.evaluate`;
@@ -163,7 +167,8 @@ def report(
         seed=seed,
         **more,
     )
-    return report_by(adata, as_panel(panel), request, out)
+    with showing(progress):
+        return report_by(adata, as_panel(panel), request, out)
 
 
 def report_by(adata: AnnData, panel: Panel, request: ReportRequest, out: Path | str) -> Path:

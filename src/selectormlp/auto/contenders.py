@@ -9,9 +9,9 @@ from selectormlp.errors import SettingsError, quoted
 from selectormlp.panel.assay import find_assay
 from selectormlp.selectors.registry import find_method
 
-CONTENDERS: Mapping[str, Mapping[str, Any]] = {"discriminant": {}, "markers": {}}
-"""What is tried, with its options, in this order: two that fail on different data. docs/design_decisions.md has the
-figures, and why there are no more."""
+CONTENDERS: Mapping[str, Mapping[str, Any]] = {"discriminant": {}, "discriminant-bhattacharyya": {}, "markers": {}}
+"""What is tried, with its options, in this order: cheap ones that fail on different data. docs/design_decisions.md has
+the figures, and why there are no more."""
 
 RAISING = "discriminant"
 """Method that raises classes which are found too rarely."""
@@ -30,7 +30,8 @@ def usable_contenders(
     given
         Names, or options by name; None: :data:`CONTENDERS`.
     assay
-        What will measure the panel; contenders that do not take it are left out, unless it is ``sequencing``.
+        What will measure the panel. If it is not ``sequencing``, cells at hand cannot tell how a panel will do: the
+        first contender that takes an assay is then the only one.
 
     Raises
     ------
@@ -55,10 +56,10 @@ def usable_contenders(
             )
     if find_assay(assay) == find_assay(SEQUENCING):
         return contenders
-    able = {name: options for name, options in contenders.items() if takes_assay(name)}
-    if not able:
-        raise SettingsError(f"none of the contenders takes an assay; add {RAISING!r}, or leave the assay out")
-    return able
+    for name, options in contenders.items():
+        if takes_assay(name):
+            return {name: options}
+    raise SettingsError(f"none of the contenders takes an assay; add {RAISING!r}, or leave the assay out")
 
 
 def takes_assay(method: str) -> bool:

@@ -20,6 +20,7 @@ from selectormlp.evaluation.splits import make_folds
 from selectormlp.moments.stream import AnyMatrix
 from selectormlp.panel.assay import ASSAYS, Assay, find_assay
 from selectormlp.panel.limits import Limit
+from selectormlp.progress import track
 from selectormlp.selectors.base import GeneSelector, seed_from
 from selectormlp.selectors.columns import checked_columns
 from selectormlp.selectors.labels import encode_labels
@@ -73,8 +74,9 @@ class AutoSelector(GeneSelector):
     limits
         Hard limits that the panel keeps, amounts by column of X; panels are tried within them, too.
     assay
-        What will measure the panel, see :class:`selectormlp.selectors.discriminant.DiscriminantSelector`. Contenders
-        that do not take it are left out, unless it is ``sequencing``.
+        What will measure the panel, see :class:`selectormlp.selectors.discriminant.DiscriminantSelector`. If it is
+        not ``sequencing``, the first contender that takes an assay chooses: cells at hand cannot tell how a panel will
+        do.
     memory
         Folder that keeps what was fitted in trials, as in scikit-learn's ``Pipeline``: trying another size on the same
         cells then takes little. None: nothing is kept.
@@ -240,7 +242,7 @@ class AutoSelector(GeneSelector):
     def _run(self, trials: Trials, contenders: Mapping[str, Mapping[str, Any]]) -> int:
         """Try the contenders in turn, then other class weights where a class falls short; return how many of these."""
         end = np.inf if self.max_minutes is None else time.monotonic() + 60 * self.max_minutes
-        for method, options in contenders.items():
+        for method, options in track(contenders.items(), "trying methods"):
             if trials.done and time.monotonic() >= end:
                 logger.info("%g minutes are over: %s and what follows is not tried", self.max_minutes, method)
                 return 0

@@ -23,6 +23,7 @@ from selectormlp.evaluation.splits import Folds
 from selectormlp.moments.stream import AnyMatrix
 from selectormlp.panel.completion import Completion
 from selectormlp.panel.limits import Limit
+from selectormlp.progress import track
 from selectormlp.selectors.base import GeneSelector
 from selectormlp.selectors.options import set_options
 from selectormlp.selectors.registry import find_method
@@ -204,7 +205,7 @@ class Trials:
         """
         start = time.perf_counter()
         try:
-            panels = [self._panel(method, options, train) for train, _ in self.folds]
+            panels = [self._panel(method, options, train) for train, _ in track(self.folds, method, len(self.folds))]
             shares = self._shares_right(panels, [discriminant_predict, self._predictor("knn")])
         except (InputError, ValueError) as error:  # scikit-learn's and scanpy's own refusals are ValueErrors
             logger.info("%s cannot be tried: %s", method, " ".join(str(error).split())[:200])
@@ -310,7 +311,7 @@ class Trials:
     def _shares_right(self, panels: Sequence[IntArray], predictors: Sequence[Predictor]) -> FloatArray:
         """Return the share of classifiers that are right about each tested cell, shape (n_tested,)."""
         shares = []
-        for columns, (train, test) in zip(panels, self.folds, strict=True):
+        for columns, (train, test) in zip(track(panels, "testing panels"), self.folds, strict=True):
             panel = self.X[:, columns]
             values = panel.toarray() if hasattr(panel, "toarray") else panel
             with one_thread():

@@ -16,6 +16,7 @@ from selectormlp.data.cells import Cells, IntArray, Matrix, as_matrix, check_fit
 from selectormlp.data.disk import StoredPart
 from selectormlp.data.normalize import is_whole, log1p_cp10k, stored_values
 from selectormlp.errors import DataError
+from selectormlp.progress import track
 
 BLOCK_BYTES = 2**26
 """Size of one block if it were dense, 64 MiB; the chunks of moments are as large."""
@@ -224,7 +225,7 @@ class StoredMatrix:
 
     def load(self) -> Matrix:
         """Read all, block by block (sparse: twice its size while the blocks are joined)."""
-        blocks = [self[rows] for rows in self.row_blocks()]
+        blocks = [self[rows] for rows in track(list(self.row_blocks()), "reading cells")]
         if len(blocks) == 1:
             return blocks[0]
         return sp.csr_array(sp.vstack(blocks, format="csr")) if self.is_sparse else np.concatenate(blocks)

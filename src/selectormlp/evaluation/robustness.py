@@ -21,6 +21,7 @@ from selectormlp.evaluation.intervals import FloatArray
 from selectormlp.evaluation.lost_probes import LostProbes
 from selectormlp.evaluation.refit import count_confusion, fit_quietly, refit_predict
 from selectormlp.evaluation.splits import Folds
+from selectormlp.progress import track
 
 BINARISED = "binarised"
 
@@ -236,7 +237,7 @@ def measure_robustness(
         return found.accuracy, found.balanced_accuracy
 
     results = []
-    for place, (kind, level, disturb) in enumerate(ways):
+    for place, (kind, level, disturb) in enumerate(track(ways, "disturbing the cells")):
         n_draws = plan.n_draws if disturb is not None and kind != BINARISED else 1
         if kind == FAILED and plan.n_failure_draws is not None:
             n_draws = plan.n_failure_draws

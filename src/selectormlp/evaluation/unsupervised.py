@@ -17,6 +17,7 @@ from selectormlp.data.cells import Cells, IntArray, Matrix, as_matrix
 from selectormlp.errors import DataError
 from selectormlp.evaluation.intervals import FloatArray
 from selectormlp.evaluation.splits import Folds
+from selectormlp.progress import track
 
 
 @dataclass(frozen=True, eq=False)
@@ -335,13 +336,15 @@ def measure_unsupervised(cells: Cells, genes: IntArray, folds: Folds, *, seed: i
             n_clusters=int(clusters.max()) + 1,
         )
 
+    sets = {"panel": genes, "random": rng.permutation(cells.n_genes)[: len(genes)], "all genes": None}
+    found = {name: scores(columns) for name, columns in track(sets.items(), "clustering cells")}
     correlation = spearman(as_matrix(sample[:, genes]))
     others = np.abs(correlation)
     np.fill_diagonal(others, 0.0)
     return Unsupervised(
-        panel=scores(genes),
-        random=scores(rng.permutation(cells.n_genes)[: len(genes)]),
-        all_genes=scores(None),
+        panel=found["panel"],
+        random=found["random"],
+        all_genes=found["all genes"],
         genes=tuple(map(str, cells.genes[genes])),
         correlation=correlation,
         nearest_correlation=others.max(axis=0),

@@ -34,7 +34,7 @@ from selectormlp.pipeline.restart import choose_run, note_start
 from selectormlp.pipeline.settings import TrainSettings
 from selectormlp.pipeline.sides import load_side, open_side, read_sides, side_file, stays_on_disk
 from selectormlp.plots import plot_history, write_figure
-from selectormlp.progress import progress_bar
+from selectormlp.progress import showing, step
 from selectormlp.selectors.classifier import ClassifyingSelector
 from selectormlp.selectors.network import NetworkSelector
 
@@ -241,7 +241,7 @@ def _fit(
     progress: bool,
 ) -> None:
     if not isinstance(selector, NetworkSelector):
-        with progress_bar(f"training the {DISPLAY_NAMES[model_type_of(selector)]}", visible=progress):
+        with showing(progress), step(f"training the {DISPLAY_NAMES[model_type_of(selector)]}"):
             selector.fit(train.X, _label_names(train), classes=train.classes)
         return
     try:
