@@ -6,8 +6,21 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
 
-from selectormlp.config.model import Count, CountOrNone, Counts, Flag, Inside, Names, Place, Seed, Settings, Table
+from selectormlp.config.model import (
+    Count,
+    CountOrNone,
+    Counts,
+    Flag,
+    Inside,
+    Names,
+    Place,
+    Seed,
+    Settings,
+    Share,
+    Table,
+)
 from selectormlp.data.sampled import SampledSource
+from selectormlp.data.source import Normalization
 from selectormlp.selection.request import MethodName
 
 N_SPLITS = 3
@@ -136,6 +149,21 @@ class StabilityRequest(SampledSource):
     """Nominal coverage of intervals."""
     seed: Annotated[Seed, Flag()] = 0
     """Seed; the same seed gives the same result."""
+
+
+class PredictRequest(Settings):
+    """How cells are predicted with a panel's classifier."""
+
+    layer: Annotated[str | None, Flag(first=True)] = None
+    """Layer to read instead of X; by default as in training."""
+    normalize: Annotated[Normalization | None, Flag(first=True)] = None
+    """auto (log1p of counts per 10,000 if X holds counts), counts or none; by default as in training."""
+    gene_name_key: Annotated[str | None, Flag(first=True)] = None
+    """Column of var with second gene names, by which genes may be called too."""
+    min_confidence: Annotated[Share | None, Flag(first=True)] = None
+    """Probability below which a cell is unsure; by default the classifier's."""
+    partial: Annotated[bool, Flag(first=True)] = False
+    """Fill in genes that were not measured, and say what that costs."""
 
 
 class ReportRequest(Measuring, OnePanel):
