@@ -10,7 +10,7 @@ from selectormlp.data.cells import IntArray
 from selectormlp.errors import SettingsError
 from selectormlp.panel.completion import Completion
 from selectormlp.panel.limits import Limit
-from selectormlp.panel.markers import BoolArray, Markers
+from selectormlp.panel.markers import BoolArray, FloatArray, Markers
 from selectormlp.panel.rules import Rules, refuse
 
 MUST_HAVE = "must-have"
@@ -40,7 +40,9 @@ class Choice:
     nested: bool
 
 
-def choose(order: IntArray, rules: Rules, n_genes: int, markers: Markers | None = None) -> Choice:
+def choose(
+    order: IntArray, rules: Rules, n_genes: int, markers: Markers | None = None, *, scores: FloatArray | None = None
+) -> Choice:
     """Choose exactly ``n_genes`` distinct genes that obey the rules, following a ranking.
 
     Must-have genes come first. The ranking is then walked from the best gene on, and a gene is taken if a panel that
@@ -57,6 +59,9 @@ def choose(order: IntArray, rules: Rules, n_genes: int, markers: Markers | None 
         Size of the panel.
     markers
         Of all genes of ``rules``; needed for a minimum of markers per type. Types without cells need none.
+    scores
+        What each gene of ``rules`` counted when it was ranked, shape (n_genes_of_rules,). A ranking that keeps the
+        limits itself passes nothing over; that a gene outside the panel counted for more says why one is in it.
 
     Raises
     ------
@@ -86,7 +91,12 @@ def choose(order: IntArray, rules: Rules, n_genes: int, markers: Markers | None 
     refuse(clashes)
     chosen, reasons = np.arange(n_genes), [MUST_HAVE] * n_required + [SELECTED] * (n_genes - n_required)
     if limits:
-        chosen, reasons = _walk([limit.take(pool) for limit in limits], len(pool), n_required, n_genes)
+        few = [limit.take(pool) for limit in limits]
+        chosen, passed_over = _walk(few, len(pool), n_required, n_genes)
+        if scores is not None:
+            outside = np.delete(scores[pool], chosen)
+            passed_over |= scores[pool[chosen]] < outside.max(initial=-np.inf)
+        reasons[n_required:] = _reasons(few, chosen, passed_over)[n_required:]
     return Choice(pool[chosen], tuple(reasons), n_required, rules.nested)
 
 
@@ -117,26 +127,38 @@ def all_limits(rules: Rules, markers: Markers | None) -> list[Limit]:
     ]
 
 
-def _walk(limits: list[Limit], n_pool: int, n_required: int, n_genes: int) -> tuple[IntArray, list[str]]:
-    """Walk the pool from the top and take each gene that leaves a feasible panel; say why each is there."""
+def _walk(limits: list[Limit], n_pool: int, n_required: int, n_genes: int) -> tuple[IntArray, BoolArray]:
+    """Walk the pool from the top, take each gene that leaves a feasible panel, and say which came after a refused one.
+
+    Returns
+    -------
+    Places of the genes in the pool, and whether one above was passed over; both of shape (n_genes,).
+    """
     completion = Completion(limits, np.ones(n_pool, dtype=np.bool_), range(n_required), n_genes)
-    reasons: list[str] = []
-    passed_over = False
+    passed_over: list[bool] = []
+    any_refused = False
     for gene in range(n_pool):
         if len(completion.chosen) == n_genes:
             break
         if gene >= n_required and not completion.may_follow(gene):
-            passed_over = True
+            any_refused = True
             continue
+        completion.choose(gene)
+        passed_over.append(any_refused)
+    return np.array(completion.chosen, dtype=np.int64), np.array(passed_over, dtype=np.bool_)
+
+
+def _reasons(limits: list[Limit], chosen: IntArray, passed_over: BoolArray) -> list[str]:
+    """Name the lower bounds that a gene serves and that were not met, where a better gene was passed over for it."""
+    reasons = []
+    for place, gene in enumerate(chosen):
         short = [
             limit.reason
             for limit in limits
-            if limit.reason and limit.amounts[gene] > 0 and limit.amounts[completion.chosen].sum() < limit.floor
+            if limit.reason and limit.amounts[gene] > 0 and limit.amounts[chosen[:place]].sum() < limit.floor
         ]
-        completion.choose(gene)
-        brought = "; ".join(short) if passed_over and short else SELECTED
-        reasons.append(MUST_HAVE if gene < n_required else brought)
-    return np.array(completion.chosen, dtype=np.int64), reasons
+        reasons.append("; ".join(short) if passed_over[place] and short else SELECTED)
+    return reasons
 
 
 def _pool(order: IntArray, rules: Rules) -> IntArray:

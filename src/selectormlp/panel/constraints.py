@@ -60,7 +60,7 @@ class Allowed(Settings):
             file=FileFlag("--forbid-file", "File of genes or patterns to keep out.", _genes_in),
         ),
     ] = ()
-    """Genes, or patterns such as 'MT-*' (case matters), to keep out."""
+    """Genes, or patterns such as 'RPL*' (case matters), to keep out."""
     candidates: Annotated[
         Names | None,
         Flag(direct=False, file=FileFlag("--candidates", "File of the only genes to choose from.", _genes_in)),

@@ -271,7 +271,8 @@ def extend_panel(
     """
     if n_new < 1:
         raise SettingsError(f"{n_new} genes to add to a panel; expected 1 or more")
-    choice = choose(order, rules, rules.n_existing + n_new, markers)
+    scores = np.asarray(gains, dtype=np.float64)
+    choice = choose(order, rules, rules.n_existing + n_new, markers, scores=scores)
     new = choice.positions[rules.n_existing :]
     added = f"added to a panel of {len(panel)}"
     ids = panel.gene_ids

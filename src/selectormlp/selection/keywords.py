@@ -110,7 +110,7 @@ class ExtendOptions(TypedDict, total=False):
     owned: Sequence[str]
     """Genes whose probes are there already: they cost nothing and are preferred."""
     forbidden: Sequence[str]
-    """Genes, or patterns such as 'MT-*' (case matters), to keep out."""
+    """Genes, or patterns such as 'RPL*' (case matters), to keep out."""
     candidates: Sequence[str] | None
     """The only genes to choose from, must-have genes among them; all by default."""
     ignore_unknown: bool

@@ -92,7 +92,8 @@ class Ranked:
         provenance
             Where it comes from.
         """
-        choice = choose(self.ranking.order, self.rules, n_genes, self.markers)
+        scores = np.asarray(self.ranking.scores, dtype=np.float64)
+        choice = choose(self.ranking.order, self.rules, n_genes, self.markers, scores=scores)
         provenance = with_use(provenance, all_limits(self.rules, self.markers), choice.positions)
         warn_of_silent_genes(self.ranking, self.rules.genes, self.rules.genes[choice.positions].tolist())
         return Panel.from_choice(
