@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from selectormlp.data.cells import IntArray
 from selectormlp.errors import DataError, SettingsError, quoted
 from selectormlp.moments.moments import FloatArray
+from selectormlp.quiet import quiet_warnings
 from selectormlp.selectors.base import GeneSelector
 from selectormlp.selectors.labels import encode_labels
 from selectormlp.selectors.scanpy_input import as_anndata
@@ -124,8 +124,7 @@ def _class_statistics(X: Any, codes: IntArray, tested: IntArray, method: str) ->
 
     adata = as_anndata(X, codes)
     options = {"max_iter": 1000} if method == "logreg" else {}  # scanpy's own limit of 100 leaves it unfinished
-    with warnings.catch_warnings():  # of fold changes of negative or constant values, which are not used here
-        warnings.simplefilter("ignore")
+    with quiet_warnings():  # of fold changes of negative or constant values, which are not used here
         sc.tl.rank_genes_groups(adata, "label", groups=tested.astype(str).tolist(), method=method, **options)
     found = adata.uns["rank_genes_groups"]
     rows = []
