@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from selectormlp.panel.constraints import Constraints
     from selectormlp.panel.explain import Explanation
     from selectormlp.panel.panel import Panel
-    from selectormlp.panel.storage import read_panel
+    from selectormlp.panel.vendors import read_panel
     from selectormlp.selection.explain import explain
     from selectormlp.selection.select import extend, select
     from selectormlp.selectors.budget import BudgetSelectorMLP
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from selectormlp.selectors.selector_mlp import SelectorMLP
     from selectormlp.selectors.svm import LinearSVM
     from selectormlp.selectors.variance import VarianceSelector
+    from selectormlp.verbosity import set_verbosity
 
     __version__: str
 
@@ -94,6 +95,7 @@ __all__ = [  # noqa: RUF022  # by alphabet, as dir() lists them
     "robustness",
     "save_model",
     "select",
+    "set_verbosity",
     "stability",
 ]
 
@@ -132,12 +134,13 @@ _HOMES = {
     "load_classifier": "models.panel_classifier",
     "load_model": "models.storage",
     "predict": "assessment.classifier",
-    "read_panel": "panel.storage",
+    "read_panel": "panel.vendors",
     "read_sample": "data.anndata_sample",
     "report": "assessment.report",
     "robustness": "assessment.robustness",
     "save_model": "models.storage",
     "select": "selection.select",
+    "set_verbosity": "verbosity",
     "stability": "assessment.stability",
 }
 

@@ -3,7 +3,7 @@ import pytest
 
 from selectormlp.errors import SettingsError
 from selectormlp.panel.assay import ASSAYS, Assay, find_assay, make_assay
-from selectormlp.panel.physics import AssayLimits
+from selectormlp.panel.assay_limits import AssayLimits
 
 
 def test_an_assay_comes_back_from_its_file(tmp_path):

@@ -3,10 +3,11 @@ import pandas as pd
 import pytest
 
 from selectormlp.errors import SettingsError
+from selectormlp.panel.assay_limits import AssayLimits
 from selectormlp.panel.names import GeneNames
-from selectormlp.panel.physics import AssayLimits, TypeCounts, exclusions, limit_rows
-from selectormlp.panel.presets import FAMILIES, members
-from selectormlp.panel.quotas import Quota, quota_limits, quotas_from_lists
+from selectormlp.panel.physics import TypeCounts, exclusions, limit_rows
+from selectormlp.panel.presets import FAMILIES, in_family
+from selectormlp.panel.quotas import Quota, quota_limits, quotas_of
 
 FACTS = {
     "length_nt": pd.Series([700.0, 699.0, np.nan]),
@@ -66,7 +67,7 @@ def test_crowding_is_of_the_densest_cells_by_type_and_of_all_cells_in_the_whole(
     [
         ({"min_probes": -1}, "min_probes is -1; expected a number from 0 up"),
         ({"max_counts": float("nan")}, "max_counts is nan"),
-        ({"crowding_quantile": 1.0}, "crowding_quantile is 1.0; expected 0 to below 1"),
+        ({"crowding_quantile": 1.0}, "crowding_quantile is 1.0; expected a number from 0, below 1"),
     ],
 )
 def test_limits_out_of_range_are_refused(limits, message):
@@ -81,19 +82,40 @@ def test_limits_in_counts_need_counts_and_others_their_column():
         exclusions(AssayLimits(min_probes=1), {"length_nt": FACTS["length_nt"]}, None, 3)
 
 
-def test_quotas_bound_their_members_and_pairs_come_together():
-    names = GeneNames(pd.Index(["CD3E", "IL2", "IL2RA", "MS4A1"]))
-    quotas = quotas_from_lists({"T": ["CD3E", "ABSENT"]}, low=1)
-    rows, absent = quota_limits(quotas, [("IL2", "IL2RA"), ("MS4A1", "GONE")], names)
-    assert [row.amounts.tolist() for row in rows] == [[1, 0, 0, 0], [0, 1, -1, 0], [0, 0, 0, 1]]
-    assert [(row.low, row.high) for row in rows[1:]] == [(0, 0), (0, 0)]
+NAMES = GeneNames(pd.Index(["CD3E", "IL2", "IL2RA", "MS4A1"]))
+
+
+def test_sets_bound_their_members_and_some_come_together():
+    sets = {
+        "T": ["CD3E", "ABSENT"],
+        "few": {"genes": ["IL2", "MS4A1"], "max": 1},
+        "pair": {"genes": ["IL2", "IL2RA"], "together": True},
+        "broken": {"genes": ["MS4A1", "GONE"], "together": True},
+    }
+    rows, absent = quota_limits(quotas_of(sets), NAMES)
+    assert [row.amounts.tolist() for row in rows] == [[1, 0, 0, 0], [0, 1, 0, 1], [0, -1, 1, 0], [0, 0, 0, 1]]
+    assert [(row.low, row.high) for row in rows] == [(1, np.inf), (-np.inf, 1), (0, 0), (0, 0)]
     assert absent == ("ABSENT", "GONE")
 
 
-def test_a_quota_that_the_data_cannot_meet_is_refused():
-    names = GeneNames(pd.Index(["CD3E", "IL2"]))
+def test_a_set_that_the_data_cannot_meet_is_refused():
     with pytest.raises(SettingsError, match="2 genes of 'T' are asked for, and the data have 1 of its 2"):
-        quota_limits([Quota("T", ("CD3E", "ABSENT"), low=2)], [], names)
+        quota_limits([Quota("T", ("CD3E", "ABSENT"), low=2)], NAMES)
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("CD3E", "the set 'T' is 'CD3E'; expected a list of genes"),
+        ({"genes": ["CD3E"], "least": 1}, "expected a list of genes, or 'genes', 'min', 'max', 'together'"),
+        ({"genes": ["CD3E"], "min": 1.5}, "min of the set 'T' is 1.5; expected a whole number"),
+        ({"genes": ["CD3E"], "min": 2, "max": 1}, "asks for 2 to 1 genes"),
+        ({"genes": []}, "lists no genes"),
+    ],
+)
+def test_entries_that_are_no_sets_are_refused(entry, message):
+    with pytest.raises(SettingsError, match=message):
+        quotas_of({"T": entry})
 
 
 @pytest.mark.parametrize(
@@ -107,8 +129,8 @@ def test_a_quota_that_the_data_cannot_meet_is_refused():
     ],
 )
 def test_families_hold_their_members_and_nothing_that_looks_like_them(family, inside, outside):
-    assert members(family, inside.split()) == inside.split()
-    assert members(family, outside.split()) == []
+    assert in_family(family, GeneNames(pd.Index(inside.split()))).all()
+    assert not in_family(family, GeneNames(pd.Index(outside.split()))).any()
 
 
 def test_the_cell_cycle_has_the_published_number_of_genes():
@@ -116,6 +138,11 @@ def test_the_cell_cycle_has_the_published_number_of_genes():
     assert len(FAMILIES["cell-cycle"].symbols - renamed) == 43 + 54
 
 
+def test_families_go_by_second_names_too():
+    names = GeneNames(pd.Index(["ENSG1", "ENSG2"]), pd.Index(["RPL3", "CD3E"]))
+    assert in_family("ribosomal", names).tolist() == [True, False]
+
+
 def test_an_unknown_family_is_refused():
     with pytest.raises(SettingsError, match=r"no gene family 'ribo'; .*'ribosomal'"):
-        members("ribo", [])
+        in_family("ribo", NAMES)

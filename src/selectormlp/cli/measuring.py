@@ -29,7 +29,7 @@ def evaluate_panel(request: EvaluateRequest, out: Path) -> None:
     from selectormlp.models.classifier_card import check_class_names
     from selectormlp.models.panel_classifier import SUFFIX
     from selectormlp.panel.panel import Panel
-    from selectormlp.panel.storage import read_panel
+    from selectormlp.panel.vendors import read_panel
     from selectormlp.results import whole_result
 
     model = request.model
@@ -80,7 +80,7 @@ def compare_panels(request: CompareRequest, out: Path) -> None:
 def report_panel(request: ReportRequest, out: Path) -> None:
     """Measure a panel, write its page and, into a folder, its settings."""
     from selectormlp.assessment.report import report_by
-    from selectormlp.panel.storage import read_panel
+    from selectormlp.panel.vendors import read_panel
     from selectormlp.reports import check_place
 
     check_place(out)

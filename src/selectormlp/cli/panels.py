@@ -82,7 +82,8 @@ def explain(
     from selectormlp.cli.terminal import print_explanation, print_files, set_up_log
     from selectormlp.files import check_folders
     from selectormlp.panel.constraints import Allowed, Constraints
-    from selectormlp.panel.storage import read_panel, write_explanation
+    from selectormlp.panel.storage import write_explanation
+    from selectormlp.panel.vendors import read_panel
     from selectormlp.selection.explain import explain_genes
 
     check_folders(out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +15,13 @@ if TYPE_CHECKING:
     from selectormlp.selection.request import Choice, ExtendRequest, SelectRequest
 
 
-def panel_files(out: Path, *, report: bool = False) -> list[Path]:
+def panel_files(out: Path, *, report: bool = False, order: Sequence[str] = ()) -> list[Path]:
     """Return the files that go to the folder of a panel."""
     from selectormlp.config.files import SETTINGS_NAME
     from selectormlp.panel.storage import CSV_NAME, JSON_NAME, LIST_NAME
+    from selectormlp.selection.ordering import order_files
 
-    names = (CSV_NAME, JSON_NAME, LIST_NAME, SETTINGS_NAME, *(["report.html"] if report else []))
+    names = (CSV_NAME, JSON_NAME, LIST_NAME, SETTINGS_NAME, *order_files(order), *(["report.html"] if report else []))
     return [out / name for name in names]
 
 
@@ -52,31 +54,38 @@ def select_panel(settings: SelectRequest, out: Path, *, report: bool = False, pr
     from selectormlp.panel.storage import PANEL_NAME
     from selectormlp.reports.page import FILE_NAME as REPORT_NAME
     from selectormlp.results import whole_result
+    from selectormlp.selection.ordering import write_orders
     from selectormlp.selection.select import choose_panel
 
     with whole_result(out, PANEL_NAME, replaces=[REPORT_NAME] if report else ()):
         data = _data(settings)
         panel = choose_panel(data, settings, progress=progress)
         _write_panel(panel, settings, out)
+        write_orders(panel, settings, out, adata=None if settings.lazy else data)
     if report:  # the panel is kept whatever becomes of it
         _report(_sample(settings) if settings.lazy else data, panel, out, settings)
     print_panel(panel)
-    print_files(panel_files(out, report=report))
+    print_files(panel_files(out, report=report, order=settings.order))
     return panel
 
 
 def extend_panel(settings: ExtendRequest, out: Path, *, progress: bool = False) -> Panel:
     """Add genes to a panel, write it and the settings that repeat it, and print what is new."""
-    from selectormlp.panel.storage import PANEL_NAME, read_panel
+    from selectormlp.panel.storage import PANEL_NAME
+    from selectormlp.panel.vendors import read_panel
     from selectormlp.results import whole_result
+    from selectormlp.selection.ordering import write_orders
     from selectormlp.selection.select import add_genes
 
     existing = read_panel(str(settings.panel))
     with whole_result(out, PANEL_NAME):
-        panel = add_genes(_data(settings), existing, settings, progress=progress)
+        data = _data(settings)
+        panel = add_genes(data, existing, settings, progress=progress)
         _write_panel(panel, settings, out, existing=settings.panel)
+        adata = None if settings.lazy else data
+        write_orders(panel, settings, out, n_existing=len(existing), adata=adata)
     print_panel(panel, n_known=len(existing))
-    print_files(panel_files(out))
+    print_files(panel_files(out, order=settings.order))
     return panel
 
 

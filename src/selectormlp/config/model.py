@@ -310,6 +310,10 @@ def _real_path(path: Path) -> Path:
     return path
 
 
+def _absolute(value: Any) -> Any:
+    return str(Path(value).absolute()) if isinstance(value, str | Path) and str(value) else value
+
+
 Count = Annotated[int, Field(ge=1)]
 CountOrNone = Annotated[int, Field(ge=0)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -319,6 +323,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Inside = Annotated[float, Field(gt=0, lt=1)]
 Seed = Annotated[int, Field(ge=0, lt=MAX_SEED + 1)]
 Place = Annotated[Path, AfterValidator(_real_path)]
+FileName = Annotated[str, BeforeValidator(_absolute)]
+"""Path of a file that is read, text or ``Path``; kept absolute, so that a run can be repeated from elsewhere."""
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 """Names in order; any iterable of text but text itself."""
 Counts = Annotated[tuple[Count, ...], BeforeValidator(_numbers)]

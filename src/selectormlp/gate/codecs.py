@@ -103,7 +103,7 @@ def _check_packed_once(codecs: list[Any], key: str) -> None:
     """Refuse what is packed twice, which could unpack to any size; only a checksum may follow the compressor."""
     names = [_name(codec, key).removeprefix("numcodecs.") for codec in codecs]
     places = [place for place, name in enumerate(names) if name in COMPRESSORS]
-    if len(places) > 1 or any(name != "crc32c" for name in names[places[0] + 1 :] if places):
+    if len(places) > 1 or (places and any(name != "crc32c" for name in names[places[0] + 1 :])):
         raise RefusedError("is packed more than once or changed after packing, which is not read")
 
 

@@ -31,7 +31,7 @@ ZSTD_MAGIC, ZSTD_BLOCK = b"\x28\xb5\x2f\xfd", 2**17
 
 
 MOST_UNSAID = 2**26
-"""What the blocks of a zstd frame that does not say its size could hold at most, 64 MiB, if more than the array says."""
+"""What the blocks of zstd frames that do not say their size may hold, 64 MiB, if that is more than the array says."""
 
 
 class DamagedChunkError(ValueError):

@@ -57,7 +57,12 @@ class Forward:
 
 
 def forward_select(
-    objective: Objective, n_genes: int, *, must_have: Sequence[int] = (), gate: Gate | None = None
+    objective: Objective,
+    n_genes: int,
+    *,
+    must_have: Sequence[int] = (),
+    gate: Gate | None = None,
+    priorities: FloatArray | None = None,
 ) -> Forward:
     """Choose genes one at a time, each the one of most gain given those before it, then rank the rest.
 
@@ -71,17 +76,20 @@ def forward_select(
         Columns that come first, in this order.
     gate
         Says which genes may come next. With one, genes without gain fill the panel, by their gain alone at the start.
+    priorities
+        Factor on the gain of each gene when the next is chosen, shape (n_genes,); None: all count alike.
 
     Returns
     -------
     The choice; genes not chosen follow by their gain at the end, among equals by their gain alone at the start.
     """
+    factor = np.ones(1) if priorities is None else priorities
     first = gains = objective.gains()
     at_choice = np.zeros(len(gains))
     chosen: list[int] = []
     while len(chosen) < n_genes:
         forced = len(chosen) < len(must_have)
-        gene = int(must_have[len(chosen)]) if forced else _next(gains, first, chosen, gate)
+        gene = int(must_have[len(chosen)]) if forced else _next(factor * gains, first, chosen, gate)
         if gene < 0:
             break
         if gate is not None:

@@ -15,7 +15,7 @@ from selectormlp.config.files import read_settings, write_settings
 from selectormlp.config.model import NonNegative, Positive, Settings, describe
 from selectormlp.errors import SettingsError, nearest
 from selectormlp.moments.measurement import Measurement
-from selectormlp.panel.physics import AssayLimits
+from selectormlp.panel.assay_limits import AssayLimits
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Probability = Annotated[float, Field(ge=0, lt=1)]

@@ -79,16 +79,10 @@ def choose(order: IntArray, rules: Rules, n_genes: int, markers: Markers | None 
     """
     pool = _pool(order, rules)
     n_required = len(rules.must_have)
+    limits = all_limits(rules, markers)
     clashes = rules.clashes(n_genes, pool)
-    limits = list(rules.limits)
-    if rules.budget is not None:
-        limits.append(Limit("cost", rules.costs, high=rules.budget))
-    if rules.min_markers_per_type:
-        if markers is None or markers.auc.shape[1] != len(rules.genes):
-            raise SettingsError("a minimum of markers per type needs the markers of all genes; measure them first")
-        marks = markers.marks(rules.min_marker_auc)
-        clashes += _scarce_types(marks[:, pool], markers, rules)
-        limits += marker_limits(markers, rules)
+    if rules.min_markers_per_type and markers is not None:
+        clashes += _scarce_types(markers.marks(rules.min_marker_auc)[:, pool], markers, rules)
     refuse(clashes)
     chosen, reasons = np.arange(n_genes), [MUST_HAVE] * n_required + [SELECTED] * (n_genes - n_required)
     if limits:
@@ -96,10 +90,23 @@ def choose(order: IntArray, rules: Rules, n_genes: int, markers: Markers | None 
     return Choice(pool[chosen], tuple(reasons), n_required, rules.nested)
 
 
-def marker_limits(markers: Markers, rules: Rules) -> list[Limit]:
-    """Return a lower bound on the markers of each type that has cells."""
+def all_limits(rules: Rules, markers: Markers | None) -> list[Limit]:
+    """Return every limit of the rules, budget and markers per type included.
+
+    Raises
+    ------
+    SettingsError
+        If a minimum of markers per type is asked for, and the markers of all genes are not there.
+    """
+    limits = list(rules.limits)
+    if rules.budget is not None:
+        limits.append(Limit("cost", rules.costs, high=rules.budget))
+    if not rules.min_markers_per_type:
+        return limits
+    if markers is None or markers.auc.shape[1] != len(rules.genes):
+        raise SettingsError("a minimum of markers per type needs the markers of all genes; measure them first")
     marks = markers.marks(rules.min_marker_auc).astype(np.float64)
-    return [
+    return limits + [
         Limit(
             f"markers of {markers.classes[t]!r}",
             marks[t],

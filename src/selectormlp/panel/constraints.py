@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from selectormlp.config.model import Costs, CountOrNone, FileFlag, Finite, Flag, Names, NonNegative, Settings
+from selectormlp.config.model import (
+    Costs,
+    CountOrNone,
+    FileFlag,
+    FileName,
+    Finite,
+    Flag,
+    Names,
+    NonNegative,
+    Settings,
+    Table,
+)
+from selectormlp.panel.assay_limits import AssayLimits
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
     import pandas as pd
 
+    from selectormlp.panel.physics import TypeCounts
     from selectormlp.panel.rules import Rules
 
 MARKER_AUC = 0.7
@@ -22,7 +35,7 @@ MARKER_AUC = 0.7
 
 
 def _genes_in(file: Path) -> tuple[str, ...]:
-    from selectormlp.panel.storage import read_panel
+    from selectormlp.panel.vendors import read_panel
 
     return read_panel(file).genes
 
@@ -57,7 +70,13 @@ class Allowed(Settings):
     """Go on without gene names that the data lack, with a warning; an extended panel keeps them."""
 
 
-class Constraints(Allowed):
+def _sets_in(file: Path) -> dict[str, Any]:
+    from selectormlp.panel.gene_files import read_gene_sets
+
+    return read_gene_sets(file)
+
+
+class Constraints(Allowed, AssayLimits):
     """What a panel must obey, in the user's words; all hold together.
 
     Raises
@@ -100,6 +119,23 @@ class Constraints(Allowed):
     """Fewest genes that mark each cell type."""
     min_marker_auc: Annotated[float, Field(ge=0.5, le=1), Flag()] = MARKER_AUC
     """AUC against all other cells from which a gene marks a type."""
+    forbid_preset: Annotated[Names, Flag(split=True)] = ()
+    """Families of genes to keep out: ribosomal, mitochondrial, hemoglobin, sex, cell-cycle (human and mouse)."""
+    gene_table: Annotated[FileName | None, Flag()] = None
+    """Table of genes: length_nt, n_probes, codewords, homolog_group, cost, priority; see docs/ordering.md."""
+    gene_sets: Annotated[
+        Table,
+        Flag(
+            direct=False,
+            file=FileFlag("--gene-sets", "Sets of genes: CSV (set, gene, min, max) or JSON.", _sets_in),
+        ),
+    ] = Field(default_factory=dict)
+    """Named sets of genes, each a list (one or more of it) or with genes, min, max and together (all or none)."""
+    owned: Annotated[
+        Names,
+        Flag(split=True, file=FileFlag("--owned-file", "File of genes whose probes are there already.", _genes_in)),
+    ] = ()
+    """Genes whose probes are there already: they cost nothing and are preferred."""
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
@@ -122,6 +158,7 @@ class Constraints(Allowed):
         n_genes: int | None = None,
         aliases: pd.Index[str] | None = None,
         mean_expression: npt.NDArray[np.floating] | None = None,
+        counts: TypeCounts | None = None,
     ) -> Rules:
         """Turn names into positions and masks over the genes of the data.
 
@@ -135,6 +172,8 @@ class Constraints(Allowed):
             A second name for each gene; a name is looked for among ``genes`` first.
         mean_expression
             Mean of each gene over all cells, shape (len(genes),); needed for bounds.
+        counts
+            Counts per cell of each gene in each type; needed for limits in counts.
 
         Raises
         ------
@@ -152,4 +191,6 @@ class Constraints(Allowed):
         """
         from selectormlp.panel.resolution import resolve_constraints  # loads pandas
 
-        return resolve_constraints(self, genes, n_genes=n_genes, aliases=aliases, mean_expression=mean_expression)
+        return resolve_constraints(
+            self, genes, n_genes=n_genes, aliases=aliases, mean_expression=mean_expression, counts=counts
+        )

@@ -9,7 +9,7 @@ import pandas as pd
 
 from selectormlp.errors import PanelError
 from selectormlp.panel.panel import Panel
-from selectormlp.panel.storage import read_panel
+from selectormlp.panel.vendors import read_panel
 
 PanelLike = Panel | Path | str | Sequence[str]
 """A panel, a file that holds one (see :func:`selectormlp.panel.storage.read_panel`), or a list of genes."""

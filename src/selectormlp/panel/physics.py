@@ -1,82 +1,17 @@
-"""Limits that the chemistry and optics of an assay set: transcripts, probes, codewords, homologs, crowding."""
+"""Genes that an assay cannot measure, and bounds on sums over a panel: probes, codewords, homologs, crowding."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from selectormlp.errors import SettingsError, quoted
+from selectormlp.panel.assay_limits import AssayLimits
 from selectormlp.panel.limits import Limit
 from selectormlp.panel.markers import BoolArray, FloatArray
-
-
-@dataclass(frozen=True)
-class AssayLimits:
-    """What an assay can measure; None for no limit. All hold together.
-
-    Attributes
-    ----------
-    min_length_nt
-        Shortest transcript, in nucleotides.
-    min_probes
-        Fewest probes (or probe sets) that fit a gene.
-    max_codewords
-        Codewords of the whole panel.
-    max_per_homolog_group
-        Most genes of one homolog group.
-    max_counts_per_type
-        Crowding: counts per cell summed over the panel, averaged over the cells of a type, for every type.
-    max_counts
-        The same, averaged over all cells.
-    crowding_quantile
-        Judge crowding by the densest cells: the average is over cells of a type whose total counts are at or above
-        this quantile of the type, 0 (all cells) to below 1.
-    max_gene_counts
-        Counts per cell of one gene, in every type.
-    min_gene_counts
-        Counts per cell of one gene, in at least one type.
-
-    Raises
-    ------
-    SettingsError
-        If a limit is negative or not finite, or the quantile outside 0 to 1.
-
-    Examples
-    --------
-    >>> AssayLimits(min_probes=5).given
-    {'min_probes': 5}
-    """
-
-    min_length_nt: float | None = None
-    min_probes: float | None = None
-    max_codewords: float | None = None
-    max_per_homolog_group: int | None = None
-    max_counts_per_type: float | None = None
-    max_counts: float | None = None
-    crowding_quantile: float = 0.0
-    max_gene_counts: float | None = None
-    min_gene_counts: float | None = None
-
-    def __post_init__(self) -> None:
-        for name, value in self.given.items():
-            if not (np.isfinite(value) and value >= 0):
-                raise SettingsError(f"{name} is {value}; expected a number from 0 up")
-        if not 0 <= self.crowding_quantile < 1:
-            raise SettingsError(f"crowding_quantile is {self.crowding_quantile}; expected 0 to below 1")
-
-    @property
-    def given(self) -> dict[str, float]:
-        """The limits that are set, by name."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: value for name, value in values.items() if value is not None and name != "crowding_quantile"}
-
-    @property
-    def needs_counts(self) -> bool:
-        """Whether a limit is in counts per cell."""
-        return any(name.endswith("_counts") or "counts_per" in name for name in self.given)
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,7 +142,7 @@ def check_facts(limits: AssayLimits, columns: Sequence[str]) -> None:
 
 
 def _fact(limit: str, facts: Mapping[str, pd.Series]) -> pd.Series:
-    check_facts(AssayLimits(**{limit: 0}), list(facts))
+    check_facts(AssayLimits(**{limit: 1}), list(facts))
     return facts[GENE_FACTS[limit][0]]
 
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from selectormlp.errors import SettingsError, nearest
+from selectormlp.panel.markers import BoolArray
+from selectormlp.panel.names import GeneNames
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -86,8 +92,8 @@ FAMILIES = {
 """Families by name."""
 
 
-def members(family: str, symbols: Iterable[str]) -> list[str]:
-    """Return the symbols that belong to a family, in their order.
+def in_family(family: str, names: GeneNames) -> BoolArray:
+    """Say which genes of the data belong to a family, by their names or second names; shape (n_genes,).
 
     Raises
     ------
@@ -96,9 +102,16 @@ def members(family: str, symbols: Iterable[str]) -> list[str]:
 
     Examples
     --------
-    >>> members("mitochondrial", ["MT-CO1", "mt-Nd1", "MTOR"])
-    ['MT-CO1', 'mt-Nd1']
+    >>> import pandas as pd
+    >>> in_family("mitochondrial", GeneNames(pd.Index(["MT-CO1", "mt-Nd1", "MTOR"])))
+    array([ True,  True, False])
     """
     if family not in FAMILIES:
         raise SettingsError(f"no gene family {family!r}; {nearest(family, FAMILIES)}")
-    return [symbol for symbol in symbols if FAMILIES[family].holds(symbol)]
+    found = np.zeros(len(names.genes), dtype=np.bool_)
+    for name, positions in names.positions.items():
+        if FAMILIES[family].holds(name):
+            found[positions] = True
+    if not found.any():
+        logger.warning("no gene of the data is of the family %r; it goes by symbols", family)
+    return found

@@ -1,16 +1,20 @@
-"""Named sets of genes of which a panel holds a minimum or maximum; pairs that come both or not at all."""
+"""Named sets of genes of which a panel holds a minimum or maximum, or all or none."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from selectormlp.errors import SettingsError
+from selectormlp.errors import SettingsError, quoted
 from selectormlp.panel.limits import Limit
 from selectormlp.panel.names import GeneNames
+
+KEYS = ("genes", "min", "max", "together")
+"""What the entry of a set may hold, beside a plain list of its genes."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,8 @@ class Quota:
         Its members; those that the data lack do not count.
     low, high
         Fewest and most of them in a panel, both included.
+    together
+        Whether a panel holds all of them or none, as a receptor and its ligand.
 
     Raises
     ------
@@ -41,44 +47,59 @@ class Quota:
     genes: Sequence[str]
     low: int = 0
     high: float = math.inf
+    together: bool = False
 
     def __post_init__(self) -> None:
         if isinstance(self.genes, str):
-            raise SettingsError(
-                f"the genes of quota {self.name!r} are the text {self.genes!r}; expected a list of names"
-            )
+            raise SettingsError(f"the genes of set {self.name!r} are the text {self.genes!r}; expected a list of names")
         object.__setattr__(self, "genes", tuple(map(str, self.genes)))
         if not self.genes:
-            raise SettingsError(f"the quota {self.name!r} lists no genes; name some, or drop it")
+            raise SettingsError(f"the set {self.name!r} lists no genes; name some, or drop it")
         if not 0 <= self.low <= self.high:
-            raise SettingsError(
-                f"the quota {self.name!r} asks for {self.low} to {self.high} genes; expected low ≤ high"
-            )
+            raise SettingsError(f"the set {self.name!r} asks for {self.low} to {self.high} genes; expected min ≤ max")
 
 
-def quotas_from_lists(lists: Mapping[str, Iterable[str]], *, low: int = 1) -> tuple[Quota, ...]:
-    """Make one quota for each list of a mapping, as with own marker lists by type.
+def quotas_of(sets: Mapping[str, Any]) -> tuple[Quota, ...]:
+    """Make quotas of a mapping from the name of a set to its genes, or to ``genes``, ``min``, ``max``, ``together``.
+
+    A plain list of genes asks for one of them or more.
+
+    Raises
+    ------
+    SettingsError
+        If an entry is neither, or holds an unknown key or no whole number.
 
     Examples
     --------
-    >>> [quota.name for quota in quotas_from_lists({"T": ["CD3E", "CD3D"], "B": ["MS4A1"]}, low=1)]
-    ['T', 'B']
+    >>> one, two = quotas_of({"T": ["CD3E", "CD3D"], "B": {"genes": ["MS4A1", "CD79A"], "min": 2}})
+    >>> one.low, two.low
+    (1, 2)
     """
-    return tuple(Quota(name, tuple(genes), low=low) for name, genes in lists.items())
+    return tuple(_quota(name, entry) for name, entry in sets.items())
 
 
-def quota_limits(
-    quotas: Sequence[Quota], pairs: Sequence[tuple[str, str]], names: GeneNames
-) -> tuple[tuple[Limit, ...], tuple[str, ...]]:
-    """Turn quotas and pairs into bounds over the genes of the data.
+def _quota(name: str, entry: Any) -> Quota:
+    if isinstance(entry, Iterable) and not isinstance(entry, str | Mapping):
+        return Quota(name, tuple(entry), low=1)
+    if not isinstance(entry, Mapping) or "genes" not in entry or not set(entry) <= set(KEYS):
+        raise SettingsError(f"the set {name!r} is {entry!r}; expected a list of genes, or {quoted(KEYS)}")
+    together = entry.get("together", False)
+    low, high = entry.get("min", 0 if together or "max" in entry else 1), entry.get("max")
+    for key, number in (("min", low), ("max", high)):
+        if number is not None and (not isinstance(number, int) or isinstance(number, bool) or number < 0):
+            raise SettingsError(f"{key} of the set {name!r} is {number!r}; expected a whole number from 0 up")
+    if not isinstance(together, bool):
+        raise SettingsError(f"together of the set {name!r} is {together!r}; expected true or false")
+    return Quota(name, entry["genes"], low, math.inf if high is None else high, together)
+
+
+def quota_limits(quotas: Sequence[Quota], names: GeneNames) -> tuple[tuple[Limit, ...], tuple[str, ...]]:
+    """Turn quotas into bounds over the genes of the data.
 
     Parameters
     ----------
     quotas
-        Named sets with their minimum and maximum.
-    pairs
-        Genes that come both or not at all, as a receptor and its ligand. A pair of which the data lack one gene keeps
-        the other out.
+        Named sets. Of a set that comes together and of which the data lack a gene, none may be chosen.
     names
         Genes of the data.
 
@@ -91,26 +112,36 @@ def quota_limits(
     SettingsError
         If the data have fewer genes of a set than its minimum.
     """
-    n_genes = len(names.genes)
-    rows, absent = [], []
+    rows: list[Limit] = []
+    absent: list[str] = []
     for quota in quotas:
         found = names.find(quota.genes)
-        absent += [name for name, positions in found.items() if not positions]
-        members = np.zeros(n_genes)
-        members[[position for positions in found.values() for position in positions]] = 1
-        if members.sum() < quota.low:
+        missing = [name for name, positions in found.items() if not positions]
+        absent += missing
+        places = list(dict.fromkeys(position for positions in found.values() for position in positions))
+        if len(places) < quota.low:
             raise SettingsError(
-                f"{quota.low} genes of {quota.name!r} are asked for, and the data have {members.sum():.0f} of its "
+                f"{quota.low} genes of {quota.name!r} are asked for, and the data have {len(places)} of its "
                 f"{len(quota.genes)}; lower the minimum, or check the names"
             )
-        reason = f"{quota.name} (at least {quota.low})"
-        rows.append(Limit(f"genes of {quota.name!r}", members, low=quota.low, high=quota.high, reason=reason))
-    for first, second in pairs:
-        found = names.find((first, second))
-        absent += [name for name, positions in found.items() if not positions]
-        difference = np.zeros(n_genes)
-        difference[found[first]] += 1
-        difference[found[second]] -= 1
-        if first != second and difference.any():
-            rows.append(Limit(f"{first} less {second} (both or none)", difference, low=0, high=0))
+        members = np.zeros(len(names.genes))
+        members[places] = 1
+        what = f"genes of {quota.name!r}"
+        if quota.together:
+            rows += _together(quota.name, places, len(names.genes), broken=bool(missing))
+        if quota.low or math.isfinite(quota.high):
+            reason = f"{quota.name} (at least {quota.low})" if quota.low else ""
+            rows.append(Limit(what, members, quota.low or -math.inf, quota.high, reason))
     return tuple(rows), tuple(dict.fromkeys(absent))
+
+
+def _together(name: str, places: Sequence[int], n_genes: int, *, broken: bool) -> list[Limit]:
+    """Bind each gene to the first, or all to none where one is missing."""
+    rows = []
+    for place in places if broken else places[1:]:
+        difference = np.zeros(n_genes)
+        difference[place] = 1
+        if not broken:
+            difference[places[0]] = -1
+        rows.append(Limit(f"{name!r} all or none, difference", difference, low=0, high=0))
+    return rows

@@ -11,11 +11,17 @@ import pandas as pd
 
 from selectormlp.errors import SettingsError, UnknownGenesError, nearest, quoted
 from selectormlp.panel.constraints import Constraints
-from selectormlp.panel.markers import BoolArray
+from selectormlp.panel.markers import BoolArray, FloatArray
 from selectormlp.panel.names import GeneNames, is_pattern, one_each
+from selectormlp.panel.physics import TypeCounts, exclusions, limit_rows
+from selectormlp.panel.presets import in_family
+from selectormlp.panel.quotas import quota_limits, quotas_of
 from selectormlp.panel.rules import Rules, refuse
 
 logger = logging.getLogger(__name__)
+
+OWNED_PREFERENCE = 1.25
+"""Factor on what an owned gene gains: a new one is chosen where it gains a quarter more."""
 
 MAX_SUGGESTIONS = 3
 """Unknown names that one message offers the nearest names for; finding them takes a while."""
@@ -28,6 +34,7 @@ def resolve_constraints(
     n_genes: int | None = None,
     aliases: pd.Index[str] | None = None,
     mean_expression: npt.NDArray[np.floating] | None = None,
+    counts: TypeCounts | None = None,
 ) -> Rules:
     """Turn names into positions and masks over the genes of the data; see :meth:`Constraints.resolve`."""
     names = GeneNames(genes, aliases)
@@ -35,6 +42,7 @@ def resolve_constraints(
     forbidden = names.find(wanted.forbidden, patterns=True)
     candidates = names.find(wanted.candidates or ())
     costs = names.find(wanted.costs)
+    owned = names.find(wanted.owned)
     ignored = _ignored(
         wanted, {"must_have": must_have, "forbidden": forbidden, "candidates": candidates, "costs": costs}, names
     )
@@ -42,9 +50,19 @@ def resolve_constraints(
     excluded = {"forbidden": _mask(forbidden, len(genes)), **_out_of_bounds(wanted, genes, mean_expression)}
     if wanted.candidates is not None:
         excluded["not a candidate"] = ~_mask(candidates, len(genes))
+    for family in wanted.forbid_preset:
+        excluded[f"of the family {family!r}"] = in_family(family, names)
+    facts = _facts(wanted, names)
+    excluded |= exclusions(wanted, facts, counts, len(genes))
+    sets, absent = quota_limits(quotas_of(wanted.gene_sets), names)
+    if absent:
+        logger.warning("gene_sets: %d name(s) not in the data do not count: %s", len(absent), quoted(absent))
     cost = np.ones(len(genes))
+    if "cost" in facts:
+        cost = facts["cost"].fillna(1.0).to_numpy(dtype=np.float64)
     for name, positions in costs.items():
         cost[positions] = wanted.costs[name]
+    cost[_mask(owned, len(genes))] = 0.0
     rules = Rules(
         names,
         required,
@@ -54,6 +72,8 @@ def resolve_constraints(
         wanted.min_markers_per_type,
         wanted.min_marker_auc,
         ignored,
+        limits=(*limit_rows(wanted, facts, counts, len(genes)), *sets),
+        priorities=_priorities(facts, _mask(owned, len(genes))),
     )
     clashes = [
         f"must-have but {reason}: {quoted(genes[required[mask[required]]])}"
@@ -64,6 +84,25 @@ def resolve_constraints(
         clashes += rules.clashes(n_genes, np.union1d(np.flatnonzero(rules.allowed), required))
     refuse(clashes)
     return rules
+
+
+def _facts(wanted: Constraints, names: GeneNames) -> dict[str, pd.Series]:
+    """Read the gene table, over the genes of the data."""
+    if wanted.gene_table is None:
+        return {}
+    from selectormlp.panel.gene_files import read_gene_facts  # reads panels, and so knows constraints
+
+    return read_gene_facts(wanted.gene_table).aligned(names)
+
+
+def _priorities(facts: Mapping[str, pd.Series], owned: BoolArray) -> FloatArray | None:
+    """Return the factor on what each gene gains; None where all genes count alike."""
+    if "priority" not in facts and not owned.any():
+        return None
+    factors = np.ones(len(owned))
+    if "priority" in facts:
+        factors = facts["priority"].fillna(1.0).to_numpy(dtype=np.float64)
+    return np.where(owned, factors * OWNED_PREFERENCE, factors)
 
 
 def _ignored(wanted: Constraints, lookups: Mapping[str, dict[str, list[int]]], names: GeneNames) -> tuple[str, ...]:

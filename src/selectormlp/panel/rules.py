@@ -49,6 +49,8 @@ class Rules:
         How many of the first must-have genes belong to an existing panel that is to be extended.
     limits
         Further bounds on sums over the panel, amounts by gene; genes of an existing panel count.
+    priorities
+        Factor on what each gene gains, shape (n_genes,); None where all count alike.
     """
 
     names: GeneNames
@@ -61,6 +63,7 @@ class Rules:
     ignored: tuple[str, ...] = ()
     n_existing: int = 0
     limits: tuple[Limit, ...] = ()
+    priorities: FloatArray | None = None
 
     @property
     def genes(self) -> pd.Index[str]:
@@ -88,6 +91,7 @@ class Rules:
             allowed=np.ones(int(self.allowed.sum()), dtype=np.bool_),
             costs=self.costs[self.allowed],
             limits=tuple(limit.take(self.allowed) for limit in self.limits),
+            priorities=None if self.priorities is None else self.priorities[self.allowed],
         )
 
     def with_existing(self, panel_genes: Iterable[str]) -> Rules:

@@ -132,7 +132,7 @@ def read_panel(path: Path | str) -> Panel:
     True
     """
     place = Path(path)
-    text = _text_of(place)
+    text = text_of(place)
     try:
         panel = panel_from_text(text, place.suffix.lower())
     except PanelError as error:
@@ -246,9 +246,9 @@ def read_costs(path: Path | str) -> dict[str, float]:
     {'CD3E': 2.5, 'MS4A1': 1.0}
     """
     place = Path(path)
-    text = _text_of(place)
+    text = text_of(place)
     try:
-        table = read_gene_table(text)
+        table = _each_once(read_gene_table(text))
         given = table.columns.get("cost")
         if given is None:
             raise PanelError("no column is headed 'cost'; expected the header gene,cost")
@@ -284,7 +284,14 @@ def write_explanation(explanation: Explanation, folder: Path | str) -> Path:
     return file
 
 
-def _text_of(place: Path) -> str:
+def text_of(place: Path) -> str:
+    """Return the text of a file of genes.
+
+    Raises
+    ------
+    PanelError
+        If it is absent, too large, no regular file or no text.
+    """
     check_regular(place, PanelError)
     if not place.is_file():
         if place.is_dir():

@@ -33,12 +33,38 @@ class SelectOptions(TypedDict, total=False):
     """Fewest genes that mark each cell type."""
     min_marker_auc: float
     """AUC against all other cells from which a gene marks a type."""
+    forbid_preset: Sequence[str]
+    """Families of genes to keep out: ribosomal, mitochondrial, hemoglobin, sex, cell-cycle (human and mouse)."""
+    gene_table: str | None
+    """Table of genes: length_nt, n_probes, codewords, homolog_group, cost, priority; see docs/ordering.md."""
+    gene_sets: Mapping[str, Any] | None
+    """Named sets of genes, each a list (one or more of it) or with genes, min, max and together (all or none)."""
+    owned: Sequence[str]
+    """Genes whose probes are there already: they cost nothing and are preferred."""
     candidates: Sequence[str] | None
     """The only genes to choose from, must-have genes among them; all by default."""
     ignore_unknown: bool
     """Go on without gene names that the data lack, with a warning; an extended panel keeps them."""
+    min_length_nt: float | None
+    """Shortest transcript, nucleotides (gene table: length_nt)."""
+    min_probes: float | None
+    """Fewest probes or probe sets that fit a gene (gene table: n_probes)."""
+    max_codewords: float | None
+    """Codewords of the whole panel (gene table: codewords)."""
+    max_per_homolog_group: int | None
+    """Most genes of one homolog group (gene table: homolog_group)."""
+    max_counts_per_type: float | None
+    """Crowding: counts per cell summed over the panel, averaged over the cells of a type, for every type."""
+    max_counts: float | None
+    """Crowding: counts per cell summed over the panel, averaged over all cells."""
+    crowding_quantile: float
+    """Judge --max-counts-per-type by the cells of a type at or above this quantile of total counts; 0 for all."""
+    max_gene_counts: float | None
+    """Most counts per cell of one gene, in any type."""
+    min_gene_counts: float | None
+    """Fewest counts per cell of one gene in the type that has most of it."""
     assay: str | None
-    """What will measure the panel: sequencing (the default), imaging, or a JSON or YAML file of an assay. For
+    """What will measure the panel: sequencing (the default), imaging, or a JSON or YAML file of an assay. For auto,
     discriminant and discriminant-bhattacharyya."""
     options: Mapping[str, Any] | None
     """Parameters of the method's selector that are not to be left at their defaults."""
@@ -75,14 +101,40 @@ class ExtendOptions(TypedDict, total=False):
     """Fewest genes that mark each cell type."""
     min_marker_auc: float
     """AUC against all other cells from which a gene marks a type."""
+    forbid_preset: Sequence[str]
+    """Families of genes to keep out: ribosomal, mitochondrial, hemoglobin, sex, cell-cycle (human and mouse)."""
+    gene_table: str | None
+    """Table of genes: length_nt, n_probes, codewords, homolog_group, cost, priority; see docs/ordering.md."""
+    gene_sets: Mapping[str, Any] | None
+    """Named sets of genes, each a list (one or more of it) or with genes, min, max and together (all or none)."""
+    owned: Sequence[str]
+    """Genes whose probes are there already: they cost nothing and are preferred."""
     forbidden: Sequence[str]
     """Genes, or patterns such as 'MT-*' (case matters), to keep out."""
     candidates: Sequence[str] | None
     """The only genes to choose from, must-have genes among them; all by default."""
     ignore_unknown: bool
     """Go on without gene names that the data lack, with a warning; an extended panel keeps them."""
+    min_length_nt: float | None
+    """Shortest transcript, nucleotides (gene table: length_nt)."""
+    min_probes: float | None
+    """Fewest probes or probe sets that fit a gene (gene table: n_probes)."""
+    max_codewords: float | None
+    """Codewords of the whole panel (gene table: codewords)."""
+    max_per_homolog_group: int | None
+    """Most genes of one homolog group (gene table: homolog_group)."""
+    max_counts_per_type: float | None
+    """Crowding: counts per cell summed over the panel, averaged over the cells of a type, for every type."""
+    max_counts: float | None
+    """Crowding: counts per cell summed over the panel, averaged over all cells."""
+    crowding_quantile: float
+    """Judge --max-counts-per-type by the cells of a type at or above this quantile of total counts; 0 for all."""
+    max_gene_counts: float | None
+    """Most counts per cell of one gene, in any type."""
+    min_gene_counts: float | None
+    """Fewest counts per cell of one gene in the type that has most of it."""
     assay: str | None
-    """What will measure the panel: sequencing (the default), imaging, or a JSON or YAML file of an assay. For
+    """What will measure the panel: sequencing (the default), imaging, or a JSON or YAML file of an assay. For auto,
     discriminant and discriminant-bhattacharyya."""
     options: Mapping[str, Any] | None
     """Parameters of the method's selector that are not to be left at their defaults."""

@@ -17,7 +17,8 @@ from selectormlp.data.stored import AnyCells, StoredCells
 from selectormlp.errors import DataError, InputError, SettingsError, counted, quoted
 from selectormlp.moments.dask import Workers
 from selectormlp.panel.limits import Limit
-from selectormlp.selectors.base import GeneSelector
+from selectormlp.progress import step
+from selectormlp.selectors.base import GeneSelector, check_scores
 from selectormlp.selectors.closed_form import ClosedFormSelector
 from selectormlp.selectors.registry import METHODS, SET_HERE, Method, find_method
 
@@ -72,10 +73,10 @@ def rank_genes(
     n_genes: int,
     must_have: Sequence[int] = (),
     limits: Sequence[Limit] = (),
+    priorities: npt.NDArray[np.float64] | None = None,
     options: Mapping[str, Any] | None = None,
     seed: int = 0,
     target: Matrix | None = None,
-    progress: bool = False,
 ) -> Ranking:
     """Rank genes by a method.
 
@@ -92,6 +93,9 @@ def rank_genes(
         methods rank them first, the others where they find them.
     limits
         Hard limits that the panel keeps, amounts by column, which those methods take into account.
+    priorities
+        Factor on what each gene gains, shape (n_genes,): in those methods at each choice, in others on its place in
+        the ranking (1 for the first, 0 for the last).
     options
         Parameters of the selector that are not to be left at their defaults.
     seed
@@ -99,8 +103,6 @@ def rank_genes(
     target
         Profiles that the panel is to predict, shape (n_cells, n_target_genes), for methods that take them; None
         leaves it to the genes of ``cells``.
-    progress
-        Whether to draw a progress bar, for methods that have one.
 
     Raises
     ------
@@ -134,20 +136,21 @@ def rank_genes(
         must_have=list(map(int, must_have)),
         seed=seed,
         limits=limits,
+        priorities=priorities,
         options=options or {},
         n_cells=cells.n_cells,
     )
-    if progress and "progress" in selector.get_params(deep=False):
-        selector.set_params(progress=True)
     logger.info("choosing genes by %s from %d cells × %d genes", found.name, cells.n_cells, cells.n_genes)
     try:
-        selector.fit_cells(cells, target=target, seed=seed)
+        with step(f"choosing genes by {found.name}"):
+            selector.fit_cells(cells, target=target, seed=seed)
     except InputError:
         raise
     except ValueError as error:  # scikit-learn's and scanpy's own checks
         reason = " ".join(str(error).split())[:300]
         raise DataError(f"the method {found.name!r} cannot use these cells or options: {reason}") from error
-    return _silent_last(_ranking(selector, found), unexpressed(cells.X))
+    ranking = _silent_last(_ranking(selector, found), unexpressed(cells.X))
+    return ranking if priorities is None or hasattr(selector, "priorities") else _preferring(ranking, priorities)
 
 
 def rank_stored_genes(
@@ -157,6 +160,7 @@ def rank_stored_genes(
     n_genes: int,
     must_have: Sequence[int] = (),
     limits: Sequence[Limit] = (),
+    priorities: npt.NDArray[np.float64] | None = None,
     options: Mapping[str, Any] | None = None,
     workers: Workers | None = None,
 ) -> Ranking:
@@ -164,7 +168,7 @@ def rank_stored_genes(
 
     Parameters
     ----------
-    cells, n_genes, must_have, limits, options
+    cells, n_genes, must_have, limits, priorities, options
         As in :func:`rank_genes`.
     method
         One of which ``learns_from_moments`` holds.
@@ -179,13 +183,19 @@ def rank_stored_genes(
     if method.kind.needs_labels:
         cells = _of_two_classes(cells, method.name)
     selector = method.prepared(
-        n_genes=n_genes, must_have=list(map(int, must_have)), seed=0, limits=limits, options=options or {}
+        n_genes=n_genes,
+        must_have=list(map(int, must_have)),
+        seed=0,
+        limits=limits,
+        priorities=priorities,
+        options=options or {},
     )
     logger.info("choosing genes by %s from %d cells × %d genes on disk", method.name, cells.n_cells, cells.n_genes)
     if not isinstance(selector, ClosedFormSelector):
         able = [name for name, known in METHODS.items() if known.kind.learns_from_moments]
         raise SettingsError(f"the method {method.name!r} does not learn from cells on disk; use {quoted(able)}")
-    selector.fit_stored(cells, workers=workers)
+    with step(f"choosing genes by {method.name}"):
+        selector.fit_stored(cells, workers=workers)
     return _ranking(selector, method)
 
 
@@ -209,6 +219,12 @@ def _silent_last(ranking: Ranking, silent: npt.NDArray[np.bool_]) -> Ranking:
     last = silent[ranking.order]
     order = ranking.order if not last.any() else np.concatenate([ranking.order[~last], ranking.order[last]])
     return replace(ranking, order=order, silent=silent)
+
+
+def _preferring(ranking: Ranking, priorities: npt.NDArray[np.float64]) -> Ranking:
+    """Order genes by their place in a ranking times their priority."""
+    worth = (1.0 - np.arange(len(ranking.order)) / len(ranking.order)) * priorities[ranking.order]
+    return replace(ranking, order=ranking.order[np.argsort(-worth, kind="stable")])
 
 
 def warn_of_silent_genes(ranking: Ranking, genes: pd.Index[str], chosen: Sequence[str]) -> None:
@@ -258,6 +274,7 @@ def _of_two_classes(cells: AnyCells, method: str) -> AnyCells:
 
 def _ranking(selector: GeneSelector, method: Method) -> Ranking:
     """Take the ranking of a fitted selector, unless it found nothing."""
+    check_scores(selector.scores_, f"the method {method.name!r}")
     if not np.any(selector.scores_):
         raise DataError(
             f"the method {method.name!r} found nothing to choose by: every gene scores 0, as where none varies; check "

@@ -12,6 +12,7 @@ from selectormlp.config.model import (
     Count,
     FileFlag,
     Flag,
+    Names,
     NonNegative,
     Place,
     Seed,
@@ -74,13 +75,13 @@ class MethodOptions(Settings):
     heading: ClassVar[str] = "Method"
 
     method: Annotated[MethodName, Flag(first=True, recorded=False)] = "auto"
-    """auto (tries several, tests them, and takes the best; tens of seconds), discriminant (a second),
+    """auto (discriminant, unless another does better on cells that it has not seen; seconds), discriminant (a second),
     discriminant-bhattacharyya, discriminant-binary, reconstruction, mixture, selector_mlp, selector_mlp-budget, mlp,
     persist, persist-unsupervised, svm, markers (t-test), markers-wilcoxon, markers-logreg, variance, forest or
     random."""
     assay: Annotated[str | None, Flag(recorded=False), Field(exclude=True)] = None
     """What will measure the panel: sequencing (the default), imaging, or a JSON or YAML file of an assay. For
-    discriminant and discriminant-bhattacharyya."""
+    auto, discriminant and discriminant-bhattacharyya."""
     options: Annotated[
         Table,
         Flag(
@@ -122,11 +123,34 @@ class MethodOptions(Settings):
 NAMED_OPTIONS = ("min_recall", "max_minutes", "assay")
 """Parameters of methods that have a flag and a keyword of their own; kept among ``options``."""
 
-ASSAY_METHODS = ("discriminant", "discriminant-bhattacharyya")
+ASSAY_METHODS = ("auto", "discriminant", "discriminant-bhattacharyya")
 """Methods that choose for an assay."""
 
 
-class Choice(PanelSource, Constraints, MethodOptions):
+class Ordering(Settings):
+    """Which order lists are written with a panel."""
+
+    heading: ClassVar[str] = "Ordering"
+
+    order: Annotated[Names, Flag(split=True, keyword=False, recorded=False)] = ()
+    """Order lists to write too: xenium (target list and reference bundle), merscope, table."""
+    order_new_only: Annotated[bool, Flag(keyword=False, recorded=False)] = False
+    """Leave genes of an existing panel, and owned ones, out of the order lists."""
+
+    @field_validator("order")
+    @classmethod
+    def _known(cls, kinds: tuple[str, ...]) -> tuple[str, ...]:
+        for kind in kinds:
+            if kind not in ORDER_KINDS:
+                raise ValueError(f"no order list {kind!r}; expected {quoted(ORDER_KINDS)}")
+        return kinds
+
+
+ORDER_KINDS = ("xenium", "merscope", "table")
+"""Order lists by name; see :mod:`selectormlp.exchange.orders`."""
+
+
+class Choice(PanelSource, Constraints, MethodOptions, Ordering):
     """What ``select`` and ``extend`` share."""
 
     heading: ClassVar[str] = "Reading"
@@ -145,8 +169,16 @@ class Choice(PanelSource, Constraints, MethodOptions):
 
     @property
     def constraints(self) -> Constraints:
-        """What the panel must obey."""
-        return part_of(self, Constraints)
+        """What the panel must obey; limits of the assay's profile where the request sets none."""
+        from selectormlp.panel.assay import find_assay  # loads NumPy
+
+        own = part_of(self, Constraints)
+        assay = self.options.get("assay")
+        profile = None if assay is None else find_assay(assay).limits
+        if profile is None:
+            return own
+        limits = own.over(profile)
+        return own.model_copy(update={**limits.given, "crowding_quantile": limits.crowding_quantile})
 
 
 class SelectRequest(Choice):
@@ -163,8 +195,10 @@ class ExtendRequest(Choice):
 
     command: Literal["extend"] = "extend"
     """The command that these settings are for."""
-    panel: Annotated[Place | None, Flag(first=True, needed=True, keyword=False, recorded=False)] = None
-    """Panel: panel.json, or genes in a CSV, TSV or text file."""
+    panel: Annotated[
+        Place | None, Flag(("--panel", "--start-from"), first=True, needed=True, keyword=False, recorded=False)
+    ] = None
+    """Panel: panel.json, genes in a table or list, or a vendor's pre-designed panel."""
     n_new: Annotated[Count | None, Flag(("--n-new", "--add"), first=True, needed=True)] = None
     """Number of genes to add."""
 

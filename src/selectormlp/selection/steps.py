@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -15,12 +15,14 @@ from selectormlp.data.anndata_sample import capped_rows
 from selectormlp.data.cells import Cells, IntArray, Matrix
 from selectormlp.data.stored import StoredCells
 from selectormlp.moments.dask import Workers, stored_moments
-from selectormlp.panel.choose import choose
+from selectormlp.panel.choose import all_limits, choose
 from selectormlp.panel.constraints import Constraints
+from selectormlp.panel.limits import Limit
 from selectormlp.panel.markers import Markers, measure_markers
 from selectormlp.panel.panel import Panel
 from selectormlp.panel.provenance import Provenance
 from selectormlp.panel.rules import Rules
+from selectormlp.selection.crowding import counts_per_type
 from selectormlp.selection.ranking import Ranking, rank_genes, rank_stored_genes, warn_of_silent_genes
 from selectormlp.selectors.registry import Method, find_method
 
@@ -46,8 +48,6 @@ class How:
         Parameters of its selector that are not at their defaults, and its seed.
     target
         Profiles to be predicted, for methods that take them; None for those of the cells themselves.
-    progress
-        Whether to draw a progress bar.
     workers
         Who reads cells on disk.
     """
@@ -56,7 +56,6 @@ class How:
     options: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     target: Matrix | None = None
-    progress: bool = False
     workers: Workers | None = None
 
 
@@ -94,6 +93,7 @@ class Ranked:
             Where it comes from.
         """
         choice = choose(self.ranking.order, self.rules, n_genes, self.markers)
+        provenance = with_use(provenance, all_limits(self.rules, self.markers), choice.positions)
         warn_of_silent_genes(self.ranking, self.rules.genes, self.rules.genes[choice.positions].tolist())
         return Panel.from_choice(
             replace(choice, nested=choice.nested and self.ranking.nested),
@@ -103,6 +103,40 @@ class Ranked:
             thresholds=self.ranking.thresholds,
             provenance=provenance,
         )
+
+
+def with_use(provenance: Provenance, limits: Sequence[Limit], genes: IntArray) -> Provenance:
+    """Record how much of each limit the genes of a panel use, and log the three that are nearest to their bound."""
+    if not limits:
+        return provenance
+    sums = [float(limit.amounts[genes].sum()) for limit in limits]
+    bounded = [(used, limit) for used, limit in zip(sums, limits, strict=True) if 0 < limit.high < np.inf]
+    for used, limit in sorted(bounded, key=lambda one: -one[0] / one[1].high)[:3]:
+        logger.info("%s: %.4g of at most %g", limit.name, used, limit.high)
+    use = [
+        {
+            "limit": limit.name,
+            "use": used,
+            "low": limit.low if np.isfinite(limit.low) else None,
+            "high": limit.high if np.isfinite(limit.high) else None,
+        }
+        for used, limit in zip(sums, limits, strict=True)
+    ]
+    return replace(provenance, settings={**provenance.settings, "limit_use": use})
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What every method is asked for: size, genes that come first, limits, and what genes count."""
+
+    n_genes: int
+    must_have: list[int]
+    limits: Sequence[Limit]
+    priorities: npt.NDArray[np.float64] | None
+
+    def as_keywords(self) -> dict[str, Any]:
+        """Return the fields by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 def resolve(
@@ -121,7 +155,10 @@ def resolve(
         If a name is unknown, or constraints clash.
     """
     means = _mean_expression(cells, workers) if constraints.bounds_means else None
-    return constraints.resolve(cells.genes, n_genes=n_genes, aliases=aliases, mean_expression=means)
+    counts = None
+    if constraints.needs_counts:
+        counts = counts_per_type(_in_memory(cells, "a limit in counts", 0), constraints.crowding_quantile)
+    return constraints.resolve(cells.genes, n_genes=n_genes, aliases=aliases, mean_expression=means, counts=counts)
 
 
 def rank(cells: Cells | StoredCells, rules: Rules, how: How, n_genes: int) -> Ranked:
@@ -145,42 +182,38 @@ def rank(cells: Cells | StoredCells, rules: Rules, how: How, n_genes: int) -> Ra
     if rules.min_markers_per_type:
         few = cells.take_genes(rules.genes)
         markers = measure_markers(_in_memory(few, "min_markers_per_type", how.seed))
-    ranking, learned = _rank(cells, rules, how, n_genes)
+    task = Task(n_genes, rules.must_have.tolist(), all_limits(rules, markers), rules.priorities)
+    ranking, learned = _rank(cells, rules, how, task)
     return Ranked(rules, ranking, markers, learned)
 
 
-def _rank(cells: Cells | StoredCells, rules: Rules, how: How, n_genes: int) -> tuple[Ranking, Cells | StoredCells]:
+def _rank(cells: Cells | StoredCells, rules: Rules, how: How, task: Task) -> tuple[Ranking, Cells | StoredCells]:
     kind = how.method.kind
     if isinstance(cells, StoredCells) and kind.learns_from_moments:
-        return _rank_stored(cells, rules, how, n_genes), cells
+        return _rank_stored(cells, rules, how, task), cells
     wanted = cells if isinstance(cells, Cells) or kind.takes_target else cells.take_genes(rules.genes)
     learned = _in_memory(wanted, f"the method {how.method.name!r}", how.seed)
     ranking = rank_genes(
         learned.take_genes(rules.genes),
         how.method,
-        n_genes=n_genes,
-        must_have=rules.must_have.tolist(),
-        limits=rules.limits,
+        **task.as_keywords(),
         options=how.options,
         seed=how.seed,
         target=(learned.X if how.target is None else how.target) if kind.takes_target else None,
-        progress=how.progress,
     )
     taken = ranking.settings.get("choice")  # by 'auto', on the sample
     if isinstance(cells, Cells) or taken is None or not find_method(taken["method"]).kind.learns_from_moments:
         return ranking, learned
     again = replace(how, method=find_method(taken["method"]), options=taken["options"])
-    whole = _rank_stored(cells, rules, again, n_genes)
+    whole = _rank_stored(cells, rules, again, task)
     return replace(whole, method=ranking.method, settings=ranking.settings), cells
 
 
-def _rank_stored(cells: StoredCells, rules: Rules, how: How, n_genes: int) -> Ranking:
+def _rank_stored(cells: StoredCells, rules: Rules, how: How, task: Task) -> Ranking:
     return rank_stored_genes(
         cells.take_genes(rules.genes),
         how.method,
-        n_genes=n_genes,
-        must_have=rules.must_have.tolist(),
-        limits=rules.limits,
+        **task.as_keywords(),
         options=how.options,
         workers=how.workers,
     )

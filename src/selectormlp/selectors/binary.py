@@ -28,7 +28,8 @@ class BinaryDiscriminantSelector(OnOffSelector, DiscriminantSelector):
         Expression above which a gene is on, in the units of X; or ``"quantile"``, a quantile of each gene.
     quantile
         Which one, in [0, 1).
-    criterion, ridge, pooling, shrinkage, shrink_after, class_weights, must_have, limits, max_genes, max_memory_gb
+    criterion, ridge, pooling, shrinkage, shrink_after, class_weights, must_have, limits, priorities, max_genes,
+    max_memory_gb
         As :class:`DiscriminantSelector` takes them.
 
     Attributes
@@ -64,6 +65,7 @@ class BinaryDiscriminantSelector(OnOffSelector, DiscriminantSelector):
         class_weights: Mapping[Any, float] | None = None,
         must_have: Sequence[int] | None = None,
         limits: Sequence[Limit] | None = None,
+        priorities: Sequence[float] | None = None,
         max_genes: int | None = 5000,
         max_memory_gb: float = 8.0,
     ) -> None:
@@ -77,6 +79,7 @@ class BinaryDiscriminantSelector(OnOffSelector, DiscriminantSelector):
             class_weights=class_weights,
             must_have=must_have,
             limits=limits,
+            priorities=priorities,
             max_genes=max_genes,
             max_memory_gb=max_memory_gb,
         )

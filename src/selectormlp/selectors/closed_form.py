@@ -49,6 +49,7 @@ class ClosedFormSelector(GeneSelector):
 
     must_have: Sequence[int] | None
     limits: Sequence[Limit] | None
+    priorities: Sequence[float] | None
     max_genes: int | None
     max_memory_gb: float
     device: Device
@@ -168,11 +169,14 @@ class ClosedFormSelector(GeneSelector):
                 f"must_have holds {len(must_have)} genes and {n_wanted} are to be selected; raise n_features_to_select"
             )
         fixed = np.searchsorted(columns, must_have)
+        factors = None if self.priorities is None else np.asarray(self.priorities, dtype=np.float64)[columns]
         completion = None
         if self.limits:
             few = [limit.take(columns) for limit in self.limits]
             completion = Completion(few, np.ones(len(columns), dtype=np.bool_), fixed, n_wanted)
-        forward = forward_select(objective, min(n_wanted, len(columns)), must_have=fixed.tolist(), gate=completion)
+        forward = forward_select(
+            objective, min(n_wanted, len(columns)), must_have=fixed.tolist(), gate=completion, priorities=factors
+        )
         order = self._refined(objective, forward, len(fixed), completion)
         self.is_nested_ = order is forward.order and not self.limits
         others = np.setdiff1d(np.arange(len(variances)), columns)

@@ -54,6 +54,8 @@ class DiscriminantSelector(ClosedFormSelector):
     limits
         Hard limits that the panel keeps, amounts by column of X: each next gene is chosen among those that still leave
         a feasible panel. Panels of different sizes are then not nested.
+    priorities
+        Factor on what each gene gains, by column, when the next is chosen; None: all count alike.
     assay
         What will measure the panel: ``sequencing``, as the cells at hand; ``imaging``; the path of an assay's file; an
         :class:`~selectormlp.panel.assay.Assay`, or its values by name. Its limits are not looked at here; see
@@ -115,6 +117,7 @@ class DiscriminantSelector(ClosedFormSelector):
         class_weights: Mapping[Any, float] | None = None,
         must_have: Sequence[int] | None = None,
         limits: Sequence[Limit] | None = None,
+        priorities: Sequence[float] | None = None,
         assay: Assay | str | Mapping[str, Any] = "sequencing",
         refine: bool = False,
         max_refine_s: float = 10.0,
@@ -131,6 +134,7 @@ class DiscriminantSelector(ClosedFormSelector):
         self.class_weights = class_weights
         self.must_have = must_have
         self.limits = limits
+        self.priorities = priorities
         self.assay = assay
         self.refine = refine
         self.max_refine_s = max_refine_s

@@ -34,6 +34,8 @@ class MixtureSelector(ClosedFormSelector):
     limits
         Hard limits that the panel keeps, amounts by column of X: each next gene is chosen among those that still leave
         a feasible panel. Panels of different sizes are then not nested.
+    priorities
+        Factor on what each gene gains, by column, when the next is chosen; None: all count alike.
     max_genes
         With more genes than this, only so many, those of most (class-balanced) variance, are considered.
         None: all.
@@ -86,6 +88,7 @@ class MixtureSelector(ClosedFormSelector):
         n_components: int = 50,
         must_have: Sequence[int] | None = None,
         limits: Sequence[Limit] | None = None,
+        priorities: Sequence[float] | None = None,
         max_genes: int | None = 5000,
         max_memory_gb: float = 8.0,
         device: Device = "auto",
@@ -99,6 +102,7 @@ class MixtureSelector(ClosedFormSelector):
         self.n_components = n_components
         self.must_have = must_have
         self.limits = limits
+        self.priorities = priorities
         self.max_genes = max_genes
         self.max_memory_gb = max_memory_gb
         self.device = device

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 ENTRY_POINTS = "selectormlp.selectors"
 """Group of entry points under which other packages register selectors."""
 
-SET_HERE = ("n_features_to_select", "must_have", "candidates", "limits", "random_state", "progress")
+SET_HERE = ("n_features_to_select", "must_have", "candidates", "limits", "priorities", "random_state", "progress")
 """Parameters of selectors that follow from other arguments."""
 
 UNTRUSTED = ("memory",)
@@ -72,6 +72,7 @@ class Method:
         options: Mapping[str, Any],
         n_cells: int | None = None,
         limits: Sequence[Any] = (),
+        priorities: Any = None,
     ) -> GeneSelector:
         """Make the selector for a task, not yet fitted.
 
@@ -83,6 +84,8 @@ class Method:
             Parameters that are not to be left at their defaults.
         limits
             Hard limits that the panel keeps, for selectors that take them.
+        priorities
+            Factor on what each gene gains, for selectors that take it.
         n_cells
             Number of cells, for defaults that depend on it; None leaves them as the class has them.
 
@@ -98,6 +101,8 @@ class Method:
         wanted: dict[str, Any] = {"n_features_to_select": n_genes, "must_have": must_have, "random_state": seed}
         if limits:
             wanted["limits"] = limits
+        if priorities is not None:
+            wanted["priorities"] = priorities
         fitting = {} if n_cells is None else self.kind.defaults_for(n_cells)
         set_here = {name: value for name, value in wanted.items() if name in known}
         selector.set_params(**{**fitting, **set_here})

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from selectormlp.exchange.orders import Order, write_order
-from selectormlp.exchange.panels import read_panel
+from selectormlp.panel.vendors import read_panel
 
 FOLDER = os.environ.get("SELECTORMLP_VENDOR", "")
 pytestmark = pytest.mark.skipif(not FOLDER, reason="SELECTORMLP_VENDOR names no folder")

@@ -6,7 +6,7 @@ import pytest
 
 from selectormlp.errors import PanelError
 from selectormlp.exchange.orders import Order, write_order
-from selectormlp.exchange.panels import read_panel
+from selectormlp.panel.vendors import read_panel
 
 
 def target(name, gene_id, kind="gene", codewords=(1,)):

@@ -1,0 +1,94 @@
+"""What goes to a vendor with a panel: order lists, and the reference that a designer asks for."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import scipy.sparse as sp
+
+from selectormlp.data.cells import Cells
+from selectormlp.errors import DataError
+from selectormlp.exchange.orders import FORMATS, Order, write_order
+from selectormlp.exchange.reference import REFERENCE_NAME, Reference, write_reference
+from selectormlp.panel.panel import Panel
+from selectormlp.selection.crowding import whole_counts
+from selectormlp.selection.reading import read
+from selectormlp.selection.request import Choice
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+logger = logging.getLogger(__name__)
+
+
+def order_files(kinds: Sequence[str]) -> list[str]:
+    """Return the names of the files that go with order lists of these kinds."""
+    return [name for kind in kinds for name in (FORMATS[kind][0], *([REFERENCE_NAME] if kind == "xenium" else []))]
+
+
+def write_orders(
+    panel: Panel, request: Choice, folder: Path, *, n_existing: int = 0, adata: AnnData | None = None
+) -> None:
+    """Write the order lists that a request asks for; log what a vendor may refuse.
+
+    Parameters
+    ----------
+    panel
+        All genes, existing ones first.
+    request
+        Which lists, and whether of new genes alone.
+    folder
+        Where to.
+    n_existing
+        How many of the first genes belong to an existing panel.
+    adata
+        The cells, for the reference of ``xenium``; None leaves it out, and the log says so.
+
+    Raises
+    ------
+    PanelError
+        If no gene is new and new genes alone are asked for.
+    DataError, SettingsError
+        If the cells hold no whole counts, of which a reference is made.
+    """
+    order = Order(panel, n_existing, request.owned)
+    for problem in order.problems() if request.order else ():
+        logger.warning("%s", problem)
+    for kind in request.order:
+        write_order(order, folder, kind, new_only=request.order_new_only)
+    if "xenium" in request.order:
+        if adata is None:
+            logger.warning("no reference for the designer is written for cells on disk; read the file without lazy")
+        else:
+            write_reference(reference_of(adata, request).thinned(seed=request.seed), folder)
+
+
+def reference_of(adata: AnnData, request: Choice) -> Reference:
+    """Make a reference of labelled cells: whole counts, identifiers and types.
+
+    Raises
+    ------
+    DataError
+        If no label column is named, or identifiers repeat.
+    SettingsError
+        If the values are no counts and none can be told from them.
+    """
+    if request.label_key is None:
+        raise DataError("a reference needs the type of each cell; name their column (label_key, --label-key)")
+    found = read(adata, request.source)
+    cells = found.cells
+    if not isinstance(cells, Cells):
+        raise DataError("a reference is made of cells in memory")
+    kept = cells.take(cells.labels >= 0)
+    ids = found.ids(request)
+    names = list(map(str, kept.genes))
+    return Reference(
+        sp.csr_array(whole_counts(kept)),
+        names if ids is None else [str(gene_id) for gene_id in ids[kept.genes]],
+        names,
+        list(map(str, kept.names)),
+        [kept.classes[code] for code in kept.labels],
+    )
