@@ -63,6 +63,8 @@ class CheckedStore(LocalStore):  # type: ignore[misc]  # zarr is not typed to ot
         if found is not None and key.rsplit("/", 1)[-1].lower() not in METADATA:
             packed = self._packed(key)
             content = memoryview(found.as_numpy_array()).cast("B")
+            if packed is not None and not content:  # which zarr takes for zeros in shards
+                raise DamagedChunkError(f"chunk {key!r} is empty")
             if packed is not None and packed.codec is not None:
                 for part in _parts(content, packed, byte_range):
                     _check_chunk(part, packed, key)

@@ -164,8 +164,8 @@ def _may_be_edited(folder: Path, file: str) -> bool:
     if file == JSON_NAME:
         return False
     with suppress(PanelError):  # its reader will say so
-        before = _from_json(_text_of(folder / JSON_NAME))
-        now = panel_from_text(_text_of(folder / file), Path(file).suffix)
+        before = _from_json(text_of(folder / JSON_NAME))
+        now = panel_from_text(text_of(folder / file), Path(file).suffix)
         kept = set(before.genes) & set(now.genes)
         scores = dict(zip(now.genes, now.scores, strict=True)) if now.scores else {}
         new = {scores.get(gene) for gene in now.genes if gene not in kept} - {None, *before.scores}
