@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from selectormlp.errors import InputError
 from selectormlp.evaluation.stability import Stability
+from selectormlp.panel.assay import assumption, find_assay
 from selectormlp.panel.constraints import Constraints
+from selectormlp.panel.provenance import Provenance
 from selectormlp.reports.findings import Findings
 from selectormlp.reports.tables import (
     Table,
@@ -238,6 +242,7 @@ def _asked(found: Findings) -> tuple[tuple[str, str], ...]:
     asked = [
         ("Genes", f"{len(found.panel):,}"),
         ("Chosen by", origin.method if taken is None else f"{taken.method}, which auto took: {taken.reason}"),
+        ("Assumes", assumption(_assay_of(origin))),
         ("Cell types", f"{evaluation.label_key} ({len(evaluation.classes)} types)"),
         ("Tested", PROTOCOLS[evaluation.protocol]),
         ("Classifier", f"{evaluation.classifier}, refitted on the panel's genes"),
@@ -248,6 +253,16 @@ def _asked(found: Findings) -> tuple[tuple[str, str], ...]:
         if value != usual.get(name):
             asked.append((name.replace("_", " ").capitalize(), _said(value)))
     return tuple(asked)
+
+
+def _assay_of(origin: Provenance) -> Any:
+    """Return the assay that a panel was chosen for; what cannot be read counts as ``sequencing``."""
+    selector = origin.settings.get("selector")
+    recorded = selector.get("assay") if isinstance(selector, dict) else None
+    try:
+        return "sequencing" if recorded is None else find_assay(recorded)
+    except InputError:
+        return "sequencing"
 
 
 def _said(value: object) -> str:

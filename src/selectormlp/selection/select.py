@@ -28,7 +28,7 @@ from selectormlp.selection.keywords import ExtendOptions, SelectOptions
 from selectormlp.selection.ranking import warn_of_silent_genes
 from selectormlp.selection.reading import Opened, opened
 from selectormlp.selection.request import Choice, ExtendRequest, SelectRequest, check_choice
-from selectormlp.selection.steps import Ranked, rank, with_use
+from selectormlp.selection.steps import Ranked, log_assumption, rank, with_use
 from selectormlp.selectors.base import GeneSelector
 from selectormlp.versions import package_versions
 
@@ -226,6 +226,7 @@ def choose_panel(data: AnnData | Paths, request: SelectRequest, *, progress: boo
     check_choice(request)
     if request.n_genes is None:
         raise SettingsError("no size of the panel is given; give n_genes (--n-genes)")
+    log_assumption(request.options)
     with showing(progress), opened(data, request) as (found, how):
         rules = found.resolve(request, request.constraints, n_genes=request.n_genes, workers=how.workers).restricted()
         ranked = rank(found.cells, rules, how, request.n_genes)
@@ -247,6 +248,7 @@ def add_genes(data: AnnData | Paths, panel: Panel, request: ExtendRequest, *, pr
     n_new = request.n_new
     if n_new is None:
         raise SettingsError("the number of genes to add is not given; give n_new (--n-new)")
+    log_assumption(request.options)
     with showing(progress), opened(data, request) as (found, how):
         rules = found.resolve(request, request.constraints, workers=how.workers)
         rules = rules_with(panel, rules, ignore_unknown=request.ignore_unknown)

@@ -15,6 +15,7 @@ from selectormlp.data.anndata_sample import capped_rows
 from selectormlp.data.cells import Cells, IntArray, Matrix
 from selectormlp.data.stored import StoredCells
 from selectormlp.moments.dask import Workers, stored_moments
+from selectormlp.panel.assay import assumption
 from selectormlp.panel.choose import all_limits, choose
 from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.limits import Limit
@@ -27,6 +28,12 @@ from selectormlp.selection.ranking import Ranking, rank_genes, rank_stored_genes
 from selectormlp.selectors.registry import Method, find_method
 
 logger = logging.getLogger(__name__)
+
+
+def log_assumption(options: Mapping[str, Any]) -> None:
+    """Log what a panel assumes of the cells that it will be measured in; ``options`` are those of its method."""
+    logger.info("the panel assumes %s", assumption(options.get("assay", "sequencing")))
+
 
 SAMPLE_PER_CLASS = 5000
 """The most cells of one class that are read where a method needs cells in memory: as many as the published program
