@@ -309,3 +309,36 @@ def test_order_lists_stand_beside_the_panel(choose, tmp_path, table):
     outcome, _ = choose(*words, "--order", "table", "--order-new-only", command="extend", name="new")
     assert outcome.code == 0, outcome.err
     assert set(pd.read_csv(tmp_path / "new" / "order.csv")["status"]) == {"new"}
+
+
+def test_the_price_of_each_constraint_is_printed_and_kept(choose, data, table):
+    words = ("--must-have", "S10", "--max-counts-per-type", 26, "--gene-table", table, "--min-probes", 5)
+    outcome, panel = choose(*words, "--price")
+    assert outcome.code == 0, outcome.err
+    found = {one["without"]: one for one in panel.provenance.settings["limit_price"]}
+    assert set(found) == {"", "must_have", "max_counts_per_type", "min_probes"}
+    assert found[""]["price"] == 0
+    assert found[""]["n_changed"] == 0
+    for name in ("max_counts_per_type", "must_have"):
+        assert f"without {name}" in outcome.out
+    _, wider = choose("--must-have", "S10", "--gene-table", table, "--min-probes", 5, name="wider")
+    assert found["max_counts_per_type"]["n_changed"] == len(set(panel.genes) - set(wider.genes)) > 0
+    assert found["max_counts_per_type"]["price"] > 0
+    _, plain = choose(*words, name="plain")
+    assert plain.genes == panel.genes
+
+
+def test_the_price_needs_types(cli, data, tmp_path):
+    outcome = cli("select", data, "--n-genes", 3, "--method", "reconstruction", "--price", "--out", tmp_path / "out")
+    refused(outcome, tmp_path, "--label-key")
+
+
+def test_prices_of_an_extended_panel_and_of_named_sets(choose, tmp_path):
+    start, sets = tmp_path / "start.csv", tmp_path / "sets.json"
+    start.write_text("gene\nS0\nS2\n")
+    sets.write_text(json.dumps({"weak": ["S10"], "other": ["S11"]}))
+    words = ("--start-from", start, "--add", 4, "--gene-sets", sets, "--price", "--method", "auto")
+    outcome, panel = choose(*words, command="extend")
+    assert outcome.code == 0, outcome.err
+    prices = {one["without"]: one["n_changed"] for one in panel.provenance.settings["limit_price"]}
+    assert prices == {"": 0, "gene_sets: weak": 1, "gene_sets: other": 1}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import shlex
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import rich
@@ -117,6 +117,21 @@ def print_panel(panel: Panel, *, n_known: int = 0) -> None:
     n_left = len(panel) - n_known - MOST_LINES
     if n_left > 0:
         lines.add_row("…", f"{n_left} more", "", "")
+    lines.print()
+    _print_prices(panel.provenance.settings.get("limit_price", ()))
+
+
+def _print_prices(prices: Sequence[dict[str, Any]]) -> None:
+    """Print what each constraint costs, where that was asked for."""
+    if not prices:
+        return
+    lines = PlainTable("What constraints cost, by the separation of the types (lower is better)")
+    numbers = ("criterion", "price", "genes that change")
+    lines.add_columns("", *numbers, numbers=numbers)
+    for one in prices:
+        name = f"without {one['without']}" if one["without"] else "all kept"
+        price = (f"{one['price']:.3g}", one["n_changed"]) if one["without"] else ("", "")
+        lines.add_row(name, f"{one['criterion']:.4g}", *price)
     lines.print()
 
 
