@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import rich
@@ -16,6 +16,7 @@ from rich.logging import RichHandler
 
 from selectormlp.cli.plain import PlainFormatter, PlainTable, print_line
 from selectormlp.errors import counted
+from selectormlp.panel.limit_use import Price, prices_of
 
 if TYPE_CHECKING:
     from selectormlp.panel.explain import Explanation
@@ -118,10 +119,10 @@ def print_panel(panel: Panel, *, n_known: int = 0) -> None:
     if n_left > 0:
         lines.add_row("…", f"{n_left} more", "", "")
     lines.print()
-    _print_prices(panel.provenance.settings.get("limit_price", ()))
+    _print_prices(prices_of(panel.provenance))
 
 
-def _print_prices(prices: Sequence[dict[str, Any]]) -> None:
+def _print_prices(prices: Sequence[Price]) -> None:
     """Print what each constraint costs, where that was asked for."""
     if not prices:
         return
@@ -129,9 +130,8 @@ def _print_prices(prices: Sequence[dict[str, Any]]) -> None:
     numbers = ("criterion", "price", "genes that change")
     lines.add_columns("", *numbers, numbers=numbers)
     for one in prices:
-        name = f"without {one['without']}" if one["without"] else "all kept"
-        price = (f"{one['price']:.3g}", one["n_changed"]) if one["without"] else ("", "")
-        lines.add_row(name, f"{one['criterion']:.4g}", *price)
+        price = (f"{one.price:.3g}", one.n_changed) if one.without else ("", "")
+        lines.add_row(f"without {one.without}" if one.without else "all kept", f"{one.criterion:.4g}", *price)
     lines.print()
 
 
