@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,7 @@ def limit_use(
 
     Returns
     -------
-    The axes. Limits that are used to 95 % or more are orange.
+    The axes. Limits that are used to 95 % or more are orange; a type's name stands for its counts per cell.
 
     Raises
     ------
@@ -59,7 +60,7 @@ def limit_use(
         raise SettingsError(
             "the panel was not chosen under upper bounds, so there is no use of limits to draw; give limits to select"
         )
-    names = tuple(one.limit for one in used)
+    names = tuple(re.sub(r"^counts per cell in (?:the densest cells of )?'(.*)'$", r"\1", one.limit) for one in used)
     axes = ax or named_axes(rows=names, width=4.2, right=0.4, show=show)
     shares = np.array([one.share for one in used])
     colors = [COLORS[1] if share >= NEAR else COLORS[0] for share in shares]

@@ -73,7 +73,7 @@ def draw_figures(found: Findings) -> dict[str, Figure]:
         )
     if any(one.share >= 0 for one in uses_of(found.panel.provenance)):
         wanted["limits"] = (
-            "Use of each limit as a share of it; orange: limits that bind.",
+            "Use of each limit as a share of it, of counts per cell by the type's name; orange: limits that bind.",
             lambda: plots.limit_use(found.panel, show=False),
         )
     if evaluation.robustness is not None:

@@ -37,7 +37,7 @@ def gene_table(found: Findings) -> Table | None:
     rows = [
         (
             Cell(gene),
-            Cell(panel.gene_ids[place] if panel.gene_ids else ""),
+            *([Cell(panel.gene_ids[place])] if panel.gene_ids else []),
             Cell(order.status[place]),
             Cell(panel.reasons[place]),
             Cell(marks.get(named.get(gene, ""), "")),
@@ -47,7 +47,7 @@ def gene_table(found: Findings) -> Table | None:
     ]
     columns = (
         Column("gene"),
-        Column("Ensembl ID"),
+        *([Column("Ensembl ID")] if panel.gene_ids else []),
         Column("status", "existing: of the panel that was extended; owned: probes are there; new: to be ordered"),
         Column("why"),
         Column("marks", "types that the gene marks"),
