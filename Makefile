@@ -77,8 +77,8 @@ package: install  ## build sdist and wheel, install the wheel into an empty envi
 
 bench: bench-speed bench-accuracy  ## measure speed, then the accuracy of panels beside other methods
 
-bench-speed: install  ## measure speed; each script prints its ratios
-	for script in benchmarks/*_speed.py; do $(BIN)/python $$script || exit 1; done
+bench-speed: install  ## one table of times, each beside a reference of the same run; on a GPU too, if any
+	$(BIN)/python benchmarks/speed.py $(if $(DATA),--data $(DATA))
 
 bench-accuracy: $(BENCH_STAMP)  ## compare panels with those of other methods (hours); goes on where it stopped
 	PYTHONPATH=benchmarks $(BIN)/python -m panel_accuracy.run --out bench_results/results.csv $(BENCH_ARGS)

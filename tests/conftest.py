@@ -106,9 +106,3 @@ def said(caplog, package_log):
     package_log.propagate = True
     caplog.set_level(logging.DEBUG, logger="selectormlp")
     return lambda: "\n".join(record.getMessage() for record in caplog.records)
-
-
-@pytest.fixture(autouse=True)
-def quick_contenders(monkeypatch):
-    """Let ``auto`` try two quick methods; its own tests name all five."""
-    monkeypatch.setattr("selectormlp.auto.selector.CONTENDERS", {"discriminant": {}, "markers": {}})

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from selectormlp.selectors.selector_mlp import SelectorMLP
     from selectormlp.selectors.svm import LinearSVM
     from selectormlp.selectors.variance import VarianceSelector
+    from selectormlp.verbosity import set_verbosity
 
     __version__: str
 
@@ -94,6 +95,7 @@ __all__ = [  # noqa: RUF022  # by alphabet, as dir() lists them
     "robustness",
     "save_model",
     "select",
+    "set_verbosity",
     "stability",
 ]
 
@@ -138,6 +140,7 @@ _HOMES = {
     "robustness": "assessment.robustness",
     "save_model": "models.storage",
     "select": "selection.select",
+    "set_verbosity": "verbosity",
     "stability": "assessment.stability",
 }
 

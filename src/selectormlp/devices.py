@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from selectormlp.errors import SettingsError, quoted
@@ -141,11 +144,25 @@ def _fits(device: AnyDevice, work: Work) -> bool:
 
 
 def _found_device(known: tuple[str, ...]) -> AnyDevice:
+    if "mps" not in known and "torch" not in sys.modules and not _has_driver():
+        return "cpu"
     import torch
 
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if "mps" in known and torch.backends.mps.is_available() else "cpu"
+
+
+def _has_driver() -> bool:
+    """Tell whether the library of a driver that PyTorch's CUDA needs, NVIDIA's or AMD's, can be loaded.
+
+    To load PyTorch only to learn that there is no GPU would take seconds.
+    """
+    for library in ("libcuda.so.1", "nvcuda.dll", "libamdhip64.so"):
+        with contextlib.suppress(OSError):
+            ctypes.CDLL(library)
+            return True
+    return Path("/dev/kfd").exists()  # AMD's, whose library PyTorch brings itself
 
 
 @contextmanager

@@ -133,7 +133,7 @@ BAD_FILES = {
     "gzip of something else": (
         file_of(gzip.compress(b"gene,x\n" * 99)),
         {},
-        ["'cells.h5ad' is not a readable AnnData"],
+        ["'cells.h5ad' is gzipped, but what it holds is no h5ad file", "expected a gzipped h5ad file"],
     ),
     "0 bytes": (file_of(b""), {}, ["'cells.h5ad' is empty (0 bytes)", "download it again"]),
     "text": (file_of(b"gene,cell1\nA,1\n"), {}, ["'cells.h5ad' is not an AnnData file", "expected h5ad", "scanpy"]),

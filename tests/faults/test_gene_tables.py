@@ -133,6 +133,14 @@ def test_costs_stand_in_the_same_tables(tmp_path):
     assert read_costs(tmp_path / "t.csv") == {"CD3E": 2.5, "MS4A1": 1.0}
 
 
+def test_costs_given_twice_count_once_where_they_agree(tmp_path):
+    (tmp_path / "t.csv").write_text("gene,cost\nCD3E,2.5\nMS4A1,1\nCD3E,2.5\n")
+    assert read_costs(tmp_path / "t.csv") == {"CD3E": 2.5, "MS4A1": 1.0}
+    (tmp_path / "t.csv").write_text("gene,cost\nCD3E,2.5\nMS4A1,1\nCD3E,2\n")
+    with pytest.raises(PanelError, match="CD3E"):
+        read_costs(tmp_path / "t.csv")
+
+
 @pytest.mark.parametrize("name", ["line.csv", "line.tsv", "line.txt", "blanks.txt"])
 def test_no_gene_of_a_forbidden_line_is_in_the_panel(tmp_path, adata, name):
     unwanted = [f"gene{i}" for i in range(6)]

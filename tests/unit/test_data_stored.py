@@ -14,9 +14,9 @@ import zarr
 
 from selectormlp.data import disk
 from selectormlp.data.cells import Cells
-from selectormlp.data.disk import DiskMatrix
+from selectormlp.data.disk import DiskMatrix, StoredPart
 from selectormlp.data.normalize import log1p_cp10k
-from selectormlp.data.stored import StoredCells, StoredMatrix, StoredPart
+from selectormlp.data.stored import StoredCells, StoredMatrix
 from selectormlp.errors import DataError
 
 COUNTS = np.random.default_rng(0).poisson(0.5, size=(60, 7)).astype(np.float32)

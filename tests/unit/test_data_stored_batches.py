@@ -13,8 +13,8 @@ import scipy.sparse as sp
 import torch
 
 from selectormlp.data.batches import LabelledRows, Share
-from selectormlp.data.disk import DiskMatrix
-from selectormlp.data.stored import StoredMatrix, StoredPart
+from selectormlp.data.disk import DiskMatrix, StoredPart
+from selectormlp.data.stored import StoredMatrix
 from selectormlp.data.stored_batches import Reading, StoredBatches, spread_rows
 from selectormlp.errors import DataError
 

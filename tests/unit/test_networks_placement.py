@@ -6,6 +6,7 @@ from selectormlp.networks.loading import load_sides
 from selectormlp.networks.module import TrainingSpec
 from selectormlp.networks.placement import LAUNCHERS, Placement, check_started, is_writer
 from selectormlp.networks.training import Run, _build_trainer
+from selectormlp.progress import step
 
 
 @pytest.fixture(autouse=True)
@@ -47,14 +48,17 @@ def test_a_lone_process_writes():
 def test_devices_that_are_not_there(tmp_path, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     run = Run(tmp_path, tmp_path, "{}", placement=Placement(2))
-    with pytest.raises(SettingsError, match=r"cannot train on 2 device\(s\) of kind 'cuda' \(.*lower --devices"):
+    with (
+        step("") as bar,
+        pytest.raises(SettingsError, match=r"cannot train on 2 device\(s\) of kind 'cuda' \(.*lower --devices"),
+    ):
         _build_trainer(
             TrainingSpec(device="cuda"),
             BestWeights(None, log_every=1),
             Started(),
             validates=False,
             run=run,
-            progress=False,
+            bar=bar,
         )
 
 

@@ -14,6 +14,7 @@ from selectormlp.data.source import Normalization, Source
 from selectormlp.models.panel_classifier import PanelClassifier, load_classifier
 from selectormlp.models.predictions import Predictions
 from selectormlp.panel.given import PanelLike, as_panel
+from selectormlp.progress import showing
 
 MIN_CONFIDENCE = 0.5
 """Probability below which a cell is unsure, by default."""
@@ -32,6 +33,7 @@ def fit_classifier(
     min_confidence: float = MIN_CONFIDENCE,
     n_splits: int = 5,
     seed: int = 0,
+    progress: bool = True,
 ) -> PanelClassifier:
     """Fit a classifier on a panel's genes, to label other cells with; its probabilities are calibrated.
 
@@ -43,6 +45,8 @@ def fit_classifier(
     min_confidence
         Highest probability from which a cell gets a label; below, it is ``"unsure"``. Kept with the classifier. With
         two classes the highest is never below 0.5: ask for more.
+    progress
+        Whether to show progress of what takes more than a second, on a terminal or in a notebook.
 
     Returns
     -------
@@ -72,7 +76,8 @@ def fit_classifier(
         gene_name_key=gene_name_key,
     )
     judging = Judging(source, "logistic", n_splits, seed=seed)
-    return fit_classifier_task(adata, as_panel(panel), judging, min_confidence)
+    with showing(progress):
+        return fit_classifier_task(adata, as_panel(panel), judging, min_confidence)
 
 
 def predict(

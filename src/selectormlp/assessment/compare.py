@@ -34,6 +34,7 @@ from selectormlp.evaluation.result import UnusableGene
 from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.given import PanelLike, named_panels
 from selectormlp.panel.panel import Panel
+from selectormlp.progress import showing, track
 from selectormlp.selection.recipe import Recipe
 from selectormlp.selectors.registry import find_method
 
@@ -61,6 +62,7 @@ def compare(
     classifier: Any = "logistic",
     n_splits: int = 5,
     seed: int = 0,
+    progress: bool = True,
     **more: Unpack[CompareOptions],
 ) -> Comparison:
     """Measure panels, and methods, side by side on the same splits and the same test cells.
@@ -80,6 +82,8 @@ def compare(
         Size of their panels; by default that of the largest panel given.
     sizes
         Smaller sizes to measure at too; by default each panel is measured whole only.
+    progress
+        Whether to show progress of what takes more than a second, on a terminal or in a notebook.
     more
         ``normalize``, ``exclude_labels``, ``gene_name_key`` and ``confidence``, as in :func:`evaluate`.
 
@@ -111,7 +115,8 @@ def compare(
         seed=seed,
         **more,
     )
-    return compare_task(adata, named_panels(panels), methods, n_genes, request.sizes, judging_of(request))
+    with showing(progress):
+        return compare_task(adata, named_panels(panels), methods, n_genes, request.sizes, judging_of(request))
 
 
 def compare_task(
@@ -138,7 +143,7 @@ def compare_task(
     folds = fold_cells(cells, testable, judging)
     notes = [*opening_notes(adata, judging.source, verdicts), *split_notes(cells, folds)]
     compared, draws, missing = [], [], ""
-    for found in contenders:
+    for found in track(contenders, "measuring panels"):
         steps = [step for step in sizes if step < len(found.genes)]
         orders = panel_orders(found.verdict, found.genes, cells, folds)
         reached = np.array(sorted({*steps, len(found.genes)}), dtype=np.int64)

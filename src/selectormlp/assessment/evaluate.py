@@ -52,7 +52,8 @@ from selectormlp.evaluation.splits import Folds
 from selectormlp.evaluation.unsupervised import measure_unsupervised
 from selectormlp.panel.given import PanelLike, as_panel
 from selectormlp.panel.panel import Panel
-from selectormlp.selection.recipe import require_recipe
+from selectormlp.progress import showing
+from selectormlp.selection.recipe import require_recipe, shared_choices
 from selectormlp.values import settle
 from selectormlp.versions import package_versions
 
@@ -99,6 +100,7 @@ def evaluate(
     robustness: bool = False,
     n_stability: int = 0,
     seed: int = 0,
+    progress: bool = True,
     **more: Unpack[EvaluateOptions],
 ) -> Evaluation:
     """Measure what a panel is worth: scores of refitted classifiers on cells that nothing was learned from.
@@ -133,6 +135,8 @@ def evaluate(
         donor at a time); 0: not. See :func:`stability`; the panel must be of ours.
     seed
         Seed; the same seed gives the same result.
+    progress
+        Whether to show progress of what takes more than a second, on a terminal or in a notebook.
     more
         Further options by name, with types in :class:`selectormlp.assessment.keywords.EvaluateOptions`:
         ``normalize``, ``exclude_labels`` and ``gene_name_key`` as in :func:`selectormlp.select`; ``coarse_key``, a
@@ -173,7 +177,8 @@ def evaluate(
         seed=seed,
         **more,
     )
-    return evaluate_by(adata, as_panel(panel), request)
+    with showing(progress):
+        return evaluate_by(adata, as_panel(panel), request)
 
 
 def evaluate_by(adata: AnnData, panel: Panel, request: EvaluateRequest) -> Evaluation:
@@ -192,8 +197,9 @@ def evaluate_by(adata: AnnData, panel: Panel, request: EvaluateRequest) -> Evalu
         return evaluate_task(adata, panel, judging, extras)
     require_recipe(panel, request.label_key)  # before the long part
     repetition = Repetition(n_repeats=request.n_stability, confidence=request.confidence, seed=request.seed)
-    found = evaluate_task(adata, panel, judging, extras)
-    return replace(found, stability=stability_task(adata, request, panel, None, None, {}, repetition))
+    with shared_choices():
+        found = evaluate_task(adata, panel, judging, extras)
+        return replace(found, stability=stability_task(adata, request, panel, None, None, {}, repetition))
 
 
 def evaluate_task(adata: AnnData, panel: Panel, judging: Judging, extras: Extras) -> Evaluation:

@@ -31,6 +31,7 @@ from selectormlp.evaluation.intervals import FloatArray, bootstrap_scores
 from selectormlp.evaluation.refit import refitter_of
 from selectormlp.evaluation.result import Splits
 from selectormlp.evaluation.splits import BoolArray, Dropped, Folds, make_folds
+from selectormlp.progress import step, track
 from selectormlp.values import settle
 
 if TYPE_CHECKING:
@@ -190,7 +191,10 @@ def measure(
     )
     true = cells.labels[folds.test_rows]
     try:
-        predicted = predict_folds(cells.X, cells.labels, folds, orders, sizes, judging.refit, scale=scale)
+        with step(f"fitting classifiers, {name}", len(folds) * len(sizes)) as bar:
+            predicted = predict_folds(
+                cells.X, cells.labels, folds, orders, sizes, judging.refit, scale=scale, advance=bar.advance
+            )
     except ValueError as error:
         reason = " ".join(str(error).split())[:300]
         raise SettingsError(f"the classifier {judging.classifier_name!r} cannot be used here: {reason}") from error
@@ -243,7 +247,7 @@ def panel_orders(verdict: Verdict, genes: IntArray, cells: Cells, folds: Folds) 
     recipe = verdict.recipe
     if recipe is None:
         return [genes] * len(folds)
-    return [recipe.choose(cells.take(train)) for train in folds.train]
+    return [recipe.choose(cells.take(train)) for train in track(folds.train, "choosing anew in each split")]
 
 
 def describe_splits(cells: Cells, folds: Folds, judging: Judging) -> Splits:

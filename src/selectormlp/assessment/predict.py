@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
@@ -31,6 +30,7 @@ from selectormlp.models.novelty import FALSE_ALARMS, cut_offs, fit_novelty, rais
 from selectormlp.models.panel_classifier import PanelClassifier
 from selectormlp.models.predictions import Predictions
 from selectormlp.panel.panel import Panel
+from selectormlp.progress import track
 from selectormlp.versions import package_versions
 
 if TYPE_CHECKING:
@@ -45,25 +45,17 @@ ABSENT = -1e4
 def fit_classifier_task(adata: AnnData, panel: Panel, judging: Judging, min_confidence: float) -> PanelClassifier:
     """Fit and calibrate a panel's classifier; see :func:`selectormlp.fit_classifier`."""
     check_confidence(min_confidence)
-    if judging.classifier != "logistic":
-        raise SettingsError(
-            f"the classifier {judging.classifier_name!r} cannot be written to a model file; use 'logistic'"
-        )
+    _check_classifier(judging)
     source = judging.source
     everything, aliases = read_for_judging(adata, source)
     check_class_names(everything.classes)
     columns, _ = match_genes(panel, everything.genes, aliases)
     names = stored_genes(adata, everything.genes[columns], source.gene_name_key)
     cells = everything.take_genes(everything.genes[columns]).dense()
-    scale = count_scale(cells) if everything.is_normalized else None
-    values = np.asarray(cells.X)
-    counts = values if scale is None else counts_of(values, scale, np.arange(cells.n_cells))
     data_hash, n_cells = hash_cells(cells), cells.n_cells
-    if scale is not None:  # cells without counts say nothing, and are never labelled
-        seen = counts.sum(axis=1) > 0
-        cells, counts = cells.take(seen), counts[seen]
-    target = TARGET_SUM if scale is None else typical_total(counts)
-    X = counts if scale is None else alone(counts, target)
+    cells, counts, are_counts = _to_learn_from(cells)
+    target = typical_total(counts) if are_counts else TARGET_SUM
+    X = alone(counts, target) if are_counts else counts
     folds = fold_cells(cells, np.ones(cells.n_cells, dtype=np.bool_), judging)
     unseen = _unseen(X, cells, folds, judging)
     true = cells.labels[folds.test_rows]
@@ -75,7 +67,6 @@ def fit_classifier_task(adata: AnnData, panel: Panel, judging: Judging, min_conf
     novelty = fit_novelty(Z, cells.labels[rows], cells.n_classes)
     cuts = cut_offs(unseen.novelty, unseen.scores.argmax(axis=1), cells.n_classes)
     cuts = raised(cuts, novelty.score(Z), (Z @ weights.T + offsets).argmax(axis=1))
-    shares = counts[rows] / np.maximum(counts[rows].sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
     return PanelClassifier(
         ClassifierCard(
             genes=list(map(str, names)),
@@ -83,8 +74,8 @@ def fit_classifier_task(adata: AnnData, panel: Panel, judging: Judging, min_conf
             label_key=str(source.label_key),
             layer=source.layer,
             normalize=source.normalize,
-            is_counts=scale is not None,
-            scheme="as they were" if scale is None else "median total of the panel",
+            is_counts=are_counts,
+            scheme="median total of the panel" if are_counts else "as they were",
             target_sum=target,
             temperature=temperature,
             min_confidence=min_confidence,
@@ -99,12 +90,31 @@ def fit_classifier_task(adata: AnnData, panel: Panel, judging: Judging, min_conf
         weights=weights,
         offsets=offsets,
         novelty=replace(novelty, cuts=cuts),
-        parts=_shares_of_one(shares),
+        parts=_shares_of_one(counts[rows]),
     )
 
 
-def _shares_of_one(shares: npt.NDArray[np.floating[Any]]) -> FloatArray:
+def _check_classifier(judging: Judging) -> None:
+    if judging.classifier != "logistic":
+        raise SettingsError(
+            f"the classifier {judging.classifier_name!r} cannot be written to a model file; use 'logistic'"
+        )
+
+
+def _to_learn_from(cells: Cells) -> tuple[Cells, Dense, bool]:
+    """Return cells with counts and these, or, where there are no counts, all with their values; and which it is."""
+    values = np.asarray(cells.X)
+    scale = count_scale(cells) if cells.is_normalized else None
+    if scale is None:
+        return cells, values, False
+    counts = counts_of(values, scale, np.arange(cells.n_cells))
+    seen = counts.sum(axis=1) > 0  # cells without counts say nothing, and are never labelled
+    return cells.take(seen), counts[seen], True
+
+
+def _shares_of_one(counts: Dense) -> FloatArray:
     """Average the shares of genes over cells; each the same where there are none, as for values below 0."""
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
     means = shares.mean(axis=0, dtype=np.float64)
     if (means < 0).any() or not means.sum() > 0 or not np.isfinite(means).all():
         return np.full(len(means), 1 / len(means))
@@ -221,7 +231,7 @@ class _Unseen:
 
 def _unseen(X: Dense, cells: Cells, folds: Folds, judging: Judging) -> _Unseen:
     scores, novelty = [], []
-    for train, test in folds:
+    for train, test in track(folds, "calibrating", len(folds)):
         labels = cells.labels[train]
         fitted = fit_quietly(make_classifier("logistic", judging.seed), X[train], labels)
         weights, offsets = _linear(fitted, cells.n_classes)

@@ -27,9 +27,10 @@ from selectormlp.evaluation.stability import Stability
 from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.given import PanelLike, as_panel
 from selectormlp.panel.panel import Panel
+from selectormlp.progress import showing
 from selectormlp.reports import Findings, check_place, write_report
 from selectormlp.selection.explain import explain_genes
-from selectormlp.selection.recipe import recipe_of
+from selectormlp.selection.recipe import recipe_of, shared_choices
 
 logger = logging.getLogger(__name__)
 
@@ -101,6 +102,7 @@ def report(
     n_splits: int = N_SPLITS,
     command: str = "",
     seed: int = 0,
+    progress: bool = True,
     **more: Unpack[ReportOptions],
 ) -> Path:
     """Measure a panel and write all that is known of it as one HTML file, to be opened in any browser.
@@ -117,6 +119,8 @@ def report(
         Splits; each cell is tested once.
     command
         The command that repeats the page, shown on it.
+    progress
+        Whether to show progress of what takes more than a second, on a terminal or in a notebook.
     more
         Further options by name, with types in :class:`selectormlp.assessment.keywords.ReportOptions`:
         ``normalize``, ``exclude_labels``, ``gene_name_key`` and ``coarse_key`` as in :func:`selectormlp.evaluate`;
@@ -154,7 +158,8 @@ def report(
         seed=seed,
         **more,
     )
-    return report_by(adata, as_panel(panel), request, out)
+    with showing(progress):
+        return report_by(adata, as_panel(panel), request, out)
 
 
 def report_by(adata: AnnData, panel: Panel, request: ReportRequest, out: Path | str) -> Path:
@@ -176,7 +181,9 @@ def report_by(adata: AnnData, panel: Panel, request: ReportRequest, out: Path | 
 def report_task(adata: AnnData, panel: Panel, task: Reporting, place: Path | str) -> Path:
     """Measure a panel and write its report; see :func:`selectormlp.report`."""
     check_place(place)
-    return write_report(find_out(adata, panel, task), place)
+    with shared_choices():
+        found = find_out(adata, panel, task)
+    return write_report(found, place)
 
 
 def find_out(adata: AnnData, panel: Panel, task: Reporting) -> Findings:

@@ -19,6 +19,7 @@ from selectormlp.evaluation.robustness import Plan, Robustness, measure_robustne
 from selectormlp.evaluation.splits import Folds
 from selectormlp.panel.given import PanelLike, as_panel
 from selectormlp.panel.panel import Panel
+from selectormlp.progress import showing
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ def robustness(
     n_draws: int = 2,
     classifier: Any = "logistic",
     seed: int = 0,
+    progress: bool = True,
     **more: Unpack[RobustnessOptions],
 ) -> Robustness:
     """Measure what is left of a panel's accuracy when the assay is worse than the data.
@@ -52,6 +54,8 @@ def robustness(
         Standard deviations of the natural logarithm of a factor for each gene.
     n_draws
         Draws of what is random.
+    progress
+        Whether to show progress of what takes more than a second, on a terminal or in a notebook.
     more
         ``n_splits``, ``normalize``, ``exclude_labels`` and ``gene_name_key``, as in :func:`evaluate`.
 
@@ -71,7 +75,8 @@ def robustness(
         label_key=label_key, donor_key=donor_key, layer=layer, classifier=classifier, seed=seed, **more
     )
     plan = Plan(tuple(thinning), tuple(failures), tuple(gains), n_draws)
-    return robustness_task(adata, as_panel(panel), judging_of(request), plan)
+    with showing(progress):
+        return robustness_task(adata, as_panel(panel), judging_of(request), plan)
 
 
 def robustness_task(adata: AnnData, panel: Panel, judging: Judging, plan: Plan) -> Robustness:

@@ -23,6 +23,7 @@ from selectormlp.evaluation.stability import Stability, summarise_stability
 from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.given import PanelLike, as_panel
 from selectormlp.panel.panel import Panel
+from selectormlp.progress import showing, track
 from selectormlp.selection.recipe import Recipe, require_recipe
 from selectormlp.selectors.registry import find_method
 from selectormlp.values import settle
@@ -74,6 +75,7 @@ def stability(
     n_repeats: int = 10,
     fraction: float = 0.8,
     seed: int = 0,
+    progress: bool = True,
     **more: Unpack[StabilityOptions],
 ) -> Stability:
     """Measure how often a method chooses each gene again.
@@ -97,6 +99,8 @@ def stability(
         Share of each class's cells in a subsample, between 0 and 1.
     seed
         Seed; the same seed gives the same result.
+    progress
+        Whether to show progress of what takes more than a second, on a terminal or in a notebook.
     more
         Further options by name, with types in :class:`selectormlp.assessment.keywords.StabilityOptions`:
         ``normalize``, ``exclude_labels``, ``gene_name_key`` and ``options`` as in :func:`selectormlp.select`;
@@ -133,7 +137,8 @@ def stability(
         request.over, request.n_repeats, request.fraction, request.min_correlation, request.confidence, request.seed
     )
     given = None if panel is None else as_panel(panel)
-    return stability_task(adata, request, given, method, n_genes, request.options, repetition)
+    with showing(progress):
+        return stability_task(adata, request, given, method, n_genes, request.options, repetition)
 
 
 def stability_task(
@@ -187,14 +192,16 @@ def repeat(cells: Cells, recipe: Recipe, repetition: Repetition) -> Stability:
         if source == "seeds" and "random_state" not in find_method(recipe.method).make().get_params(deep=False):
             notes.append(f"seeds were not varied: {recipe.method!r} draws nothing, and gives the same panel with each")
         elif source == "seeds":
-            found = [recipe.choose(cells, int(seed)) for seed in rng.integers(0, MAX_SEED, repetition.n_repeats)]
+            seeds = rng.integers(0, MAX_SEED, repetition.n_repeats).tolist()
+            found = [recipe.choose(cells, seed) for seed in track(seeds, "choosing anew with other seeds")]
         elif source == "subsamples":
-            parts = (_subsample(cells, repetition.fraction, rng) for _ in range(repetition.n_repeats))
-            found = [recipe.choose(cells.take(rows)) for rows in parts]
+            times = track(range(repetition.n_repeats), "choosing anew from part of the cells")
+            found = [recipe.choose(cells.take(_subsample(cells, repetition.fraction, rng))) for _ in times]
         elif cells.donors is None:
             notes.append("donors were not varied: no donor column is named")
         else:
-            found = [recipe.choose(cells.take(cells.donors != donor)) for donor in np.unique(cells.donors)]
+            donors = track(np.unique(cells.donors).tolist(), "choosing anew without one donor")
+            found = [recipe.choose(cells.take(cells.donors != donor)) for donor in donors]
         panels += found
         sources += [source] * len(found)
     for note in notes:

@@ -10,12 +10,17 @@ from typing import Any, Self
 import numpy as np
 from joblib import Memory
 
+from selectormlp.auto.choosing import best_of, listed, raised_from
+from selectormlp.auto.contenders import RAISING, SEQUENCING, takes_assay, usable_contenders
 from selectormlp.auto.trials import Task, Trial, Trials, cap_classes
 from selectormlp.data.cells import Cells, IntArray, Matrix
-from selectormlp.errors import DataError, SettingsError, quoted
+from selectormlp.errors import DataError, SettingsError
 from selectormlp.evaluation.refit import make_classifier
 from selectormlp.evaluation.splits import make_folds
 from selectormlp.moments.stream import AnyMatrix
+from selectormlp.panel.assay import ASSAYS, Assay, find_assay
+from selectormlp.panel.limits import Limit
+from selectormlp.progress import track
 from selectormlp.selectors.base import GeneSelector, seed_from
 from selectormlp.selectors.columns import checked_columns
 from selectormlp.selectors.labels import encode_labels
@@ -23,22 +28,9 @@ from selectormlp.selectors.registry import find_method
 
 logger = logging.getLogger(__name__)
 
-CONTENDERS: Mapping[str, Mapping[str, Any]] = {
-    "discriminant": {},
-    "discriminant-bhattacharyya": {},
-    "markers": {},
-    "selector_mlp-budget": {"panel_steps": 1},  # the ranking is wanted, not the network of the panel
-    "forest": {"n_estimators": 100},
-}
-"""What is tried, with its options, in this order: what is quick or more often the best comes first, so that little is
-lost where time ends. docs/design_decisions.md has the figures."""
-
 MOST_FITTED = 50_000
-"""Cells that a method chooses from in the end, unless moments are all that it needs: each network of the budget
-training draws some 170,000 with repeats, and a forest takes minutes on more."""
-
-RAISING = "discriminant"
-"""Method that raises classes which are found too rarely."""
+"""Cells that a method chooses from in the end, unless moments are all that it needs: on more, a network or a forest
+takes minutes."""
 
 EMPHASIS = 3.0
 """Factor by which classes that are found too rarely count more in each attempt to raise them."""
@@ -47,9 +39,10 @@ EMPHASIS = 3.0
 class AutoSelector(GeneSelector):
     """Choose genes by the method that does best on cells that it has not seen.
 
-    Several methods choose panels of the wanted size from part of the cells; classifiers are refitted on each panel and
-    tested on the rest, fold by fold. The best method then chooses from all cells; the first contender is kept unless
-    another is better by more than chance.
+    Several methods choose panels of the wanted size from part of the cells, which are tested on the rest, fold by fold:
+    all of them in closed form and by nearest neighbours; the first and one that is ahead of it there, by refitted
+    classifiers. The better one then chooses from all cells; the first contender is kept unless another is better by
+    more than chance.
 
     Parameters
     ----------
@@ -57,16 +50,17 @@ class AutoSelector(GeneSelector):
         How many genes to choose: a number, a fraction, or None for half of them.
     contenders
         Methods that learn from labels (names in :data:`selectormlp.selectors.registry.METHODS`), a list, or a mapping
-        to their options; the first is preferred. None: :data:`CONTENDERS`.
+        to their options; the first is preferred. None: :data:`selectormlp.auto.contenders.CONTENDERS`.
     classifiers
-        What panels are judged by (see :data:`selectormlp.evaluation.refit.CLASSIFIERS`).
+        What the last two panels are judged by (see :data:`selectormlp.evaluation.refit.CLASSIFIERS`).
     n_folds
         Parts that the cells are divided into; with donors, whole donors are left out.
     max_cells
         Trials take at most so many cells, the largest classes being cut first. The final choice takes all; of more than
         50,000 cells, so many, unless class means and covariances are all that the method needs.
     margin
-        Standard errors by which the best contender must be better than an earlier one to be preferred to it.
+        Standard errors by which the best contender must be better than an earlier one to be preferred to it; with
+        donors, whose number is small, as many as are equally rare by Student's t.
     max_minutes
         Once so much time has passed, nothing further is tried. None: all is.
     min_recall
@@ -77,6 +71,12 @@ class AutoSelector(GeneSelector):
         How often classes are made to count more for that.
     must_have
         Columns that come first, in this order.
+    limits
+        Hard limits that the panel keeps, amounts by column of X; panels are tried within them, too.
+    assay
+        What will measure the panel, see :class:`selectormlp.selectors.discriminant.DiscriminantSelector`. If it is
+        not ``sequencing``, the first contender that takes an assay chooses: cells at hand cannot tell how a panel will
+        do.
     memory
         Folder that keeps what was fitted in trials, as in scikit-learn's ``Pipeline``: trying another size on the same
         cells then takes little. None: nothing is kept.
@@ -138,6 +138,8 @@ class AutoSelector(GeneSelector):
         min_recall: float | None = None,
         max_attempts: int = 3,
         must_have: Sequence[int] | None = None,
+        limits: Sequence[Limit] | None = None,
+        assay: Assay | str | Mapping[str, Any] = SEQUENCING,
         memory: str | None = None,
         random_state: Any = None,
     ) -> None:
@@ -151,6 +153,8 @@ class AutoSelector(GeneSelector):
         self.min_recall = min_recall
         self.max_attempts = max_attempts
         self.must_have = must_have
+        self.limits = limits
+        self.assay = assay
         self.memory = memory
         self.random_state = random_state
 
@@ -191,7 +195,8 @@ class AutoSelector(GeneSelector):
             raise DataError("all cells are of one class; at least 2 classes are needed to tell apart")
         contenders = self._checked_contenders()
         must_have = checked_columns("must_have", self.must_have, X.shape[1])
-        task = Task(self._resolve_n_features(X.shape[1]), must_have, seed_from(self.random_state))
+        n_genes, seed = self._resolve_n_features(X.shape[1]), seed_from(self.random_state)
+        task = Task(n_genes, must_have, seed, self.limits or (), self.assay)
         if len(must_have) > task.n_genes:
             raise SettingsError(
                 f"must_have holds {len(must_have)} genes and {task.n_genes} are to be selected; raise "
@@ -206,13 +211,14 @@ class AutoSelector(GeneSelector):
                 self.reason_ = f"nothing could be tried: {error}"
             else:
                 n_attempts = self._run(trials, contenders)
-                self.trials_ = trials.done
                 if trials.done:
                     best, self.reason_ = self._choose(trials)
                     self.choice_, options = best.method, best.options
+                self.trials_ = trials.found
         logger.info("%s chooses: %s", self.choice_, self.reason_)
         self.selector_ = self._fit_choice(X, y, codes, task.selector(self.choice_, options), task.seed)
-        self.is_nested_ = find_method(self.choice_).kind.is_nested and getattr(self.selector_, "is_nested_", True)
+        knows_all_sizes = find_method(self.choice_).kind.is_nested and getattr(self.selector_, "is_nested_", True)
+        self.is_nested_ = knows_all_sizes and not self.limits
         self.record_ = self._record(options, n_attempts)
         self._set_order(task.order(self.selector_), np.asarray(self.selector_.scores_, dtype=np.float64))
         return self
@@ -231,20 +237,22 @@ class AutoSelector(GeneSelector):
         groups = None if donors is None else np.asarray(donors)[rows].astype(str)
         folds = make_folds(codes[rows], n_splits=self.n_folds, donors=groups, seed=task.seed)
         memory = Memory(self.memory, verbose=0)
-        return Trials(X[rows], y[rows], codes[rows], folds, task, tuple(self.classifiers), memory)
+        return Trials(X[rows], y[rows], codes[rows], folds, task, tuple(self.classifiers), memory, groups)
 
     def _run(self, trials: Trials, contenders: Mapping[str, Mapping[str, Any]]) -> int:
         """Try the contenders in turn, then other class weights where a class falls short; return how many of these."""
         end = np.inf if self.max_minutes is None else time.monotonic() + 60 * self.max_minutes
-        for method, options in contenders.items():
+        for method, options in track(contenders.items(), "trying methods"):
             if trials.done and time.monotonic() >= end:
                 logger.info("%g minutes are over: %s and what follows is not tried", self.max_minutes, method)
                 return 0
             trials.run(method, options)
         if self.min_recall is None or not trials.done:
             return 0
+        for trial in trials.done:
+            trials.confirm(trial)
         importance = np.ones(len(self.classes_))
-        recalls = self._best(trials).recalls
+        recalls = best_of(trials, self.margin).recalls
         for n_attempts in range(self.max_attempts):
             short = recalls < self.min_recall
             if not short.any() or time.monotonic() >= end:
@@ -252,80 +260,56 @@ class AutoSelector(GeneSelector):
             importance[short] *= EMPHASIS
             weights = dict(zip(self.classes_.tolist(), importance.tolist(), strict=True))
             trials.run(RAISING, {"class_weights": weights})
-            recalls = trials.done[-1].recalls
+            recalls = trials.confirm(trials.done[-1]).recalls
         return self.max_attempts
-
-    def _best(self, trials: Trials) -> Trial:
-        """Return the first contender that the best one does not beat by more than chance."""
-        plain = [trial for trial in trials.done if not trial.raises]
-        best = max(plain, key=lambda trial: trial.balanced_accuracy)
-        for trial in plain:
-            gain, error = trials.difference(best, trial)
-            if gain <= self.margin * error:
-                return trial
-        return best
 
     def _choose(self, trials: Trials) -> tuple[Trial, str]:
         """Return the best trial, and why it is."""
-        best = self._best(trials)
-        listed = ", ".join(f"{trial.method} {trial.balanced_accuracy:.3f}" for trial in trials.done if not trial.raises)
-        reason = f"balanced accuracy in {len(trials.folds)} folds: {listed}"
+        reason = f"balanced accuracy in {len(trials.folds)} folds: {listed(trials.done)}"
+        best = best_of(trials, self.margin)
+        confirmed = listed([trial for trial in trials.found if trial.refitted])
+        if confirmed:
+            reason += f"; with {' and '.join(self.classifiers)} refitted: {confirmed}"
         if self.min_recall is None:
             return best, reason
-        aim, raised = self.min_recall, self._raised(trials, best, self.min_recall)
+        aim, raised = self.min_recall, raised_from(trials, best, self.min_recall)
         return raised, (
             f"{reason}; of the worst class {aim:g} was to be found: {best.least_recall:.3f} became "
             f"{raised.least_recall:.3f}, while the mean went from {best.balanced_accuracy:.3f} to "
             f"{raised.balanced_accuracy:.3f}"
         )
 
-    @staticmethod
-    def _raised(trials: Trials, best: Trial, aim: float) -> Trial:
-        """Return the trial that finds more of the classes that fall short, if by more than chance; else the best one.
-
-        The worst class alone would say little: it is the least of many figures, each of few cells. A class counts where
-        it falls short with either panel in the other folds, so that chance which made it short is not taken for a gain.
-        """
-        raised, most = best, 0.0
-        for trial in trials.done:
-            if trial.least_recall > best.least_recall:
-                short = np.minimum(trials.recalls_elsewhere(best), trials.recalls_elsewhere(trial)) < aim
-                gain, error = trials.difference(trial, best, short) if short.any() else (0.0, 0.0)
-                if gain > max(error, most):
-                    raised, most = trial, gain
-        return raised
-
     def _record(self, options: Mapping[str, Any], n_attempts: int) -> dict[str, Any]:
         plain = [trial for trial in self.trials_ if not trial.raises]
         tried = {trial.method: dict(trial.options) for trial in plain}
         return {
+            **self._assay_record(),
             "contenders": tried or {self.choice_: dict(options)},
             "max_minutes": None,
             "memory": None,
             "max_attempts": n_attempts,
             "choice": {
                 "method": self.choice_,
-                "options": dict(options),
+                "options": {**self._assay_of(self.choice_), **options},
                 "reason": self.reason_,
                 "trials": [trial.as_record() for trial in self.trials_],
             },
         }
 
+    def _assay_of(self, method: str) -> dict[str, Any]:
+        """Return the assay as an option of the method that chose, with which it can be chosen again."""
+        if self.assay == SEQUENCING or not takes_assay(method):
+            return {}
+        return self._assay_record() or {"assay": self.assay}
+
+    def _assay_record(self) -> dict[str, Any]:
+        if isinstance(self.assay, str) and self.assay in ASSAYS:
+            return {}
+        return {"assay": find_assay(self.assay).model_dump(mode="json")}
+
     def _checked_contenders(self) -> dict[str, Mapping[str, Any]]:
         """Check all parameters, and return the contenders with their options."""
-        given = CONTENDERS if self.contenders is None else self.contenders
-        if isinstance(given, str) or not len(given):
-            raise SettingsError(
-                f"contenders={given!r}; expected one or more methods, as a list or a mapping to options"
-            )
-        contenders = dict(given) if isinstance(given, Mapping) else {name: {} for name in given}
-        for name in contenders:
-            kind = find_method(name).kind
-            if not (kind.may_contend and kind.needs_labels):
-                raise SettingsError(
-                    f"contenders names {name!r}, which cannot be tried against others; expected methods that learn "
-                    f"from labels and need no settings that depend on the data, as {quoted(CONTENDERS)}"
-                )
+        contenders = usable_contenders(self.contenders, self.assay)
         for name in self.classifiers:
             make_classifier(name)
         in_range = {

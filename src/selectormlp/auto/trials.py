@@ -1,22 +1,29 @@
-"""Trying methods: panels chosen from part of the cells, classifiers refitted, and tested on the rest."""
+"""Trying methods: panels chosen from part of the cells, and tested on the rest, quickly or by refitted classifiers."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from joblib import Memory
+from scipy.stats import norm
+from scipy.stats import t as t_law
 
+from selectormlp.auto.screening import discriminant_predict
+from selectormlp.blas import one_thread
 from selectormlp.data.cells import IntArray
 from selectormlp.errors import InputError
 from selectormlp.evaluation.refit import make_classifier, refit_predict
 from selectormlp.evaluation.splits import Folds
 from selectormlp.moments.stream import AnyMatrix
+from selectormlp.panel.completion import Completion
+from selectormlp.panel.limits import Limit
+from selectormlp.progress import track
 from selectormlp.selectors.base import GeneSelector
 from selectormlp.selectors.options import set_options
 from selectormlp.selectors.registry import find_method
@@ -25,6 +32,9 @@ logger = logging.getLogger(__name__)
 
 FloatArray = npt.NDArray[np.float64]
 
+
+Predictor = Callable[[npt.NDArray[Any], IntArray, npt.NDArray[Any]], IntArray]
+"""Learns from cells and their codes, and predicts the codes of others."""
 
 RANKED = 100
 """Genes that a method ranks at least where smaller panels are the first of the same ranking, so that trials for several
@@ -43,11 +53,17 @@ class Task:
         Columns that come first.
     seed
         Of whatever is random in a method.
+    limits
+        Hard limits that the panel keeps.
+    assay
+        What will measure the panel, for methods that take it.
     """
 
     n_genes: int
     must_have: IntArray
     seed: int
+    limits: Sequence[Limit] = ()
+    assay: Any = "sequencing"
 
     def selector(self, method: str, options: Mapping[str, Any], *, n_genes: int | None = None) -> GeneSelector:
         """Make a method's selector for this task, or for another number of genes, not yet fitted."""
@@ -56,6 +72,8 @@ class Task:
             "n_features_to_select": n_genes or self.n_genes,
             "must_have": self.must_have.tolist(),
             "random_state": self.seed,
+            "limits": list(self.limits) or None,
+            "assay": self.assay,
         }
         known = selector.get_params(deep=False)
         selector.set_params(**{name: value for name, value in wanted.items() if name in known})
@@ -63,9 +81,21 @@ class Task:
         return selector
 
     def order(self, selector: GeneSelector) -> IntArray:
-        """Return all columns in the order of a fitted selector, must-have ones first."""
+        """Return all columns in the order of a fitted selector: must-have ones first, then those within all limits."""
         order = np.argsort(selector.ranking_)
-        return np.concatenate([self.must_have, order[~np.isin(order, self.must_have)]])
+        order = np.concatenate([self.must_have, order[~np.isin(order, self.must_have)]])
+        if not self.limits:
+            return order
+        completion = Completion(self.limits, np.ones(len(order), dtype=np.bool_), self.must_have, self.n_genes)
+        for gene in order.tolist():
+            if len(completion.chosen) < self.n_genes and completion.may_follow(gene):
+                completion.choose(gene)
+        panel = np.array(completion.chosen, dtype=np.int64)
+        return np.concatenate([panel, order[~np.isin(order, panel)]])
+
+    def panel(self, selector: GeneSelector) -> IntArray:
+        """Return the panel of a fitted selector, increasing columns, shape (n_genes,)."""
+        return np.sort(self.order(selector)[: self.n_genes])
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +112,10 @@ class Trial:
         Share of the classifiers that were right about each tested cell, shape (n_tested,).
     recalls
         Their mean over each class, NaN where it has no tested cell, shape (n_classes,).
+    panels
+        The panel of each fold, columns.
+    refitted
+        Whether the classifiers of the user were refitted; otherwise the panels were screened.
     """
 
     method: str
@@ -89,6 +123,8 @@ class Trial:
     seconds: float
     shares: FloatArray = field(repr=False)
     recalls: FloatArray = field(repr=False)
+    panels: Sequence[IntArray] = field(default=(), repr=False)
+    refitted: bool = False
 
     @property
     def raises(self) -> bool:
@@ -112,6 +148,7 @@ class Trial:
             "options": dict(self.options),
             "balanced_accuracy": round(self.balanced_accuracy, 4),
             "least_recall": round(self.least_recall, 4),
+            "refitted": self.refitted,
         }
 
 
@@ -129,14 +166,16 @@ class Trials:
     task
         What is wanted.
     classifiers
-        Names in :data:`selectormlp.evaluation.refit.CLASSIFIERS`.
+        What is refitted: names in :data:`selectormlp.evaluation.refit.CLASSIFIERS`.
     memory
         Keeps rankings, so that trials for other sizes need not make them again.
+    donors
+        Donor of each cell, shape (n_cells,): the units that a standard error is over. None: cells are.
 
     Attributes
     ----------
     done
-        The trials so far, in order.
+        The trials so far, in order, as they were screened.
     """
 
     def __init__(
@@ -148,33 +187,60 @@ class Trials:
         task: Task,
         classifiers: Sequence[str],
         memory: Memory,
+        donors: npt.NDArray[Any] | None = None,
     ) -> None:
         self.X, self.labels, self.codes, self.folds, self.task = X, labels, codes, folds, task
         self.classifiers = classifiers
         self.n_classes = int(codes.max()) + 1
         self._tested = codes[folds.test_rows]
+        self._donors = None if donors is None else np.unique(donors[folds.test_rows], return_inverse=True)[1]
         self._fit = memory.cache(_fit)
         self.done: list[Trial] = []
+        self._confirmed: dict[Trial, Trial] = {}
 
     def run(self, method: str, options: Mapping[str, Any]) -> None:
-        """Try a method; one that cannot work on these cells is left out, and the log says why."""
+        """Try a method; one that cannot work on these cells is left out, and the log says why.
+
+        Its panels are screened: judged by a closed-form discriminant and by nearest neighbours.
+        """
         start = time.perf_counter()
         try:
-            shares = np.concatenate([self._shares_right(method, options, *fold) for fold in self.folds])
+            panels = [self._panel(method, options, train) for train, _ in track(self.folds, method, len(self.folds))]
+            shares = self._shares_right(panels, [discriminant_predict, self._predictor("knn")])
         except (InputError, ValueError) as error:  # scikit-learn's and scanpy's own refusals are ValueErrors
             logger.info("%s cannot be tried: %s", method, " ".join(str(error).split())[:200])
             return
         recalls = _class_means(shares, self._tested, self.n_classes)
-        trial = Trial(method, options, time.perf_counter() - start, shares, recalls)
+        self.done.append(Trial(method, options, time.perf_counter() - start, shares, recalls, panels))
+        self._log("tried", self.done[-1])
+
+    @property
+    def found(self) -> list[Trial]:
+        """The trials in order: as refitted classifiers judge them, where these were, otherwise as screened."""
+        return [self._confirmed.get(trial, trial) for trial in self.done]
+
+    def confirm(self, trial: Trial) -> Trial:
+        """Judge the panels of one of ``done`` by refitted classifiers; a second time nothing is fitted."""
+        if trial not in self._confirmed:
+            start = time.perf_counter()
+            shares = self._shares_right(trial.panels, [self._predictor(name) for name in self.classifiers])
+            recalls = _class_means(shares, self._tested, self.n_classes)
+            seconds = trial.seconds + time.perf_counter() - start
+            self._confirmed[trial] = replace(trial, seconds=seconds, shares=shares, recalls=recalls, refitted=True)
+            self._log("refitted classifiers for", self._confirmed[trial])
+        return self._confirmed[trial]
+
+    @staticmethod
+    def _log(what: str, trial: Trial) -> None:
         logger.info(
-            "tried %s%s: balanced accuracy %.3f, of the worst class %.3f (%.1f s)",
-            method,
+            "%s %s%s: balanced accuracy %.3f, of the worst class %.3f (%.1f s)",
+            what,
+            trial.method,
             " with other class weights" if trial.raises else "",
             trial.balanced_accuracy,
             trial.least_recall,
             trial.seconds,
         )
-        self.done.append(trial)
 
     def difference(self, trial: Trial, other: Trial, among: npt.NDArray[np.bool_] | None = None) -> tuple[float, float]:
         """Return by how much a trial's balanced accuracy is above another's, and the standard error of that.
@@ -185,15 +251,32 @@ class Trials:
             Two of ``done``.
         among
             The tested cells that count, shape (n_tested,); by default all. Classes without any are left out.
+
+        Notes
+        -----
+        With donors, their sums of what cells deviate by are what varies (Liang and Zeger, Biometrika 1986), times
+        D / (D − 1) for D donors. The error over cells is taken where it is larger: with few donors theirs may be small
+        by chance.
         """
         counted = slice(None) if among is None else among
         gains, tested = (trial.shares - other.shares)[counted], self._tested[counted]
         means = _class_means(gains, tested, self.n_classes)
         counts = np.bincount(tested, minlength=self.n_classes)
-        spread = np.bincount(tested, (gains - means[tested]) ** 2, minlength=self.n_classes)
+        deviations = gains - means[tested]
+        spread = np.bincount(tested, deviations**2, minlength=self.n_classes)
         present = counts > 0
         variance = (spread[present] / counts[present] / np.maximum(counts[present] - 1, 1)).sum() / present.sum() ** 2
+        if self._donors is not None:
+            sums = np.bincount(self._donors[counted], deviations / counts[tested])
+            n_donors = len(np.unique(self._donors[counted]))
+            of_donors = float(sums @ sums) / present.sum() ** 2 * n_donors / max(n_donors - 1, 1)
+            variance = max(variance, of_donors)
         return float(means[present].mean()), float(np.sqrt(variance))
+
+    def widened(self, margin: float) -> float:
+        """Return the standard errors that are as rare for so few donors as ``margin`` is for many (Student's t)."""
+        n_units = len(self._tested) if self._donors is None else len(np.unique(self._donors))
+        return float(t_law.isf(norm.sf(margin), n_units - 1)) if n_units > 1 else np.inf
 
     def recalls_elsewhere(self, trial: Trial) -> FloatArray:
         """Return for each tested cell the share that is found of its class in the other folds, shape (n_tested,).
@@ -213,20 +296,28 @@ class Trials:
         )
         return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)[fold, self._tested]
 
-    def _shares_right(self, method: str, options: Mapping[str, Any], train: IntArray, test: IntArray) -> FloatArray:
-        """Choose a panel from some cells; return the share of classifiers that are right about each of the others."""
+    def _panel(self, method: str, options: Mapping[str, Any], train: IntArray) -> IntArray:
+        """Choose a panel from some cells, increasing columns."""
         most = max(self.task.n_genes, min(RANKED, self.X.shape[1] // 2)) if find_method(method).kind.is_nested else None
-        selector = self._fit(self.task.selector(method, options, n_genes=most), self.X[train], self.labels[train])
-        columns = np.sort(self.task.order(selector)[: self.task.n_genes])
-        panel = self.X[:, columns]
-        values = panel.toarray() if hasattr(panel, "toarray") else panel
-        right = [
-            refit_predict(make_classifier(name, self.task.seed), values[train], self.codes[train], values[test])
-            == self.codes[test]
-            for name in self.classifiers
-        ]
-        shares: FloatArray = np.mean(right, axis=0)
-        return shares
+        if self.task.limits:
+            most = None
+        return self.task.panel(
+            self._fit(self.task.selector(method, options, n_genes=most), self.X[train], self.labels[train])
+        )
+
+    def _predictor(self, name: str) -> Predictor:
+        return lambda X, codes, asked: refit_predict(make_classifier(name, self.task.seed), X, codes, asked)
+
+    def _shares_right(self, panels: Sequence[IntArray], predictors: Sequence[Predictor]) -> FloatArray:
+        """Return the share of classifiers that are right about each tested cell, shape (n_tested,)."""
+        shares = []
+        for columns, (train, test) in zip(track(panels, "testing panels"), self.folds, strict=True):
+            panel = self.X[:, columns]
+            values = panel.toarray() if hasattr(panel, "toarray") else panel
+            with one_thread():
+                right = [predict(values[train], self.codes[train], values[test]) for predict in predictors]
+            shares.append(np.mean(np.array(right) == self.codes[test], axis=0))
+        return np.concatenate(shares)
 
 
 def _class_means(values: FloatArray, codes: IntArray, n_classes: int) -> FloatArray:

@@ -74,14 +74,14 @@ def split_data(
     from selectormlp.config.files import changed, read_settings
     from selectormlp.pipeline.settings import SplitSettings
     from selectormlp.pipeline.split import split_file
-    from selectormlp.progress import progress_bar
+    from selectormlp.progress import showing, step
 
     progress = set_up_log(quiet=quiet)
     settings = changed(read_settings(SplitSettings, config), shuffle_seed=seed)
     if print_config:
         print_settings(settings)
         return
-    with progress_bar("splitting", visible=progress):
+    with showing(progress), step("splitting"):
         report = split_file(settings)
     print_split(report.cells)
     print_files(report.files)

@@ -17,6 +17,7 @@ from rich.logging import RichHandler
 from selectormlp.cli.plain import PlainFormatter, PlainTable, print_line
 from selectormlp.errors import counted
 from selectormlp.panel.limit_use import Price, prices_of
+from selectormlp.progress import show_from_now_on
 
 if TYPE_CHECKING:
     from selectormlp.panel.explain import Explanation
@@ -51,7 +52,9 @@ def set_up_log(*, quiet: bool, errors_only: bool = False) -> bool:
     root.handlers[:] = [handler]
     root.setLevel(logging.DEBUG)
     root.propagate = False
-    return on_terminal and not quiet and not errors_only
+    drawn = on_terminal and not quiet and not errors_only
+    show_from_now_on(drawn)
+    return drawn
 
 
 def command_line() -> str:

@@ -15,6 +15,7 @@ from selectormlp.errors import DataError, SettingsError
 from selectormlp.gate.gzipped import unpacked
 from selectormlp.gate.hdf5 import check_hdf5
 from selectormlp.memory import is_shortage
+from selectormlp.progress import step
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -36,7 +37,8 @@ def read_adata(path: Path | str) -> AnnData:
 
         return read_side(place)
     try:
-        return _read_any(place)
+        with step(f"reading {place.name}"):
+            return _read_any(place)
     except DataError:
         raise
     except EOFError as error:

@@ -23,11 +23,11 @@ from selectormlp.data.anndata_io import (
 )
 from selectormlp.data.anndata_parts import StoredFile, common_genes, joined_table, open_file
 from selectormlp.data.cells import UNKNOWN_CLASS, IntArray, gene_positions
-from selectormlp.data.disk import DiskMatrix, open_store
+from selectormlp.data.disk import DiskMatrix, StoredPart, open_store
 from selectormlp.data.expression import check_normalization
 from selectormlp.data.normalize import Normalization, holds_counts, is_whole, stored_values
 from selectormlp.data.split_index import SplitIndex, found_side, is_split_index, read_split_index
-from selectormlp.data.stored import StoredCells, StoredMatrix, StoredPart, ValueKind
+from selectormlp.data.stored import StoredCells, StoredMatrix, ValueKind
 from selectormlp.errors import DataError, counted
 
 if TYPE_CHECKING:

@@ -239,3 +239,24 @@ def open_store(path: Path) -> Any:
         raise DataError(
             f"cannot open {str(path)!r} ({reason}); expected an h5ad file or a zarr folder, whole and readable"
         ) from error
+
+
+@dataclass(frozen=True, eq=False)
+class StoredPart:
+    """One file's share of a stored matrix.
+
+    Attributes
+    ----------
+    matrix
+        The matrix on disk.
+    columns
+        Its columns that are taken, in the order of the whole, before cells are normalised; None: all.
+    """
+
+    matrix: DiskMatrix
+    columns: IntArray | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Cells, and genes taken."""
+        return self.matrix.shape[0], self.matrix.shape[1] if self.columns is None else len(self.columns)

@@ -13,9 +13,10 @@ import pandas as pd
 import scipy.sparse as sp
 
 from selectormlp.data.cells import Cells, IntArray, Matrix, as_matrix, check_fit, gene_positions
-from selectormlp.data.disk import DiskMatrix
+from selectormlp.data.disk import StoredPart
 from selectormlp.data.normalize import is_whole, log1p_cp10k, stored_values
 from selectormlp.errors import DataError
+from selectormlp.progress import track
 
 BLOCK_BYTES = 2**26
 """Size of one block if it were dense, 64 MiB; the chunks of moments are as large."""
@@ -23,27 +24,6 @@ BLOCK_BYTES = 2**26
 ValueKind = Literal["counts", "corrected", "expression", "any"]
 """``counts``: whole numbers; ``corrected``: counts with fractions; both are normalised when read. ``expression``: logs
 or the like, ≥ 0, taken as they are. ``any``: taken as they are, whatever they are."""
-
-
-@dataclass(frozen=True, eq=False)
-class StoredPart:
-    """One file's share of a stored matrix.
-
-    Attributes
-    ----------
-    matrix
-        The matrix on disk.
-    columns
-        Its columns that are taken, in the order of the whole, before cells are normalised; None: all.
-    """
-
-    matrix: DiskMatrix
-    columns: IntArray | None = None
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Cells, and genes taken."""
-        return self.matrix.shape[0], self.matrix.shape[1] if self.columns is None else len(self.columns)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +49,8 @@ class StoredMatrix:
     --------
     >>> from pathlib import Path
     >>> from tempfile import mkdtemp
-    >>> import anndata, scipy.sparse as sp
+    >>> import anndata
+    >>> from selectormlp.data.disk import DiskMatrix
     >>> file = Path(mkdtemp()) / "cells.h5ad"
     >>> anndata.AnnData(sp.csr_matrix(np.eye(4, dtype=np.float32))).write_h5ad(file)
     >>> matrix = StoredMatrix((StoredPart(DiskMatrix(file, "X")),), "expression")
@@ -245,7 +226,7 @@ class StoredMatrix:
 
     def load(self) -> Matrix:
         """Read all, block by block (sparse: twice its size while the blocks are joined)."""
-        blocks = [self[rows] for rows in self.row_blocks()]
+        blocks = [self[rows] for rows in track(list(self.row_blocks()), "reading cells")]
         if len(blocks) == 1:
             return blocks[0]
         return sp.csr_array(sp.vstack(blocks, format="csr")) if self.is_sparse else np.concatenate(blocks)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
+from selectormlp.blas import one_thread
 from selectormlp.data.cells import IntArray, Matrix
 from selectormlp.data.count_scale import CountScale
 from selectormlp.evaluation.counts import alone, counts_of, typical_total
@@ -206,13 +207,14 @@ def predict_folds(
         if scale is not None:
             learned, asked = counts_of(learned, scale, train), counts_of(asked, scale, test)
         rows = []
-        for size in sizes:
-            known, new = learned[:, :size], asked[:, :size]
-            if scale is not None:
-                target = typical_total(known)
-                known, new = alone(known, target), alone(new, target)
-            rows.append(refit_predict(refitter(), known, labels[train], new))
-            advance(1)
+        with one_thread():
+            for size in sizes:
+                known, new = learned[:, :size], asked[:, :size]
+                if scale is not None:
+                    target = typical_total(known)
+                    known, new = alone(known, target), alone(new, target)
+                rows.append(refit_predict(refitter(), known, labels[train], new))
+                advance(1)
         predicted.append(np.array(rows))
     return np.concatenate(predicted, axis=1).astype(np.int64)
 

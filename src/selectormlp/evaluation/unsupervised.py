@@ -17,6 +17,7 @@ from selectormlp.data.cells import Cells, IntArray, Matrix, as_matrix
 from selectormlp.errors import DataError
 from selectormlp.evaluation.intervals import FloatArray
 from selectormlp.evaluation.splits import Folds
+from selectormlp.progress import track
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,20 +137,46 @@ def explained_variance(X: Matrix, genes: IntArray, folds: Folds) -> float:
     """
     residual = total = 0.0
     for train, test in folds:
-        known, asked = (_dense(X[rows][:, genes]).astype(np.float64) for rows in (train, test))
+        learned, truth = X[train], X[test]
+        known, asked = (_dense(part[:, genes]).astype(np.float64) for part in (learned, truth))
         centre = known.mean(axis=0)
         known, asked = known - centre, asked - centre
         gram = known.T @ known
         ridge = RIDGE * max(float(np.trace(gram)) / len(genes), np.finfo(np.float64).tiny)
         # Ŷ = mean + asked · (gram + ridge)⁻¹ · knownᵀ · Y, written as weights of the training cells
         weights = np.linalg.solve(gram + ridge * np.eye(len(genes)), known.T)
+        square = asked.T @ asked
         for start in range(0, X.shape[1], COLUMNS):
-            columns = np.arange(start, min(start + COLUMNS, X.shape[1]))
-            learned, truth = (_dense(X[rows][:, columns]).astype(np.float64) for rows in (train, test))
-            guess = learned.mean(axis=0) + asked @ (weights @ learned)
-            residual += float(np.square(truth - guess).sum())
-            total += float(np.square(truth - truth.mean(axis=0)).sum())
+            columns = slice(start, start + COLUMNS)
+            some, true = learned[:, columns], truth[:, columns]
+            means, shift = _means(some), _means(true) - _means(some)
+            # Σ residual² = Σ (y − mean)² − 2 Σ slopes ∘ askedᵀ(y − mean) + Σ (Ŷ − mean)²: no cells × genes are written
+            slopes = _product(weights, some)
+            common = np.outer(asked.sum(axis=0), means)
+            spread = _squares_about(true, means + shift)
+            residual += spread + len(test) * float(shift @ shift)
+            residual += float((slopes * (square @ slopes - 2 * (_product(asked.T, true) - common))).sum())
+            total += spread
     return 1 - residual / total if total else float("nan")
+
+
+def _product(weights: FloatArray, X: Matrix) -> FloatArray:
+    """Return weights × cells of cells × genes, in float64, shape (n_rows, n_genes)."""
+    found: FloatArray = (X.T.astype(np.float64) @ weights.T).T if isinstance(X, sp.csr_array) else weights @ X
+    return found
+
+
+def _means(X: Matrix) -> FloatArray:
+    return np.asarray(X.mean(axis=0, dtype=np.float64)).ravel()
+
+
+def _squares_about(X: Matrix, means: FloatArray) -> float:
+    """Return Σ (x − mean)² over cells and genes; zeros that are not stored count."""
+    if not isinstance(X, sp.csr_array):
+        return float(np.square(X - means).sum())
+    stored = X.data.astype(np.float64)
+    off = means[X.indices]
+    return float(np.square(stored - off).sum() + X.shape[0] * (means @ means) - (off @ off))
 
 
 def neighbors(X: Matrix, n_neighbors: int = N_NEIGHBORS, *, seed: int = 0) -> IntArray:
@@ -309,13 +336,15 @@ def measure_unsupervised(cells: Cells, genes: IntArray, folds: Folds, *, seed: i
             n_clusters=int(clusters.max()) + 1,
         )
 
+    sets = {"panel": genes, "random": rng.permutation(cells.n_genes)[: len(genes)], "all genes": None}
+    found = {name: scores(columns) for name, columns in track(sets.items(), "clustering cells")}
     correlation = spearman(as_matrix(sample[:, genes]))
     others = np.abs(correlation)
     np.fill_diagonal(others, 0.0)
     return Unsupervised(
-        panel=scores(genes),
-        random=scores(rng.permutation(cells.n_genes)[: len(genes)]),
-        all_genes=scores(None),
+        panel=found["panel"],
+        random=found["random"],
+        all_genes=found["all genes"],
         genes=tuple(map(str, cells.genes[genes])),
         correlation=correlation,
         nearest_correlation=others.max(axis=0),

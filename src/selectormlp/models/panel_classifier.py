@@ -25,6 +25,7 @@ from selectormlp.models.classifier_card import ClassifierCard, check_confidence
 from selectormlp.models.novelty import Novelty
 from selectormlp.models.partial import MissingGenes, draw_cells, fill_in
 from selectormlp.models.predictions import Predictions
+from selectormlp.models.safetensors_file import in_order
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -200,7 +201,8 @@ class PanelClassifier:
         with written_whole(place) as (draft,):
             text = self.card.model_dump_json()
             checksum = checksum_of(text, arrays)
-            safetensors.numpy.save_file(arrays, draft, metadata={CARD_KEY: text, CHECKSUM_KEY: checksum})
+            kept = {CARD_KEY: text, CHECKSUM_KEY: checksum}
+            draft.write_bytes(in_order(safetensors.numpy.save(arrays, metadata=kept)))
         return place
 
 
@@ -253,21 +255,7 @@ def load_classifier(path: Path | str) -> PanelClassifier:
                     "wrote"
                 )
             card = ClassifierCard.model_validate_json(text)
-            n_genes, n_classes = len(card.genes), len(card.classes)
-            shapes: dict[str, tuple[int, ...]] = {
-                "mean": (n_genes,),
-                "scale": (n_genes,),
-                "weights": (n_classes, n_genes),
-                "offsets": (n_classes,),
-            }
-            if card.format_version > 1:
-                shapes |= {
-                    "novelty_centers": (n_classes, n_genes),
-                    "novelty_shares": (n_classes,),
-                    "novelty_within": (n_genes, n_genes),
-                    "novelty_cuts": (n_classes,),
-                    "parts": (n_genes,),
-                }
+            shapes = _shapes(card)
             if set(stored.keys()) != set(shapes):
                 raise ModelFileError(f"{str(place)!r} holds other numbers than a classifier's; write it again")
             arrays = {name: stored.get_tensor(name) for name in shapes}
@@ -293,6 +281,26 @@ def load_classifier(path: Path | str) -> PanelClassifier:
     kept = {name: arrays.pop(name) for name in tuple(arrays) if name.startswith("novelty_")}
     novelty = Novelty(**{name.removeprefix("novelty_"): values for name, values in kept.items()}) if kept else None
     return PanelClassifier(card, **arrays, novelty=novelty)
+
+
+def _shapes(card: ClassifierCard) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each array that goes with a card."""
+    n_genes, n_classes = len(card.genes), len(card.classes)
+    shapes: dict[str, tuple[int, ...]] = {
+        "mean": (n_genes,),
+        "scale": (n_genes,),
+        "weights": (n_classes, n_genes),
+        "offsets": (n_classes,),
+    }
+    if card.format_version > 1:
+        shapes |= {
+            "novelty_centers": (n_classes, n_genes),
+            "novelty_shares": (n_classes,),
+            "novelty_within": (n_genes, n_genes),
+            "novelty_cuts": (n_classes,),
+            "parts": (n_genes,),
+        }
+    return shapes
 
 
 def _dense(X: Matrix) -> FloatArray:

@@ -14,6 +14,7 @@ from torch import Tensor
 from selectormlp.data.cells import IntArray
 from selectormlp.networks.gated import FloatArray, GatedTraining, Task
 from selectormlp.networks.relaxed_gates import GATE_SCALE, BinaryGates, KHotMask
+from selectormlp.progress import track
 
 logger = logging.getLogger(__name__)
 
@@ -161,7 +162,7 @@ def eliminate(task: Task, target: int) -> Elimination:
     closing, penalty = _Closing(task), 0.0
     crowded = closing.copied()
     n_steps = annealing.elimination_steps
-    for step, temperature in enumerate(annealing.temperatures(n_steps)):
+    for step, temperature in enumerate(track(annealing.temperatures(n_steps), "eliminating genes")):
         loss = closing.step(temperature, penalty)
         if step == 0:
             penalty = FIRST_PENALTY * abs(float(loss)) / task.n_free or FIRST_PENALTY / task.n_free
@@ -195,7 +196,7 @@ def _search(task: Task, target: int, closing: _Closing, crowded: _Closing, penal
         penalty = math.sqrt(low * high) if low and high < math.inf else penalty * (3 if n_open > target else 1 / 3)
         closing = crowded.copied()
         colder = annealing.temperatures(annealing.elimination_steps)[annealing.elimination_steps // 2 :]
-        for step, temperature in enumerate(colder):
+        for step, temperature in enumerate(track(colder, "searching λ")):
             closing.step(temperature, penalty)
             if step % CHECK_EVERY == CHECK_EVERY - 1:
                 task.report(f"searching λ, round {n_round}", penalty, closing.n_now())
@@ -242,7 +243,7 @@ def select(task: Task, n_chosen: int) -> Selection:
     n_steps = taken = annealing.selection_steps
     for _ in range(round(WARM_UP * n_steps)):
         training.step(None)
-    for step, temperature in enumerate(annealing.temperatures(n_steps)):
+    for step, temperature in enumerate(track(annealing.temperatures(n_steps), "selecting genes")):
         training.step(temperature)
         if step % CHECK_EVERY == CHECK_EVERY - 1:
             task.report("selecting", 0.0, task.n_fixed + n_chosen)

@@ -194,7 +194,7 @@ def drop_to_budget(
     *,
     n_fixed: int = 0,
     seed: int = 0,
-    report: Callable[[int], None] = lambda _: None,
+    report: Callable[[int], object] = lambda _: None,
 ) -> tuple[IntArray, FloatArray]:
     """Rank genes by dropping them, a few at a time, from networks that go on learning with those left.
 
@@ -218,7 +218,7 @@ def drop_to_budget(
     seed
         Of everything that is drawn; the caller's random state is left as it was.
     report
-        Told how many genes are left.
+        Told of each number of genes dropped, at the end of those left.
 
     Returns
     -------
@@ -246,7 +246,7 @@ def _drop(
     judged: list[IntArray],
     budget: Budget,
     n_fixed: int,
-    report: Callable[[int], None],
+    report: Callable[[int], object],
 ) -> tuple[IntArray, FloatArray]:
     n_genes = networks[0].cells.shape[1]
     left = np.arange(n_genes)
@@ -264,13 +264,14 @@ def _drop(
         order = np.lexsort((np.arange(len(left)), -costs))
         if n_left >= len(left):
             dropped.append(left[order])
+            report(len(left))
             break
         dropped.append(left[order[n_left:]])
+        report(len(dropped[-1]))
         kept = np.sort(order[:n_left])
         left = left[kept]
         for network in networks:
             network.keep(kept)
-        report(len(left))
         n_steps = budget.steps
     return np.concatenate(dropped[::-1]), worth
 

@@ -19,8 +19,37 @@ from selectormlp.errors import ModelFileError, SelectorMLPError
 from selectormlp.files import written_whole
 from selectormlp.networks.checkpoint_state import count, number, only_known, same_tensors, tensors
 from selectormlp.networks.module import MONITORED
+from selectormlp.progress import Bar
 
 logger = logging.getLogger(__name__)
+
+
+class Epochs(Callback):
+    """Tells a progress bar of batches and epochs."""
+
+    def __init__(self, bar: Bar) -> None:
+        self.bar = bar
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:  # noqa: ARG002
+        """Count the batches that are to come."""
+        n_epochs, n_batches = trainer.max_epochs, trainer.num_training_batches
+        if n_epochs is not None and np.isfinite(n_batches):
+            self.bar.restart(int(n_batches) * (n_epochs - trainer.current_epoch))
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:  # noqa: ARG002
+        """Say which epoch it is."""
+        self.bar.say(f"training, epoch {trainer.current_epoch + 1} of {trainer.max_epochs}")
+
+    def on_train_batch_end(
+        self,
+        trainer: L.Trainer,  # noqa: ARG002
+        pl_module: L.LightningModule,  # noqa: ARG002
+        outputs: Any,  # noqa: ARG002
+        batch: Any,  # noqa: ARG002
+        batch_idx: int,  # noqa: ARG002
+    ) -> None:
+        """Count a batch."""
+        self.bar.advance()
 
 
 class BestWeights(Callback):

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.callbacks import Callback, RichProgressBar
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from selectormlp.data.batches import Share
@@ -23,7 +23,7 @@ from selectormlp.data.stored import StoredMatrix
 from selectormlp.data.stored_batches import Reading
 from selectormlp.devices import rounded_products
 from selectormlp.errors import ModelFileError, SelectorMLPError, SettingsError
-from selectormlp.networks.callbacks import BestWeights, Patience, Started
+from selectormlp.networks.callbacks import BestWeights, Epochs, Patience, Started
 from selectormlp.networks.checkpoints import WholeCheckpoints, checkpoint_callbacks
 from selectormlp.networks.loading import LoadedSides, device_for, load_sides, resident_data
 from selectormlp.networks.mlp import NetworkSpec, SelectorNetwork
@@ -32,6 +32,7 @@ from selectormlp.networks.placement import Placement, check_started
 from selectormlp.networks.resident_module import ResidentModule
 from selectormlp.networks.threads import threads_worth
 from selectormlp.networks.watch import Finite, cannot_fit
+from selectormlp.progress import Bar, showing, step
 from selectormlp.quiet import quiet_warnings
 
 logger = logging.getLogger(__name__)
@@ -155,6 +156,8 @@ def train_network(
         rounded_products(training.precision),
         torch.random.fork_rng(drawn_on),
         _quiet_lightning(),
+        showing(progress),
+        step("training") as bar,
     ):
         torch.default_generator.manual_seed(training.seed)
         weights = None if class_weights is None else torch.from_numpy(class_weights)
@@ -163,7 +166,7 @@ def train_network(
         module.start = run.start if run else ""
         best = BestWeights(run.log_dir / "metrics.csv" if run else None, log_every=max(1, training.max_epochs // 10))
         started = Started()
-        trainer = _build_trainer(training, best, started, validates=validation is not None, run=run, progress=progress)
+        trainer = _build_trainer(training, best, started, validates=validation is not None, run=run, bar=bar)
         share = Share(trainer.global_rank, trainer.world_size)
         sides = load_sides((X, labels), validation, training, reading, share, resident)
         _fit(trainer, module, sides, started, run.resume_from if run else None)
@@ -198,15 +201,13 @@ def _fit(
 
 
 def _build_trainer(
-    training: TrainingSpec, best: BestWeights, started: Started, *, validates: bool, run: Run | None, progress: bool
+    training: TrainingSpec, best: BestWeights, started: Started, *, validates: bool, run: Run | None, bar: Bar
 ) -> L.Trainer:
-    callbacks: list[Callback] = [Finite(training.lr), started]
+    callbacks: list[Callback] = [Finite(training.lr), started, Epochs(bar)]
     if validates:
         callbacks.append(best)
         if training.patience is not None:
             callbacks.append(Patience(MONITORED, mode="max", patience=training.patience))
-    if progress:
-        callbacks.append(RichProgressBar(console_kwargs={"stderr": True}))
     if run:
         callbacks += checkpoint_callbacks(
             run.checkpoint_dir,
@@ -232,7 +233,7 @@ def _build_trainer(
             plugins=[WholeCheckpoints()],
             logger=logs,
             enable_checkpointing=run is not None,
-            enable_progress_bar=progress,
+            enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,
             use_distributed_sampler=False,

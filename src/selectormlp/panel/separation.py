@@ -16,6 +16,7 @@ from selectormlp.moments.forward import COLLINEAR
 from selectormlp.moments.moments import Moments
 from selectormlp.panel.markers import FloatArray
 from selectormlp.panel.provenance import Provenance
+from selectormlp.progress import track
 
 LEAST_RESTORED = 0.5
 """Share of a gene's loss that another gene must restore in its place to be named (see benchmarks/substitutes.py)."""
@@ -150,7 +151,7 @@ def measure_separation(
     substitutes = np.full(len(panel), -1, dtype=np.int64)
     left = np.full(len(panel), np.nan)
     whole = objective.pair_losses(conditioned.distances)
-    for place in range(len(panel)):
+    for place in track(range(len(panel)), "explaining genes"):
         without = conditioned.distances_without(place)
         pair_losses[place] = objective.pair_losses(without) - whole
         loss = max(float(pair_losses[place].sum()), 0.0)

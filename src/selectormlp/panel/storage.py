@@ -218,7 +218,7 @@ def read_costs(path: Path | str) -> dict[str, float]:
     place = Path(path)
     text = text_of(place)
     try:
-        table = read_gene_table(text)
+        table = _each_once(read_gene_table(text))
         given = table.columns.get("cost")
         if given is None:
             raise PanelError("no column is headed 'cost'; expected the header gene,cost")

@@ -23,7 +23,7 @@ from selectormlp.models.storage import load_model
 from selectormlp.pipeline.settings import FeatureSelectionSettings
 from selectormlp.pipeline.sides import check_split, load_side, open_side, stays_on_disk
 from selectormlp.plots import plot_masking_curve, plot_ranked_genes, write_figure
-from selectormlp.progress import progress_bar
+from selectormlp.progress import showing, step
 from selectormlp.results import whole_result
 from selectormlp.selection.ranking import Ranking, rank_all_genes
 from selectormlp.selectors.registry import find_method
@@ -142,7 +142,7 @@ def select_features(
     cells = scorable_cells(cells, model.selector.trained_classes_)
     ensure_folder(results_dir)  # before the long work
     model_type = model.model_type
-    with progress_bar(f"masking genes of the {DISPLAY_NAMES[model_type]}", cells.n_cells, visible=progress) as advance:
+    with showing(progress), step(f"masking genes of the {DISPLAY_NAMES[model_type]}", cells.n_cells) as bar:
         curve = masking_curve(
             model.selector,
             cells.X,
@@ -151,7 +151,7 @@ def select_features(
             random_reps=random_reps,
             rng=np.random.default_rng(seed),
             ranking=None if ranking is None else ranking.ranks,
-            advance=advance,
+            advance=bar.advance,
         )
     return _write_curve(model, curve, ranking, results_dir)
 

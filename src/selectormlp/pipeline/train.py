@@ -34,7 +34,7 @@ from selectormlp.pipeline.restart import choose_run, note_start
 from selectormlp.pipeline.settings import TrainSettings
 from selectormlp.pipeline.sides import load_side, open_side, read_sides, side_file, stays_on_disk
 from selectormlp.plots import plot_history, write_figure
-from selectormlp.progress import progress_bar
+from selectormlp.progress import showing, step
 from selectormlp.selectors.classifier import ClassifyingSelector
 from selectormlp.selectors.network import NetworkSelector
 
@@ -132,12 +132,7 @@ def train_model(
     """
     selector = build_selector(settings, model_type, progress=progress)
     _check_reading(train, selector, settings)
-    trained_classes = train.class_counts() > 0
-    if trained_classes.sum() < 2:
-        raise DataError(
-            f"the training cells are of {int(trained_classes.sum())} class(es); at least 2 are needed: split again "
-            "with a lower min_cluster_size or another label column"
-        )
+    trained_classes = _trained_classes(train)
     validation = scorable_cells(validation, trained_classes)
     hashes = (hash_cells(train), hash_cells(validation))
     balanced = settings.dataloader.class_balanced
@@ -147,13 +142,8 @@ def train_model(
     stem = settings.trained_models_dir / f"{name}_best_model"
     with ExitStack() as locks:
         if is_writer():
-            checkpoints: list[Path] = [run.checkpoint_dir] if isinstance(selector, NetworkSelector) else []
-            check_folders(run.log_dir, settings.trained_models_dir, *checkpoints)  # before the long work
-            for place in (stem, run.log_dir, *checkpoints):
-                locks.enter_context(only_writer(ensure_folder(place.parent), place.name))
-            ensure_folders(run.log_dir, *checkpoints)
-            for folder in {run.log_dir.parent, run.checkpoint_dir.parent, stem.parent}:
-                clear_leftovers(folder)
+            checkpoints = [run.checkpoint_dir] if isinstance(selector, NetworkSelector) else []
+            _take_places(stem, run.log_dir, checkpoints, locks)
             for folder in checkpoints:
                 note_start(folder, start)
             log.open(run.log_dir / "training_log.txt")
@@ -177,6 +167,27 @@ def train_model(
         model_file,
     )
     return TrainReport(model, model_file, run.log_dir, scores, seconds)
+
+
+def _take_places(stem: Path, log_folder: Path, checkpoints: list[Path], locks: ExitStack) -> None:
+    """Make the folders that a training writes to, as their only writer, and clear what broken runs left in them."""
+    check_folders(log_folder, stem.parent, *checkpoints)  # before the long work
+    for place in (stem, log_folder, *checkpoints):
+        locks.enter_context(only_writer(ensure_folder(place.parent), place.name))
+    ensure_folders(log_folder, *checkpoints)
+    for folder in {place.parent for place in (stem, log_folder, *checkpoints)}:
+        clear_leftovers(folder)
+
+
+def _trained_classes(train: AnyCells) -> npt.NDArray[np.bool_]:
+    """Return which classes have training cells; there are at least two."""
+    trained: npt.NDArray[np.bool_] = train.class_counts() > 0
+    if trained.sum() < 2:
+        raise DataError(
+            f"the training cells are of {int(trained.sum())} class(es); at least 2 are needed: split again with a "
+            "lower min_cluster_size or another label column"
+        )
+    return trained
 
 
 def _check_reading(train: Cells | StoredCells, selector: ClassifyingSelector, settings: TrainSettings) -> None:
@@ -230,7 +241,7 @@ def _fit(
     progress: bool,
 ) -> None:
     if not isinstance(selector, NetworkSelector):
-        with progress_bar(f"training the {DISPLAY_NAMES[model_type_of(selector)]}", visible=progress):
+        with showing(progress), step(f"training the {DISPLAY_NAMES[model_type_of(selector)]}"):
             selector.fit(train.X, _label_names(train), classes=train.classes)
         return
     try:

@@ -16,6 +16,7 @@ from selectormlp.panel.explain import Explanation, explain_panel
 from selectormlp.panel.given import PanelLike, as_panel
 from selectormlp.panel.panel import Panel
 from selectormlp.panel.separation import settings_of
+from selectormlp.progress import showing
 from selectormlp.selection.reading import read
 from selectormlp.selection.steps import rules_with
 from selectormlp.selectors.labels import class_importance
@@ -39,6 +40,7 @@ def explain(
     candidates: Sequence[str] | None = None,
     ignore_unknown: bool = False,
     gene_name_key: str | None = None,
+    progress: bool = True,
 ) -> Explanation:
     """Say of each gene of a panel which types it marks, which it separates, what is lost without it, what replaces it.
 
@@ -54,6 +56,8 @@ def explain(
         Which genes may serve as substitutes; those of the panel need not obey.
     ignore_unknown
         Leave out genes that the data lack, and log them, instead of refusing them.
+    progress
+        Whether to show progress of what takes more than a second, on a terminal or in a notebook.
 
     Returns
     -------
@@ -84,7 +88,8 @@ def explain(
         gene_name_key=gene_name_key,
     )
     constraints = Constraints(forbidden=forbidden, candidates=candidates, ignore_unknown=ignore_unknown)
-    return explain_genes(adata, as_panel(panel), source, constraints)
+    with showing(progress):
+        return explain_genes(adata, as_panel(panel), source, constraints)
 
 
 def explain_genes(adata: AnnData, panel: Panel, source: Source, constraints: Constraints) -> Explanation:

@@ -64,7 +64,7 @@ class SelectOptions(TypedDict, total=False):
     min_gene_counts: float | None
     """Fewest counts per cell of one gene in the type that has most of it."""
     assay: str | None
-    """What will measure the panel: sequencing (the default), imaging, or a JSON or YAML file of an assay. For
+    """What will measure the panel: sequencing (the default), imaging, or a JSON or YAML file of an assay. For auto,
     discriminant and discriminant-bhattacharyya."""
     options: Mapping[str, Any] | None
     """Parameters of the method's selector that are not to be left at their defaults."""
@@ -137,7 +137,7 @@ class ExtendOptions(TypedDict, total=False):
     min_gene_counts: float | None
     """Fewest counts per cell of one gene in the type that has most of it."""
     assay: str | None
-    """What will measure the panel: sequencing (the default), imaging, or a JSON or YAML file of an assay. For
+    """What will measure the panel: sequencing (the default), imaging, or a JSON or YAML file of an assay. For auto,
     discriminant and discriminant-bhattacharyya."""
     options: Mapping[str, Any] | None
     """Parameters of the method's selector that are not to be left at their defaults."""

@@ -17,7 +17,8 @@ from selectormlp.data.stored import AnyCells, StoredCells
 from selectormlp.errors import DataError, InputError, SettingsError, counted, quoted
 from selectormlp.moments.dask import Workers
 from selectormlp.panel.limits import Limit
-from selectormlp.selectors.base import GeneSelector
+from selectormlp.progress import step
+from selectormlp.selectors.base import GeneSelector, check_scores
 from selectormlp.selectors.closed_form import ClosedFormSelector
 from selectormlp.selectors.registry import METHODS, SET_HERE, Method, find_method
 
@@ -76,7 +77,6 @@ def rank_genes(
     options: Mapping[str, Any] | None = None,
     seed: int = 0,
     target: Matrix | None = None,
-    progress: bool = False,
 ) -> Ranking:
     """Rank genes by a method.
 
@@ -103,8 +103,6 @@ def rank_genes(
     target
         Profiles that the panel is to predict, shape (n_cells, n_target_genes), for methods that take them; None
         leaves it to the genes of ``cells``.
-    progress
-        Whether to draw a progress bar, for methods that have one.
 
     Raises
     ------
@@ -142,11 +140,10 @@ def rank_genes(
         options=options or {},
         n_cells=cells.n_cells,
     )
-    if progress and "progress" in selector.get_params(deep=False):
-        selector.set_params(progress=True)
     logger.info("choosing genes by %s from %d cells × %d genes", found.name, cells.n_cells, cells.n_genes)
     try:
-        selector.fit_cells(cells, target=target, seed=seed)
+        with step(f"choosing genes by {found.name}"):
+            selector.fit_cells(cells, target=target, seed=seed)
     except InputError:
         raise
     except ValueError as error:  # scikit-learn's and scanpy's own checks
@@ -197,7 +194,8 @@ def rank_stored_genes(
     if not isinstance(selector, ClosedFormSelector):
         able = [name for name, known in METHODS.items() if known.kind.learns_from_moments]
         raise SettingsError(f"the method {method.name!r} does not learn from cells on disk; use {quoted(able)}")
-    selector.fit_stored(cells, workers=workers)
+    with step(f"choosing genes by {method.name}"):
+        selector.fit_stored(cells, workers=workers)
     return _ranking(selector, method)
 
 
@@ -276,6 +274,7 @@ def _of_two_classes(cells: AnyCells, method: str) -> AnyCells:
 
 def _ranking(selector: GeneSelector, method: Method) -> Ranking:
     """Take the ranking of a fitted selector, unless it found nothing."""
+    check_scores(selector.scores_, f"the method {method.name!r}")
     if not np.any(selector.scores_):
         raise DataError(
             f"the method {method.name!r} found nothing to choose by: every gene scores 0, as where none varies; check "

@@ -21,7 +21,7 @@ from selectormlp.moments.cluster import check_scheduler
 from selectormlp.moments.dask import Workers
 from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.rules import Rules
-from selectormlp.progress import pass_bar
+from selectormlp.progress import step
 from selectormlp.selection.request import Choice, PanelSource
 from selectormlp.selection.steps import How, resolve
 from selectormlp.selectors.registry import find_method
@@ -103,7 +103,7 @@ def read(adata: AnnData, source: Source, *, layer: str | None = None) -> Opened:
 
 
 @contextmanager
-def opened(data: AnnData | Paths, request: Choice, *, progress: bool) -> Iterator[tuple[Opened, How]]:
+def opened(data: AnnData | Paths, request: Choice) -> Iterator[tuple[Opened, How]]:
     """Read cells, or open their files, and say how genes are to be ranked on them.
 
     Parameters
@@ -112,8 +112,6 @@ def opened(data: AnnData | Paths, request: Choice, *, progress: bool) -> Iterato
         An object, or paths of files that stay on disk.
     request
         What is read, and by which method genes are ranked.
-    progress
-        Whether to draw progress bars.
 
     Raises
     ------
@@ -125,22 +123,22 @@ def opened(data: AnnData | Paths, request: Choice, *, progress: bool) -> Iterato
         if request.dask_scheduler is not None:
             raise SettingsError("a Dask scheduler reads cells on disk, and these are in memory; give a file instead")
         found = read(data, request.source)
-        yield found, How(method, request.options, request.seed, _target(data, request), progress)
+        yield found, How(method, request.options, request.seed, _target(data, request))
         return
     if request.target_layer is not None:
         raise SettingsError("target_layer cannot be read from disk; read the file in memory, or leave it out")
     check_scheduler(request.dask_scheduler)
     stored = open_adata(data, label_key=request.label_key, donor_key=request.donor_key, layer=request.layer)
-    with pass_bar("reading cells", visible=progress) as (on_start, on_block):
+    with step("reading cells", 0) as bar:
         if request.label_key is None:
             cells = stored_unlabelled_cells(stored, normalize=request.normalize, donor_key=request.donor_key)
         else:
             cells = drop_unlisted(stored_cells(stored, request.source.labelled()))
             warn_of_rare_types(cells)
         cells = named_by_symbol(cells, stored.table, request.gene_name_key)
-        workers = Workers(request.dask_scheduler, on_start=on_start, on_block=on_block)
+        workers = Workers(request.dask_scheduler, on_start=bar.restart, on_block=bar.advance)
         files = tuple(matrix.path.name for matrix in stored.matrices)
-        how = How(method, request.options, request.seed, None, progress, workers)
+        how = How(method, request.options, request.seed, None, workers)
         yield Opened(cells, stored.table, files), how
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +19,18 @@ from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.panel import Panel
 from selectormlp.selection.steps import How, rank, resolve
 from selectormlp.selectors.registry import UNTRUSTED, find_method
+
+_CHOSEN: ContextVar[dict[bytes, IntArray] | None] = ContextVar("chosen", default=None)
+
+
+@contextmanager
+def shared_choices() -> Iterator[None]:
+    """Let what is chosen inside this block be chosen once for the same cells, whoever asks: splits, donors left out."""
+    token = _CHOSEN.set({})
+    try:
+        yield
+    finally:
+        _CHOSEN.reset(token)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,8 +77,27 @@ class Recipe:
         SettingsError, DataError
             If these cells allow no such panel.
         """
+        known = _CHOSEN.get()
+        if known is None:
+            return self._choose(cells, self.seed if seed is None else seed)
+        key = self._key(cells, self.seed if seed is None else seed)
+        if key not in known:
+            known[key] = self._choose(cells, self.seed if seed is None else seed)
+        return known[key].copy()
+
+    def _key(self, cells: Cells, seed: int) -> bytes:
+        """Return a hash of what is asked, and of which cells."""
+        asked = (repr(self.method), self.n_genes, sorted(map(repr, self.options.items())), repr(self.constraints), seed)
+        digest = hashlib.sha256(repr(asked).encode())
+        parts: list[Any] = [cells.names, cells.genes, [] if self.aliases is None else self.aliases]
+        for values in parts:
+            digest.update(pd.util.hash_array(np.asarray(values, dtype=object)).tobytes())
+        digest.update(cells.labels.tobytes())
+        return digest.digest()
+
+    def _choose(self, cells: Cells, seed: int) -> IntArray:
         rules = resolve(cells, self.constraints, n_genes=self.n_genes, aliases=self.aliases).restricted()
-        how = How(find_method(self.method), self.options, self.seed if seed is None else seed)
+        how = How(find_method(self.method), self.options, seed)
         ranked = rank(cells, rules, how, self.n_genes)
         choice = choose(ranked.ranking.order, rules, self.n_genes, ranked.markers)
         return cells.genes.get_indexer(rules.genes[choice.positions]).astype(np.int64)

@@ -75,13 +75,13 @@ class MethodOptions(Settings):
     heading: ClassVar[str] = "Method"
 
     method: Annotated[MethodName, Flag(first=True, recorded=False)] = "auto"
-    """auto (tries several, tests them, and takes the best; tens of seconds), discriminant (a second),
+    """auto (discriminant, unless another does better on cells that it has not seen; seconds), discriminant (a second),
     discriminant-bhattacharyya, discriminant-binary, reconstruction, mixture, selector_mlp, selector_mlp-budget, mlp,
     persist, persist-unsupervised, svm, markers (t-test), markers-wilcoxon, markers-logreg, variance, forest or
     random."""
     assay: Annotated[str | None, Flag(recorded=False), Field(exclude=True)] = None
     """What will measure the panel: sequencing (the default), imaging, or a JSON or YAML file of an assay. For
-    discriminant and discriminant-bhattacharyya."""
+    auto, discriminant and discriminant-bhattacharyya."""
     options: Annotated[
         Table,
         Flag(
@@ -123,7 +123,7 @@ class MethodOptions(Settings):
 NAMED_OPTIONS = ("min_recall", "max_minutes", "assay")
 """Parameters of methods that have a flag and a keyword of their own; kept among ``options``."""
 
-ASSAY_METHODS = ("discriminant", "discriminant-bhattacharyya")
+ASSAY_METHODS = ("auto", "discriminant", "discriminant-bhattacharyya")
 """Methods that choose for an assay."""
 
 

@@ -23,6 +23,7 @@ from selectormlp.panel.panel import Panel, extend_panel
 from selectormlp.panel.provenance import Provenance
 from selectormlp.panel.rules import refuse
 from selectormlp.panel.storage import panel_to_json
+from selectormlp.progress import showing
 from selectormlp.selection.keywords import ExtendOptions, SelectOptions
 from selectormlp.selection.price import price_limits
 from selectormlp.selection.ranking import warn_of_silent_genes
@@ -45,7 +46,7 @@ def select(
     forbidden: Sequence[str] = (),
     constraints: Constraints | None = None,
     seed: int = 0,
-    progress: bool = False,
+    progress: bool = True,
     **more: Unpack[SelectOptions],
 ) -> Panel:
     """Choose a panel of exactly ``n_genes`` distinct genes.
@@ -67,12 +68,12 @@ def select(
     n_genes
         Size of the panel.
     method
-        ``auto`` tries several methods on part of the cells, tests their panels on the rest, and lets the best one
-        choose; it takes tens of seconds, and the panel's provenance says what was found. ``discriminant`` takes a
-        second and is its first contender. Others: ``discriminant-bhattacharyya``, ``discriminant-binary``,
-        ``reconstruction``, ``mixture``, ``selector_mlp``, ``selector_mlp-budget``, ``mlp``, ``persist``,
-        ``persist-unsupervised``, ``svm``, ``markers`` (t-test), ``markers-wilcoxon``, ``markers-logreg``, ``variance``,
-        ``forest`` and ``random``; names that other
+        ``auto`` tries the discriminant (both forms) and the t-test on part of the cells, tests their panels on the
+        rest, and lets the discriminant choose unless another is clearly ahead; it takes seconds, and the panel's
+        provenance says what was found. ``discriminant`` alone takes a second. Others: ``discriminant-bhattacharyya``,
+        ``discriminant-binary``, ``reconstruction``, ``mixture``, ``selector_mlp``, ``selector_mlp-budget``, ``mlp``,
+        ``persist``, ``persist-unsupervised``, ``svm``, ``markers`` (t-test), ``markers-wilcoxon``, ``markers-logreg``,
+        ``variance``, ``forest`` and ``random``; names that other
         packages register; or an unfitted estimator of scikit-learn's kind that, once fitted, has ``ranking_``,
         ``scores_``, ``feature_importances_`` or ``coef_``.
     donor_key
@@ -89,7 +90,7 @@ def select(
     seed
         Seed; the same seed gives the same panel.
     progress
-        Whether to show progress on the terminal, for methods that train networks and for cells on disk.
+        Whether to show progress of what takes more than a second, on a terminal or in a notebook.
     more
         Further options by name, listed with their types in :class:`selectormlp.selection.keywords.SelectOptions`:
         ``normalize``, ``exclude_labels``, ``gene_name_key``, ``gene_id_key``, ``candidates``, ``costs``, ``budget``,
@@ -143,7 +144,7 @@ def extend(
     must_have: Sequence[str] = (),
     constraints: Constraints | None = None,
     seed: int = 0,
-    progress: bool = False,
+    progress: bool = True,
     **more: Unpack[ExtendOptions],
 ) -> Panel:
     """Add exactly ``n_new`` genes to an existing panel, each with its gain.
@@ -226,7 +227,7 @@ def choose_panel(data: AnnData | Paths, request: SelectRequest, *, progress: boo
     check_choice(request)
     if request.n_genes is None:
         raise SettingsError("no size of the panel is given; give n_genes (--n-genes)")
-    with opened(data, request, progress=progress) as (found, how):
+    with showing(progress), opened(data, request) as (found, how):
         rules = found.resolve(request, request.constraints, n_genes=request.n_genes, workers=how.workers).restricted()
         ranked = rank(found.cells, rules, how, request.n_genes)
         priced = price_limits(found, request, how, ranked, request.n_genes)
@@ -249,7 +250,7 @@ def add_genes(data: AnnData | Paths, panel: Panel, request: ExtendRequest, *, pr
     n_new = request.n_new
     if n_new is None:
         raise SettingsError("the number of genes to add is not given; give n_new (--n-new)")
-    with opened(data, request, progress=progress) as (found, how):
+    with showing(progress), opened(data, request) as (found, how):
         rules = found.resolve(request, request.constraints, workers=how.workers)
         rules = rules_with(panel, rules, ignore_unknown=request.ignore_unknown)
         refuse(rules.clashes(rules.n_existing + n_new))

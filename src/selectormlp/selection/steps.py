@@ -49,8 +49,6 @@ class How:
         Parameters of its selector that are not at their defaults, and its seed.
     target
         Profiles to be predicted, for methods that take them; None for those of the cells themselves.
-    progress
-        Whether to draw a progress bar.
     workers
         Who reads cells on disk.
     """
@@ -59,7 +57,6 @@ class How:
     options: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     target: Matrix | None = None
-    progress: bool = False
     workers: Workers | None = None
 
 
@@ -229,7 +226,6 @@ def _rank(cells: Cells | StoredCells, rules: Rules, how: How, task: Task) -> tup
         options=how.options,
         seed=how.seed,
         target=(learned.X if how.target is None else how.target) if kind.takes_target else None,
-        progress=how.progress,
     )
     taken = ranking.settings.get("choice")  # by 'auto', on the sample
     if isinstance(cells, Cells) or taken is None or not find_method(taken["method"]).kind.learns_from_moments:

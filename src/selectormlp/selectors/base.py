@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from selectormlp.data.cells import Cells, IntArray, Matrix
-from selectormlp.errors import DataError, SettingsError
+from selectormlp.errors import DataError, SettingsError, counted
 
 DTYPES = [np.float64, np.float32]
 """Types of values that are taken as they are; others become the first."""
@@ -28,6 +28,37 @@ def order_by_score(scores: npt.NDArray[np.floating[Any]]) -> IntArray:
     array([3, 1, 0, 2])
     """
     return np.argsort(-scores, kind="stable").astype(np.int64)
+
+
+def check_scores(scores: npt.NDArray[np.floating[Any]], what: str) -> None:
+    """Raise unless every score is a number: genes cannot be ranked by NaN, nor told apart by infinite scores.
+
+    Parameters
+    ----------
+    scores
+        Of the genes, shape (n_genes,).
+    what
+        Whose scores these are, for the message.
+
+    Raises
+    ------
+    DataError
+        If a score is NaN or infinite.
+
+    Examples
+    --------
+    >>> check_scores(np.array([1.0, np.nan]), "MyTest")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    selectormlp.errors.DataError: MyTest scores 1 gene of 2 NaN or infinite (the first: column 1), so it cannot rank ...
+    """
+    wrong = np.flatnonzero(~np.isfinite(scores))
+    if len(wrong):
+        raise DataError(
+            f"{what} scores {counted(len(wrong), 'gene', 'genes')} of {len(scores):,} NaN or infinite (the first: "
+            f"column {wrong[0]}), so it cannot rank genes; check whether the cells hold values that are far too large, "
+            "normalise and log them (normalize='counts'), or use another method"
+        )
 
 
 def seed_from(random_state: Any) -> int:
@@ -123,6 +154,7 @@ class GeneSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         self._set_order(order_by_score(scores), scores)
 
     def _set_order(self, order: IntArray, scores: npt.NDArray[np.floating[Any]]) -> None:
+        check_scores(scores, type(self).__name__)
         self.n_features_to_select_ = self._resolve_n_features(len(scores))
         self.scores_ = scores
         self.ranking_ = np.empty(len(order), dtype=np.int64)

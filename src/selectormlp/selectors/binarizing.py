@@ -10,9 +10,7 @@ from functools import partial
 from typing import Any, Self
 
 import numpy as np
-import rich
 import torch
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from selectormlp.data.cells import IntArray
 from selectormlp.devices import Device, Work, check_device, choose_device
@@ -21,6 +19,7 @@ from selectormlp.networks.annealing import WARM_UP, Selection, eliminate, select
 from selectormlp.networks.gated import Annealing, Report, Task
 from selectormlp.networks.targets import CellRows, Targets
 from selectormlp.networks.threads import threads_worth
+from selectormlp.progress import showing, step
 from selectormlp.selectors.base import seed_from
 from selectormlp.selectors.binarize import FloatArray, binarized, gene_thresholds
 from selectormlp.selectors.columns import checked_columns
@@ -212,12 +211,10 @@ class BinarizingSelector(OnOffSelector):
 @contextmanager
 def _reporting(*, visible: bool) -> Iterator[Report]:
     """Show the stage, λ and the genes left while the block runs."""
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=rich.get_console(), transient=True, disable=not visible) as bar:
-        line = bar.add_task("preparing", total=None)
+    with showing(visible), step("PERSIST") as bar:
 
         def report(stage: str, penalty: float, n_genes: int) -> None:
             about = f", λ {penalty:.3g}" if penalty else ""
-            bar.update(line, description=f"PERSIST: {stage}{about}, {n_genes} genes")
+            bar.say(f"PERSIST: {stage}{about}, {n_genes} genes")
 
         yield report

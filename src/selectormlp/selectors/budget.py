@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-import rich
 import torch
-from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from torch import Tensor
 
 from selectormlp.data.batches import dense_rows
@@ -20,6 +17,7 @@ from selectormlp.devices import Device, Work, check_device, choose_device
 from selectormlp.errors import DataError, SettingsError
 from selectormlp.networks.budget import FEWEST_GENES, Budget, drop_to_budget, train_panel
 from selectormlp.networks.embed import embed
+from selectormlp.progress import showing, step
 from selectormlp.selectors.base import seed_from
 from selectormlp.selectors.columns import checked_columns
 from selectormlp.selectors.discriminant import DiscriminantSelector
@@ -190,9 +188,9 @@ class BudgetSelectorMLP(NetworkClassifier):
         labels = torch.from_numpy(codes).to(device)
         n_classes, seed = len(self.classes_), seed_from(self.random_state)
         parts = _parts(codes, budget.n_networks, np.random.default_rng(seed))
-        with _reporting(visible=self.progress) as report:
+        with showing(self.progress), step("dropping genes", n_left) as bar:
             order, worth = drop_to_budget(
-                standardised, labels, n_classes, parts, budget, n_fixed=len(fixed), seed=seed, report=report
+                standardised, labels, n_classes, parts, budget, n_fixed=len(fixed), seed=seed, report=bar.advance
             )
         places = order[:n_wanted]
         panel = train_panel(standardised[:, torch.from_numpy(places).to(device)], labels, n_classes, budget, seed=seed)
@@ -282,12 +280,3 @@ def _parts(codes: IntArray, n_parts: int, rng: np.random.Generator) -> IntArray:
     parts = np.empty(len(codes), dtype=np.int64)
     parts[order] = np.arange(len(codes)) % n_parts
     return parts
-
-
-@contextmanager
-def _reporting(*, visible: bool) -> Iterator[Callable[[int], None]]:
-    """Show how many genes are left."""
-    columns = (TextColumn("dropping genes: {task.fields[left]} left"), TimeElapsedColumn())
-    with Progress(*columns, console=rich.console.Console(stderr=True), disable=not visible) as bar:
-        task = bar.add_task("", total=None, left="all")
-        yield lambda n_left: bar.update(task, left=n_left)

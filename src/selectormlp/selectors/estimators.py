@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sklearn.utils import get_tags
 
 from selectormlp.errors import SettingsError, quoted
-from selectormlp.selectors.base import GeneSelector, order_by_score
+from selectormlp.selectors.base import GeneSelector, check_scores, order_by_score
 from selectormlp.selectors.registry import Method
 
 RESULTS = ("ranking_", "scores_", "feature_importances_", "coef_")
@@ -36,7 +36,7 @@ class EstimatorSelector(GeneSelector):
     --------
     >>> from sklearn.feature_selection import SelectKBest
     >>> X = np.array([[0.0, 1.0], [0.1, 0.0], [0.0, 9.0], [0.1, 8.0]])
-    >>> EstimatorSelector(1, estimator=SelectKBest()).fit(X, ["a", "a", "b", "b"]).ranking_
+    >>> EstimatorSelector(1, estimator=SelectKBest(k=1)).fit(X, list("aabb")).ranking_
     array([2, 1])
     """
 
@@ -54,6 +54,8 @@ class EstimatorSelector(GeneSelector):
         ------
         SettingsError
             If it leaves nothing that genes can be ranked by.
+        DataError
+            If the score of a gene that varies is NaN.
         """
         X = self._checked(X)
         fitted = clone(self.estimator)
@@ -75,13 +77,25 @@ class EstimatorSelector(GeneSelector):
                 f"{found} of {type(fitted).__name__} has the shape {scores.shape}; expected one value for each of "
                 f"the {X.shape[1]} genes"
             )
-        self._set_order(order_by_score(np.nan_to_num(scores, nan=-np.inf)), np.nan_to_num(scores))
+        scores = np.nan_to_num(scores, nan=np.nan)  # infinite where a gene separates classes without error
+        unknown = np.isnan(scores) & _constant(X)  # as SelectKBest scores them
+        known = np.where(unknown, 0.0, scores)
+        check_scores(known, type(fitted).__name__)
+        self._set_order(order_by_score(np.where(unknown, -np.inf, scores)), known)
         return self
 
     @property
     def record_(self) -> dict[str, Any]:
         """What a panel's provenance keeps: class and parameters of the estimator, as JSON holds them."""
         return {"estimator": description_of(self.estimator)}
+
+
+def _constant(X: Any) -> npt.NDArray[np.bool_]:
+    """Say which genes have one value in all cells, shape (n_genes,)."""
+    ends = X.max(axis=0), X.min(axis=0)
+    high, low = (np.asarray(end.toarray() if hasattr(end, "toarray") else end).ravel() for end in ends)
+    constant: npt.NDArray[np.bool_] = high == low
+    return constant
 
 
 def _scores(values: npt.NDArray[np.float64], name: str) -> npt.NDArray[np.float64]:

@@ -6,10 +6,13 @@ import warnings
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
+from scipy.stats import ttest_ind_from_stats
 
 from selectormlp.data.cells import IntArray
 from selectormlp.errors import DataError, SettingsError, quoted
 from selectormlp.moments.moments import FloatArray
+from selectormlp.moments.stream import as_float, class_sums
+from selectormlp.panel.markers import MEAN_ROUNDING
 from selectormlp.selectors.base import GeneSelector
 from selectormlp.selectors.labels import encode_labels
 from selectormlp.selectors.scanpy_input import as_anndata
@@ -18,6 +21,10 @@ Method = Literal["t-test", "wilcoxon", "logreg"]
 """How scanpy scores a gene for a class against all other cells."""
 
 METHODS: tuple[str, ...] = get_args(Method)
+
+
+LARGEST = 1e30
+"""Statistic of a gene that differs and does not vary."""
 
 
 def each_in_turn(statistics: FloatArray) -> IntArray:
@@ -71,7 +78,8 @@ class MarkerSelector(GeneSelector):
 
     References
     ----------
-    The tests as scanpy makes them: Wolf, Angerer, Theis, Genome Biology 2018.
+    The tests as scanpy makes them: Wolf, Angerer, Theis, Genome Biology 2018. The t-test (Welch's) is taken from sums
+    over classes, which gives the same in a fraction of the time.
 
     Examples
     --------
@@ -109,7 +117,9 @@ class MarkerSelector(GeneSelector):
                 f"{len(self.classes_)} class(es), {len(tested)} of them with two cells or more; markers need two "
                 "classes, one of them with two cells"
             )
-        statistics = _class_statistics(X, codes, tested, self.method)
+        statistics = (
+            _t_statistics(X, codes, tested) if self.method == "t-test" else _scanpy(X, codes, tested, self.method)
+        )
         self._set_order(each_in_turn(statistics), statistics.max(axis=0))
         return self
 
@@ -119,7 +129,26 @@ class MarkerSelector(GeneSelector):
         return tags
 
 
-def _class_statistics(X: Any, codes: IntArray, tested: IntArray, method: str) -> FloatArray:
+def _t_statistics(X: Any, codes: IntArray, tested: IntArray) -> FloatArray:
+    """Compare classes with all other cells by Welch's t, shape (n_tested, n_genes); 0 where nothing differs."""
+    counts = np.bincount(codes).astype(np.float64)
+    sums, squares = (class_sums(as_float(X), codes, len(counts), squared=squared) for squared in (False, True))
+
+    def summary(sums: FloatArray, squares: FloatArray, n: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        means = sums / n
+        return means, np.sqrt(np.maximum(squares / n - means**2, 0.0) * (n / (n - 1))), n
+
+    n = counts[tested, None]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        one = summary(sums[tested], squares[tested], n)
+        rest = summary(sums.sum(axis=0) - sums[tested], squares.sum(axis=0) - squares[tested], counts.sum() - n)
+        found = np.nan_to_num(ttest_ind_from_stats(*one, *rest, equal_var=False).statistic, posinf=LARGEST)
+    found[np.abs(one[0] - rest[0]) <= MEAN_ROUNDING * np.maximum(np.abs(one[0]), np.abs(rest[0]))] = 0.0
+    rounded: FloatArray = np.clip(found, -LARGEST, LARGEST).astype(np.float32).astype(np.float64)  # scanpy's precision
+    return rounded
+
+
+def _scanpy(X: Any, codes: IntArray, tested: IntArray, method: str) -> FloatArray:
     import scanpy as sc
 
     adata = as_anndata(X, codes)

@@ -1,13 +1,16 @@
 """The selector that lets the best contender choose."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from selectormlp.auto.selector import CONTENDERS, AutoSelector
+from selectormlp.auto.contenders import CONTENDERS
+from selectormlp.auto.selector import AutoSelector
 from selectormlp.auto.trials import Trial, Trials
 from selectormlp.errors import DataError, SettingsError
+from selectormlp.panel.limits import Limit
 from selectormlp.selectors.discriminant import DiscriminantSelector
 from selectormlp.selectors.registry import METHODS
 
@@ -23,8 +26,8 @@ def cells(seed=0, *, n_cells=150, n_genes=20):
     return X, y
 
 
-def with_accuracies(monkeypatch, accuracies, *, error=0.01):
-    """Let trials have given accuracies and least recalls, and differences a given error."""
+def with_accuracies(monkeypatch, accuracies, *, error=0.01, refitted=None):
+    """Let trials have given accuracies and least recalls, screened or refitted, and differences a given error."""
 
     def run(self, method, options):
         key = method if not options.get("class_weights") else f"raised{len(self.done)}"
@@ -33,6 +36,19 @@ def with_accuracies(monkeypatch, accuracies, *, error=0.01):
 
     monkeypatch.setattr(Trials, "run", run)
 
+    def confirm(self, trial):
+        if refitted is None:
+            return trial
+        mean, least = refitted[trial.method]
+        found = replace(trial, recalls=np.array([least, 2 * mean - least]), refitted=True)
+        CONFIRMED.append(found)
+        return found
+
+    CONFIRMED.clear()
+    monkeypatch.setattr(Trials, "confirm", confirm)
+    found = property(lambda self: [next((c for c in CONFIRMED if c.method == t.method), t) for t in self.done])
+    monkeypatch.setattr(Trials, "found", found)
+
     def difference(self, a, b, among=slice(None)):
         return (a.recalls - b.recalls)[among].mean(), error if a != b else 0.0
 
@@ -40,15 +56,31 @@ def with_accuracies(monkeypatch, accuracies, *, error=0.01):
     monkeypatch.setattr(Trials, "recalls_elsewhere", lambda self, trial: trial.recalls)
 
 
+CONFIRMED = []
+
+
 @pytest.mark.parametrize(
-    ("second", "margin", "chosen"),
-    [(0.82, 1.0, "markers"), (0.82, 3.0, "discriminant"), (0.805, 1.0, "discriminant"), (0.7, 0.0, "discriminant")],
+    ("second", "again", "margin", "chosen", "n_refitted"),
+    [
+        (0.82, 0.82, 1.0, "markers", 2),
+        (0.82, 0.805, 1.0, "discriminant", 2),
+        (0.82, 0.82, 3.0, "discriminant", 2),
+        (0.805, 0.9, 1.5, "discriminant", 0),
+        (0.7, 0.9, 0.0, "discriminant", 0),
+    ],
 )
-def test_the_first_is_kept_unless_another_is_better_by_more_than_chance(monkeypatch, second, margin, chosen):
-    with_accuracies(monkeypatch, {"discriminant": (0.8, 0.5), "markers": (second, 0.5)})
+def test_the_first_is_kept_unless_another_is_better_by_more_than_chance(
+    monkeypatch, second, again, margin, chosen, n_refitted
+):
+    """Half the margin in closed form calls for classifiers to be refitted; they decide, by the whole margin."""
+    screened = {"discriminant": (0.8, 0.5), "markers": (second, 0.5)}
+    refitted = {"discriminant": (0.8, 0.5), "markers": (again, 0.5)}
+    with_accuracies(monkeypatch, screened, refitted=refitted)
     auto = AutoSelector(2, contenders=QUICK, margin=margin, random_state=0).fit(*cells())
     assert auto.choice_ == chosen
     assert f"discriminant 0.800, markers {second:.3f}" in auto.reason_
+    assert (f"logistic and knn refitted: discriminant 0.800, markers {again:.3f}" in auto.reason_) == bool(n_refitted)
+    assert len({trial.method for trial in CONFIRMED}) == n_refitted
 
 
 def test_the_choice_is_made_from_all_cells():
@@ -144,6 +176,30 @@ def test_the_worst_class_is_raised_if_by_more_than_chance(monkeypatch, error, we
     auto = AutoSelector(2, contenders=QUICK, min_recall=0.5, random_state=0).fit(X, y)
     assert auto.selector_.class_weights == weights
     assert f"0.300 became {'0.300' if weights is None else '0.550'}" in auto.reason_
+
+
+def test_panels_are_tried_and_chosen_within_limits():
+    """Genes 2 and 4 do it alone, and one of them is all that the money buys."""
+    X, y = cells()
+    costs = np.ones(20)
+    costs[[2, 4]] = 5
+    limit = Limit("cost", costs, high=7)
+    for contenders in (["discriminant", "markers"], ["markers", "discriminant"]):
+        auto = AutoSelector(3, contenders=contenders, limits=[limit], random_state=0).fit(X, y)
+        assert limit.is_kept(auto.get_support(indices=True))
+        assert all(limit.is_kept(panel) for trial in auto.trials_ for panel in trial.panels)
+        assert len(set(auto.get_support(indices=True)) & {2, 4}) == 1
+        assert not auto.is_nested_
+
+
+def test_contenders_that_know_nothing_of_an_assay_are_left_out():
+    X, y = cells()
+    auto = AutoSelector(2, assay="imaging", random_state=0).fit(np.abs(X), y)
+    assert list(auto.record_["contenders"]) == ["discriminant"]
+    assert auto.record_["choice"]["options"] == {"assay": "imaging"}
+    np.testing.assert_array_equal(auto.ranking_, DiscriminantSelector(2, assay="imaging").fit(np.abs(X), y).ranking_)
+    with pytest.raises(SettingsError, match="none of the contenders takes an assay; add 'discriminant'"):
+        AutoSelector(2, contenders=["markers"], assay="imaging").fit(np.abs(X), y)
 
 
 def test_must_have_genes_come_first():

@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse as sp
 from joblib import Memory
 
-from selectormlp.auto.trials import Task, Trials, cap_classes
+from selectormlp.auto.trials import Task, Trial, Trials, cap_classes
 from selectormlp.evaluation.splits import make_folds
 from selectormlp.selectors.registry import METHODS, Method
 
@@ -50,8 +50,7 @@ def test_tested_cells_have_no_say_in_the_choice(monkeypatch):
             seen.append(len(X))
             return super().fit(X, y)
 
-    monkeypatch.setitem(METHODS, "spy", Method("selectors.discriminant", "DiscriminantSelector"))
-    monkeypatch.setattr(Method, "make", lambda self: Spy())
+    monkeypatch.setitem(METHODS, "spy", Method("spy", lambda: Spy))
     tried = trials(X, codes)
     tried.run("spy", {})
     assert seen == [len(train) for train, _ in tried.folds]
@@ -92,6 +91,28 @@ def test_the_error_of_a_difference_is_that_of_repeated_draws(among):
         errors.append(error)
     assert np.mean(gains) == pytest.approx(0.1, abs=0.015)
     assert np.std(gains) == pytest.approx(np.mean(errors), rel=0.12)
+
+
+def test_the_error_of_a_difference_is_over_donors_where_they_differ():
+    """In each of six donors all cells gain alike, so that there are six gains, however many cells."""
+    X, codes = cells(n_cells=600)
+    donors = np.arange(600) // 3 % 6
+    tried = trials(X, codes)
+    of_donors = Trials(X, tried.labels, codes, tried.folds, tried.task, ("knn",), Memory(None, verbose=0), donors)
+    where = donors[tried.folds.test_rows]
+    rng = np.random.default_rng(0)
+    gains, errors, of_cells = [], [], []
+    for _ in range(400):
+        better = rng.normal(0.1, 0.05, 6)[where]
+        both = [Trial("m", {}, 0.0, share, np.zeros(3)) for share in (0.5 + better, np.full(600, 0.5))]
+        gain, error = of_donors.difference(*both)
+        gains.append(gain)
+        errors.append(error)
+        of_cells.append(tried.difference(*both)[1])
+    assert np.std(gains) == pytest.approx(np.sqrt(np.mean(np.square(errors))), rel=0.12)
+    assert np.mean(of_cells) < 0.2 * np.mean(errors)
+    assert of_donors.widened(2.0) == pytest.approx(2.65, abs=0.01)
+    assert tried.widened(2.0) == pytest.approx(2.0, abs=0.01)
 
 
 def test_recalls_elsewhere_are_those_of_the_other_folds():

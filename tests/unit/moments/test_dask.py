@@ -15,9 +15,9 @@ import pytest
 import scipy.sparse as sp
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from selectormlp.data.disk import DiskMatrix
+from selectormlp.data.disk import DiskMatrix, StoredPart
 from selectormlp.data.normalize import log1p_cp10k
-from selectormlp.data.stored import StoredMatrix, StoredPart
+from selectormlp.data.stored import StoredMatrix
 from selectormlp.errors import DataError, SettingsError
 from selectormlp.moments import cluster as cluster_module
 from selectormlp.moments import dask as blocks_module

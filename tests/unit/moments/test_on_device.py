@@ -6,8 +6,8 @@ import pytest
 import scipy.sparse as sp
 import torch
 
-from selectormlp.data.disk import DiskMatrix
-from selectormlp.data.stored import StoredMatrix, StoredPart
+from selectormlp.data.disk import DiskMatrix, StoredPart
+from selectormlp.data.stored import StoredMatrix
 from selectormlp.errors import DataError
 from selectormlp.moments import on_device
 from selectormlp.moments.on_device import moments_on_device, read_ahead, stored_moments_on_device

@@ -96,12 +96,6 @@ def test_fewer_cells_than_networks_are_refused():
         BudgetSelectorMLP(3, **FAST).fit(X[:2], y[:2])
 
 
-def test_progress_says_how_many_genes_are_left(capsys):
-    X, y = cells()
-    BudgetSelectorMLP(3, progress=True, random_state=0, **FAST).fit(X, y)
-    assert "dropping genes: 5 left" in capsys.readouterr().err
-
-
 def test_a_network_that_diverges_is_refused():
     X, y = cells()
     with pytest.raises(SettingsError, match="the training diverged"):

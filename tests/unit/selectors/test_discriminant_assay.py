@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
-from selectormlp.data.disk import DiskMatrix
+from selectormlp.data.disk import DiskMatrix, StoredPart
 from selectormlp.data.normalize import log1p_cp10k
-from selectormlp.data.stored import StoredCells, StoredMatrix, StoredPart
+from selectormlp.data.stored import StoredCells, StoredMatrix
 from selectormlp.errors import SettingsError
 from selectormlp.moments.contrasts import classes_against_rest
 from selectormlp.moments.discriminant import DiscriminantObjective

@@ -1,11 +1,7 @@
-import io
-
 import numpy as np
 import pytest
-import rich
 import scipy.sparse as sp
 import torch
-from rich.console import Console
 
 from selectormlp.errors import DataError, SettingsError
 from selectormlp.selectors.persist import PersistSelector, UnsupervisedPersistSelector
@@ -88,19 +84,6 @@ def test_random_states_stay(kind):
     before = torch.get_rng_state()
     kind(3, **{**FAST, "random_state": np.random.RandomState(0)}).fit(X, Y)
     assert torch.equal(torch.get_rng_state(), before)
-
-
-def test_progress_names_stage_penalty_and_genes(monkeypatch):
-    console = Console(file=io.StringIO(), force_terminal=True, width=100)
-    monkeypatch.setattr(rich, "get_console", lambda: console)
-    wide = np.hstack([X] * 3)
-    PersistSelector(3, n_candidates=9, progress=True, **FAST).fit(wide, Y)
-    shown = console.file.getvalue()
-    assert "PERSIST" in shown
-    quiet = Console(file=io.StringIO(), force_terminal=True, width=100)
-    monkeypatch.setattr(rich, "get_console", lambda: quiet)
-    PersistSelector(3, n_candidates=9, **FAST).fit(wide, Y)
-    assert quiet.file.getvalue() == ""
 
 
 WRONG = [
