@@ -43,9 +43,8 @@ def resolve_constraints(
     candidates = names.find(wanted.candidates or ())
     costs = names.find(wanted.costs)
     owned = _present(names, "owned", wanted.owned)
-    ignored = _ignored(
-        wanted, {"must_have": must_have, "forbidden": forbidden, "candidates": candidates, "costs": costs}, names
-    )
+    found = {"must_have": must_have, "forbidden": forbidden, "candidates": candidates, "costs": costs}
+    ignored = _ignored(wanted, found, names)
     required = one_each(must_have, genes)
     excluded = {"forbidden": _mask(forbidden, len(genes)), **_out_of_bounds(wanted, genes, mean_expression)}
     if wanted.candidates is not None:
@@ -57,12 +56,7 @@ def resolve_constraints(
     quotas = quotas_of(wanted.gene_sets)
     _present(names, "gene_sets", tuple(gene for quota in quotas for gene in quota.genes))
     sets, _ = quota_limits(quotas, names)
-    cost = np.ones(len(genes))
-    if "cost" in facts:
-        cost = facts["cost"].fillna(1.0).to_numpy(dtype=np.float64)
-    for name, positions in costs.items():
-        cost[positions] = wanted.costs[name]
-    cost[_mask(owned, len(genes))] = 0.0
+    cost = _costs(wanted, facts, costs, _mask(owned, len(genes)))
     rules = Rules(
         names,
         required,
@@ -99,6 +93,19 @@ def _present(names: GeneNames, what: str, wanted: Sequence[str]) -> dict[str, li
     if absent:
         logger.warning("%s: %d name(s) not in the data do not count: %s", what, len(absent), quoted(absent))
     return found
+
+
+def _costs(
+    wanted: Constraints, facts: Mapping[str, pd.Series], given: Mapping[str, list[int]], owned: BoolArray
+) -> FloatArray:
+    """Return the cost of each gene: of the gene table, replaced by those given; 0 for owned genes, else 1."""
+    cost = np.ones(len(owned))
+    if "cost" in facts:
+        cost = facts["cost"].fillna(1.0).to_numpy(dtype=np.float64)
+    for name, positions in given.items():
+        cost[positions] = wanted.costs[name]
+    cost[owned] = 0.0
+    return cost
 
 
 def _facts(wanted: Constraints, names: GeneNames) -> dict[str, pd.Series]:

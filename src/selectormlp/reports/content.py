@@ -13,6 +13,7 @@ from selectormlp.reports import ordering
 from selectormlp.reports.findings import Findings
 from selectormlp.reports.tables import (
     Table,
+    assay_table,
     csv_of,
     hierarchy_table,
     panel_table,
@@ -72,6 +73,7 @@ class Content:
     types: Table
     hierarchy: Table | None
     robustness: Table | None
+    assay: Table | None
     stability: Table | None
     groups: tuple[str, ...]
     order: Table | None
@@ -100,6 +102,7 @@ def summarise_findings(found: Findings) -> Content:
         types=type_table(found),
         hierarchy=hierarchy_table(found),
         robustness=robustness_table(found),
+        assay=assay_table(found),
         stability=stability_table(found),
         groups=_groups(stability),
         order=ordering.gene_table(found),
