@@ -14,6 +14,7 @@ from selectormlp.evaluation.intervals import Estimate, FloatArray
 from selectormlp.evaluation.robustness import Robustness
 from selectormlp.evaluation.stability import Stability
 from selectormlp.evaluation.unsupervised import Unsupervised
+from selectormlp.values import Shown
 
 Protocol = Literal["external", "other cells", "reselected", "optimistic"]
 
@@ -59,7 +60,7 @@ class Splits:
 
 
 @dataclass(frozen=True, eq=False)
-class Evaluation:
+class Evaluation(Shown):
     """What a panel is worth, on cells that neither it nor the classifiers have seen where this can be had.
 
     Attributes
