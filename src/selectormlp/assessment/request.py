@@ -6,10 +6,12 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
 
+from selectormlp.config.assay_name import AssayName
 from selectormlp.config.model import (
     Count,
     CountOrNone,
     Counts,
+    FileName,
     Flag,
     Inside,
     Names,
@@ -20,7 +22,7 @@ from selectormlp.config.model import (
     Table,
 )
 from selectormlp.data.sampled import SampledSource
-from selectormlp.data.source import Normalization
+from selectormlp.data.source import Normalization, Source
 from selectormlp.selection.request import MethodName
 
 N_SPLITS = 3
@@ -75,7 +77,33 @@ class OnePanel(Settings):
     """Column of obs with a coarse label above the other: scores at both levels."""
 
 
-class EvaluateRequest(Measuring, OnePanel):
+class Conditions(Settings):
+    """Under which conditions the panel is measured besides."""
+
+    heading: ClassVar[str] = "Measuring"
+
+    harsh: Annotated[bool, Flag()] = False
+    """Whether to disturb the cells as harshly as real assays do, and to lose each probe in turn; takes minutes."""
+    assay: Annotated[AssayName | None, Flag()] = None
+    """Score the panel as this assay would measure it too: imaging, or the JSON or YAML file of an assay."""
+
+
+class OtherCells(Settings):
+    """Real cells of another technology."""
+
+    heading: ClassVar[str] = "Cells of another technology"
+
+    measured: Annotated[Place | None, Flag(keyword=False)] = None
+    """AnnData of cells that another technology measured, with counts: score the panel on them too."""
+    measured_label_key: Annotated[str | None, Flag()] = None
+    """Column of their obs with the cell type; as --label-key by default."""
+    measured_layer: Annotated[str | None, Flag()] = None
+    """Their layer with counts; X by default."""
+    label_map: Annotated[FileName | None, Flag()] = None
+    """Table of labels that mean the same: cell_type, common, and side (scrna or imaging)."""
+
+
+class EvaluateRequest(Measuring, OnePanel, Conditions, OtherCells):
     """Settings of ``evaluate``."""
 
     heading: ClassVar[str] = "Measuring"
@@ -124,6 +152,17 @@ class RobustnessRequest(Measuring):
     """Standard deviations of the natural logarithm of a factor for each gene."""
     n_draws: Annotated[Count, Flag()] = 2
     """Draws of what is random."""
+    harsh: Annotated[bool, Flag()] = False
+    """Whether to disturb the cells as harshly as real assays do, whatever the other options, and to lose each probe."""
+
+
+class LearnAssayRequest(Source, OtherCells):
+    """Keywords of :func:`selectormlp.learn_assay`."""
+
+    name: Annotated[str, Flag()] = "learned"
+    """What messages and reports are to call the assay."""
+    seed: Annotated[Seed, Flag()] = 0
+    """Seed; the same seed gives the same result."""
 
 
 class StabilityRequest(SampledSource):
@@ -166,7 +205,7 @@ class PredictRequest(Settings):
     """Fill in genes that were not measured, and say what that costs."""
 
 
-class ReportRequest(Measuring, OnePanel):
+class ReportRequest(Measuring, OnePanel, Conditions):
     """Settings of ``report``."""
 
     heading: ClassVar[str] = "Measuring"

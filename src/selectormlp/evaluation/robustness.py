@@ -18,6 +18,7 @@ from selectormlp.data.normalize import LARGEST_PLAUSIBLE_LOG, stored_values
 from selectormlp.errors import SettingsError, quoted
 from selectormlp.evaluation.contamination import add_ambient, mix_cells
 from selectormlp.evaluation.intervals import FloatArray
+from selectormlp.evaluation.lost_probes import LostProbes
 from selectormlp.evaluation.refit import count_confusion, fit_quietly, refit_predict
 from selectormlp.evaluation.splits import Folds
 from selectormlp.progress import track
@@ -68,11 +69,14 @@ class Robustness(Shown):
         The first is ``"none"``: what the others are to be compared with.
     notes
         What could not be measured, and why.
+    probes
+        Each gene lost in turn; None where that was not asked for.
     """
 
     n_genes: int
     disturbances: tuple[Disturbance, ...]
     notes: tuple[str, ...] = ()
+    probes: LostProbes | None = None
 
     def __repr__(self) -> str:
         """Return the accuracy of the panel undisturbed, and under the worst disturbance."""

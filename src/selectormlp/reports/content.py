@@ -12,6 +12,7 @@ from selectormlp.panel.constraints import Constraints
 from selectormlp.reports.findings import Findings
 from selectormlp.reports.tables import (
     Table,
+    assay_table,
     csv_of,
     hierarchy_table,
     panel_table,
@@ -71,6 +72,7 @@ class Content:
     types: Table
     hierarchy: Table | None
     robustness: Table | None
+    assay: Table | None
     stability: Table | None
     groups: tuple[str, ...]
     settings: str
@@ -95,6 +97,7 @@ def summarise_findings(found: Findings) -> Content:
         types=type_table(found),
         hierarchy=hierarchy_table(found),
         robustness=robustness_table(found),
+        assay=assay_table(found),
         stability=stability_table(found),
         groups=_groups(stability),
         settings=json.dumps(found.panel.provenance.settings, indent=1, ensure_ascii=False),

@@ -63,7 +63,7 @@ class SelectOptions(TypedDict, total=False):
     """Most counts per cell of one gene, in any type."""
     min_gene_counts: float | None
     """Fewest counts per cell of one gene in the type that has most of it."""
-    assay: str | None
+    assay: Any | None
     """What will measure the panel: sequencing (the default), imaging, or a JSON or YAML file of an assay. For auto,
     discriminant and discriminant-bhattacharyya."""
     options: Mapping[str, Any] | None
@@ -133,7 +133,7 @@ class ExtendOptions(TypedDict, total=False):
     """Most counts per cell of one gene, in any type."""
     min_gene_counts: float | None
     """Fewest counts per cell of one gene in the type that has most of it."""
-    assay: str | None
+    assay: Any | None
     """What will measure the panel: sequencing (the default), imaging, or a JSON or YAML file of an assay. For auto,
     discriminant and discriminant-bhattacharyya."""
     options: Mapping[str, Any] | None

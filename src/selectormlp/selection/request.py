@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, field_validator, model_validator
 
+from selectormlp.config.assay_name import AssayName
 from selectormlp.config.model import (
     Count,
     FileFlag,
@@ -79,7 +80,7 @@ class MethodOptions(Settings):
     discriminant-bhattacharyya, discriminant-binary, reconstruction, mixture, selector_mlp, selector_mlp-budget, mlp,
     persist, persist-unsupervised, svm, markers (t-test), markers-wilcoxon, markers-logreg, variance, forest or
     random."""
-    assay: Annotated[str | None, Flag(recorded=False), Field(exclude=True)] = None
+    assay: Annotated[AssayName | None, Flag(recorded=False), Field(exclude=True)] = None
     """What will measure the panel: sequencing (the default), imaging, or a JSON or YAML file of an assay. For
     auto, discriminant and discriminant-bhattacharyya."""
     options: Annotated[
