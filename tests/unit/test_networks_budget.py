@@ -75,14 +75,27 @@ def test_costs_are_what_closing_the_gene_weight_costs():
         assert costs[gene] == pytest.approx(right(training.network) - right(closed), abs=1e-6)
 
 
-def test_slopes_are_what_closing_a_little_costs_scaled_up_and_put_the_genes_that_matter_first():
+@pytest.mark.learned
+def test_slopes_put_the_genes_that_matter_first_on_nine_of_ten_seeds():
+    first = 0
+    for seed in range(10):
+        X, labels = cells(seed)
+        torch.manual_seed(seed)
+        training = BudgetTraining(X, labels, 3, np.arange(120), SMALL, seed)
+        training.train(50)
+        slopes = training.slopes(np.arange(0, 120, 2))
+        others = np.abs(np.delete(slopes, [4, 9, 14]))
+        first += slopes[[4, 9, 14]].mean() > 5 * others.mean()  # 14 or more, as measured
+    assert first >= 9
+
+
+def test_slopes_are_what_closing_a_little_costs_scaled_up():
     X, labels = cells()
     rows = np.arange(0, 120, 2)
     torch.manual_seed(0)
     training = BudgetTraining(X, labels, 3, np.arange(120), SMALL, 0)
     training.train(50)
     slopes = training.slopes(rows)
-    assert slopes[[4, 9, 14]].mean() > 5 * np.abs(np.delete(slopes, [4, 9, 14])).mean()
     before = training.costs(rows, np.array([4, 7]))
     for place, gene in enumerate((4, 7)):
         with torch.no_grad():

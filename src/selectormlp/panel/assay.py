@@ -172,7 +172,8 @@ def assumption(assay: Assay | str | Path | Mapping[str, object]) -> str:
     """
     found = find_assay(assay)
     if not (found.specificity or found.failure or found.efficiency):
-        return "cells measured as those that the genes were chosen on; if by imaging, see assay 'imaging' (--assay imaging)"
+        usual = "cells measured as those that the genes were chosen on"
+        return f"{usual}; if by imaging, see assay 'imaging' (--assay imaging)"
     return (
         f"cells measured by another technology (assay {found.name!r}); if as those that the genes were chosen on, "
         "assay 'sequencing' is better"

@@ -13,6 +13,7 @@ from selectormlp.evaluation.stability import Stability
 from selectormlp.panel.assay import assumption, find_assay
 from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.provenance import Provenance
+from selectormlp.reports import ordering
 from selectormlp.reports.findings import Findings
 from selectormlp.reports.tables import (
     Table,
@@ -79,6 +80,10 @@ class Content:
     assay: Table | None
     stability: Table | None
     groups: tuple[str, ...]
+    order: Table | None
+    order_problems: tuple[str, ...]
+    limits: Table | None
+    prices: Table | None
     settings: str
     versions: tuple[tuple[str, str], ...]
     command: str
@@ -104,6 +109,10 @@ def summarise_findings(found: Findings) -> Content:
         assay=assay_table(found),
         stability=stability_table(found),
         groups=_groups(stability),
+        order=ordering.gene_table(found),
+        order_problems=tuple(ordering.problems(found)),
+        limits=ordering.limit_table(found),
+        prices=ordering.price_table(found),
         settings=json.dumps(found.panel.provenance.settings, indent=1, ensure_ascii=False),
         versions=_versions(found),
         command=found.command,
