@@ -71,13 +71,15 @@ def _hints(callback: Any) -> dict[str, Any]:
 def _usage(parameter: Any, hint: Any) -> str:
     """Return a parameter as it stands on the command line."""
     if parameter.param_type_name == "argument":
-        return parameter.name.upper() + ("..." if parameter.nargs == -1 else "")
+        return (parameter.metavar or parameter.name.upper()) + ("..." if parameter.nargs == -1 else "")
     return f"{parameter.opts[0]} {_value(hint).upper()}"
 
 
 def _row(parameter: Any, hint: Any) -> str:
     is_argument = parameter.param_type_name == "argument"
-    names = [parameter.name.upper()] if is_argument else [*parameter.opts, *parameter.secondary_opts]
+    names = (
+        [parameter.metavar or parameter.name.upper()] if is_argument else [*parameter.opts, *parameter.secondary_opts]
+    )
     shown = ", ".join(f"`{name}`" for name in names)
     meaning, default = _sentence(parameter.help), _default(parameter)
     said = SAID_DEFAULT.search(meaning)  # what depends on the data is said in the help
@@ -98,6 +100,8 @@ def _value(hint: Any) -> str:
     """Say in a word what a parameter takes; nothing for a flag."""
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         return _value(next(part for part in typing.get_args(hint) if part is not type(None)))
+    if typing.get_origin(hint) is typing.Literal:
+        return " or ".join(f"`{one}`" for one in typing.get_args(hint))
     if typing.get_origin(hint) is list:
         return f"{_value(typing.get_args(hint)[0])}, repeatable"
     if hint is bool:

@@ -24,6 +24,7 @@ def files() -> Iterator[tuple[Path, str]]:
     from selectormlp.assessment.request import (
         CompareRequest,
         EvaluateRequest,
+        LearnAssayRequest,
         ReportRequest,
         RobustnessRequest,
         StabilityRequest,
@@ -38,13 +39,16 @@ def files() -> Iterator[tuple[Path, str]]:
             "robustness": RobustnessRequest,
             "stability": StabilityRequest,
             "report": ReportRequest,
+            "learn_assay": LearnAssayRequest,
         },
     }
     for room, kinds in rooms.items():
         texts = [HEAD]
         for name, kind in kinds.items():
             named = signature_of(ROOT / room, name)
-            texts.append(typed_dict_text(f"{name.title()}Options", kind, named, of=f"selectormlp.{name}"))
+            texts.append(
+                typed_dict_text(f"{name.title().replace('_', '')}Options", kind, named, of=f"selectormlp.{name}")
+            )
         yield ROOT / room / "keywords.py", "\n\n".join(texts)
 
 

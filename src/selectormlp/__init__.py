@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from selectormlp.assessment.compare import compare
     from selectormlp.assessment.evaluate import evaluate
     from selectormlp.assessment.expression import expression
+    from selectormlp.assessment.learning import learn_assay
     from selectormlp.assessment.report import report
     from selectormlp.assessment.robustness import robustness
     from selectormlp.assessment.stability import stability
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from selectormlp.models.model import Model
     from selectormlp.models.panel_classifier import PanelClassifier, load_classifier
     from selectormlp.models.storage import load_model, save_model
+    from selectormlp.panel.assay import Assay
+    from selectormlp.panel.calibration import Calibration
     from selectormlp.panel.constraints import Constraints
     from selectormlp.panel.explain import Explanation
     from selectormlp.panel.panel import Panel
@@ -52,8 +55,10 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [  # noqa: RUF022  # by alphabet, as dir() lists them
+    "Assay",
     "AutoSelector",
     "BudgetSelectorMLP",
+    "Calibration",
     "Comparison",
     "Constraints",
     "DiscriminantSelector",
@@ -85,6 +90,7 @@ __all__ = [  # noqa: RUF022  # by alphabet, as dir() lists them
     "expression",
     "extend",
     "fit_classifier",
+    "learn_assay",
     "load_classifier",
     "load_model",
     "plots",
@@ -101,8 +107,10 @@ __all__ = [  # noqa: RUF022  # by alphabet, as dir() lists them
 
 _MODULES = {"datasets": "data.datasets", "errors": "errors", "plots": "plots"}
 _HOMES = {
+    "Assay": "panel.assay",
     "AutoSelector": "auto.selector",
     "BudgetSelectorMLP": "selectors.budget",
+    "Calibration": "panel.calibration",
     "Comparison": "evaluation.compare",
     "Constraints": "panel.constraints",
     "DiscriminantSelector": "selectors.discriminant",
@@ -131,6 +139,7 @@ _HOMES = {
     "expression": "assessment.expression",
     "extend": "selection.select",
     "fit_classifier": "assessment.classifier",
+    "learn_assay": "assessment.learning",
     "load_classifier": "models.panel_classifier",
     "load_model": "models.storage",
     "predict": "assessment.classifier",

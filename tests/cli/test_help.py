@@ -36,7 +36,9 @@ def test_help_is_complete(cli, command):
     assert f"Example: selectormlp {command} " in said
     assert words_of(COMMANDS[command].help) in said
     for parameter in COMMANDS[command].params:
-        for name in parameter.opts if parameter.param_type_name == "option" else [parameter.name.upper()]:
+        for name in (
+            parameter.opts if parameter.param_type_name == "option" else [parameter.metavar or parameter.name.upper()]
+        ):
             assert name in said or name.lower() in said, name
         if parameter.name != "help":
             assert words_of(parameter.help) in said, parameter.name

@@ -311,7 +311,7 @@ def test_measurements_are_repeated(cli, cells):
     assert cli("compare", *common, "--method", "discriminant", "--out", "cmp").code == 0
     assert cli("report", *common, "--no-robustness", "--out", "page").code == 0
     settings = json.loads(Path("ev/settings.json").read_text())
-    assert (settings["command"], settings["n_splits"], settings["sizes"]) == ("evaluate", 2, [2])
+    assert (settings["command"], settings["n_splits"], settings["more_sizes"]) == ("evaluate", 2, [2])
     for folder, said in (("ev", "the same tables: 'classes.csv'"), ("cmp", "'panels.csv'"), ("page", "written again")):
         outcome = cli("rerun", folder, "--quiet")
         assert (outcome.code, said in outcome.out) == (0, True), outcome.err + outcome.out

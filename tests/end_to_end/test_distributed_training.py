@@ -93,6 +93,7 @@ def assert_one_writer(folder, out):
     assert pd.read_csv(next(folder.glob("logs/*/metrics.csv")))["epoch"].tolist() == list(range(1, 9))
 
 
+@pytest.mark.learned
 @pytest.mark.parametrize(
     ("where", "launcher"),
     [("--lazy", ()), ("--in-memory", ()), ("--lazy", TORCHRUN)],
@@ -105,7 +106,7 @@ def test_two_processes_are_as_accurate_as_one(split, one_process, tmp_path, wher
     assert err.count("epoch 8 of 8") == 1
     expected = scores(one_process, split)
     assert 0.7 < expected < 0.99
-    assert abs(scores(tmp_path, split) - expected) < 0.01
+    assert abs(scores(tmp_path, split) - expected) < 0.02  # by chance 0.0035, if they disagree on 5 % of the cells
 
 
 def test_the_scores_of_two_processes_are_those_of_all_cells(split, tmp_path):

@@ -125,6 +125,7 @@ def synthetic(n_genes=60, n_classes=5, n_cells=400):
     return ad.AnnData(X, obs=obs, var=pd.DataFrame(index=[f"g{i}" for i in range(n_genes)]))
 
 
+@pytest.mark.learned
 def test_the_published_sequence_runs_unchanged_on_synthetic_cells(command, tmp_path):
     write_gzipped(synthetic(), tmp_path)
     write_configs(
@@ -202,6 +203,7 @@ def test_the_sequence_run_twice_gives_the_same_results(command, tmp_path):
     assert seen[0] == seen[1]
 
 
+@pytest.mark.learned
 @pytest.mark.data
 def test_the_published_sequence_runs_on_mouse_motor_cortex(command, tmp_path):
     folder = os.environ.get("SELECTORMLP_DATA")

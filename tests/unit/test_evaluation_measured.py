@@ -8,7 +8,8 @@ from selectormlp.data.count_scale import find_count_scale
 from selectormlp.data.normalize import log1p_cp10k
 from selectormlp.errors import SettingsError
 from selectormlp.evaluation.contamination import add_ambient, mix_cells
-from selectormlp.evaluation.harsh import HARSH, lose_each_probe
+from selectormlp.evaluation.harsh import HARSH
+from selectormlp.evaluation.lost_probes import lose_each_probe
 from selectormlp.evaluation.measured import log1p_over_panel, score_as_measured, simulate_counts
 from selectormlp.evaluation.refit import make_classifier
 from selectormlp.evaluation.robustness import Plan, measure_robustness
@@ -73,9 +74,9 @@ def test_a_panel_scores_worse_the_less_the_assay_sees():
 def test_the_only_marker_is_the_worst_to_lose():
     counts, labels = cells()
     one_type = (labels == 0).astype(np.int64)
-    lost = lose_each_probe(
-        log1p_cp10k(counts), one_type, np.array([9, 0, 10]), make_folds(one_type, n_splits=3), logistic
-    )
+    folds = make_folds(one_type, n_splits=3)
+    lost = lose_each_probe(log1p_cp10k(counts), one_type, np.array([9, 0, 10]), folds, logistic, ["i", "a", "j"])
+    assert lost.to_frame()["gene"].iloc[0] == "a"
     assert lost.worst == 1
     assert lost.whole > 0.95
     assert lost.masked[1] == pytest.approx(0.5, abs=0.1)  # nothing is left to tell by

@@ -12,16 +12,9 @@ from sklearn.metrics import r2_score
 
 from selectormlp.data.cells import Cells
 from selectormlp.errors import DataError
+from selectormlp.evaluation.neighborhoods import knn_overlap, leiden, neighbor_graph, neighbors
 from selectormlp.evaluation.splits import Folds, make_folds
-from selectormlp.evaluation.unsupervised import (
-    explained_variance,
-    knn_overlap,
-    leiden,
-    measure_unsupervised,
-    neighbor_graph,
-    neighbors,
-    spearman,
-)
+from selectormlp.evaluation.unsupervised import explained_variance, measure_unsupervised, spearman
 
 
 @pytest.fixture

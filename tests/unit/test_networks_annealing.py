@@ -41,17 +41,24 @@ def test_temperatures_fall_geometrically():
     assert Annealing().temperatures(1) == [10.0]
 
 
-@pytest.mark.learned
 @pytest.mark.parametrize("target", [30, 10])
-def test_elimination_ends_within_the_tolerance_and_keeps_what_matters(target, said):
+def test_elimination_ends_within_the_tolerance(target, said):
     reports = []
     left = eliminate(make_task(reports=reports), target)
-    assert abs(left.n_open - target) <= 0.2 * target
-    assert left.probabilities[:20].mean() > 2 * left.probabilities[40:].mean()  # those that mark most
+    assert abs(left.n_open - target) <= 0.2 * target  # the search goes on until it is
     assert left.penalty > 0
     assert {stage.split(",")[0] for stage, _, _ in reports} <= {"eliminating", "searching λ"}
     assert all(penalty > 0 and 0 <= n_genes <= 60 for _, penalty, n_genes in reports)
     assert said() == ""
+
+
+@pytest.mark.learned
+def test_elimination_keeps_what_matters_on_nine_of_ten_seeds():
+    kept = 0
+    for seed in range(10):
+        left = eliminate(make_task(seed=seed), 10)
+        kept += left.probabilities[:20].mean() > 2 * left.probabilities[40:].mean()  # those that mark most; 4 or more
+    assert kept >= 9
 
 
 def test_a_path_that_misses_is_followed_by_a_search():

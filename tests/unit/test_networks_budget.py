@@ -42,11 +42,12 @@ def test_the_same_seed_drops_the_same_genes():
     np.testing.assert_array_equal(dropped(3)[0], dropped(3)[0])
 
 
-def test_fixed_genes_come_first_and_fewer_are_left_each_time():
+def test_fixed_genes_come_first_and_each_gene_is_told_of_once():
     told = []
     order, _ = dropped(n_fixed=2, report=told.append)
     assert set(order[:2].tolist()) == {0, 1}
-    assert told == sorted(set(told), reverse=True)
+    assert min(told) >= 1
+    assert sum(told) == 20
     assert told[-1] == FEWEST_GENES
 
 
@@ -74,14 +75,27 @@ def test_costs_are_what_closing_the_gene_weight_costs():
         assert costs[gene] == pytest.approx(right(training.network) - right(closed), abs=1e-6)
 
 
-def test_slopes_are_what_closing_a_little_costs_scaled_up_and_put_the_genes_that_matter_first():
+@pytest.mark.learned
+def test_slopes_put_the_genes_that_matter_first_on_nine_of_ten_seeds():
+    first = 0
+    for seed in range(10):
+        X, labels = cells(seed)
+        torch.manual_seed(seed)
+        training = BudgetTraining(X, labels, 3, np.arange(120), SMALL, seed)
+        training.train(50)
+        slopes = training.slopes(np.arange(0, 120, 2))
+        others = np.abs(np.delete(slopes, [4, 9, 14]))
+        first += slopes[[4, 9, 14]].mean() > 5 * others.mean()  # 14 or more, as measured
+    assert first >= 9
+
+
+def test_slopes_are_what_closing_a_little_costs_scaled_up():
     X, labels = cells()
     rows = np.arange(0, 120, 2)
     torch.manual_seed(0)
     training = BudgetTraining(X, labels, 3, np.arange(120), SMALL, 0)
     training.train(50)
     slopes = training.slopes(rows)
-    assert slopes[[4, 9, 14]].mean() > 5 * np.abs(np.delete(slopes, [4, 9, 14])).mean()
     before = training.costs(rows, np.array([4, 7]))
     for place, gene in enumerate((4, 7)):
         with torch.no_grad():

@@ -2,7 +2,7 @@ import pytest
 
 from selectormlp.networks.sizes import WANTED_STEPS
 from selectormlp.pipeline.defaults import adapted_settings
-from selectormlp.pipeline.settings import RunSettings
+from selectormlp.pipeline.run_settings import RunSettings
 
 
 @pytest.mark.parametrize("n_cells", [1, 20, 700, 5_000, 11_000, 100_000, 2_000_000])

@@ -11,7 +11,7 @@ from selectormlp.data.anndata_io import CellsSource
 from selectormlp.errors import DataError, SettingsError
 from selectormlp.models.storage import load_model
 from selectormlp.pipeline.run import run_all
-from selectormlp.pipeline.settings import RunSettings
+from selectormlp.pipeline.run_settings import RunSettings
 
 SETTINGS = {
     "split": {"train_cluster_size": 30, "val_cluster_size": 10, "test_cluster_size": 10, "min_cluster_size": 20},

@@ -5,9 +5,9 @@ import pytest
 
 from selectormlp.config.files import changed, read_settings
 from selectormlp.errors import SettingsError
+from selectormlp.pipeline.run_settings import RunSettings
 from selectormlp.pipeline.settings import (
     FeatureSelectionSettings,
-    RunSettings,
     SplitSettings,
     TrainSettings,
 )

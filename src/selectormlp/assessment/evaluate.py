@@ -10,6 +10,8 @@ from typing import Any, Unpack
 import numpy as np
 from anndata import AnnData
 
+from selectormlp.assessment.conditions import add_conditions
+from selectormlp.assessment.elsewhere import check_no_measured, match_technologies, score_measured
 from selectormlp.assessment.genes import match_genes
 from selectormlp.assessment.keywords import EvaluateOptions
 from selectormlp.assessment.measure import (
@@ -25,15 +27,15 @@ from selectormlp.assessment.measure import (
     read_for_judging,
     split_notes,
 )
-from selectormlp.assessment.protocol import Verdict, judge
+from selectormlp.assessment.protocol import judge
 from selectormlp.assessment.request import EvaluateRequest
-from selectormlp.assessment.robustness import disturb
+from selectormlp.assessment.robustness import Tested
 from selectormlp.assessment.stability import Repetition, stability_task
 from selectormlp.config.model import check_whole
 from selectormlp.data.anndata_io import read_labels
 from selectormlp.data.cells import Cells, IntArray
 from selectormlp.data.hashing import hash_cells
-from selectormlp.errors import DataError, InputError, SettingsError, counted, nearest
+from selectormlp.errors import DataError, SettingsError, counted, nearest
 from selectormlp.evaluation.cautions import LABELS_NOTE, ambient_notes, apart_notes
 from selectormlp.evaluation.counts import count_scale
 from selectormlp.evaluation.curve import (
@@ -44,12 +46,13 @@ from selectormlp.evaluation.curve import (
     level_off,
     variable_orders,
 )
+from selectormlp.evaluation.harsh import HARSH
 from selectormlp.evaluation.hierarchy import Hierarchy, find_parents, measure_hierarchy
 from selectormlp.evaluation.intervals import METRICS
 from selectormlp.evaluation.result import Evaluation
 from selectormlp.evaluation.robustness import Plan
-from selectormlp.evaluation.splits import Folds
 from selectormlp.evaluation.unsupervised import measure_unsupervised
+from selectormlp.panel.assay import Assay, find_assay
 from selectormlp.panel.given import PanelLike, as_panel
 from selectormlp.panel.panel import Panel
 from selectormlp.progress import showing
@@ -71,10 +74,14 @@ class Extras:
     level_metric: str = "balanced_accuracy"
     level_distance: float = 0.02
     more_sizes: tuple[int, ...] = ()
+    harsh: bool = False
+    assay: Assay | None = None
 
     @property
     def plan(self) -> Plan | None:
         """How to disturb the cells; None: not."""
+        if self.harsh:
+            return HARSH
         return self.robustness if isinstance(self.robustness, Plan) else Plan() if self.robustness else None
 
     def __post_init__(self) -> None:
@@ -99,6 +106,7 @@ def evaluate(
     n_splits: int = 5,
     robustness: bool = False,
     n_stability: int = 0,
+    measured: AnnData | None = None,
     seed: int = 0,
     progress: bool = True,
     **more: Unpack[EvaluateOptions],
@@ -133,6 +141,9 @@ def evaluate(
     n_stability
         How often to choose anew by the panel's method from part of the cells (and with other seeds, and without one
         donor at a time); 0: not. See :func:`stability`; the panel must be of ours.
+    measured
+        Cells that another technology measured, counts in ``X``: the panel is scored on them too, by classifiers that
+        are refitted there and by classifiers that learned here.
     seed
         Seed; the same seed gives the same result.
     progress
@@ -143,7 +154,10 @@ def evaluate(
         column of ``obs`` with a coarse label above ``label_key`` (scores at both levels); ``unsupervised=False`` leaves
         out what is measured without labels; ``confidence`` of intervals;
         ``more_sizes`` to measure at; ``level_metric`` and ``level_distance`` (the curve levels off at the first size
-        whose score is within this distance of the best size measured).
+        whose score is within this distance of the best size measured); ``measured_label_key``, the label column of
+        ``measured``, and ``label_map``, a table of labels that mean the same; ``harsh=True`` disturbs the cells as
+        harshly as real assays do, and loses each probe in turn; ``assay`` scores the panel as an assay would
+        measure it.
 
     Returns
     -------
@@ -178,11 +192,22 @@ def evaluate(
         **more,
     )
     with showing(progress):
-        return evaluate_by(adata, as_panel(panel), request)
+        return evaluate_by(adata, as_panel(panel), request, measured)
 
 
-def evaluate_by(adata: AnnData, panel: Panel, request: EvaluateRequest) -> Evaluation:
+def evaluate_by(adata: AnnData, panel: Panel, request: EvaluateRequest, measured: AnnData | None = None) -> Evaluation:
     """Measure what a panel is worth as a request says; see :func:`evaluate`."""
+    if measured is None:
+        check_no_measured(request)
+        return _evaluate_here(adata, panel, request)
+    judging = judging_of(request)
+    matched = match_technologies(adata, measured, panel, request)  # before the long part
+    sizes = None if request.sizes is None else (*request.sizes, *request.more_sizes)
+    found = _evaluate_here(adata, panel, request)
+    return replace(found, elsewhere=score_measured(matched, sizes, judging))
+
+
+def _evaluate_here(adata: AnnData, panel: Panel, request: EvaluateRequest) -> Evaluation:
     judging = judging_of(request)
     extras = Extras(
         request.sizes,
@@ -192,6 +217,8 @@ def evaluate_by(adata: AnnData, panel: Panel, request: EvaluateRequest) -> Evalu
         request.level_metric,
         request.level_distance,
         request.more_sizes,
+        request.harsh,
+        None if request.assay is None else find_assay(request.assay),
     )
     if not request.n_stability:
         return evaluate_task(adata, panel, judging, extras)
@@ -247,28 +274,8 @@ def evaluate_task(adata: AnnData, panel: Panel, judging: Judging, extras: Extras
         versions=package_versions(),
         data_hash=hash_cells(cells),
     )
-    if extras.plan is None:
-        return evaluation
-    return _with_robustness(evaluation, cells, genes, folds, judging, extras.plan, verdict)
-
-
-def _with_robustness(
-    evaluation: Evaluation,
-    cells: Cells,
-    genes: IntArray,
-    folds: Folds,
-    judging: Judging,
-    plan: Plan,
-    verdict: Verdict,
-) -> Evaluation:
-    """Add what is left of the scores under disturbance; where that fails, say so, and keep what was measured before."""
-    try:
-        robustness = disturb(cells, genes, folds, judging, plan, verdict)
-    except (InputError, ValueError, ArithmeticError) as error:
-        reason = " ".join(str(error).split())[:200]
-        logger.warning("robustness could not be measured (%s); all else was", reason)
-        return replace(evaluation, notes=(*evaluation.notes, f"Robustness could not be measured: {reason}."))
-    return replace(evaluation, robustness=robustness)
+    tested = Tested(cells, genes, folds, judging, verdict)
+    return add_conditions(evaluation, tested, plan=extras.plan, harsh=extras.harsh, assay=extras.assay)
 
 
 def _sizes(wanted: tuple[int, ...] | None, more: tuple[int, ...], n_genes: int) -> IntArray:

@@ -27,6 +27,16 @@ class EvaluateOptions(TypedDict, total=False):
     """Further numbers of genes to measure at; may be repeated."""
     coarse_key: str | None
     """Column of obs with a coarse label above the other: scores at both levels."""
+    harsh: bool
+    """Whether to disturb the cells as harshly as real assays do, and to lose each probe in turn; takes minutes."""
+    assay: Any | None
+    """Score the panel as this assay would measure it too: imaging, or the JSON or YAML file of an assay."""
+    measured_label_key: str | None
+    """Column of their obs with the cell type; as --label-key by default."""
+    measured_layer: str | None
+    """Their layer with counts; X by default."""
+    label_map: str | None
+    """Table of labels that mean the same: cell_type, common, and side (scrna or imaging)."""
 
 
 class CompareOptions(TypedDict, total=False):
@@ -45,6 +55,8 @@ class CompareOptions(TypedDict, total=False):
 class RobustnessOptions(TypedDict, total=False):
     """Options of :func:`selectormlp.robustness` beside those that its signature names."""
 
+    harsh: bool
+    """Whether to disturb the cells as harshly as real assays do, whatever the other options, and to lose each probe."""
     n_splits: int
     """Number of splits. With this many donors or fewer, leave one donor out per split."""
     confidence: float
@@ -97,3 +109,30 @@ class ReportOptions(TypedDict, total=False):
     """Further numbers of genes to measure at; may be repeated."""
     coarse_key: str | None
     """Column of obs with a coarse label above the other: scores at both levels."""
+    harsh: bool
+    """Whether to disturb the cells as harshly as real assays do, and to lose each probe in turn; takes minutes."""
+    assay: Any | None
+    """Score the panel as this assay would measure it too: imaging, or the JSON or YAML file of an assay."""
+
+
+class LearnAssayOptions(TypedDict, total=False):
+    """Options of :func:`selectormlp.learn_assay` beside those that its signature names."""
+
+    name: str
+    """What messages and reports are to call the assay."""
+    donor_key: str | None
+    """Column of obs with the donor."""
+    layer: str | None
+    """Layer to read instead of X."""
+    normalize: Literal["auto", "counts", "none"]
+    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses what is none), or none."""
+    exclude_labels: Sequence[str]
+    """Labels whose cells are left out."""
+    gene_name_key: str | None
+    """Column of var with second gene names, by which genes may be called too."""
+    measured_label_key: str | None
+    """Column of their obs with the cell type; as --label-key by default."""
+    measured_layer: str | None
+    """Their layer with counts; X by default."""
+    label_map: str | None
+    """Table of labels that mean the same: cell_type, common, and side (scrna or imaging)."""

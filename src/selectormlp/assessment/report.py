@@ -24,6 +24,7 @@ from selectormlp.evaluation.expression import measure_expression
 from selectormlp.evaluation.redundancy import measure_redundancy
 from selectormlp.evaluation.robustness import Plan
 from selectormlp.evaluation.stability import Stability
+from selectormlp.panel.assay import Assay, find_assay
 from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.given import PanelLike, as_panel
 from selectormlp.panel.panel import Panel
@@ -56,6 +57,10 @@ class Reporting:
         Numbers of genes to measure at; None for :data:`SIZES`.
     more_sizes
         Further ones.
+    harsh
+        Whether to disturb them harshly, and to lose each probe in turn.
+    assay
+        As which the panel is scored too, or None.
     coarse_key
         Column of a coarse label above the other, or None.
     robustness
@@ -83,6 +88,8 @@ class Reporting:
     command: str = ""
     masked: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     more_sizes: tuple[int, ...] = ()
+    harsh: bool = False
+    assay: Assay | None = None
 
     def __post_init__(self) -> None:
         if self.n_stability:
@@ -126,7 +133,9 @@ def report(
         ``normalize``, ``exclude_labels``, ``gene_name_key`` and ``coarse_key`` as in :func:`selectormlp.evaluate`;
         ``n_stability``, how often to choose anew from 80 % of the cells (and without one donor, where there are up to
         eight), if the panel is one of ours (0: not); ``robustness=False`` neither thins the counts nor lets probes
-        fail; ``title`` of the page, and ``data_name``, where its cells come from.
+        fail; ``harsh=True`` does so as harshly as real assays, and loses each probe in turn; ``assay`` scores the panel
+        as an assay would measure it, beside as sequenced; ``title`` of the page, and ``data_name``, where its cells
+        come from.
 
     Returns
     -------
@@ -174,6 +183,8 @@ def report_by(adata: AnnData, panel: Panel, request: ReportRequest, out: Path | 
         request.data_name,
         request.source_command,
         more_sizes=request.more_sizes,
+        harsh=request.harsh,
+        assay=None if request.assay is None else find_assay(request.assay),
     )
     return report_task(adata, panel, task, out)
 
@@ -200,7 +211,15 @@ def find_out(adata: AnnData, panel: Panel, task: Reporting) -> Findings:
     columns, _ = match_genes(panel, cells.genes, aliases, warn=False)
     sizes = task.sizes or tuple(size for size in SIZES if size < len(columns))
     robustness = PLAN if task.robustness else False
-    extras = Extras(sizes, task.coarse_key, unsupervised=False, robustness=robustness, more_sizes=task.more_sizes)
+    extras = Extras(
+        sizes,
+        task.coarse_key,
+        unsupervised=False,
+        robustness=robustness,
+        more_sizes=task.more_sizes,
+        harsh=task.harsh,
+        assay=task.assay,
+    )
     evaluation = evaluate_task(adata, panel, judging, extras)
     logger.info("explaining the genes")
     usable = Panel(evaluation.genes, provenance=panel.provenance)

@@ -6,8 +6,23 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
 
-from selectormlp.config.model import Count, CountOrNone, Counts, Flag, Inside, Names, Place, Seed, Settings, Table
+from selectormlp.config.assay_name import AssayName
+from selectormlp.config.model import (
+    Count,
+    CountOrNone,
+    Counts,
+    FileName,
+    Flag,
+    Inside,
+    Names,
+    Place,
+    Seed,
+    Settings,
+    Share,
+    Table,
+)
 from selectormlp.data.sampled import SampledSource
+from selectormlp.data.source import Normalization, Source
 from selectormlp.selection.request import MethodName
 
 N_SPLITS = 3
@@ -62,7 +77,33 @@ class OnePanel(Settings):
     """Column of obs with a coarse label above the other: scores at both levels."""
 
 
-class EvaluateRequest(Measuring, OnePanel):
+class Conditions(Settings):
+    """Under which conditions the panel is measured besides."""
+
+    heading: ClassVar[str] = "Measuring"
+
+    harsh: Annotated[bool, Flag()] = False
+    """Whether to disturb the cells as harshly as real assays do, and to lose each probe in turn; takes minutes."""
+    assay: Annotated[AssayName | None, Flag()] = None
+    """Score the panel as this assay would measure it too: imaging, or the JSON or YAML file of an assay."""
+
+
+class OtherCells(Settings):
+    """Real cells of another technology."""
+
+    heading: ClassVar[str] = "Cells of another technology"
+
+    measured: Annotated[Place | None, Flag(keyword=False)] = None
+    """AnnData of cells that another technology measured, with counts: score the panel on them too."""
+    measured_label_key: Annotated[str | None, Flag()] = None
+    """Column of their obs with the cell type; as --label-key by default."""
+    measured_layer: Annotated[str | None, Flag()] = None
+    """Their layer with counts; X by default."""
+    label_map: Annotated[FileName | None, Flag()] = None
+    """Table of labels that mean the same: cell_type, common, and side (scrna or imaging)."""
+
+
+class EvaluateRequest(Measuring, OnePanel, Conditions, OtherCells):
     """Settings of ``evaluate``."""
 
     heading: ClassVar[str] = "Measuring"
@@ -111,6 +152,17 @@ class RobustnessRequest(Measuring):
     """Standard deviations of the natural logarithm of a factor for each gene."""
     n_draws: Annotated[Count, Flag()] = 2
     """Draws of what is random."""
+    harsh: Annotated[bool, Flag()] = False
+    """Whether to disturb the cells as harshly as real assays do, whatever the other options, and to lose each probe."""
+
+
+class LearnAssayRequest(Source, OtherCells):
+    """Keywords of :func:`selectormlp.learn_assay`."""
+
+    name: Annotated[str, Flag()] = "learned"
+    """What messages and reports are to call the assay."""
+    seed: Annotated[Seed, Flag()] = 0
+    """Seed; the same seed gives the same result."""
 
 
 class StabilityRequest(SampledSource):
@@ -138,7 +190,22 @@ class StabilityRequest(SampledSource):
     """Seed; the same seed gives the same result."""
 
 
-class ReportRequest(Measuring, OnePanel):
+class PredictRequest(Settings):
+    """How cells are predicted with a panel's classifier."""
+
+    layer: Annotated[str | None, Flag(first=True)] = None
+    """Layer to read instead of X; by default as in training."""
+    normalize: Annotated[Normalization | None, Flag(first=True)] = None
+    """auto (log1p of counts per 10,000 if X holds counts), counts or none; by default as in training."""
+    gene_name_key: Annotated[str | None, Flag(first=True)] = None
+    """Column of var with second gene names, by which genes may be called too."""
+    min_confidence: Annotated[Share | None, Flag(first=True)] = None
+    """Probability below which a cell is unsure; by default the classifier's."""
+    partial: Annotated[bool, Flag(first=True)] = False
+    """Fill in genes that were not measured, and say what that costs."""
+
+
+class ReportRequest(Measuring, OnePanel, Conditions):
     """Settings of ``report``."""
 
     heading: ClassVar[str] = "Measuring"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Unpack
 
 from anndata import AnnData
@@ -15,6 +15,8 @@ from selectormlp.assessment.measure import Judging, fold_cells, judging_of, read
 from selectormlp.assessment.protocol import Verdict, judge
 from selectormlp.assessment.request import RobustnessRequest
 from selectormlp.data.cells import Cells, IntArray
+from selectormlp.evaluation.harsh import HARSH
+from selectormlp.evaluation.lost_probes import lose_each_probe
 from selectormlp.evaluation.robustness import Plan, Robustness, measure_robustness
 from selectormlp.evaluation.splits import Folds
 from selectormlp.panel.given import PanelLike, as_panel
@@ -57,7 +59,8 @@ def robustness(
     progress
         Whether to show progress of what takes more than a second, on a terminal or in a notebook.
     more
-        ``n_splits``, ``normalize``, ``exclude_labels`` and ``gene_name_key``, as in :func:`evaluate`.
+        ``n_splits``, ``normalize``, ``exclude_labels`` and ``gene_name_key``, as in :func:`evaluate`; ``harsh=True``
+        disturbs the cells as harshly as real assays do (in place of the options above) and loses each probe in turn.
 
     Raises
     ------
@@ -74,24 +77,43 @@ def robustness(
     request = RobustnessRequest(
         label_key=label_key, donor_key=donor_key, layer=layer, classifier=classifier, seed=seed, **more
     )
-    plan = Plan(tuple(thinning), tuple(failures), tuple(gains), n_draws)
+    plan = HARSH if request.harsh else Plan(tuple(thinning), tuple(failures), tuple(gains), n_draws)
     with showing(progress):
-        return robustness_task(adata, as_panel(panel), judging_of(request), plan)
+        return robustness_task(adata, as_panel(panel), judging_of(request), plan, harsh=request.harsh)
 
 
-def robustness_task(adata: AnnData, panel: Panel, judging: Judging, plan: Plan) -> Robustness:
+def robustness_task(adata: AnnData, panel: Panel, judging: Judging, plan: Plan, *, harsh: bool = False) -> Robustness:
     """Disturb the cells of an object; see :func:`selectormlp.robustness`."""
     cells, aliases = read_for_judging(adata, judging.source)
     genes, _ = match_genes(panel, cells.genes, aliases)
     verdict = judge(panel, cells, str(judging.source.label_key), aliases)
-    return disturb(cells, genes, fold_cells(cells, verdict.testable, judging), judging, plan, verdict)
+    tested = Tested(cells, genes, fold_cells(cells, verdict.testable, judging), judging, verdict)
+    return disturb(tested, plan, harsh=harsh)
 
 
-def disturb(cells: Cells, genes: IntArray, folds: Folds, judging: Judging, plan: Plan, verdict: Verdict) -> Robustness:
-    """Disturb the cells, and say what the scores mean where the panel was learned on them."""
+@dataclass(frozen=True, eq=False)
+class Tested:
+    """A panel, the cells that it is tested on, and how."""
+
+    cells: Cells
+    genes: IntArray
+    folds: Folds
+    judging: Judging
+    verdict: Verdict
+
+
+def disturb(tested: Tested, plan: Plan, *, harsh: bool = False) -> Robustness:
+    """Disturb the cells, and with ``harsh`` lose each probe; say so where the panel was learned on these cells."""
     logger.info("disturbing the cells")
+    cells, genes, folds, judging = tested.cells, tested.genes, tested.folds, tested.judging
     found = measure_robustness(cells.X, cells.labels, genes, folds, judging.refit, plan, seed=judging.seed)
-    if verdict.protocol in ("external", "other cells"):
+    if harsh and len(genes) > 1:
+        logger.info("losing each of %d probes in turn", len(genes))
+        names = tuple(map(str, cells.genes[genes]))
+        found = replace(found, probes=lose_each_probe(cells.X, cells.labels, genes, folds, judging.refit, names))
+    elif harsh:
+        found = replace(found, notes=(*found.notes, "probes were not lost in turn: the panel has one gene"))
+    if tested.verdict.protocol in ("external", "other cells"):
         return found
     note = "The panel was learned on the cells tested: compare the lines with each other, not with other data."
     return replace(found, notes=(*found.notes, note))

@@ -22,7 +22,8 @@ def evaluation_tables(found: Evaluation) -> dict[str, pd.DataFrame]:
 
     ``summary`` (what was measured and how), ``scores``, ``classes``, ``confusion`` and ``confused`` (the commonest
     errors); and ``unusable``, ``unsupervised``, ``redundancy``, ``hierarchy``, ``coarse_classes``, ``robustness``,
-    ``stability`` and ``overlaps`` where there is such a thing.
+    ``probes`` (each lost in turn), ``as_measured`` (as an assay would measure it), ``measured`` and
+    ``measured_classes`` (on cells of another technology), ``stability`` and ``overlaps`` where there is such a thing.
     """
     tables = {
         "summary": _summary(found),
@@ -41,6 +42,13 @@ def evaluation_tables(found: Evaluation) -> dict[str, pd.DataFrame]:
         tables["coarse_classes"] = found.hierarchy.class_frame()
     if found.robustness is not None:
         tables["robustness"] = found.robustness.to_frame()
+        if found.robustness.probes is not None:
+            tables["probes"] = found.robustness.probes.to_frame()
+    if found.as_measured is not None:
+        tables["as_measured"] = found.as_measured.to_frame()
+    if found.elsewhere is not None:
+        tables["measured"] = found.elsewhere.to_frame()
+        tables["measured_classes"] = found.elsewhere.class_frame()
     if found.stability is not None:
         tables["stability"] = found.stability.to_frame()
         tables["overlaps"] = found.stability.overlap_frame()
@@ -124,5 +132,6 @@ def _summary(found: Evaluation) -> pd.DataFrame:
         ("data_hash", found.data_hash),
         *((f"version_of_{name}", version) for name, version in found.versions.items()),
         *(("note", note) for note in found.notes),
+        *(("note_measured", note) for note in ([] if found.elsewhere is None else found.elsewhere.notes)),
     ]
     return pd.DataFrame(lines, columns=["what", "value"], dtype=object)

@@ -1,28 +1,23 @@
-"""The commands."""
+"""The program: its commands, and its exit codes."""
 
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from importlib.metadata import version
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from selectormlp.cli import evaluation, panels
+from selectormlp.cli import evaluation, panels, published
 from selectormlp.cli import report as reports
 from selectormlp.cli import settings as settings_commands
 from selectormlp.cli.failures import INTERRUPTED, REFUSED, exit_code, refuse
-from selectormlp.cli.options import DataFiles, ExcludeLabel, Layer, Normalize, Out, Quiet, SeedFlag
-from selectormlp.cli.settings import PrintConfig, UsageError, given_flags, print_settings, require
+from selectormlp.cli.options import DataFiles, Layer, Normalize, Quiet
+from selectormlp.cli.settings import UsageError
 from selectormlp.cli.short_memory import check_memory_limits
 from selectormlp.cli.stopping import watch_signals
 from selectormlp.cli.streams import tolerant_streams
 from selectormlp.errors import nearest
-
-if TYPE_CHECKING:
-    from selectormlp.pipeline.settings import RunSettings
 
 app = typer.Typer(
     name="selectormlp",
@@ -48,234 +43,16 @@ def selectormlp(
     """Choose the genes that tell cell types apart."""
 
 
-class ModelType(StrEnum):
-    """Kinds of model."""
-
-    selector_mlp = "selector_mlp"
-    mlp = "mlp"
-    svm = "svm"
-
-
-def _config(default: str) -> Any:
-    return typer.Option(
-        "--config", help=f"Settings file (JSON, YAML or TOML). [default: {default}]", show_default=False
-    )
-
-
-@app.command("split_data", epilog="Example: `selectormlp split_data --config configs/split_data.json`")
-def split_data(
-    config: Annotated[Path, _config("configs/split_data.json")] = Path("configs/split_data.json"),
-    print_config: PrintConfig = False,
-    seed: SeedFlag = None,
-    quiet: Quiet = False,
-) -> None:
-    """Split an AnnData file into training, validation and test files, class by class."""
-    from selectormlp.cli.terminal import print_files, print_split, set_up_log
-    from selectormlp.config.files import changed, read_settings
-    from selectormlp.pipeline.settings import SplitSettings
-    from selectormlp.pipeline.split import split_file
-    from selectormlp.progress import showing, step
-
-    progress = set_up_log(quiet=quiet)
-    settings = changed(read_settings(SplitSettings, config), shuffle_seed=seed)
-    if print_config:
-        print_settings(settings)
-        return
-    with showing(progress), step("splitting"):
-        report = split_file(settings)
-    print_split(report.cells)
-    print_files(report.files)
-
-
-@app.command(epilog="Example: `selectormlp train --config configs/train.json --model_type svm`")
-def train(
-    ctx: typer.Context,
-    config: Annotated[Path, _config("configs/train.json")] = Path("configs/train.json"),
-    model_type: Annotated[
-        ModelType, typer.Option("--model_type", "--model-type", help="Kind of model.")
-    ] = ModelType.selector_mlp,
-    restart: Annotated[
-        bool, typer.Option("--restart", help="Continue the run that `checkpoint.restart_run` names.")
-    ] = False,
-    lazy: Annotated[
-        bool | None,
-        typer.Option("--lazy/--in-memory", help="Leave the cells on disk. [default: where the split is an index]"),
-    ] = None,
-    devices: Annotated[
-        int | None, typer.Option(min=1, help="GPUs of each machine or, on a CPU, processes.", show_default=False)
-    ] = None,
-    num_nodes: Annotated[int | None, typer.Option(min=1, help="Machines.", show_default=False)] = None,
-    strategy: Annotated[
-        str | None, typer.Option(help="auto, or ddp (each process holds the network).", show_default=False)
-    ] = None,
-    memory_gb: Annotated[
-        float | None,
-        typer.Option(help="Most GB of a GPU that the cells may take, to stay there. [default: half of it]"),
-    ] = None,
-    print_config: PrintConfig = False,
-    seed: SeedFlag = None,
-    quiet: Quiet = False,
-) -> None:
-    """Train a model on the training file; the best epoch on the validation file is kept."""
-    from selectormlp.cli import running
-    from selectormlp.cli.terminal import set_up_log
-    from selectormlp.config.files import changed, read_settings
-    from selectormlp.networks.placement import is_writer
-    from selectormlp.pipeline.settings import TrainSettings
-
-    progress = set_up_log(quiet=quiet, errors_only=not is_writer())
-    settings = changed(
-        read_settings(TrainSettings, config),
-        model_type=model_type.value if "model_type" in given_flags(ctx) else None,
-        restart=restart or None,
-        data={"lazy": lazy},
-        training={
-            "seed": seed,
-            "devices": devices,
-            "num_nodes": num_nodes,
-            "strategy": strategy,
-            "memory_gb": memory_gb,
-        },
-    )
-    if print_config:
-        print_settings(settings)
-        return
-    running.train(settings, progress=progress)
-
-
-@app.command(
+app.command("split_data", epilog="Example: `selectormlp split_data --config configs/split_data.json`")(
+    published.split_data
+)
+app.command(epilog="Example: `selectormlp train --config configs/train.json --model_type svm`")(published.train)
+app.command(
     "feature_selection",
     epilog="Example: `selectormlp feature_selection --model_path trained_models/SVM_best_model.skops`",
-)
-def feature_selection(
-    config: Annotated[Path, _config("configs/feature_selection.json")] = Path("configs/feature_selection.json"),
-    model_path: Annotated[
-        Path | None,
-        typer.Option("--model_path", "--model-path", help="Saved model or checkpoint; overrides the settings file."),
-    ] = None,
-    model_type: Annotated[
-        ModelType | None,
-        typer.Option("--model_type", "--model-type", help="Kind of model expected. [default: what the file holds]"),
-    ] = None,
-    method: Annotated[
-        str | None,
-        typer.Option(
-            help="Method of `selectormlp select` that ranks the genes, learned from the file `train_input`. "
-            "[default: the model's own ranking]",
-            show_default=False,
-        ),
-    ] = None,
-    lazy: Annotated[
-        bool | None,
-        typer.Option("--lazy/--in-memory", help="Leave the cells on disk. [default: where the split is an index]"),
-    ] = None,
-    print_config: PrintConfig = False,
-    seed: SeedFlag = None,
-    quiet: Quiet = False,
-) -> None:
-    """Rank the genes of a trained model and show how accuracy falls as genes are masked."""
-    from selectormlp.cli.terminal import print_files, set_up_log
-    from selectormlp.config.files import changed, read_settings
-    from selectormlp.pipeline.masking import select_features_from_files
-    from selectormlp.pipeline.settings import FeatureSelectionSettings
-
-    progress = set_up_log(quiet=quiet)
-    settings = read_settings(FeatureSelectionSettings, config)
-    settings = changed(settings, model_path=model_path, method=method, seed=seed, lazy=lazy)
-    if print_config:
-        print_settings(settings)
-        return
-    report = select_features_from_files(settings, model_type.value if model_type else None, progress=progress)
-    print_files(report.files)
-
-
-@app.command(epilog="Example: `selectormlp run cells.h5ad --label-key cell_type --out results`")
-def run(
-    ctx: typer.Context,
-    out: Out,
-    data: Annotated[
-        Path | None,
-        typer.Argument(
-            help="AnnData: h5ad, gzipped h5ad or zarr. Or in the file of --config.", metavar="DATA", show_default=False
-        ),
-    ] = None,
-    label_key: Annotated[
-        str | None,
-        typer.Option(help="Column of obs with the cell type. Or in the file of --config.", show_default=False),
-    ] = None,
-    donor_key: Annotated[
-        str | None, typer.Option(help="Column of obs with the donor: no donor lies on two sides of the split.")
-    ] = None,
-    layer: Layer = None,
-    normalize: Normalize = "auto",
-    exclude_label: ExcludeLabel = None,
-    method: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Method of `selectormlp select`: the MLP is masked in its order too; may be repeated.",
-            show_default=False,
-        ),
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option(help="Settings file (JSON, YAML or TOML); what it leaves out adapts to the data.")
-    ] = None,
-    print_config: PrintConfig = False,
-    report: Annotated[
-        bool, typer.Option("--report", help="Write report.html too, of a panel by the first --method, or discriminant.")
-    ] = False,
-    report_size: Annotated[int, typer.Option(min=1, help="Genes of that panel.")] = 50,
-    seed: SeedFlag = None,
-    quiet: Quiet = False,
-) -> None:
-    """Split, train SelectorMLP, MLP and SVM, rank and mask their genes, all in one go."""
-    from selectormlp.cli.terminal import set_up_log
-    from selectormlp.config.files import changed, read_settings
-    from selectormlp.files import check_folders
-    from selectormlp.pipeline.settings import RunSettings
-
-    progress = set_up_log(quiet=quiet)
-    settings = RunSettings() if config is None else read_settings(RunSettings, config)
-    given = given_flags(ctx)
-    cells = {name: value for name, value in (("layer", layer), ("normalize", normalize)) if name in given}
-    if data is not None:
-        settings = settings.model_copy(update={"cells": settings.cells.model_copy(update={"dataset": None})})
-    settings = changed(
-        settings,
-        cells={
-            **cells,
-            "adata_path": data,
-            "label_key": label_key,
-            "donor_key": donor_key,
-            "exclude_labels": tuple(exclude_label or ()) or None,
-        },
-        methods=tuple(method or ()) or None,
-        report_size=report_size if report else None,
-        training={"seed": seed},
-        masking={"seed": seed},
-    )
-    require(ctx, "argument 'DATA'", settings.cells.adata_path or settings.cells.dataset)
-    require(ctx, "option '--label-key'", settings.cells.label_key)
-    check_folders(out, *([out / "panel"] if settings.report_size else []))
-    _run(settings, out, progress=progress, print_config=print_config)
-
-
-@app.command(epilog="Example: `selectormlp demo --out demo_results`")
-def demo(
-    out: Annotated[Path, typer.Option(help="Folder for all results.")] = Path("demo_results"),
-    seed: SeedFlag = None,
-    quiet: Quiet = False,
-) -> None:
-    """Run everything, the report too, on 700 blood cells of 10 types that scanpy ships (`pbmc68k_reduced`)."""
-    from selectormlp.cli.terminal import set_up_log
-    from selectormlp.config.files import changed
-    from selectormlp.files import check_folders
-    from selectormlp.pipeline.settings import CellsSettings, RunSettings
-
-    progress = set_up_log(quiet=quiet)
-    check_folders(out, out / "panel")
-    cells = CellsSettings(dataset="pbmc68k", label_key="bulk_labels")
-    settings = changed(RunSettings(cells=cells, report_size=25), training={"seed": seed}, masking={"seed": seed})
-    _run(settings, out, progress=progress)
+)(published.feature_selection)
+app.command(epilog="Example: `selectormlp run cells.h5ad --label-key cell_type --out results`")(published.run)
+app.command(epilog="Example: `selectormlp demo --out demo_results`")(published.demo)
 
 
 @app.command(epilog="Example: `selectormlp inspect atlas.h5ad --label-key cell_type --donor-key donor`")
@@ -325,16 +102,6 @@ app.command(epilog="Example: `selectormlp predict new.h5ad --model classifier.sa
 )
 app.command(epilog="Example: `selectormlp schema train --out schemas`")(settings_commands.schema)
 app.command(epilog="Example: `selectormlp rerun panel --out panel_again`")(settings_commands.rerun)
-
-
-def _run(settings: RunSettings, out: Path, *, progress: bool, print_config: bool = False) -> None:
-    from selectormlp.cli import running
-    from selectormlp.pipeline.run import plan_run
-
-    if print_config:
-        print_settings(plan_run(*running.read_cells(settings), settings)[1])
-        return
-    running.run(settings, out, progress=progress)
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from selectormlp.assessment.request import CompareRequest, EvaluateRequest
+from selectormlp.assessment.request import CompareRequest, EvaluateRequest, PredictRequest
 from selectormlp.cli import options as opt
 from selectormlp.cli.flags import command_of, needed
 from selectormlp.cli.settings import ConfigFile, PrintConfig, print_settings, settings_from
@@ -61,20 +61,12 @@ def compare(
     compare_panels(request, out)
 
 
+@command_of(PredictRequest)
 def predict(
+    given: dict[str, Any],
     data: opt.Data,
     model: Annotated[Path, typer.Option(help="Classifier that `evaluate --model` wrote.", show_default=False)],
     out: Annotated[Path, typer.Option(help="Folder for predictions.csv.")] = Path("predictions"),
-    min_confidence: Annotated[
-        float | None,
-        typer.Option(min=0, max=1, help="Below this probability a cell is unsure. [default: the classifier's]"),
-    ] = None,
-    layer: opt.Layer = None,
-    normalize: Annotated[str | None, typer.Option(help="auto, counts or none. [default: as in training]")] = None,
-    gene_name_key: opt.GeneNameKey = None,
-    partial: Annotated[
-        bool, typer.Option("--partial", help="Fill in genes that were not measured, and say what that costs.")
-    ] = False,
     quiet: opt.Quiet = False,
 ) -> None:
     """Label cells by a panel's classifier, with calibrated probabilities; predictions.csv goes to the folder."""
@@ -88,16 +80,8 @@ def predict(
 
     set_up_log(quiet=quiet)
     check_folders(out)
-    classifier = load_classifier(model)
-    found = predict_cells(
-        read_adata(data),
-        classifier,
-        layer=layer,
-        normalize=normalize,  # type: ignore[arg-type]  # checked below the façade
-        gene_name_key=gene_name_key,
-        min_confidence=min_confidence,
-        partial=partial,
-    )
+    request = PredictRequest(**given)
+    found = predict_cells(read_adata(data), load_classifier(model), **dict(request))
     files = write_tables(out, prediction_tables(found))
     print_predictions(found)
     print_files(files)

@@ -7,6 +7,7 @@ import inspect
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,8 +22,8 @@ SHOWN_DEFAULTS = (bool, int, float, str)
 def command_of(kind: type[Settings], *, leave_out: tuple[str, ...] = ()) -> Callable[..., Callable[..., None]]:
     """Make a command from a function and a model: each option of the model becomes a flag or an argument.
 
-    The function takes ``ctx``, ``given`` (the values that the command line gives, by settings key) and, by name, what
-    flags it has beside those of the model.
+    The function takes ``given`` (the values that the command line gives, by settings key), ``ctx`` where it needs it
+    and, by name, what flags it has beside those of the model.
 
     Parameters
     ----------
@@ -40,11 +41,14 @@ def command_of(kind: type[Settings], *, leave_out: tuple[str, ...] = ()) -> Call
             for one in signature.parameters.values()
             if one.name != "given"
         ]
+        takes_ctx = "ctx" in signature.parameters
+        if not takes_ctx:
+            own.append(inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context))
         made = {one.name: (one, option) for option in options for one in _parameters(option)}
 
         @functools.wraps(function)
         def command(**values: Any) -> None:
-            ctx = values["ctx"]
+            ctx = values["ctx"] if takes_ctx else values.pop("ctx")
             flags = {name: values.pop(name) for name in made}
             sources = {name: ctx.get_parameter_source(name) for name in made}
             named = {name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"}
@@ -78,15 +82,17 @@ def values_of(options: list[Option], flags: Mapping[str, Any]) -> dict[str, Any]
     for option in options:
         parts = []
         if option.name in flags:
-            value = flags[option.name]
+            value: Any = flags[option.name]
+            value = value.value if isinstance(value, StrEnum) else value
             parts.append(_split(value) if option.flag.split else tuple(value) if isinstance(value, list) else value)
         file = f"{option.name}_file"
         if option.flag.file is not None and file in flags:
             parts.append(option.flag.file.read(flags[file]))
+        place = found.setdefault(option.section, {}) if option.section and parts else found
         if len(parts) == 2:
-            found[option.name] = (*parts[0], *parts[1])
+            place[option.name] = (*parts[0], *parts[1])
         elif parts:
-            found[option.name] = parts[0]
+            place[option.name] = parts[0]
     return found
 
 
@@ -97,7 +103,7 @@ def needed(ctx: typer.Context, settings: Settings) -> None:
     for option in options_of(type(settings)):
         if option.flag.needed:
             what = f"argument '{option.name.upper()}...'" if option.flag.argument else f"option '{option.flags[0]}'"
-            require(ctx, what, getattr(settings, option.name))
+            require(ctx, what, option.value_in(settings))
 
 
 def _place(made: Mapping[str, Any]) -> Callable[[inspect.Parameter], int]:
@@ -119,11 +125,15 @@ def _parameters(option: Option) -> Iterator[inspect.Parameter]:
     hint = _hint(option.field.annotation)
     if flag.argument:
         text = f"{option.help.rstrip('.')}. Or in the file of --config." if flag.needed else option.help
-        yield _parameter(option.name, hint | None, None, typer.Argument(help=text, show_default=False))
+        metavar = option.flag.names[0] if option.flag.names else None
+        info = typer.Argument(help=text, show_default=False, metavar=metavar)
+        yield _parameter(option.name, hint | None, None, info)
     elif flag.direct:
         default = option.default
         if not isinstance(default, SHOWN_DEFAULTS):
             hint, default = hint | None, None
+        elif isinstance(hint, type) and issubclass(hint, StrEnum):
+            default = hint(str(default))
         names = [f"{one}/--no-{one[2:]}" if default is True and one.startswith("--") else one for one in option.flags]
         help_ = f"{option.help} Needed, here or in the file of --config." if flag.needed else option.help
         info = typer.Option(
@@ -162,6 +172,8 @@ def _hint(kind: Any) -> Any:
         return _hint(parts[0])
     if origin in (typing.Union, types.UnionType):
         return _hint(next(part for part in parts if part is not type(None)))
+    if origin is typing.Literal and all(isinstance(part, str) for part in parts):
+        return StrEnum("Choice", {part: part for part in parts})
     if origin is tuple:
         return list[_hint(parts[0])]  # type: ignore[misc]
     return kind if kind in (bool, int, float, Path) else str

@@ -12,7 +12,7 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "split_data": ("pipeline.settings", "SplitSettings"),
     "train": ("pipeline.settings", "TrainSettings"),
     "feature_selection": ("pipeline.settings", "FeatureSelectionSettings"),
-    "run": ("pipeline.settings", "RunSettings"),
+    "run": ("pipeline.run_settings", "RunSettings"),
     "select": ("selection.request", "SelectRequest"),
     "extend": ("selection.request", "ExtendRequest"),
     "evaluate": ("assessment.request", "EvaluateRequest"),

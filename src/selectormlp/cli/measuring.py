@@ -24,6 +24,7 @@ def evaluate_panel(request: EvaluateRequest, out: Path) -> None:
     from selectormlp.assessment.predict import fit_classifier_task
     from selectormlp.assessment.tables import evaluation_tables, write_tables
     from selectormlp.cli.results import print_evaluation
+    from selectormlp.data.anndata_files import read_adata
     from selectormlp.errors import SettingsError
     from selectormlp.files import check_files, ensure_folders
     from selectormlp.models.classifier_card import check_class_names
@@ -43,9 +44,10 @@ def evaluate_panel(request: EvaluateRequest, out: Path) -> None:
     known = read_panel(str(request.panel))
     with whole_result(out, "evaluation", clear=True):
         adata = read_some(request)
+        measured = None if request.measured is None else read_adata(request.measured)
         if model is not None and request.label_key in adata.obs:
             check_class_names(set(adata.obs[request.label_key].astype(str)) - set(request.exclude_labels))
-        found = evaluate_by(adata, known, request)
+        found = evaluate_by(adata, known, request, measured)
         files = []
         if model is not None:
             judging = Judging(request, "logistic", request.n_splits, seed=request.seed)
@@ -105,7 +107,7 @@ def write_beside(request: Measuring, out: Path) -> list[Path]:
 def kept(request: AnyRequest) -> AnyRequest:
     """Return a request whose paths hold from any folder."""
     update: dict[str, object] = {"data": tuple(place.absolute() for place in request.data)}
-    for name in ("panel", "model"):
+    for name in ("panel", "model", "measured"):
         place = getattr(request, name, None)
         if place is not None:
             update[name] = place.absolute()

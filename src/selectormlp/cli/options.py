@@ -22,10 +22,3 @@ Normalize = Annotated[
     str,
     typer.Option(help="auto (log1p of counts per 10,000 if X holds counts), counts (refuses what is none), or none."),
 ]
-ExcludeLabel = Annotated[
-    list[str] | None, typer.Option(help="Label whose cells are left out; may be repeated.", show_default=False)
-]
-
-GeneNameKey = Annotated[
-    str | None, typer.Option(help="Column of var with second gene names, by which genes may be called too.")
-]

@@ -20,7 +20,8 @@ from selectormlp.gate.files import read_start
 from selectormlp.panel.panel import Panel
 from selectormlp.panel.storage import JSON_NAME, PANEL_NAME, read_panel
 from selectormlp.pipeline.run import RUN_NAME
-from selectormlp.pipeline.settings import RunSettings, TrainSettings
+from selectormlp.pipeline.run_settings import RunSettings
+from selectormlp.pipeline.settings import TrainSettings
 from selectormlp.results import check_together, whole_result
 from selectormlp.selection.repeat import settings_of
 from selectormlp.selection.request import Choice, ExtendRequest, SelectRequest

@@ -75,12 +75,43 @@ def _print_extras(found: Evaluation) -> None:
             level = "" if one.level != one.level else f"{one.level:g}"
             lines.add_row(one.kind, level, *("" if score != score else f"{score:.3f}" for score in scores))
         lines.print()
+        if found.robustness.probes is not None:
+            probes = found.robustness.probes
+            print_line(
+                f"Worst probe to lose: {probes.genes[probes.worst]}, balanced accuracy {probes.whole:.3f} to "
+                f"{probes.masked[probes.worst]:.3f} if nobody notices, {probes.refitted[probes.worst]:.3f} refitted"
+            )
+    _print_measured(found)
     if found.stability is not None:
         for overlap in found.stability.overlaps:
             print_line(
                 f"Chosen again, {overlap.source}: {overlap.n_panels} panels, Jaccard {overlap.jaccard:.3f}, Kuncheva "
                 f"{overlap.kuncheva:.3f}",
             )
+
+
+def _print_measured(found: Evaluation) -> None:
+    """Print the panel as an assay would measure it, and on real cells of another technology."""
+    from selectormlp.cli.plain import PlainTable, print_line
+
+    if found.as_measured is not None:
+        scores = found.as_measured
+        print_line(
+            f"As sequenced, balanced accuracy is {scores.sequenced:.3f}; as {scores.assay} would measure it, "
+            f"{scores.refitted.mean():.3f} refitted and {scores.transferred.mean():.3f} transferred "
+            f"({len(scores.refitted)} simulated assays)."
+        )
+    if found.elsewhere is not None:
+        of = found.elsewhere
+        what = f"{of.n_measured:,} cells of another technology, {len(of.classes)} types, {len(of.genes)} genes"
+        lines = PlainTable(f"{what}; 95 % intervals over test cells")
+        lines.add_columns("classifier", "number", "balanced accuracy", numbers=("number", "balanced accuracy"))
+        for curve in of.curves:
+            for place, size in enumerate(curve.sizes):
+                lines.add_row(curve.name, f"{size:,}", _interval(curve.balanced_accuracy, place, over_splits=False))
+        lines.print()
+        for note in of.notes:
+            print_line(note)
 
 
 def print_compared(found: Comparison) -> None:

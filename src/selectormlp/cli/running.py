@@ -11,7 +11,8 @@ from selectormlp.cli.terminal import command_line, print_comparison, print_files
 if TYPE_CHECKING:
     from selectormlp.data.sampled import SampledSource
     from selectormlp.panel.panel import Panel
-    from selectormlp.pipeline.settings import RunSettings, TrainSettings
+    from selectormlp.pipeline.run_settings import RunSettings
+    from selectormlp.pipeline.settings import TrainSettings
     from selectormlp.selection.request import Choice, ExtendRequest, SelectRequest
 
 

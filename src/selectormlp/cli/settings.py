@@ -36,12 +36,6 @@ def settings_from(kind: type[AnySettings], config: Path | None, given: Mapping[s
     return changed(kind() if config is None else read_settings(kind, config), **given)
 
 
-def given_flags(ctx: typer.Context) -> set[str]:
-    """Return the names of the parameters that the command line gives, rather than leaves at their defaults."""
-    sources = {name: ctx.get_parameter_source(name) for name in ctx.params}
-    return {name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"}
-
-
 def require(ctx: typer.Context, what: str, value: object) -> None:
     """Refuse a command line that lacks what no settings file gives either."""
     if not value:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import get_annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar, get_args
@@ -89,6 +89,11 @@ class Flag:
 
 
 @dataclass(frozen=True)
+class Section:
+    """Mark of a field whose own fields are options of the model that holds it."""
+
+
+@dataclass(frozen=True)
 class Option:
     """One field of a model, with all that is declared about it.
 
@@ -102,12 +107,19 @@ class Option:
         How it appears on the command line.
     heading
         Heading of its group in the help; "" for those shown first.
+    section
+        Field of the model under which it stands; "" for the model itself.
     """
 
     name: str
     field: FieldInfo
     flag: Flag
     heading: str
+    section: str = ""
+
+    def value_in(self, settings: Settings) -> Any:
+        """Return its value in settings."""
+        return getattr(getattr(settings, self.section) if self.section else settings, self.name)
 
     @property
     def help(self) -> str:
@@ -164,11 +176,13 @@ def options_of(kind: type[Settings]) -> list[Option]:
     >>> [(option.name, option.flags, option.default) for option in options_of(Example)]
     [('lr', ('--lr',), 0.1)]
     """
-    found = []
+    found: list[tuple[int, Option]] = []
     for name, field in kind.model_fields.items():
         flag = next((part for part in field.metadata if isinstance(part, Flag)), None)
+        place = next(i for i, parent in enumerate(kind.__mro__) if name in get_annotations(parent))
+        if any(isinstance(part, Section) for part in field.metadata):
+            found += [(place, replace(option, section=name)) for option in options_of(field.annotation)]  # type: ignore[arg-type]
         if flag is not None:
-            place = next(i for i, parent in enumerate(kind.__mro__) if name in get_annotations(parent))
             heading = getattr(kind.__mro__[place], "heading", Settings.heading)
             found.append((place, Option(name, field, flag, "" if flag.first else heading)))
     return [option for _, option in sorted(found, key=lambda pair: pair[0])]

@@ -49,7 +49,8 @@ class StoredMatrix:
     --------
     >>> from pathlib import Path
     >>> from tempfile import mkdtemp
-    >>> import anndata, scipy.sparse as sp
+    >>> import anndata
+    >>> from selectormlp.data.disk import DiskMatrix
     >>> file = Path(mkdtemp()) / "cells.h5ad"
     >>> anndata.AnnData(sp.csr_matrix(np.eye(4, dtype=np.float32))).write_h5ad(file)
     >>> matrix = StoredMatrix((StoredPart(DiskMatrix(file, "X")),), "expression")

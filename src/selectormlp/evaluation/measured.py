@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 
 from selectormlp.data.cells import IntArray, Matrix
@@ -28,11 +29,24 @@ class MeasuredScores:
         Refitted and tested on measured cells, shape (n_draws,).
     transferred
         Learned on the cells at hand, tested on measured ones, shape (n_draws,).
+    assay
+        Name of the assay.
     """
 
     sequenced: float
     refitted: FloatArray
     transferred: FloatArray
+    assay: str
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a line a way to measure: way, assay, balanced_accuracy, draw_sd, n_draws."""
+        ways = {
+            "as sequenced": np.array([self.sequenced]),
+            "as measured, refitted": self.refitted,
+            "as measured, transferred": self.transferred,
+        }
+        lines = [(way, self.assay, float(of.mean()), float(of.std()), len(of)) for way, of in ways.items()]
+        return pd.DataFrame(lines, columns=["way", "assay", "balanced_accuracy", "draw_sd", "n_draws"])
 
 
 def simulate_counts(
@@ -153,4 +167,4 @@ def score_as_measured(
             [refit_predict(refitter(), own[train], labels[train], own[test]) for train, test in folds]
         )
         scores[1, draw] = balanced([clf.predict(same[test]) for clf, (_, test) in zip(fitted, folds, strict=True)])
-    return MeasuredScores(sequenced, scores[0], scores[1])
+    return MeasuredScores(sequenced, scores[0], scores[1], assay.name)

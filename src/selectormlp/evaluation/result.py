@@ -11,9 +11,12 @@ import pandas as pd
 from selectormlp.evaluation.curve import Curve, LevelOff
 from selectormlp.evaluation.hierarchy import Hierarchy
 from selectormlp.evaluation.intervals import Estimate, FloatArray
+from selectormlp.evaluation.measured import MeasuredScores
 from selectormlp.evaluation.robustness import Robustness
 from selectormlp.evaluation.stability import Stability
+from selectormlp.evaluation.technologies import OtherTechnology
 from selectormlp.evaluation.unsupervised import Unsupervised
+from selectormlp.values import Shown
 
 Protocol = Literal["external", "other cells", "reselected", "optimistic"]
 
@@ -59,7 +62,7 @@ class Splits:
 
 
 @dataclass(frozen=True, eq=False)
-class Evaluation:
+class Evaluation(Shown):
     """What a panel is worth, on cells that neither it nor the classifiers have seen where this can be had.
 
     Attributes
@@ -104,6 +107,10 @@ class Evaluation:
         Of Python and the packages that decide the numbers.
     data_hash
         Of the cells, see ``hash_cells``.
+    as_measured
+        The whole panel on these cells as an assay would measure them; None where no assay was named.
+    elsewhere
+        The panel on real cells of another technology; None where none were given.
     """
 
     label_key: str
@@ -127,6 +134,8 @@ class Evaluation:
     seed: int
     versions: dict[str, str]
     data_hash: str
+    as_measured: MeasuredScores | None = None
+    elsewhere: OtherTechnology | None = None
 
     def __repr__(self) -> str:
         """Return the scores of the whole panel between floor and ceiling."""

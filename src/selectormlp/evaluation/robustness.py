@@ -18,9 +18,11 @@ from selectormlp.data.normalize import LARGEST_PLAUSIBLE_LOG, stored_values
 from selectormlp.errors import SettingsError, quoted
 from selectormlp.evaluation.contamination import add_ambient, mix_cells
 from selectormlp.evaluation.intervals import FloatArray
+from selectormlp.evaluation.lost_probes import LostProbes
 from selectormlp.evaluation.refit import count_confusion, fit_quietly, refit_predict
 from selectormlp.evaluation.splits import Folds
 from selectormlp.progress import track
+from selectormlp.values import Shown
 
 BINARISED = "binarised"
 
@@ -56,7 +58,7 @@ class Disturbance:
 
 
 @dataclass(frozen=True, eq=False)
-class Robustness:
+class Robustness(Shown):
     """Accuracy of a whole panel under each disturbance.
 
     Attributes
@@ -67,11 +69,24 @@ class Robustness:
         The first is ``"none"``: what the others are to be compared with.
     notes
         What could not be measured, and why.
+    probes
+        Each gene lost in turn; None where that was not asked for.
     """
 
     n_genes: int
     disturbances: tuple[Disturbance, ...]
     notes: tuple[str, ...] = ()
+    probes: LostProbes | None = None
+
+    def __repr__(self) -> str:
+        """Return the accuracy of the panel undisturbed, and under the worst disturbance."""
+        scores = {f"{one.kind} {one.level:g}": float(one.balanced_accuracy.mean()) for one in self.disturbances}
+        worst = min(scores, key=lambda name: scores[name])
+        first = self.disturbances[0].balanced_accuracy.mean()
+        return (
+            f"Robustness({self.n_genes} genes, {len(scores) - 1} disturbances: balanced accuracy {first:.3f}, lowest "
+            f"{scores[worst]:.3f} at {worst})"
+        )
 
     def to_frame(self) -> pd.DataFrame:
         """Return a line a disturbance: kind, level, mean over draws of the four scores, sd of balanced_accuracy."""

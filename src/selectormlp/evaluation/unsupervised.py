@@ -9,13 +9,12 @@ import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 from scipy.stats import rankdata
-from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
-from sklearn.neighbors import NearestNeighbors
 
 from selectormlp.data.cells import Cells, IntArray, Matrix, as_matrix
 from selectormlp.errors import DataError
 from selectormlp.evaluation.intervals import FloatArray
+from selectormlp.evaluation.neighborhoods import N_NEIGHBORS, knn_overlap, leiden, neighbor_graph, neighbors
 from selectormlp.evaluation.splits import Folds
 from selectormlp.progress import track
 
@@ -98,12 +97,6 @@ class Unsupervised:
 MOST_CELLS = 3000
 """Cells that neighbours and clusters are found among; all pairs of distances are measured."""
 
-N_NEIGHBORS = 15
-"""Neighbours of a cell, scanpy's default."""
-
-N_COMPONENTS = 50
-"""Principal components in which neighbours are found where there are more genes, scanpy's default."""
-
 RIDGE = 1e-6
 """Added to the variances of the panel's genes, relative to their mean: genes may repeat each other exactly."""
 
@@ -177,103 +170,6 @@ def _squares_about(X: Matrix, means: FloatArray) -> float:
     stored = X.data.astype(np.float64)
     off = means[X.indices]
     return float(np.square(stored - off).sum() + X.shape[0] * (means @ means) - (off @ off))
-
-
-def neighbors(X: Matrix, n_neighbors: int = N_NEIGHBORS, *, seed: int = 0) -> IntArray:
-    """Find each cell's nearest cells, by Euclidean distance in at most 50 principal components.
-
-    Parameters
-    ----------
-    X
-        Expression, shape (n_cells, n_genes), dense or CSR.
-    n_neighbors
-        How many, fewer than there are cells.
-    seed
-        Of the randomised decomposition.
-
-    Returns
-    -------
-    Rows, nearest first, the cell itself left out, shape (n_cells, n_neighbors).
-
-    Examples
-    --------
-    >>> neighbors(np.array([[0.0], [1.0], [5.0]], dtype=np.float32), 1).ravel()
-    array([1, 0, 1])
-    """
-    if X.shape[1] > N_COMPONENTS and X.shape[0] > N_COMPONENTS:
-        solver = "arpack" if sp.issparse(X) else "randomized"
-        points = PCA(N_COMPONENTS, svd_solver=solver, random_state=seed).fit_transform(X)
-    else:
-        points = _dense(X)
-    found = NearestNeighbors(n_neighbors=n_neighbors).fit(points).kneighbors(return_distance=False)
-    return np.asarray(found, dtype=np.int64)
-
-
-def knn_overlap(first: IntArray, second: IntArray) -> float:
-    """Return the mean share of neighbours that two lists of them have in common.
-
-    Parameters
-    ----------
-    first, second
-        Rows of neighbours, shape (n_cells, n_neighbors).
-
-    Examples
-    --------
-    >>> knn_overlap(np.array([[1, 2], [0, 2]]), np.array([[2, 3], [0, 2]]))
-    0.75
-    """
-    return float((first[:, :, None] == second[:, None, :]).any(axis=2).mean())
-
-
-def neighbor_graph(found: IntArray) -> sp.csr_array:
-    """Join cells that share neighbours, weighted by the Jaccard index of their neighbours (each its own included).
-
-    Levine et al. (Cell 2015, PhenoGraph). Cells are joined where one is the other's neighbour.
-
-    Returns
-    -------
-    Symmetric weights, shape (n_cells, n_cells), no diagonal.
-    """
-    n_cells, n_neighbors = found.shape
-    places = np.arange(n_cells)
-    near = sp.csr_array(
-        (np.ones(found.size), found.ravel(), np.arange(0, found.size + 1, n_neighbors)), shape=(n_cells, n_cells)
-    )
-    own = near + sp.csr_array((np.ones(n_cells), (places, places)), shape=(n_cells, n_cells))
-    shared = (own @ own.T).multiply(near.maximum(near.T)).tocoo()
-    weights = shared.data / (2 * (n_neighbors + 1) - shared.data)
-    return sp.csr_array((weights, (shared.row, shared.col)), shape=(n_cells, n_cells))
-
-
-def leiden(graph: sp.csr_array, *, resolution: float = 1.0, seed: int = 0) -> IntArray:
-    """Cluster a weighted graph by the Leiden algorithm (Traag et al., Scientific Reports 2019).
-
-    Parameters
-    ----------
-    graph
-        Symmetric weights, shape (n_cells, n_cells).
-    resolution, seed
-        As in ``scanpy.tl.leiden``, with whose ``flavor="leidenalg"``, ``n_iterations=2`` this agrees to the cell.
-
-    Returns
-    -------
-    Cluster of each cell, from 0, the largest first, shape (n_cells,).
-    """
-    import igraph
-    import leidenalg
-
-    rows, columns = graph.nonzero()
-    weights = np.asarray(graph[rows, columns]).ravel()
-    network = igraph.Graph(n=graph.shape[0], edges=np.column_stack([rows, columns]).tolist(), directed=True)
-    partition = leidenalg.find_partition(
-        network,
-        leidenalg.RBConfigurationVertexPartition,
-        weights=weights.tolist(),
-        n_iterations=2,
-        resolution_parameter=resolution,
-        seed=seed,
-    )
-    return np.array(partition.membership, dtype=np.int64)
 
 
 def spearman(X: Matrix) -> FloatArray:

@@ -120,8 +120,8 @@ def cut_offs(scores: FloatArray, predicted: IntArray, n_classes: int, false_alar
 
     Examples
     --------
-    >>> cut_offs(np.arange(100.0), np.zeros(100, dtype=int), 2).round(1)
-    array([94.1, 94.1])
+    >>> cut_offs(np.arange(101.0), np.zeros(101, dtype=int), 2).round(1)
+    array([95., 95.])
     """
     of_all = float(np.quantile(scores, 1 - false_alarms))
     cuts = np.full(n_classes, of_all)

@@ -25,6 +25,8 @@ from selectormlp.models.classifier_card import ClassifierCard, check_confidence
 from selectormlp.models.novelty import Novelty
 from selectormlp.models.partial import MissingGenes, draw_cells, fill_in
 from selectormlp.models.predictions import Predictions
+from selectormlp.models.safetensors_file import in_order
+from selectormlp.values import Shown
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -38,7 +40,7 @@ CHECKSUM_KEY = "selectormlp_checksum"
 
 
 @dataclass(frozen=True, eq=False)
-class PanelClassifier:
+class PanelClassifier(Shown):
     """Logistic regression on the genes of a panel, its probabilities calibrated.
 
     Attributes
@@ -200,7 +202,8 @@ class PanelClassifier:
         with written_whole(place) as (draft,):
             text = self.card.model_dump_json()
             checksum = checksum_of(text, arrays)
-            safetensors.numpy.save_file(arrays, draft, metadata={CARD_KEY: text, CHECKSUM_KEY: checksum})
+            kept = {CARD_KEY: text, CHECKSUM_KEY: checksum}
+            draft.write_bytes(in_order(safetensors.numpy.save(arrays, metadata=kept)))
         return place
 
 

@@ -29,6 +29,7 @@ from selectormlp.gate.files import check_regular
 from selectormlp.models.card import ModelCard, model_card
 from selectormlp.models.model import MODEL_TYPES, Model, as_model
 from selectormlp.models.panel_classifier import CHECKSUM_KEY, checksum_of
+from selectormlp.models.safetensors_file import in_order
 from selectormlp.networks.checkpoint_state import CARD_KEY, read_checkpoint
 from selectormlp.networks.mlp import SelectorNetwork
 from selectormlp.networks.start import START_KEY, Start, parse_start
@@ -103,7 +104,8 @@ def save_model(
         if isinstance(selector, NetworkSelector):
             weights = {name: value.contiguous() for name, value in selector.network_.state_dict().items()}
             checksum = checksum_of(card, {name: value.numpy() for name, value in weights.items()})
-            draft.write_bytes(safetensors.torch.save(weights, metadata={CARD_KEY: card, CHECKSUM_KEY: checksum}))
+            kept = {CARD_KEY: card, CHECKSUM_KEY: checksum}
+            draft.write_bytes(in_order(safetensors.torch.save(weights, metadata=kept)))
         elif isinstance(selector, LinearSVM):
             skops.io.dump({CARD_KEY: card, "svm": selector.svm_}, draft)
     return path

@@ -121,22 +121,29 @@ def _walk(limits: list[Limit], n_pool: int, n_required: int, n_genes: int) -> tu
     """Walk the pool from the top and take each gene that leaves a feasible panel; say why each is there."""
     completion = Completion(limits, np.ones(n_pool, dtype=np.bool_), range(n_required), n_genes)
     reasons: list[str] = []
-    passed_over = False
     for gene in range(n_pool):
         if len(completion.chosen) == n_genes:
             break
         if gene >= n_required and not completion.may_follow(gene):
-            passed_over = True
             continue
-        short = [
-            limit.reason
-            for limit in limits
-            if limit.reason and limit.amounts[gene] > 0 and limit.amounts[completion.chosen].sum() < limit.floor
-        ]
+        reasons.append(MUST_HAVE if gene < n_required else _brought_in_by(gene, limits, completion) or SELECTED)
         completion.choose(gene)
-        brought = "; ".join(short) if passed_over and short else SELECTED
-        reasons.append(MUST_HAVE if gene < n_required else brought)
     return np.array(completion.chosen, dtype=np.int64), reasons
+
+
+def _brought_in_by(gene: int, limits: list[Limit], completion: Completion) -> str:
+    """Name the lower bounds that keep this place for their genes, this one among them; ``""`` if others may come."""
+    short = [
+        limit
+        for limit in limits
+        if limit.reason and limit.amounts[gene] > 0 and limit.amounts[completion.chosen].sum() < limit.floor
+    ]
+    if not short:
+        return ""
+    serves = np.logical_or.reduce([limit.amounts > 0 for limit in short])
+    if any(completion.may_follow(int(other)) for other in np.flatnonzero(~serves & completion.open)):
+        return ""
+    return "; ".join(limit.reason for limit in short)
 
 
 def _pool(order: IntArray, rules: Rules) -> IntArray:

@@ -18,6 +18,7 @@ from selectormlp.panel.choose import SELECTED, Choice, choose
 from selectormlp.panel.markers import Markers
 from selectormlp.panel.provenance import Provenance
 from selectormlp.panel.rules import Rules
+from selectormlp.values import Shown
 
 T = TypeVar("T")
 
@@ -26,7 +27,7 @@ MOST_SHOWN = 10
 
 
 @dataclass(frozen=True, repr=False)
-class Panel:
+class Panel(Shown):
     """A chosen set of genes, in order.
 
     Attributes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -42,10 +42,9 @@ def resolve_constraints(
     forbidden = names.find(wanted.forbidden, patterns=True)
     candidates = names.find(wanted.candidates or ())
     costs = names.find(wanted.costs)
-    owned = names.find(wanted.owned)
-    ignored = _ignored(
-        wanted, {"must_have": must_have, "forbidden": forbidden, "candidates": candidates, "costs": costs}, names
-    )
+    owned = _present(names, "owned", wanted.owned)
+    found = {"must_have": must_have, "forbidden": forbidden, "candidates": candidates, "costs": costs}
+    ignored = _ignored(wanted, found, names)
     required = one_each(must_have, genes)
     excluded = {"forbidden": _mask(forbidden, len(genes)), **_out_of_bounds(wanted, genes, mean_expression)}
     if wanted.candidates is not None:
@@ -54,15 +53,10 @@ def resolve_constraints(
         excluded[f"of the family {family!r}"] = in_family(family, names)
     facts = _facts(wanted, names)
     excluded |= exclusions(wanted, facts, counts, len(genes))
-    sets, absent = quota_limits(quotas_of(wanted.gene_sets), names)
-    if absent:
-        logger.warning("gene_sets: %d name(s) not in the data do not count: %s", len(absent), quoted(absent))
-    cost = np.ones(len(genes))
-    if "cost" in facts:
-        cost = facts["cost"].fillna(1.0).to_numpy(dtype=np.float64)
-    for name, positions in costs.items():
-        cost[positions] = wanted.costs[name]
-    cost[_mask(owned, len(genes))] = 0.0
+    quotas = quotas_of(wanted.gene_sets)
+    _present(names, "gene_sets", tuple(gene for quota in quotas for gene in quota.genes))
+    sets, _ = quota_limits(quotas, names)
+    cost = _costs(wanted, facts, costs, _mask(owned, len(genes)))
     rules = Rules(
         names,
         required,
@@ -84,6 +78,34 @@ def resolve_constraints(
         clashes += rules.clashes(n_genes, np.union1d(np.flatnonzero(rules.allowed), required))
     refuse(clashes)
     return rules
+
+
+def _present(names: GeneNames, what: str, wanted: Sequence[str]) -> dict[str, list[int]]:
+    """Find genes of which some may be missing, with a warning; refuse them where all are."""
+    found = names.find(wanted)
+    absent = [name for name, positions in found.items() if not positions]
+    if absent and len(absent) == len(found):
+        raise SettingsError(
+            f"{what}: none of the {len(found)} gene(s) ({quoted(absent, most=3)}) is in the data (first: "
+            f"{quoted(names.genes, most=3)}); use names of the same species and kind, or name a column of var with "
+            "second names (gene_name_key, --gene-name-key)"
+        )
+    if absent:
+        logger.warning("%s: %d name(s) not in the data do not count: %s", what, len(absent), quoted(absent))
+    return found
+
+
+def _costs(
+    wanted: Constraints, facts: Mapping[str, pd.Series], given: Mapping[str, list[int]], owned: BoolArray
+) -> FloatArray:
+    """Return the cost of each gene: of the gene table, replaced by those given; 0 for owned genes, else 1."""
+    cost = np.ones(len(owned))
+    if "cost" in facts:
+        cost = facts["cost"].fillna(1.0).to_numpy(dtype=np.float64)
+    for name, positions in given.items():
+        cost[positions] = wanted.costs[name]
+    cost[owned] = 0.0
+    return cost
 
 
 def _facts(wanted: Constraints, names: GeneNames) -> dict[str, pd.Series]:

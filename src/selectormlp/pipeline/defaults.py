@@ -6,7 +6,7 @@ from typing import Any
 
 from selectormlp.config.model import AnySettings
 from selectormlp.networks.sizes import LEARNING_RATE, batch_size_for, epochs_for, training_cells
-from selectormlp.pipeline.settings import RunSettings
+from selectormlp.pipeline.run_settings import RunSettings
 
 
 def adapted_settings(settings: RunSettings, n_cells: int, n_genes: int) -> RunSettings:

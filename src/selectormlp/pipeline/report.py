@@ -10,7 +10,7 @@ from selectormlp.assessment.measure import Judging, read_for_judging
 from selectormlp.assessment.report import Reporting, report_task
 from selectormlp.assessment.request import N_SPLITS
 from selectormlp.data.source import Source
-from selectormlp.pipeline.settings import RunSettings
+from selectormlp.pipeline.run_settings import RunSettings
 from selectormlp.selection.request import SelectRequest
 from selectormlp.selection.select import choose_panel
 

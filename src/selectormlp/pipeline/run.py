@@ -26,7 +26,8 @@ from selectormlp.models.model import DISPLAY_NAMES, MODEL_TYPES, Model
 from selectormlp.pipeline.defaults import adapted_settings
 from selectormlp.pipeline.log import TextLog
 from selectormlp.pipeline.masking import select_features
-from selectormlp.pipeline.settings import CheckpointSettings, DataSettings, RunSettings, TrainSettings
+from selectormlp.pipeline.run_settings import RunSettings
+from selectormlp.pipeline.settings import CheckpointSettings, DataSettings, TrainSettings
 from selectormlp.pipeline.train import train_model
 from selectormlp.plots import plot_comparison, write_figure
 from selectormlp.results import whole_result

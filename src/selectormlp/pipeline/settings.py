@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from selectormlp.config.model import (
     Count,
     CountOrNone,
+    Flag,
     NonNegative,
     Place,
     Positive,
+    Section,
     Seed,
     Settings,
 )
 from selectormlp.data.source import Normalization
-from selectormlp.data.split import SplitSizes
 from selectormlp.networks.choices import Penalty, SelectorType
+
+if TYPE_CHECKING:
+    from selectormlp.data.split import SplitSizes
+
+ModelType = Literal["selector_mlp", "mlp", "svm"]
+"""Kinds of model."""
 
 UNSUPPORTED_DUALS = (("L1", "squared_hinge", True), ("L2", "hinge", False))
 """What liblinear has no solver for."""
@@ -39,6 +46,8 @@ class ClusterSizes(Settings):
     @property
     def sizes(self) -> SplitSizes:
         """The most cells of a class on each side."""
+        from selectormlp.data.split import SplitSizes  # NumPy, which help needs not
+
         return SplitSizes(self.train_cluster_size, self.val_cluster_size, self.test_cluster_size)
 
 
@@ -57,7 +66,7 @@ class SplitSettings(ClusterSizes):
     """Folder for the three sides."""
     shuffle: bool = True
     """Whether to draw cells at random; else each side takes them in order."""
-    shuffle_seed: Seed = 42
+    shuffle_seed: Annotated[Seed, Flag(("--seed",), first=True)] = 42
     """Seed of the draw."""
     donor_column: str | None = None
     """Column of obs with the donor: no donor lies on two sides."""
@@ -107,8 +116,8 @@ class DataSettings(Settings):
     """Layer to read instead of X."""
     normalize: Normalization = "auto"
     """auto (log1p of counts per 10,000 if X holds counts), counts (refuses what is none), or none."""
-    lazy: bool | None = None
-    """Whether to leave cells on disk; null: where the split is an index."""
+    lazy: Annotated[bool | None, Flag(("--lazy/--in-memory",), first=True)] = None
+    """Whether to leave cells on disk; by default where the split is an index."""
 
 
 class DataloaderSettings(Settings):
@@ -176,15 +185,15 @@ class TrainingSettings(Settings):
     """Where to train."""
     precision: Literal["tf32", "bf16"] | None = None
     """How products are rounded, for speed on a GPU; null: not at all (float32)."""
-    memory_gb: Positive | None = None
-    """Most GB of a GPU that the cells may take, to stay there; null: half of it."""
-    devices: Count = 1
+    memory_gb: Annotated[Positive | None, Flag(first=True)] = None
+    """Most GB of a GPU that the cells may take, to stay there; by default half of it."""
+    devices: Annotated[Count, Flag(first=True)] = 1
     """GPUs of each machine or, on a CPU, processes."""
-    num_nodes: Count = 1
+    num_nodes: Annotated[Count, Flag(first=True)] = 1
     """Machines."""
-    strategy: Literal["auto", "ddp"] = "auto"
+    strategy: Annotated[Literal["auto", "ddp"], Flag(first=True)] = "auto"
     """How processes share the work; ddp: each holds the network."""
-    seed: Seed = 42
+    seed: Annotated[Seed, Flag(first=True)] = 42
     """Seed of everything random in training."""
 
 
@@ -233,21 +242,21 @@ class TrainSettings(Settings):
 
     command: Literal["train"] = "train"
     """The command that these settings are for."""
-    model_type: Literal["selector_mlp", "mlp", "svm"] = "selector_mlp"
+    model_type: Annotated[ModelType, Flag(("--model_type", "--model-type"), first=True)] = "selector_mlp"
     """Kind of model."""
-    restart: bool = False
-    """Whether to go on with the run that checkpoint.restart_run names."""
+    restart: Annotated[bool, Flag(first=True)] = False
+    """Continue the run that checkpoint.restart_run names."""
     log_dir: Place = Path("logs")
     """Folder of logs, one folder a run."""
     trained_models_dir: Place = Path("trained_models")
     """Folder of models."""
-    data: DataSettings = DataSettings()
+    data: Annotated[DataSettings, Section()] = DataSettings()
     """What to train on."""
     dataloader: DataloaderSettings = DataloaderSettings()
     """How it is read."""
     model: ModelSettings = ModelSettings()
     """The network."""
-    training: TrainingSettings = TrainingSettings()
+    training: Annotated[TrainingSettings, Section()] = TrainingSettings()
     """How it is trained."""
     svm: SVMSettings = SVMSettings()
     """The linear SVM."""
@@ -268,7 +277,7 @@ class MaskSettings(Settings):
     """Genes that are masked at a time."""
     random_reps: Count = 5
     """Random orders that the ranking is compared with."""
-    seed: Seed = 42
+    seed: Annotated[Seed, Flag(first=True)] = 42
     """Seed of these orders."""
 
 
@@ -277,7 +286,9 @@ class FeatureSelectionSettings(MaskSettings):
 
     command: Literal["feature_selection"] = "feature_selection"
     """The command that these settings are for."""
-    model_path: Place = Path("trained_models/SelectorMLP_best_model")
+    model_path: Annotated[Place, Flag(("--model_path", "--model-path"), first=True)] = Path(
+        "trained_models/SelectorMLP_best_model"
+    )
     """Saved model or checkpoint."""
     adata_input: Place = Path("intermediate_files/split_data/adata_test.h5ad")
     """Test cells."""
@@ -287,63 +298,9 @@ class FeatureSelectionSettings(MaskSettings):
     """Folder for tables and figures."""
     exclude_labels: tuple[str, ...] = ()
     """Labels whose cells are left out."""
-    lazy: bool | None = None
-    """Whether to leave cells on disk; null: where the split is an index."""
-    method: str | None = None
-    """Method of select whose order the genes are masked in; null: the model's own ranking."""
+    lazy: Annotated[bool | None, Flag(("--lazy/--in-memory",), first=True)] = None
+    """Whether to leave cells on disk; by default where the split is an index."""
+    method: Annotated[str | None, Flag(first=True)] = None
+    """Method of select that ranks the genes, learned from train_input; by default the model's own ranking."""
     train_input: Place = Path("intermediate_files/split_data/adata_train.h5ad")
     """Training cells, from which that method learns."""
-
-
-class CellsSettings(Settings):
-    """``cells`` in the settings of ``run``; each may be given on the command line instead."""
-
-    adata_path: Place | None = None
-    """AnnData: h5ad, gzipped h5ad or zarr."""
-    dataset: Literal["pbmc68k"] | None = None
-    """Data that come with the packages installed, instead of a file."""
-    label_key: str | None = None
-    """Column of obs with the cell type."""
-    donor_key: str | None = None
-    """Column of obs with the donor: no donor lies on two sides."""
-    layer: str | None = None
-    """Layer to read instead of X."""
-    normalize: Normalization = "auto"
-    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses what is none), or none."""
-    exclude_labels: tuple[str, ...] = ()
-    """Labels whose cells are left out."""
-
-
-class RunSettings(Settings):
-    """Settings of ``run``; what is not set adapts to the data (:mod:`selectormlp.pipeline.defaults`)."""
-
-    command: Literal["run"] = "run"
-    """The command that these settings are for."""
-    cells: CellsSettings = CellsSettings()
-    """What is read."""
-    split: ClusterSizes = ClusterSizes()
-    """How cells are split."""
-    dataloader: DataloaderSettings = DataloaderSettings()
-    """How they are read."""
-    model: ModelSettings = ModelSettings()
-    """The network."""
-    training: TrainingSettings = TrainingSettings()
-    """How it is trained."""
-    svm: SVMSettings = SVMSettings()
-    """The linear SVM."""
-    masking: MaskSettings = MaskSettings()
-    """At which sizes genes are masked, and in how many random orders."""
-    methods: tuple[str, ...] = ()
-    """Methods of select in whose order the MLP is masked too."""
-    report_size: Count | None = None
-    """Genes of the panel that the report is of; null for no report."""
-
-    @model_validator(mode="after")
-    def _in_memory_on_one_device(self) -> Self:
-        training = self.training
-        if training.devices * training.num_nodes > 1 or training.strategy != "auto" or self.dataloader.class_balanced:
-            raise ValueError(
-                "devices, num_nodes, strategy and class_balanced are for the step 'train'; 'run' trains on one device, "
-                "on cells in memory"
-            )
-        return self

@@ -203,7 +203,7 @@ def robustness_table(found: Findings) -> Table | None:
     """Return balanced accuracy under each disturbance; None where it was not measured."""
     if found.evaluation.robustness is None:
         return None
-    rows = [
+    rows: list[tuple[Cell, ...]] = [
         (
             Cell(name_of(one.kind, one.level)),
             number(float(one.balanced_accuracy.mean())),
@@ -211,12 +211,38 @@ def robustness_table(found: Findings) -> Table | None:
         )
         for one in found.evaluation.robustness.disturbances
     ]
+    probes = found.evaluation.robustness.probes
+    if probes is not None:
+        name = f"without the probe of {probes.genes[probes.worst]}, the worst to lose"
+        worst = probes.masked[probes.worst], probes.refitted[probes.worst]
+        rows.append((Cell(name), *(number(float(score)) for score in worst)))
     columns = (
         Column("cells"),
         Column("learned from clean cells", "balanced accuracy", numeric=True),
         Column("learned from such cells", "balanced accuracy", numeric=True),
     )
     return Table("robustness", columns, tuple(rows))
+
+
+def assay_table(found: Findings) -> Table | None:
+    """Return balanced accuracy as sequenced and as an assay would measure it; None where no assay was named."""
+    scores = found.evaluation.as_measured
+    if scores is None:
+        return None
+    frame = scores.to_frame()
+    rows = [
+        (Cell(way), number(value), number(spread if draws > 1 else None), number(draws, "d"))
+        for way, value, spread, draws in zip(
+            frame["way"], frame["balanced_accuracy"], frame["draw_sd"], frame["n_draws"], strict=True
+        )
+    ]
+    columns = (
+        Column("cells", "normalised over the panel; transferred: learned from cells as sequenced"),
+        Column("balanced accuracy", numeric=True),
+        Column("spread", "standard deviation over simulated assays", numeric=True),
+        Column("assays", "how many were simulated", numeric=True),
+    )
+    return Table("assay", columns, tuple(rows))
 
 
 def stability_table(found: Findings) -> Table | None:

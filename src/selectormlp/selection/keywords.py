@@ -63,7 +63,7 @@ class SelectOptions(TypedDict, total=False):
     """Most counts per cell of one gene, in any type."""
     min_gene_counts: float | None
     """Fewest counts per cell of one gene in the type that has most of it."""
-    assay: str | None
+    assay: Any | None
     """What will measure the panel: sequencing (the default), imaging, or a JSON or YAML file of an assay. For auto,
     discriminant and discriminant-bhattacharyya."""
     options: Mapping[str, Any] | None
@@ -72,6 +72,9 @@ class SelectOptions(TypedDict, total=False):
     """For auto: share of its cells to be found of every type, as an aim."""
     max_minutes: float | None
     """For auto: nothing more is tried after this time."""
+    price: bool
+    """Say what each constraint costs: the separation of the types with all of them, and without each. The method
+    chooses anew without each."""
 
 
 class ExtendOptions(TypedDict, total=False):
@@ -133,7 +136,7 @@ class ExtendOptions(TypedDict, total=False):
     """Most counts per cell of one gene, in any type."""
     min_gene_counts: float | None
     """Fewest counts per cell of one gene in the type that has most of it."""
-    assay: str | None
+    assay: Any | None
     """What will measure the panel: sequencing (the default), imaging, or a JSON or YAML file of an assay. For auto,
     discriminant and discriminant-bhattacharyya."""
     options: Mapping[str, Any] | None
@@ -142,3 +145,6 @@ class ExtendOptions(TypedDict, total=False):
     """For auto: share of its cells to be found of every type, as an aim."""
     max_minutes: float | None
     """For auto: nothing more is tried after this time."""
+    price: bool
+    """Say what each constraint costs: the separation of the types with all of them, and without each. The method
+    chooses anew without each."""

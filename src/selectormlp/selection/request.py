@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, field_validator, model_validator
 
+from selectormlp.config.assay_name import AssayName
 from selectormlp.config.model import (
     Count,
     FileFlag,
@@ -79,7 +80,7 @@ class MethodOptions(Settings):
     discriminant-bhattacharyya, discriminant-binary, reconstruction, mixture, selector_mlp, selector_mlp-budget, mlp,
     persist, persist-unsupervised, svm, markers (t-test), markers-wilcoxon, markers-logreg, variance, forest or
     random."""
-    assay: Annotated[str | None, Flag(recorded=False), Field(exclude=True)] = None
+    assay: Annotated[AssayName | None, Flag(recorded=False), Field(exclude=True)] = None
     """What will measure the panel: sequencing (the default), imaging, or a JSON or YAML file of an assay. For
     auto, discriminant and discriminant-bhattacharyya."""
     options: Annotated[
@@ -136,6 +137,9 @@ class Ordering(Settings):
     """Order lists to write too: xenium (target list and reference bundle), merscope, table."""
     order_new_only: Annotated[bool, Flag(keyword=False, recorded=False)] = False
     """Leave genes of an existing panel, and owned ones, out of the order lists."""
+    price: Annotated[bool, Flag()] = False
+    """Say what each constraint costs: the separation of the types with all of them, and without each. The method
+    chooses anew without each."""
 
     @field_validator("order")
     @classmethod
@@ -236,6 +240,7 @@ def check_choice(request: Choice) -> None:
         (f"the method {method.name!r}", method.kind.needs_labels),
         ("a minimum of markers per type", request.min_markers_per_type > 0),
         ("leaving labels out", bool(request.exclude_labels)),
+        ("the price of constraints", request.price),
     ):
         if needed:
             raise SettingsError(f"{what} needs labels; name a column of obs with cell types as label_key (--label-key)")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import Cells, IntArray, Matrix
+from selectormlp.data.stored import StoredCells
 from selectormlp.devices import Device
 from selectormlp.errors import SettingsError
+from selectormlp.moments.dask import Workers
 from selectormlp.moments.discriminant import Criterion, DiscriminantObjective
 from selectormlp.moments.exchange import exchange
 from selectormlp.moments.forward import Forward, Objective
@@ -167,9 +170,29 @@ class DiscriminantSelector(ClosedFormSelector):
         """
         return self._fit_labelled(X, y)
 
+    def fit_cells(self, cells: Cells, *, target: Matrix | None = None, seed: int = 0) -> Self:
+        """Learn from cells, whose genes have names; see :meth:`GeneSelector.fit_cells`."""
+        with self._named(cells.genes):
+            return super().fit_cells(cells, target=target, seed=seed)
+
+    def fit_stored(self, cells: StoredCells, *, workers: Workers | None = None) -> Self:
+        """Learn from cells on disk, whose genes have names; see :meth:`ClosedFormSelector.fit_stored`."""
+        with self._named(cells.genes):
+            return super().fit_stored(cells, workers=workers)
+
+    @contextmanager
+    def _named(self, genes: Iterable[str]) -> Iterator[None]:
+        """Hold the names of genes while the selector learns, for an assay with efficiencies of genes."""
+        self._genes = tuple(genes)
+        try:
+            yield
+        finally:
+            del self._genes
+
     def _measurement(self) -> Measurement:
         assay = find_assay(self.assay)
-        measurement = assay.measurement(getattr(self, "feature_names_in_", None))
+        names = getattr(self, "_genes", getattr(self, "feature_names_in_", None))
+        measurement = assay.measurement(names)
         if self.refine and measurement.failure:
             raise SettingsError("refine does not work with failing probes; set refine or the assay's failure to 0")
         return measurement

@@ -133,4 +133,4 @@ def test_select_takes_an_assay_and_provenance_holds_it():
     named = sm.select(adata, label_key="type", n_genes=6, method="discriminant", assay="imaging")
     assert named.provenance.settings["selector"]["assay"] == "imaging"
     with pytest.raises(SettingsError, match="expected one of the methods"):
-        sm.select(adata, label_key="type", n_genes=6, assay="imaging")
+        sm.select(adata, label_key="type", n_genes=6, method="markers", assay="imaging")
