@@ -6,6 +6,7 @@ import hashlib
 import json
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -25,6 +26,9 @@ CARRIERS = (".h5ad", ".npz")
 MOST_BYTES = 1 << 24
 """Size of the largest manifest or list of renames that is read."""
 
+MOST_BEFORE = 100
+"""Files of runs before that a manifest remembers."""
+
 FORMAT = "selectormlp-result 1"
 
 
@@ -40,11 +44,14 @@ class Manifest:
         When, UTC.
     hashes
         SHA-256 of each file, by its path in the folder; "" for one that carries its run.
+    before
+        SHA-256 of files of runs that wrote this result before.
     """
 
     run: str
     written: str
     hashes: dict[str, str]
+    before: frozenset[str] = frozenset()
 
 
 def read_manifest(folder: Path, name: str) -> Manifest | None:
@@ -53,7 +60,13 @@ def read_manifest(folder: Path, name: str) -> Manifest | None:
     run, written, files = (found.get(key) for key in ("run", "written", "files"))
     if not isinstance(run, str) or not isinstance(written, str) or not isinstance(files, dict):
         return None
-    return Manifest(run, written, {str(file): str(known) for file, known in files.items() if is_inside(folder, file)})
+    before = found.get("before")
+    return Manifest(
+        run,
+        written,
+        {str(file): str(known) for file, known in files.items() if is_inside(folder, file)},
+        frozenset(map(str, before)) if isinstance(before, list) else frozenset(),
+    )
 
 
 def read_small_json(file: Path) -> dict[str, Any] | None:
@@ -97,6 +110,20 @@ def odd_files(folder: Path, manifest: Manifest | None, files: list[str]) -> list
         if (folder / file).is_file()
         and (carried_run(folder / file) != manifest.run if not known else hash_of(folder / file) != known)
     ]
+
+
+def is_edited(folder: Path, manifest: Manifest | None, file: str) -> bool:
+    """Tell whether a file that is not as the manifest has it was changed by somebody since.
+
+    A file of another run, copied or left there, is as one of the runs before wrote it, or older than the manifest.
+    """
+    if manifest is None:
+        return False
+    try:
+        written = datetime.fromisoformat(manifest.written).timestamp()
+        return (folder / file).stat().st_mtime > written and hash_of(folder / file) not in manifest.before
+    except (ValueError, OSError):
+        return False
 
 
 def carried_run(path: Path) -> str | None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,7 +36,9 @@ from selectormlp.manifests import (
     CARRIERS,
     FORMAT,
     MANIFEST_SUFFIX,
+    MOST_BEFORE,
     hash_of,
+    is_edited,
     is_inside,
     odd_files,
     read_manifest,
@@ -91,6 +93,7 @@ def whole_result(
     ...     (place / "a.csv").exists()
     False
     >>> check_together(place, "genes")
+    []
     """
     new = [path for path in (Path(folder), *Path(folder).parents) if not path.exists()]
     place = ensure_folder(folder).resolve()
@@ -135,7 +138,9 @@ def _addread_manifest(
     if replaced:
         when = "" if before is None else f" of {before.written}"
         logger.info("%s: replaces the results%s (%s)", folder, when, quoted(replaced, most=4))
-    content = {"format": FORMAT, "run": stage.run, "written": _now(), "files": hashes}
+    known = {} if before is None else dict.fromkeys((*before.hashes.values(), *sorted(before.before)))
+    older = [known_hash for known_hash in known if known_hash and known_hash not in hashes.values()][:MOST_BEFORE]
+    content = {"format": FORMAT, "run": stage.run, "written": _now(), "files": hashes, "before": older}
     with written_whole(folder / f".{name}{MANIFEST_SUFFIX}") as (draft,):
         draft.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
@@ -203,7 +208,14 @@ def _are_moves(folder: Path, moves: Any) -> bool:
     )
 
 
-def check_together(folder: Path | str, name: str, files: Iterable[str] = (), *, repeat: str = "") -> None:
+def check_together(
+    folder: Path | str,
+    name: str,
+    files: Iterable[str] = (),
+    *,
+    repeat: str = "",
+    by_hand: Callable[[str], bool] | None = None,
+) -> list[str]:
     """Refuse files of a result that are not of one run; a result that was stopped half way into place is finished.
 
     Parameters
@@ -214,6 +226,13 @@ def check_together(folder: Path | str, name: str, files: Iterable[str] = (), *, 
         Those that matter, as paths in the folder; those that are not there do not. By default all of the manifest.
     repeat
         What to do again.
+    by_hand
+        Tells of a file that is not as it was written whether its content may be somebody's edit of it. Those of which
+        it may, and that are newer than the result and not of a run before, are no reason to refuse.
+
+    Returns
+    -------
+    Files that were edited.
 
     Raises
     ------
@@ -226,10 +245,12 @@ def check_together(folder: Path | str, name: str, files: Iterable[str] = (), *, 
         _settle(place, name)
         manifest = read_manifest(place, name)
         odd = odd_files(place, manifest, list(files))
-        if not odd:
-            return
+        edited = [file for file in odd if by_hand and is_edited(place, manifest, file) and by_hand(file)]
+        if odd == edited:
+            return edited
         steady = manifest == read_manifest(place, name) and not is_being_written(place, name)
         if steady or time.monotonic() > end:
+            odd = [file for file in odd if file not in edited]
             raise InputError(
                 f"in {str(place)!r}, {quoted(odd)} {'is' if len(odd) == 1 else 'are'} not of the same run as the rest, "
                 f"or changed since: repeat {repeat or repr(name)}, or move what you want to use to a folder of its own"

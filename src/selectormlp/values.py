@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
@@ -51,3 +52,18 @@ def settle(settings: Any) -> None:
         settled = plain(value)
         if settled is not value:
             object.__setattr__(settings, entry.name, settled)
+
+
+HTML_LINES = 10
+"""Lines of a result's table that a notebook shows."""
+
+
+class Shown:
+    """Base of results that a notebook shows as one line of text and the first lines of their table."""
+
+    def _repr_html_(self) -> str:
+        """Return the text of ``repr``, escaped, and the first lines of ``to_frame``, where there is one."""
+        parts = [f"<p>{html.escape(repr(self))}</p>"]
+        if hasattr(self, "to_frame"):
+            parts.append(self.to_frame().head(HTML_LINES).to_html(index=False, border=0, max_cols=8))
+        return "".join(parts)

@@ -44,6 +44,7 @@ def test_select_for_an_assay_in_memory_and_on_disk(cli, adata, data, tmp_path, a
             "--out", name, *flags,
         )  # fmt: skip
         assert outcome.code == 0, outcome.err
+        assert "the panel assumes cells measured by another technology" in " ".join(outcome.err.split())
         panels[name] = sm.read_panel(tmp_path / name / "panel.json")
         recorded = panels[name].provenance.settings["selector"]["assay"]
         assert recorded == "imaging" or recorded["gene_efficiencies"] == GENE_ASSAY["gene_efficiencies"]
@@ -114,6 +115,24 @@ def test_harsh_and_assay_reach_evaluate_and_the_report(cli, data, tmp_path):
     page = (tmp_path / "page.html").read_text()
     assert "As sequenced and as measured" in page
     assert "the worst to lose" in page
+    assert "cells measured as those that the genes were chosen on" in page
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--method", "markers", "--assay", "imaging"], "expected one of the methods"),
+        (["--method", "discriminant-binary", "--assay", "imaging"], "expected one of the methods"),
+        (["--method", "discriminant", "--assay", "failing.json", "--options", "refine.json"], "failing probes"),
+    ],
+)
+def test_what_does_not_work_together_is_refused_in_one_line(cli, data, tmp_path, flags, message):
+    (tmp_path / "failing.json").write_text('{"failure": 0.1}')
+    (tmp_path / "refine.json").write_text('{"refine": true}')
+    outcome = cli("select", data, "--label-key", "cell_type", "--size", 4, "--out", "panel", *flags)
+    assert outcome.code == 2
+    assert message in outcome.err
+    assert "Traceback" not in outcome.err
 
 
 @pytest.mark.data

@@ -89,3 +89,13 @@ def test_an_index_of_an_earlier_version_is_read(split, monkeypatch):
     assert found.fingerprints
     monkeypatch.setattr("selectormlp.data.split_index.fingerprint", lambda _: 1 / 0)
     SplitIndex(found.paths, found.rows, found.shapes, "kind", ("B", "T"), found.names_hash).check_content()
+
+
+def test_an_index_that_names_cells_that_are_not_there_is_refused(split):
+    index, cells = split
+    found = read_split_index(index)
+    rows = np.array([*range(39), 2**40])
+    write_split_index(SplitIndex((cells,), rows, found.shapes, "kind", ("B", "T"), found.names_hash), index)
+    for read in (read_adata, lambda place: open_cells(place, SOURCE)):
+        with pytest.raises(DataError, match=r"the index names cells beyond the 40 of"):
+            read(index)

@@ -158,3 +158,10 @@ def test_blanks_around_names_are_none_of_them(adata):
     assert panel.genes[:2] == ("gene2", "gene3 ")
     found = sm.evaluate(adata, [" gene1 ", "gene2", "gene3"], label_key="cell_type", unsupervised=False)
     assert found.genes == ("gene1", "gene2", "gene3 ")
+
+
+def test_costs_of_a_gene_that_stands_twice_alike_count_once(tmp_path):
+    from selectormlp.panel.storage import read_costs
+
+    (tmp_path / "costs.csv").write_text("gene,cost\nCD3E,2.5\nCD3E,2.5\nMS4A1,1\n")
+    assert read_costs(tmp_path / "costs.csv") == {"CD3E": 2.5, "MS4A1": 1.0}

@@ -22,16 +22,27 @@ def cells():
     return X, labels
 
 
-@pytest.mark.parametrize("kind", [SelectorMLP, MLP, BudgetSelectorMLP])
-def test_ten_trainings_in_threads_give_the_scores_that_they_give_alone(kind):
-    small = {"max_epochs": 3, "hidden_sizes": (8, 6, 4), "device": "cpu"} if kind is not BudgetSelectorMLP else {}
+SMALL = {"max_epochs": 2, "hidden_sizes": (8, 6, 4), "device": "cpu"}
+FEW_STEPS = {"n_networks": 2, "first_steps": 20, "steps": 2, "panel_steps": 20, "hidden_sizes": (8,), "device": "cpu"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "small", "n_seeds"),
+    [
+        (SelectorMLP, SMALL, 2),
+        pytest.param(SelectorMLP, SMALL, 5, marks=pytest.mark.slow),
+        pytest.param(MLP, SMALL, 5, marks=pytest.mark.slow),
+        pytest.param(BudgetSelectorMLP, FEW_STEPS, 5, marks=pytest.mark.slow),
+    ],
+)
+def test_trainings_in_threads_give_the_scores_that_they_give_alone(kind, small, n_seeds):
     X, labels = cells()
-    seeds = list(range(5)) * 2
+    seeds = list(range(n_seeds)) * 2
 
     def fit(seed):
         return kind(random_state=seed, **small).fit(X, labels).scores_
 
-    alone = {seed: fit(seed) for seed in range(5)}
+    alone = {seed: fit(seed) for seed in range(n_seeds)}
     names = ("lightning", "lightning.pytorch", "lightning.fabric")
     before = (list(warnings.filters), [logging.getLogger(name).level for name in names], torch.get_num_threads())
     state = torch.get_rng_state()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -226,3 +227,52 @@ def test_a_list_of_renames_cannot_lead_out_of_its_folder(tmp_path):
         except InputError as error:
             assert "not a list of renames" in str(error)  # noqa: PT017
         assert (tmp_path / "precious").read_text() == "mine"
+
+
+def test_a_list_of_genes_that_was_edited_by_hand_is_read_and_said(tmp_path, caplog):
+    write_panel(Panel(("CD3E", "MS4A1", "NKG7")), tmp_path)
+    table = tmp_path / "panel.csv"
+    table.write_text(table.read_text().replace("NKG7", "LYZ"))
+    assert read_panel(table).genes == ("CD3E", "MS4A1", "LYZ")
+    assert "panel.csv was changed since it was written: it is read as it is now" in caplog.text
+    caplog.clear()
+    assert read_panel(tmp_path / "panel.json").genes == ("CD3E", "MS4A1", "NKG7")
+    assert "panel.csv was changed since it was written: panel.json is read; name panel.csv to read that" in caplog.text
+    (tmp_path / "genes.txt").write_text("CD3E\nMS4A1\nLYZ\n")
+    assert read_panel(tmp_path / "genes.txt").genes == ("CD3E", "MS4A1", "LYZ")
+
+
+def test_a_larger_panel_of_the_same_cells_is_no_edit(tmp_path):
+    write_panel(Panel(("CD3E", "MS4A1"), scores=(3.0, 2.0)), tmp_path / "two")
+    write_panel(Panel(("CD3E", "MS4A1", "NKG7"), scores=(3.0, 2.0, 1.0)), tmp_path / "three")
+    shutil.copy(tmp_path / "three" / "panel.csv", tmp_path / "two")
+    with pytest.raises(PanelError, match="not of the same run as the rest"):
+        read_panel(tmp_path / "two" / "panel.csv")
+
+
+@pytest.mark.parametrize("file", ["panel.csv", "genes.txt"])
+def test_a_list_of_genes_of_a_run_before_is_no_edit(tmp_path, file):
+    write_panel(Panel(("CD3E", "MS4A1")), tmp_path)
+    old = (tmp_path / file).read_bytes()
+    for genes in (("LYZ", "NKG7"), ("LYZ", "PPBP")):
+        write_panel(Panel(genes), tmp_path)
+    (tmp_path / file).write_bytes(old)
+    for name in (file, "panel.json"):
+        with pytest.raises(PanelError, match="not of the same run as the rest"):
+            read_panel(tmp_path / name)
+
+
+def test_a_list_of_genes_that_is_older_than_the_rest_is_no_edit(tmp_path):
+    write_panel(Panel(("LYZ", "NKG7")), tmp_path)
+    (tmp_path / "panel.csv").write_text("gene\nCD3E\n")
+    os.utime(tmp_path / "panel.csv", (10**9, 10**9))
+    with pytest.raises(PanelError, match="not of the same run as the rest"):
+        read_panel(tmp_path / "panel.csv")
+
+
+def test_the_exact_record_is_not_edited(tmp_path):
+    write_panel(Panel(("LYZ", "NKG7")), tmp_path)
+    record = tmp_path / "panel.json"
+    record.write_text(record.read_text().replace("LYZ", "CD3E"))
+    with pytest.raises(PanelError, match="not of the same run as the rest"):
+        read_panel(record)

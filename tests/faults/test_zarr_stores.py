@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import shutil
+import tracemalloc
 import warnings
 
 import numcodecs
@@ -258,3 +259,55 @@ def test_a_store_that_a_split_left_is_read(tmp_path):
             read(place)
         assert cells_from_adata(read_adata(place), CellsSource("kind")).classes == ("T", "B")
         assert open_cells(place, CellsSource("kind")).classes == ("T", "B")
+
+
+def chunk_of(place, array):
+    """The first chunk of an array."""
+    return next(file for file in sorted((place / array).rglob("*")) if file.is_file() and file.name[0].isdigit())
+
+
+@READERS
+@pytest.mark.parametrize("codec", COMPRESSORS_2[1:], ids=lambda codec: str(codec.codec_id))
+@pytest.mark.filterwarnings("ignore")
+def test_a_chunk_that_would_unpack_to_more_than_its_array_says_is_refused(tmp_path, codec, read, caplog, capfd):
+    place = write_zarr(tmp_path / "cells.zarr")
+    for array in ("obs/depth", "X/data"):
+        rewrite_array(place, array, compressors=codec)
+        chunk_of(place, array).write_bytes(bytes(codec.encode(np.zeros(10**8, np.uint8))))
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match=r"unpacks to more than the [\d,]+ bytes that its array says") as caught:
+            read(place)
+        assert tracemalloc.get_traced_memory()[1] < 8e7
+    finally:
+        tracemalloc.stop()
+    assert "\n" not in str(caught.value)
+    assert not [record for record in caplog.records if record.name == "asyncio"]
+    assert capfd.readouterr().err == ""
+
+
+@READERS
+@pytest.mark.parametrize("shards", [None, (40,)])
+@pytest.mark.parametrize("codec", [zarr.codecs.GzipCodec(), zarr.codecs.ZstdCodec(), zarr.codecs.BloscCodec()], ids=str)
+@pytest.mark.filterwarnings("ignore")
+def test_a_damaged_chunk_is_one_line(tmp_path, codec, shards, read, caplog, capfd):
+    place = write_zarr(tmp_path / "cells.zarr", zarr_format=3)
+    rewrite_array(place, "obs/kind/codes", compressors=codec, shards=shards, chunks=(20,))
+    chunk = chunk_of(place, "obs/kind/codes")
+    content = chunk.read_bytes()
+    for damaged in (content[:5], b"", b"\xff" * len(content), content[:-5], content[: len(content) // 2]):
+        chunk.write_bytes(damaged)
+        with pytest.raises(DataError) as caught:
+            read(place)
+        assert "\n" not in str(caught.value)
+    assert not [record for record in caplog.records if record.name == "asyncio"]
+    assert capfd.readouterr().err == ""
+
+
+@READERS
+def test_what_is_packed_twice_is_refused(tmp_path, read):
+    place = write_zarr(tmp_path / "cells.zarr")
+    twice = {"filters": [{"id": "zlib", "level": 1}], "compressor": {"id": "zlib", "level": 1}}
+    change_json(place / "obs/depth/.zarray", lambda found: found.update(twice))
+    with pytest.raises(DataError, match="is packed more than once"):
+        read(place)

@@ -97,7 +97,9 @@ def main():
     parser.add_argument("--findings", type=Path, default=Path("fuzz_findings"))
     given = parser.parse_args()
     from fuzz.readers import readers
+    from selectormlp.gate import hdf5
 
+    hdf5.SECONDS = TIMEOUT_S // 5  # so that what would be read for ever is refused before the alarm
     logging.disable(logging.CRITICAL)
     seed = int(time.time()) if given.seed is None else given.seed
     chosen = {name: reader for name, reader in readers().items() if given.only in name}

@@ -140,7 +140,7 @@ def mutate_folder(place, rng):
     files = [path for path in sorted(place.rglob("*")) if path.is_file() and not path.is_symlink()]
     for _ in range(int(rng.integers(1, 4))):
         file, other = (files[rng.integers(len(files))] for _ in range(2))
-        if not file.exists() or not other.exists():
+        if not file.is_file() or not other.is_file():  # gone, or a link to a device by now
             continue
         action = rng.integers(10)
         content = file.read_bytes()

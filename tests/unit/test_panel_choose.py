@@ -66,18 +66,6 @@ def test_the_worst_ranked_gene_leaves_for_the_best_ranked_marker_of_the_type_tha
     assert not choice.nested
 
 
-def test_a_ranking_that_keeps_the_limits_itself_says_what_a_gene_is_there_for():
-    auc = [[0.9, 0.9, 0.9, 0.5, 0.5, 0.5], [0.5, 0.5, 0.5, 0.5, 0.8, 0.95]]
-    rules = Constraints(min_markers_per_type=1).resolve(GENES)
-    order = np.array([0, 1, 4, 2, 3, 5])
-    gains = np.array([5.0, 4.0, 3.0, 0.0, 1.0, 0.0])  # the gene 2 gains more than the gene 4, which stands before it
-    choice = choose(order, rules, 3, markers(auc), scores=gains)
-    assert choice.positions.tolist() == [0, 1, 4]
-    assert choice.reasons == ("selected", "selected", "marker of B (minimum per type)")
-    gains[2] = 0.5
-    assert choose(order, rules, 3, markers(auc), scores=gains).reasons == ("selected",) * 3
-
-
 def test_must_have_genes_are_not_exchanged():
     auc = [[0.9, 0.9, 0.5, 0.5, 0.5, 0.5], [0.5, 0.5, 0.5, 0.5, 0.8, 0.95]]
     rules = Constraints(must_have=("g3", "g0"), min_markers_per_type=1).resolve(GENES)

@@ -20,6 +20,7 @@ from selectormlp.errors import OutputError, SettingsError
 from selectormlp.reports import render, write_report
 from selectormlp.reports.content import summarise_findings
 from selectormlp.reports.figures import draw_figures, themed
+from selectormlp.reports.ordering import gene_table, limit_table, price_table
 from selectormlp.reports.page import report_file
 from selectormlp.reports.tables import csv_of, panel_table, type_table
 
@@ -224,3 +225,29 @@ def test_a_notebook_shows_none_of_the_figures(found, monkeypatch):
     monkeypatch.setattr("selectormlp.plots.figure._display", shown.append)
     assert draw_figures(found)
     assert not shown
+
+
+def test_a_panel_under_limits_has_a_section_on_its_order(make_adata):
+    adata = make_adata()
+    adata.var["ensembl"] = [f"ENSG{i:011d}" if i else "" for i in range(adata.n_vars)]
+    start = sm.Panel(("gene0", "gene1"))
+    limits = {"max_counts_per_type": 16, "owned": ["gene2"], "price": True, "gene_id_key": "ensembl"}
+    panel = sm.extend(adata, start, label_key="cell_type", n_new=4, method="discriminant", **limits)
+    found = find_out(adata, panel, task())
+    page = Page(render(found))
+    assert {"order", "table-order", "table-limits", "table-prices", "figure-limits"} <= {*page.ids}
+    order = gene_table(found)
+    status = dict(zip((row[0].text for row in order.rows), (row[2].text for row in order.rows), strict=True))
+    assert {gene: status[gene] for gene in ("gene0", "gene1")} == {"gene0": "existing", "gene1": "existing"}
+    assert {status[gene] for gene in panel.genes[2:] if gene != "gene2"} == {"new"}
+    counts = np.asarray(adata[:, list(panel.genes)].X.sum(axis=1)).ravel()
+    means = pd.Series(counts).groupby(adata.obs["cell_type"].to_numpy()).mean()
+    shown = {row[0].text: row[1].value for row in limit_table(found).rows}
+    for name, mean in means.items():
+        assert shown[f"counts per cell in {name!r}"] == pytest.approx(mean, rel=1e-6)
+    assert [row[0].text for row in price_table(found).rows][:2] == ["all kept", "without max_counts_per_type"]
+    assert "no Ensembl ID" in " ".join(page.words)
+
+
+def test_a_plain_panel_has_none(page):
+    assert "order" not in page.ids

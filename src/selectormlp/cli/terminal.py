@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shlex
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from rich.logging import RichHandler
 
 from selectormlp.cli.plain import PlainFormatter, PlainTable, print_line
 from selectormlp.errors import counted
+from selectormlp.panel.limit_use import Price, prices_of
 from selectormlp.progress import show_from_now_on
 
 if TYPE_CHECKING:
@@ -120,6 +121,20 @@ def print_panel(panel: Panel, *, n_known: int = 0) -> None:
     n_left = len(panel) - n_known - MOST_LINES
     if n_left > 0:
         lines.add_row("…", f"{n_left} more", "", "")
+    lines.print()
+    _print_prices(prices_of(panel.provenance))
+
+
+def _print_prices(prices: Sequence[Price]) -> None:
+    """Print what each constraint costs, where that was asked for."""
+    if not prices:
+        return
+    lines = PlainTable("What constraints cost, by the separation of the types (lower is better)")
+    numbers = ("criterion", "price", "genes that change")
+    lines.add_columns("", *numbers, numbers=numbers)
+    for one in prices:
+        price = (f"{one.price:.3g}", one.n_changed) if one.without else ("", "")
+        lines.add_row(f"without {one.without}" if one.without else "all kept", f"{one.criterion:.4g}", *price)
     lines.print()
 
 

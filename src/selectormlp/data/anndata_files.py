@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,9 +16,13 @@ from selectormlp.gate.gzipped import unpacked
 from selectormlp.gate.hdf5 import check_hdf5
 from selectormlp.memory import is_shortage
 from selectormlp.progress import step
+from selectormlp.quiet import quiet_warnings
 
 if TYPE_CHECKING:
     from anndata import AnnData
+
+_one_writes = threading.RLock()
+"""Held while anndata's settings, which all threads share, are changed."""
 
 
 def read_adata(path: Path | str) -> AnnData:
@@ -70,16 +74,16 @@ def check_one_file(paths: Sequence[Path], how: str) -> None:
 
 def _read_any(place: Path) -> AnnData:
     import anndata
-    import zarr
 
     container = checked_container(place)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # names that repeat and old formats are judged here, not by warnings
+    with quiet_warnings():  # names that repeat and old formats are judged here, not by warnings
         if container == "zarr":
-            parts = zarr.open_group(place, mode="r")
+            from selectormlp.gate.zarr_chunks import open_zarr
+
+            parts = open_zarr(place)
             check_parts(place, parts)
             check_shapes(place, parts)
-            return anndata.read_zarr(place)
+            return anndata.read_zarr(parts)
         if container == "h5ad":
             return _read_hdf5(place, place)
         with unpacked(place) as file:
@@ -118,8 +122,7 @@ def write_adata(adata: AnnData, path: Path) -> None:
 
     from selectormlp.data.hdf5_stream import forgiving_stream
 
-    with warnings.catch_warnings(), anndata.settings.override(allow_write_nullable_strings=True):
-        warnings.simplefilter("ignore")
+    with _one_writes, quiet_warnings(), anndata.settings.override(allow_write_nullable_strings=True):
         make_writable(adata)
         adata.strings_to_categoricals()
         with forgiving_stream(path) as stream, h5py.File(stream, "w") as file:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from selectormlp.data.cells import IntArray, check_unique, gene_positions
 from selectormlp.data.disk import DiskMatrix, open_store
 from selectormlp.data.labels import check_column, check_key
 from selectormlp.errors import DataError, InputError, counted, nearest, quoted
+from selectormlp.quiet import quiet_warnings
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -84,8 +84,7 @@ def open_file(place: Path, wanted: Sequence[tuple[str | None, str]] | None, laye
     try:
         check_shapes(place, store)
         key = _matrix_key(store, place, layer)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # old formats
+        with quiet_warnings():  # old formats
             obs = _read_obs(store["obs"], wanted)
             var = read_elem(store["var"])
             carried = read_elem(store["uns"][UNS_KEY]) if UNS_KEY in store.get("uns", {}) else None
@@ -189,8 +188,7 @@ def joined_table(files: Sequence[StoredFile], genes: pd.Index[str]) -> AnnData:
         shared = [key for key in obs.columns if all(key in file.obs for file in files)]
         columns = {key: _joined_column([file.obs[key] for file in files]) for key in shared}
         obs = pd.DataFrame(columns, index=joined)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # names that repeat are judged by the readers of labels
+    with quiet_warnings():  # names that repeat are judged by the readers of labels
         table = AnnData(obs=obs, var=files[0].var.loc[genes])
     carried = files[0].carried
     if isinstance(carried, dict) and all(_same_carried(carried, file.carried) for file in files[1:]):

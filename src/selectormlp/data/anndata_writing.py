@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ import pandas as pd
 
 from selectormlp.data.labels import text_of
 from selectormlp.errors import quoted
+from selectormlp.quiet import quiet_warnings
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -36,8 +36,7 @@ def make_writable(adata: AnnData) -> None:
     adata
         An object of its own, no view.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with quiet_warnings():
         for where in FRAMES:
             setattr(adata, where, _mended(getattr(adata, where), where))
         if adata.raw is not None:

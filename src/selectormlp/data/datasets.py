@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
+
+from selectormlp.quiet import quiet_warnings
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -27,6 +28,5 @@ def pbmc68k() -> AnnData:
     """
     import scanpy as sc
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the file is of an older AnnData format, which works
+    with quiet_warnings():  # the file is of an older AnnData format, which works
         return sc.datasets.pbmc68k_reduced()

@@ -228,9 +228,9 @@ def open_store(path: Path) -> Any:
     """
     try:
         if path.is_dir():
-            import zarr
+            from selectormlp.gate.zarr_chunks import open_zarr
 
-            return zarr.open_group(path, mode="r")
+            return open_zarr(path)
         import h5py
 
         return h5py.File(path, "r", rdcc_nbytes=CACHE_BYTES)

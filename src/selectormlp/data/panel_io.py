@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from selectormlp.data.cells import UNKNOWN_CLASS, Cells, check_unique
 from selectormlp.data.expression import check_adata, choose_expression
 from selectormlp.data.labels import one_column
 from selectormlp.data.normalize import Normalization
+from selectormlp.quiet import quiet_warnings
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -82,8 +82,7 @@ def write_gene_results(adata: AnnData, columns: Mapping[str, pd.Series], entries
         For ``uns["selectormlp"]``; what else a split left there stays.
     """
     genes = adata.var_names.astype(str)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that a view becomes an object of its own
+    with quiet_warnings():  # that a view becomes an object of its own
         for name, column in columns.items():
             fill = False if column.dtype == np.bool_ else np.nan
             adata.var[name] = column.reindex(genes, fill_value=fill).to_numpy()

@@ -67,7 +67,7 @@ class SplitIndex:
         Raises
         ------
         DataError
-            If a file has another number of cells or genes than it had.
+            If a file has another number of cells or genes than it had, or the index names cells that are not there.
         """
         for path, then, now in zip(self.paths, self.shapes, shapes, strict=True):
             if then != now:
@@ -75,6 +75,9 @@ class SplitIndex:
                     f"{str(path)!r} has {now[0]} cells × {now[1]} genes and had {then[0]} × {then[1]} when it was "
                     "split; split it again"
                 )
+        n_cells = sum(shape[0] for shape in shapes)
+        if len(self.rows) and not 0 <= self.rows.min() <= self.rows.max() < n_cells:
+            raise DataError(f"the index names cells beyond the {n_cells} of {quoted(self.paths)}; split again")
 
     def check_names(self, names: pd.Index[str]) -> None:
         """Refuse files whose cells have other names, or another order, than when they were split.

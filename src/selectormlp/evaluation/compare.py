@@ -15,6 +15,7 @@ from selectormlp.evaluation.intervals import METRICS, FloatArray, split_interval
 from selectormlp.evaluation.result import Protocol, Splits, UnusableGene
 from selectormlp.evaluation.splits import Folds
 from selectormlp.evaluation.stability import jaccard
+from selectormlp.values import Shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +84,7 @@ class Intersection:
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class Comparison(Shown):
     """Panels side by side.
 
     Attributes

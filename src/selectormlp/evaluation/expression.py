@@ -10,12 +10,13 @@ import pandas as pd
 import scipy.sparse as sp
 
 from selectormlp.data.cells import Cells, IntArray
+from selectormlp.values import Shown
 
 FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Expression:
+class Expression(Shown):
     """Expression of a panel's genes in each type.
 
     Attributes

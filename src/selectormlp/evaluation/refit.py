@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +20,7 @@ from sklearn.preprocessing import StandardScaler
 from selectormlp.data.cells import IntArray, Matrix
 from selectormlp.errors import SettingsError, nearest, quoted
 from selectormlp.evaluation.metrics import accuracy_from_hits
+from selectormlp.quiet import quiet_warnings
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -166,8 +166,7 @@ def fit_quietly(classifier: Any, X: Matrix, labels: IntArray) -> Any:
     classifier, X, labels
         As in :func:`refit_predict`.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    with quiet_warnings(category=ConvergenceWarning):
         return classifier.fit(_dense(X), labels)
 
 

@@ -16,6 +16,7 @@ from selectormlp.evaluation.robustness import Robustness
 from selectormlp.evaluation.stability import Stability
 from selectormlp.evaluation.technologies import OtherTechnology
 from selectormlp.evaluation.unsupervised import Unsupervised
+from selectormlp.values import Shown
 
 Protocol = Literal["external", "other cells", "reselected", "optimistic"]
 
@@ -61,7 +62,7 @@ class Splits:
 
 
 @dataclass(frozen=True, eq=False)
-class Evaluation:
+class Evaluation(Shown):
     """What a panel is worth, on cells that neither it nor the classifiers have seen where this can be had.
 
     Attributes

@@ -22,6 +22,7 @@ from selectormlp.evaluation.lost_probes import LostProbes
 from selectormlp.evaluation.refit import count_confusion, fit_quietly, refit_predict
 from selectormlp.evaluation.splits import Folds
 from selectormlp.progress import track
+from selectormlp.values import Shown
 
 BINARISED = "binarised"
 
@@ -57,7 +58,7 @@ class Disturbance:
 
 
 @dataclass(frozen=True, eq=False)
-class Robustness:
+class Robustness(Shown):
     """Accuracy of a whole panel under each disturbance.
 
     Attributes
@@ -76,6 +77,16 @@ class Robustness:
     disturbances: tuple[Disturbance, ...]
     notes: tuple[str, ...] = ()
     probes: LostProbes | None = None
+
+    def __repr__(self) -> str:
+        """Return the accuracy of the panel undisturbed, and under the worst disturbance."""
+        scores = {f"{one.kind} {one.level:g}": float(one.balanced_accuracy.mean()) for one in self.disturbances}
+        worst = min(scores, key=lambda name: scores[name])
+        first = self.disturbances[0].balanced_accuracy.mean()
+        return (
+            f"Robustness({self.n_genes} genes, {len(scores) - 1} disturbances: balanced accuracy {first:.3f}, lowest "
+            f"{scores[worst]:.3f} at {worst})"
+        )
 
     def to_frame(self) -> pd.DataFrame:
         """Return a line a disturbance: kind, level, mean over draws of the four scores, sd of balanced_accuracy."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from sklearn.model_selection import LeaveOneGroupOut, StratifiedGroupKFold, Stra
 
 from selectormlp.data.cells import IntArray
 from selectormlp.errors import DataError, counted
+from selectormlp.quiet import quiet_warnings
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -213,8 +213,7 @@ def _parts(
             scheme, splitter = ONE_OUT, LeaveOneGroupOut()
         else:
             scheme, splitter = GROUPED, StratifiedGroupKFold(min(n_splits, most), shuffle=True, random_state=seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # classes with fewer cells than splits: some parts lack them
+    with quiet_warnings(category=UserWarning):  # classes with fewer cells than splits: some parts lack them
         return scheme, [test for _, test in splitter.split(everything, labels, donors)]
 
 

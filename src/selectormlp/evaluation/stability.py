@@ -17,6 +17,7 @@ from selectormlp.data.cells import Cells, IntArray
 from selectormlp.evaluation.intervals import FloatArray
 from selectormlp.evaluation.splits import BoolArray
 from selectormlp.evaluation.unsupervised import spearman
+from selectormlp.values import Shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +69,7 @@ class Interchangeable:
 
 
 @dataclass(frozen=True, eq=False)
-class Stability:
+class Stability(Shown):
     """How often each gene is chosen again, and how alike the panels are.
 
     Attributes

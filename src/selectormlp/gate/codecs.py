@@ -23,6 +23,9 @@ VERSION_3 = {"bytes", "endian", "transpose", "blosc", "zstd", "gzip", "crc32c", 
 PLAIN = re.compile(r"[<>|=]?[biufcSUVMm]\d{1,9}(\[\w{1,9}\])?")
 """Types of values of format 2 that hold no Python objects."""
 
+INDEX = {"bytes", "endian", "crc32c"}
+"""What the index of a shard may be stored by: of a size that is known."""
+
 NESTED = ("codecs", "index_codecs")
 """Where the codec for shards names those of what it holds."""
 
@@ -51,6 +54,7 @@ def check_array_2(found: dict[str, Any]) -> None:
         raise RefusedError("names filters that are no list")
     for codec in [*filters, *([compressor] if compressor is not None else [])]:
         _check_name(codec.get("id") if isinstance(codec, dict) else codec, VERSION_2)
+    _check_packed_once([*filters, *([compressor] if compressor is not None else [])], "id")
     if found.get("dtype") == "|O":
         if not filters or filters[0].get("id") not in TEXT:
             raise RefusedError("holds objects that are no texts, which is not read")
@@ -88,6 +92,23 @@ def _check_codecs(codecs: Iterable[object]) -> None:
         if isinstance(inside, dict):
             for key in NESTED:
                 _check_codecs(inside.get(key) or [])
+            if any(_name(part, "name") not in INDEX for part in inside.get("index_codecs") or []):
+                raise RefusedError("packs the index of its shards, which is not read")
+    _check_packed_once(codecs, "name")
+    if len(codecs) > 1 and any(_name(codec, "name") == "sharding_indexed" for codec in codecs):
+        raise RefusedError("packs its shards as a whole, which is not read")
+
+
+def _check_packed_once(codecs: list[Any], key: str) -> None:
+    """Refuse what is packed twice, which could unpack to any size; only a checksum may follow the compressor."""
+    names = [_name(codec, key).removeprefix("numcodecs.") for codec in codecs]
+    places = [place for place, name in enumerate(names) if name in COMPRESSORS]
+    if len(places) > 1 or (places and any(name != "crc32c" for name in names[places[0] + 1 :])):
+        raise RefusedError("is packed more than once or changed after packing, which is not read")
+
+
+def _name(codec: object, key: str) -> str:
+    return str(codec.get(key)) if isinstance(codec, dict) else str(codec)
 
 
 def _check_name(name: object, known: set[str]) -> None:

@@ -193,6 +193,15 @@ def _sides(sides: object, name: str) -> list[int]:
     return sides
 
 
+def bytes_of_chunk(found: dict[str, Any], chunk: object) -> int | None:
+    """Return the size of a chunk of an array, as its metadata have it; None where values are texts of any length."""
+    dtype = found.get("dtype", found.get("data_type"))
+    texts = [codec.get("id") for codec in found.get("filters") or [] if isinstance(codec, dict)]
+    if dtype in ("string", "variable_length_bytes", "|O") or {"vlen-utf8", "vlen-bytes"} & set(texts):
+        return None
+    return _width(dtype) * math.prod(_sides(chunk, "chunk"))
+
+
 def _width(dtype: object) -> int:
     """Return the bytes of a value, 8 where they differ."""
     if isinstance(dtype, list):

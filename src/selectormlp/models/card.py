@@ -32,6 +32,9 @@ class ModelCard(BaseModel):
     normalize: Normalization
     data_hashes: list[str] = []
     class_balanced: bool = False
+    split: str | None = None
+    """Run of the split step whose cells it learned from, where there was one."""
+
     versions: dict[str, str]
 
     @model_validator(mode="after")
@@ -51,6 +54,7 @@ def model_card(
     source: CellsSource,
     data_hashes: Sequence[str] = (),
     class_balanced: bool = False,
+    split: str | None = None,
 ) -> ModelCard:
     """Describe a model, trained or about to be: the selector's parameters and what its numbers refer to."""
     parameters = selector.get_params(deep=False)
@@ -66,5 +70,6 @@ def model_card(
         normalize=source.normalize,
         data_hashes=list(data_hashes),
         class_balanced=class_balanced,
+        split=split,
         versions=package_versions(),
     )

@@ -41,6 +41,8 @@ class Model:
         Hashes of the training and validation cells, where known.
     class_balanced
         Whether training cells were drawn from disk with every class alike.
+    split
+        Run of the split step that its training cells are from, where there was one.
     """
 
     selector: ClassifyingSelector
@@ -48,6 +50,7 @@ class Model:
     source: CellsSource
     data_hashes: tuple[str, ...] = ()
     class_balanced: bool = False
+    split: str | None = None
 
     @property
     def model_type(self) -> str:

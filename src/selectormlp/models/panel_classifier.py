@@ -26,6 +26,7 @@ from selectormlp.models.novelty import Novelty
 from selectormlp.models.partial import MissingGenes, draw_cells, fill_in
 from selectormlp.models.predictions import Predictions
 from selectormlp.models.safetensors_file import in_order
+from selectormlp.values import Shown
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -39,7 +40,7 @@ CHECKSUM_KEY = "selectormlp_checksum"
 
 
 @dataclass(frozen=True, eq=False)
-class PanelClassifier:
+class PanelClassifier(Shown):
     """Logistic regression on the genes of a panel, its probabilities calibrated.
 
     Attributes

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from selectormlp.models.partial import MissingGenes
+from selectormlp.values import Shown
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -18,7 +19,7 @@ UNSURE = "unsure"
 
 
 @dataclass(frozen=True, eq=False)
-class Predictions:
+class Predictions(Shown):
     """What a classifier says of cells.
 
     Attributes

@@ -96,6 +96,7 @@ def save_model(
         model.source,
         model.data_hashes,
         model.class_balanced,
+        model.split,
     ).model_dump_json()
     is_network = isinstance(selector, NetworkSelector)
     path = Path(f"{stem}{NETWORK_SUFFIX if is_network else SVM_SUFFIX}")
@@ -324,7 +325,7 @@ def _selector(card: ModelCard, place: Path) -> Any:
 
 def _model(card: ModelCard, selector: Any) -> Model:
     source = CellsSource(card.label_key, layer=card.layer, normalize=card.normalize)
-    return Model(selector, tuple(card.genes), source, tuple(card.data_hashes), card.class_balanced)
+    return Model(selector, tuple(card.genes), source, tuple(card.data_hashes), card.class_balanced, card.split)
 
 
 def _first_line(error: Exception) -> str:

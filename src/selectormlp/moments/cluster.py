@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -14,7 +16,16 @@ if TYPE_CHECKING:
     from distributed import Client
 
 CONNECT_S = 20
-"""Seconds to wait for the scheduler of a cluster."""
+"""Seconds to wait for the scheduler of a cluster to answer."""
+
+WORKERS_S = 30.0
+"""Seconds to wait for a first worker, or for another one where all were lost."""
+
+LOOK_S = 1.0
+"""Seconds between looks at whether the cluster lives."""
+
+CLOSE_S = 5
+"""Seconds for taking leave of a scheduler."""
 
 
 def check_scheduler(address: str | None) -> None:
@@ -26,7 +37,8 @@ def check_scheduler(address: str | None) -> None:
         If it cannot be reached.
     """
     if address is not None:
-        _connected(address).close()
+        with _connected(address):
+            pass
 
 
 def active_client(scheduler: str | None) -> Any:
@@ -54,15 +66,113 @@ def _as_it_is(client: Client) -> Iterator[Client]:
     yield client
 
 
-def _connected(scheduler: str) -> Client:
+@contextmanager
+def _connected(scheduler: str) -> Iterator[Client]:
+    """Connect to a scheduler; what Dask itself logs about losing it is left out."""
     if importlib.util.find_spec("distributed") is None:
         raise SettingsError("a Dask scheduler is named and Dask is not installed; pip install 'selectormlp[dask]'")
     from distributed import Client
 
+    with _silent("distributed"):
+        try:
+            client = Client(scheduler, timeout=CONNECT_S, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise SettingsError(
+                f"no Dask scheduler answers at {scheduler!r} ({error}); start one (dask scheduler) and name its "
+                "address, such as 'tcp://host:8786', or leave it out to use this machine"
+            ) from error
+        try:
+            yield client
+        finally:
+            client.close(timeout=CLOSE_S)
+
+
+@contextmanager
+def _silent(name: str) -> Iterator[None]:
+    """Leave out what a library logs; its levels are what they were at the end."""
+    inner = [key for key in logging.Logger.manager.loggerDict if key.startswith(f"{name}.")]
+    levels = {each: logging.getLogger(each).level for each in (name, *inner)}
+    for each in levels:
+        logging.getLogger(each).setLevel(logging.CRITICAL + 1)
     try:
-        return Client(scheduler, timeout=CONNECT_S, set_as_default=False)
-    except (OSError, ValueError) as error:
+        yield
+    finally:
+        for each, level in levels.items():
+            logging.getLogger(each).setLevel(level)
+
+
+def threads_of(client: Client) -> int:
+    """Return the number of threads of all workers, once there is one.
+
+    Raises
+    ------
+    SettingsError
+        If none comes, or the scheduler is lost.
+    """
+    end = time.monotonic() + WORKERS_S
+    while not (n_threads := _threads(client)):
+        if time.monotonic() > end:
+            raise SettingsError(
+                f"the Dask cluster at {_address(client)!r} has had no worker for {WORKERS_S:g} s; start one (dask "
+                f"worker {_address(client)}), or leave the scheduler out to use this machine"
+            )
+        time.sleep(LOOK_S)
+    return n_threads
+
+
+def computed(client: Client, whole: Any, retries: int) -> Any:
+    """Compute on a cluster; a task whose worker is lost is done again by another.
+
+    Parameters
+    ----------
+    client
+        Of the cluster.
+    whole
+        What to compute.
+    retries
+        How often a task that failed is tried again.
+
+    Raises
+    ------
+    SettingsError
+        If the scheduler is lost, or the workers are.
+    """
+    from distributed import CancelledError, KilledWorker
+    from distributed.comm import CommClosedError
+
+    try:
+        future = client.compute(whole, retries=retries)
+        while True:
+            try:
+                return future.result(timeout=LOOK_S)
+            except TimeoutError:
+                if future.done():  # then it is the task's own
+                    raise
+                threads_of(client)
+    except (CancelledError, CommClosedError) as error:
+        raise _lost(client) from error
+    except KilledWorker as error:
         raise SettingsError(
-            f"no Dask scheduler answers at {scheduler!r} ({error}); start one (dask scheduler) and name its address, "
-            "such as 'tcp://host:8786', or leave it out to use this machine"
+            f"the workers of the Dask cluster at {_address(client)!r} die of this work, as they do when memory is "
+            "short; give them more, or leave the scheduler out to use this machine"
         ) from error
+
+
+def _threads(client: Client) -> int:
+    if client.status != "running":
+        raise _lost(client)
+    try:
+        return sum(client.nthreads().values())
+    except (OSError, TimeoutError) as error:
+        raise _lost(client) from error
+
+
+def _address(client: Client) -> str:
+    return str(getattr(client.scheduler, "address", "an address of its own"))
+
+
+def _lost(client: Client) -> SettingsError:
+    return SettingsError(
+        f"the Dask scheduler at {_address(client)!r} is lost; start it and its workers again, or leave it out to use "
+        "this machine"
+    )

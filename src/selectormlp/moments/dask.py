@@ -16,7 +16,7 @@ import numpy as np
 from selectormlp.data.cells import IntArray
 from selectormlp.data.stored import StoredMatrix
 from selectormlp.moments import stream
-from selectormlp.moments.cluster import active_client
+from selectormlp.moments.cluster import active_client, computed, threads_of
 from selectormlp.moments.moments import FloatArray, Moments
 from selectormlp.moments.stream import AnyMatrix, Chunk, moments_of_chunks
 from selectormlp.moments.variable import square_sums_of_chunks
@@ -195,7 +195,8 @@ def moments_of_dask(
     client = active_client(asked.scheduler)
     if client is not None:
         with client as connected:
-            whole: Moments = _computed(connected, _added(tasks))
+            threads_of(connected)
+            whole: Moments = computed(connected, _added(tasks), RETRIES)
             return whole
     found: Moments = dask.compute(_added(tasks), scheduler="threads", num_workers=asked.n_threads)[0]
     return found
@@ -266,27 +267,22 @@ def _summarise_far(run: _Run, summarise: Summarise[Sum], topic: str) -> Sum:
 def _on_cluster(client: Client, whole: _Run, summarise: Summarise[Sum], workers: Workers) -> Sum:
     import dask
 
-    n_workers = sum(client.nthreads().values())
+    n_workers = threads_of(client)
     topic = f"selectormlp-{uuid.uuid4().hex}"
     logger.info("summing over %d blocks by a Dask cluster of %d threads", len(whole.blocks), n_workers)
     tasks = [
         dask.delayed(partial(_summarise_far, run, summarise, topic))()
-        for run in whole.dealt(TASKS_A_WORKER * max(1, n_workers))
+        for run in whole.dealt(TASKS_A_WORKER * n_workers)
     ]
     on_block = workers.on_block
     if on_block is not None:
         client.subscribe_topic(topic, lambda event: on_block(event[1]))
     try:
-        found: Sum = _computed(client, _added(tasks))
+        found: Sum = computed(client, _added(tasks), RETRIES)
     finally:
-        if on_block is not None:
+        if on_block is not None and client.status == "running":
             client.unsubscribe_topic(topic)
     return found
-
-
-def _computed(client: Client, whole: Any) -> Any:
-    """Compute on a cluster; a task whose worker is lost is done again by another."""
-    return client.compute(whole, retries=RETRIES).result()
 
 
 def _added(tasks: list[Any]) -> Any:

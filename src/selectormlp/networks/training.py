@@ -26,6 +26,7 @@ from selectormlp.errors import ModelFileError, SelectorMLPError, SettingsError
 from selectormlp.networks.callbacks import BestWeights, Epochs, Patience, Started
 from selectormlp.networks.checkpoints import WholeCheckpoints, checkpoint_callbacks
 from selectormlp.networks.loading import LoadedSides, device_for, load_sides, resident_data
+from selectormlp.networks.loopback import strategy_of
 from selectormlp.networks.mlp import NetworkSpec, SelectorNetwork
 from selectormlp.networks.module import MONITORED, ClassifierModule, TrainingSpec
 from selectormlp.networks.placement import Placement, check_started
@@ -227,7 +228,7 @@ def _build_trainer(
             accelerator=training.device,
             devices=placement.devices,
             num_nodes=placement.num_nodes,
-            strategy="ddp" if placement.n_processes > 1 else placement.strategy,
+            strategy=strategy_of(placement),
             max_epochs=training.max_epochs,
             callbacks=callbacks,
             plugins=[WholeCheckpoints()],

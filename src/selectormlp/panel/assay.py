@@ -162,6 +162,24 @@ def find_assay(assay: Assay | str | Path | Mapping[str, object]) -> Assay:
     raise SettingsError(f"assay={assay!r}; {nearest(str(assay), ASSAYS)} Or name the .json or .yaml file of an assay")
 
 
+def assumption(assay: Assay | str | Path | Mapping[str, object]) -> str:
+    """Say in a sentence what a panel assumes of the cells that it will be measured in, and what to do otherwise.
+
+    Examples
+    --------
+    >>> assumption("sequencing")
+    "cells measured as those that the genes were chosen on; if by imaging, see assay 'imaging' (--assay imaging)"
+    """
+    found = find_assay(assay)
+    if not (found.specificity or found.failure or found.efficiency):
+        usual = "cells measured as those that the genes were chosen on"
+        return f"{usual}; if by imaging, see assay 'imaging' (--assay imaging)"
+    return (
+        f"cells measured by another technology (assay {found.name!r}); if as those that the genes were chosen on, "
+        "assay 'sequencing' is better"
+    )
+
+
 def make_assay(**values: object) -> Assay:
     """Make an assay from values.
 

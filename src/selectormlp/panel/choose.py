@@ -10,7 +10,7 @@ from selectormlp.data.cells import IntArray
 from selectormlp.errors import SettingsError
 from selectormlp.panel.completion import Completion
 from selectormlp.panel.limits import Limit
-from selectormlp.panel.markers import BoolArray, FloatArray, Markers
+from selectormlp.panel.markers import BoolArray, Markers
 from selectormlp.panel.rules import Rules, refuse
 
 MUST_HAVE = "must-have"
@@ -40,9 +40,7 @@ class Choice:
     nested: bool
 
 
-def choose(
-    order: IntArray, rules: Rules, n_genes: int, markers: Markers | None = None, *, scores: FloatArray | None = None
-) -> Choice:
+def choose(order: IntArray, rules: Rules, n_genes: int, markers: Markers | None = None) -> Choice:
     """Choose exactly ``n_genes`` distinct genes that obey the rules, following a ranking.
 
     Must-have genes come first. The ranking is then walked from the best gene on, and a gene is taken if a panel that
@@ -59,9 +57,6 @@ def choose(
         Size of the panel.
     markers
         Of all genes of ``rules``; needed for a minimum of markers per type. Types without cells need none.
-    scores
-        What each gene of ``rules`` counted when it was ranked, shape (n_genes_of_rules,). A ranking that keeps the
-        limits itself passes nothing over; that a gene outside the panel counted for more says why one is in it.
 
     Raises
     ------
@@ -91,12 +86,7 @@ def choose(
     refuse(clashes)
     chosen, reasons = np.arange(n_genes), [MUST_HAVE] * n_required + [SELECTED] * (n_genes - n_required)
     if limits:
-        few = [limit.take(pool) for limit in limits]
-        chosen, passed_over = _walk(few, len(pool), n_required, n_genes)
-        if scores is not None:
-            outside = np.delete(scores[pool], chosen)
-            passed_over |= scores[pool[chosen]] < outside.max(initial=-np.inf)
-        reasons[n_required:] = _reasons(few, chosen, passed_over)[n_required:]
+        chosen, reasons = _walk([limit.take(pool) for limit in limits], len(pool), n_required, n_genes)
     return Choice(pool[chosen], tuple(reasons), n_required, rules.nested)
 
 
@@ -127,38 +117,33 @@ def all_limits(rules: Rules, markers: Markers | None) -> list[Limit]:
     ]
 
 
-def _walk(limits: list[Limit], n_pool: int, n_required: int, n_genes: int) -> tuple[IntArray, BoolArray]:
-    """Walk the pool from the top, take each gene that leaves a feasible panel, and say which came after a refused one.
-
-    Returns
-    -------
-    Places of the genes in the pool, and whether one above was passed over; both of shape (n_genes,).
-    """
+def _walk(limits: list[Limit], n_pool: int, n_required: int, n_genes: int) -> tuple[IntArray, list[str]]:
+    """Walk the pool from the top and take each gene that leaves a feasible panel; say why each is there."""
     completion = Completion(limits, np.ones(n_pool, dtype=np.bool_), range(n_required), n_genes)
-    passed_over: list[bool] = []
-    any_refused = False
+    reasons: list[str] = []
     for gene in range(n_pool):
         if len(completion.chosen) == n_genes:
             break
         if gene >= n_required and not completion.may_follow(gene):
-            any_refused = True
             continue
+        reasons.append(MUST_HAVE if gene < n_required else _brought_in_by(gene, limits, completion) or SELECTED)
         completion.choose(gene)
-        passed_over.append(any_refused)
-    return np.array(completion.chosen, dtype=np.int64), np.array(passed_over, dtype=np.bool_)
+    return np.array(completion.chosen, dtype=np.int64), reasons
 
 
-def _reasons(limits: list[Limit], chosen: IntArray, passed_over: BoolArray) -> list[str]:
-    """Name the lower bounds that a gene serves and that were not met, where a better gene was passed over for it."""
-    reasons = []
-    for place, gene in enumerate(chosen):
-        short = [
-            limit.reason
-            for limit in limits
-            if limit.reason and limit.amounts[gene] > 0 and limit.amounts[chosen[:place]].sum() < limit.floor
-        ]
-        reasons.append("; ".join(short) if passed_over[place] and short else SELECTED)
-    return reasons
+def _brought_in_by(gene: int, limits: list[Limit], completion: Completion) -> str:
+    """Name the lower bounds that keep this place for their genes, this one among them; ``""`` if others may come."""
+    short = [
+        limit
+        for limit in limits
+        if limit.reason and limit.amounts[gene] > 0 and limit.amounts[completion.chosen].sum() < limit.floor
+    ]
+    if not short:
+        return ""
+    serves = np.logical_or.reduce([limit.amounts > 0 for limit in short])
+    if any(completion.may_follow(int(other)) for other in np.flatnonzero(~serves & completion.open)):
+        return ""
+    return "; ".join(limit.reason for limit in short)
 
 
 def _pool(order: IntArray, rules: Rules) -> IntArray:

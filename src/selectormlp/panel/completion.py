@@ -62,7 +62,7 @@ class Completion:
         if found.panel is None:
             raise SettingsError(why_impossible(self.limits, allowed, self._required, n_genes, found.answer))
         self._witness = found.panel
-        self._close_impossible()
+        self._close_impossible(range(len(self.limits)))
 
     @property
     def example(self) -> IntArray:
@@ -96,7 +96,7 @@ class Completion:
             raise SettingsError(f"gene {gene} may not follow: {self.why_not(gene)}")
         self.chosen.append(gene)
         self.open[gene] = False
-        self._close_impossible()
+        self._close_impossible(np.flatnonzero(np.isfinite(self._floor) | (self._amounts[:, gene] != 0)))
 
     def may_replace(self, panel: IntArray, place: int) -> BoolArray:
         """Say which genes keep all limits in the place of one of a full panel, shape (n_genes_of_data,)."""
@@ -141,8 +141,11 @@ class Completion:
                 return witness
         return None
 
-    def _close_impossible(self) -> None:
-        """Close genes that break one limit even with the best completion of that limit alone."""
+    def _close_impossible(self, places: Iterable[int]) -> None:
+        """Close genes that break one of some limits even with the best completion of that limit alone.
+
+        After a choice these are limits with a lower bound, for which a place is gone, and those that the gene adds to.
+        """
         held = list(dict.fromkeys([*self._required, *self.chosen]))
         n_left = self.n_genes - len(held)
         others = self.open.copy()
@@ -150,7 +153,7 @@ class Completion:
         candidates = np.flatnonzero(others)
         if n_left < 1 or not len(candidates):
             return
-        for limit in self.limits:
+        for limit in map(self.limits.__getitem__, places):
             amounts = limit.amounts[candidates]
             fillers = np.sort(amounts)
             least = limit.amounts[held].sum() + amounts + fillers[: n_left - 1].sum()

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from selectormlp.errors import PanelError, quoted
+from selectormlp.errors import PanelError, SettingsError, quoted
 from selectormlp.panel.names import GeneNames
 
 logger = logging.getLogger(__name__)
@@ -135,9 +135,24 @@ class GeneFacts:
     def aligned(self, names: GeneNames) -> dict[str, pd.Series]:
         """Return each column over the genes of the data, by position; NaN or None where the table has no line.
 
-        A gene that several lines name takes the first.
+        A gene that several lines name takes the first. Where the data have no such name, the identifier counts.
+
+        Raises
+        ------
+        SettingsError
+            If no gene of the table is in the data.
         """
         found = names.find(dict.fromkeys(self.genes))
+        ids = dict(zip(self.genes, map(str, self.columns.get("ensembl_id", ())), strict=False))
+        by_id = names.find([ids[gene] for gene, positions in found.items() if not positions and ids.get(gene)])
+        found = {gene: positions or by_id.get(ids.get(gene, ""), []) for gene, positions in found.items()}
+        known = sum(bool(positions) for positions in found.values())
+        if found and not known:
+            raise SettingsError(
+                f"none of the {len(found)} genes of the gene table ({quoted(found, most=3)}) is in the data (first: "
+                f"{quoted(names.genes, most=3)}); give a table of the same species and kind of names, or name a column "
+                "of var with second names (gene_name_key, --gene-name-key)"
+            )
         aligned = {}
         for name, cells in self.columns.items():
             is_text = COLUMNS[name].kind == "text"
@@ -148,7 +163,6 @@ class GeneFacts:
                 for position in found[gene]:
                     values.iloc[position] = (cell or None) if is_text else cell
             aligned[name] = values
-        known = sum(bool(positions) for positions in found.values())
         logger.info("the gene table has %d genes, %d of them in the data", len(found), known)
         return aligned
 

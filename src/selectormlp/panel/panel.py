@@ -18,6 +18,7 @@ from selectormlp.panel.choose import SELECTED, Choice, choose
 from selectormlp.panel.markers import Markers
 from selectormlp.panel.provenance import Provenance
 from selectormlp.panel.rules import Rules
+from selectormlp.values import Shown
 
 T = TypeVar("T")
 
@@ -26,7 +27,7 @@ MOST_SHOWN = 10
 
 
 @dataclass(frozen=True, repr=False)
-class Panel:
+class Panel(Shown):
     """A chosen set of genes, in order.
 
     Attributes
@@ -271,8 +272,7 @@ def extend_panel(
     """
     if n_new < 1:
         raise SettingsError(f"{n_new} genes to add to a panel; expected 1 or more")
-    scores = np.asarray(gains, dtype=np.float64)
-    choice = choose(order, rules, rules.n_existing + n_new, markers, scores=scores)
+    choice = choose(order, rules, rules.n_existing + n_new, markers)
     new = choice.positions[rules.n_existing :]
     added = f"added to a panel of {len(panel)}"
     ids = panel.gene_ids

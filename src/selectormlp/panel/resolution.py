@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -42,7 +42,7 @@ def resolve_constraints(
     forbidden = names.find(wanted.forbidden, patterns=True)
     candidates = names.find(wanted.candidates or ())
     costs = names.find(wanted.costs)
-    owned = names.find(wanted.owned)
+    owned = _present(names, "owned", wanted.owned)
     found = {"must_have": must_have, "forbidden": forbidden, "candidates": candidates, "costs": costs}
     ignored = _ignored(wanted, found, names)
     required = one_each(must_have, genes)
@@ -53,9 +53,9 @@ def resolve_constraints(
         excluded[f"of the family {family!r}"] = in_family(family, names)
     facts = _facts(wanted, names)
     excluded |= exclusions(wanted, facts, counts, len(genes))
-    sets, absent = quota_limits(quotas_of(wanted.gene_sets), names)
-    if absent:
-        logger.warning("gene_sets: %d name(s) not in the data do not count: %s", len(absent), quoted(absent))
+    quotas = quotas_of(wanted.gene_sets)
+    _present(names, "gene_sets", tuple(gene for quota in quotas for gene in quota.genes))
+    sets, _ = quota_limits(quotas, names)
     cost = _costs(wanted, facts, costs, _mask(owned, len(genes)))
     rules = Rules(
         names,
@@ -78,6 +78,21 @@ def resolve_constraints(
         clashes += rules.clashes(n_genes, np.union1d(np.flatnonzero(rules.allowed), required))
     refuse(clashes)
     return rules
+
+
+def _present(names: GeneNames, what: str, wanted: Sequence[str]) -> dict[str, list[int]]:
+    """Find genes of which some may be missing, with a warning; refuse them where all are."""
+    found = names.find(wanted)
+    absent = [name for name, positions in found.items() if not positions]
+    if absent and len(absent) == len(found):
+        raise SettingsError(
+            f"{what}: none of the {len(found)} gene(s) ({quoted(absent, most=3)}) is in the data (first: "
+            f"{quoted(names.genes, most=3)}); use names of the same species and kind, or name a column of var with "
+            "second names (gene_name_key, --gene-name-key)"
+        )
+    if absent:
+        logger.warning("%s: %d name(s) not in the data do not count: %s", what, len(absent), quoted(absent))
+    return found
 
 
 def _costs(

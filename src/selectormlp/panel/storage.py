@@ -14,7 +14,9 @@ import json
 import logging
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -136,11 +138,39 @@ def read_panel(path: Path | str) -> Panel:
     except PanelError as error:
         raise PanelError(f"{str(place)!r}: {error}") from error
     if place.name in PANEL_FILES:
-        try:
-            check_together(place.parent, PANEL_NAME, PANEL_FILES, repeat="'selectormlp select'")
-        except InputError as error:
-            raise PanelError(str(error)) from error
+        _check_folder(place)
     return panel
+
+
+def _check_folder(place: Path) -> None:
+    """Refuse a panel beside files of another one; say where a list of genes was edited by hand."""
+    try:
+        edited = check_together(
+            place.parent,
+            PANEL_NAME,
+            PANEL_FILES,
+            repeat="'selectormlp select'",
+            by_hand=partial(_may_be_edited, place.parent),
+        )
+    except InputError as error:
+        raise PanelError(str(error)) from error
+    for file in edited:
+        taken = "it is read as it is now" if file == place.name else f"{place.name} is read; name {file} to read that"
+        logger.warning("%s was changed since it was written: %s", place.parent / file, taken)
+
+
+def _may_be_edited(folder: Path, file: str) -> bool:
+    """Tell a list that somebody edited from another panel: half of the genes stay, and new ones bring no new scores."""
+    if file == JSON_NAME:
+        return False
+    with suppress(PanelError):  # its reader will say so
+        before = _from_json(text_of(folder / JSON_NAME))
+        now = panel_from_text(text_of(folder / file), Path(file).suffix)
+        kept = set(before.genes) & set(now.genes)
+        scores = dict(zip(now.genes, now.scores, strict=True)) if now.scores else {}
+        new = {scores.get(gene) for gene in now.genes if gene not in kept} - {None, *before.scores}
+        return 2 * len(kept) >= len(before.genes) and not any(map(math.isfinite, filter(None, new)))
+    return False
 
 
 def panel_from_text(text: str, suffix: str) -> Panel:
@@ -222,8 +252,9 @@ def read_costs(path: Path | str) -> dict[str, float]:
         given = table.columns.get("cost")
         if given is None:
             raise PanelError("no column is headed 'cost'; expected the header gene,cost")
+        table = _each_once(table)
         genes = _from_table(table).genes
-        costs = [_number(cost) for cost in given]
+        costs = [_number(cost) for cost in table.columns["cost"]]
         missing = [gene for gene, cost in zip(genes, costs, strict=True) if cost is None]
         if missing:
             raise PanelError(f"the cost of {quoted(missing)} is no finite number; fill it in")

@@ -21,7 +21,7 @@ from selectormlp.files import ensure_folder, written_whole
 from selectormlp.models.model import DISPLAY_NAMES, Model
 from selectormlp.models.storage import load_model
 from selectormlp.pipeline.settings import FeatureSelectionSettings
-from selectormlp.pipeline.sides import check_split, load_side, open_side, stays_on_disk
+from selectormlp.pipeline.sides import check_same_split, check_split, load_side, open_side, stays_on_disk
 from selectormlp.plots import plot_masking_curve, plot_ranked_genes, write_figure
 from selectormlp.progress import showing, step
 from selectormlp.results import whole_result
@@ -81,6 +81,8 @@ def select_features_from_files(
     if place.name.startswith("adata_"):
         check_split(place.parent)
     model = load_model(settings.model_path, model_type=model_type)
+    if place.name.startswith("adata_"):
+        check_same_split(place.parent, model, settings.model_path)
     source = CellsSource(
         settings.y_column,
         layer=model.source.layer,

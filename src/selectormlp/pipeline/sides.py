@@ -17,6 +17,8 @@ from selectormlp.data.cells import Cells
 from selectormlp.data.split_index import SPLIT_NAME, SUFFIX
 from selectormlp.data.stored import AnyCells, StoredCells
 from selectormlp.errors import DataError, InputError
+from selectormlp.manifests import read_manifest
+from selectormlp.models.model import Model
 from selectormlp.results import check_together
 
 logger = logging.getLogger(__name__)
@@ -52,6 +54,30 @@ def check_split(folder: Path) -> None:
         check_together(folder, SPLIT_NAME, names, repeat="'selectormlp split_data'")
     except InputError as error:
         raise DataError(str(error)) from error
+
+
+def split_run(folder: Path) -> str | None:
+    """Return the name of the run that split the cells of a folder; None where that is not written down."""
+    manifest = read_manifest(folder, SPLIT_NAME)
+    return None if manifest is None else manifest.run
+
+
+def check_same_split(folder: Path, model: Model, named: Path) -> None:
+    """Refuse a model that learned from another split than the one in a folder, whose test cells it may have seen.
+
+    Models and splits that do not say what run they are of are taken.
+
+    Raises
+    ------
+    DataError
+        If the runs differ.
+    """
+    found = split_run(folder)
+    if found is not None and model.split is not None and found != model.split:
+        raise DataError(
+            f"{str(named)!r} learned from another split than the one in {str(folder)!r}, so it may have seen its test "
+            "cells: train again on this split ('selectormlp train'), or score other cells with 'selectormlp evaluate'"
+        )
 
 
 def stays_on_disk(path: Path, lazy: bool | None) -> bool:

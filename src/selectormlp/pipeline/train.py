@@ -32,7 +32,7 @@ from selectormlp.networks.training import Run
 from selectormlp.pipeline.log import TextLog
 from selectormlp.pipeline.restart import choose_run, note_start
 from selectormlp.pipeline.settings import TrainSettings
-from selectormlp.pipeline.sides import load_side, open_side, read_sides, side_file, stays_on_disk
+from selectormlp.pipeline.sides import load_side, open_side, read_sides, side_file, split_run, stays_on_disk
 from selectormlp.plots import plot_history, write_figure
 from selectormlp.progress import showing, step
 from selectormlp.selectors.classifier import ClassifyingSelector
@@ -96,13 +96,14 @@ def train_from_files(settings: TrainSettings, model_type: str, *, progress: bool
             "caps": (data.train_cluster_size, data.val_cluster_size),
             "rng": np.random.default_rng(settings.training.seed),
         }
+        split = split_run(data.input_dir)
         if stays_on_disk(side_file(data.input_dir, "train"), data.lazy):
             sides = read_sides(open_side, **where)
-            return train_model(*sides, source, settings, model_type, log=log, progress=progress)
+            return train_model(*sides, source, settings, model_type, log=log, split=split, progress=progress)
         train, validation = read_sides(load_side, **where)
         if data.torch_sparsity_type == "dense":
             train = train.dense()
-        return train_model(train, validation, source, settings, model_type, log=log, progress=progress)
+        return train_model(train, validation, source, settings, model_type, log=log, split=split, progress=progress)
 
 
 def train_model(
@@ -113,6 +114,7 @@ def train_model(
     model_type: str,
     *,
     log: TextLog,
+    split: str | None = None,
     progress: bool = False,
 ) -> TrainReport:
     """Train, save and report one model.
@@ -129,6 +131,8 @@ def train_model(
         As in :func:`train_from_files`.
     log
         Collects the log, which goes to the run's folder.
+    split
+        Run of the split step that the cells are from.
     """
     selector = build_selector(settings, model_type, progress=progress)
     _check_reading(train, selector, settings)
@@ -136,7 +140,8 @@ def train_model(
     validation = scorable_cells(validation, trained_classes)
     hashes = (hash_cells(train), hash_cells(validation))
     balanced = settings.dataloader.class_balanced
-    card = model_card(selector, tuple(train.genes), train.classes, trained_classes.tolist(), source, hashes, balanced)
+    known = (selector, tuple(train.genes), train.classes, trained_classes.tolist())
+    card = model_card(*known, source, hashes, balanced, split)
     run, start = _plan_run(settings, model_type, card)
     name = settings.model.name if model_type == "selector_mlp" else DISPLAY_NAMES[model_type]
     stem = settings.trained_models_dir / f"{name}_best_model"
@@ -153,7 +158,7 @@ def train_model(
         _fit(selector, train, validation, run, settings, progress=progress)
         seconds = time.perf_counter() - began
 
-        model = Model(selector, tuple(train.genes), source, hashes, balanced)
+        model = Model(selector, tuple(train.genes), source, hashes, balanced, split)
         if not is_writer():
             return TrainReport(model, stem, run.log_dir, {}, seconds)
         scores = accuracy_of(selector, validation)

@@ -7,6 +7,7 @@ given axes, ``show`` shows the figure, ``save`` writes it.
 from selectormlp.plots.curves import plot_comparison, plot_history, plot_masking_curve, plot_ranked_genes
 from selectormlp.plots.figure import write_figure
 from selectormlp.plots.genes import gains, stability
+from selectormlp.plots.limits import limit_use
 from selectormlp.plots.matrices import confusion, dotplot, heatmap
 from selectormlp.plots.panels import overlap
 from selectormlp.plots.scores import accuracy, comparison, recalls, robustness, training
@@ -18,6 +19,7 @@ __all__ = [
     "dotplot",
     "gains",
     "heatmap",
+    "limit_use",
     "overlap",
     "plot_comparison",
     "plot_history",

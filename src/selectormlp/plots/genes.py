@@ -64,7 +64,7 @@ def gains(
         axes.set_xlim(0, 1)
     elif known.min() > 0 and known.max() > LOG_FROM * known.min():
         axes.set_xscale("log")
-    return _finish(axes, names, title, "score or gain", made=ax is None, show=show, save=save)
+    return finish_named(axes, names, title, "score or gain", made=ax is None, show=show, save=save)
 
 
 def stability(
@@ -113,12 +113,13 @@ def stability(
         axes.barh(places[mask], found.frequency[: len(names)][mask], color=color, height=0.75, label=label)
     axes.set_xlim(0, 1)
     axes.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
-    return _finish(axes, names, title, "share of the repetitions", made=ax is None, show=show, save=save)
+    return finish_named(axes, names, title, "share of the repetitions", made=ax is None, show=show, save=save)
 
 
-def _finish(
+def finish_named(
     axes: Axes, names: tuple[str, ...], title: str, xlabel: str, *, made: bool, show: bool | None, save: object
 ) -> Axes:
+    """Label axes with a line a name, and write and show them as asked."""
     axes.set_ylim(len(names) - 0.4, -0.6)
     finish(axes, title="", xlabel=xlabel, ylabel="")
     axes.set_title(title, loc="left", fontsize="medium")

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from selectormlp.errors import InputError
 from selectormlp.evaluation.stability import Stability
+from selectormlp.panel.assay import assumption, find_assay
 from selectormlp.panel.constraints import Constraints
+from selectormlp.panel.provenance import Provenance
+from selectormlp.reports import ordering
 from selectormlp.reports.findings import Findings
 from selectormlp.reports.tables import (
     Table,
@@ -75,6 +80,10 @@ class Content:
     assay: Table | None
     stability: Table | None
     groups: tuple[str, ...]
+    order: Table | None
+    order_problems: tuple[str, ...]
+    limits: Table | None
+    prices: Table | None
     settings: str
     versions: tuple[tuple[str, str], ...]
     command: str
@@ -100,6 +109,10 @@ def summarise_findings(found: Findings) -> Content:
         assay=assay_table(found),
         stability=stability_table(found),
         groups=_groups(stability),
+        order=ordering.gene_table(found),
+        order_problems=tuple(ordering.problems(found)),
+        limits=ordering.limit_table(found),
+        prices=ordering.price_table(found),
         settings=json.dumps(found.panel.provenance.settings, indent=1, ensure_ascii=False),
         versions=_versions(found),
         command=found.command,
@@ -238,6 +251,7 @@ def _asked(found: Findings) -> tuple[tuple[str, str], ...]:
     asked = [
         ("Genes", f"{len(found.panel):,}"),
         ("Chosen by", origin.method if taken is None else f"{taken.method}, which auto took: {taken.reason}"),
+        ("Assumes", assumption(_assay_of(origin))),
         ("Cell types", f"{evaluation.label_key} ({len(evaluation.classes)} types)"),
         ("Tested", PROTOCOLS[evaluation.protocol]),
         ("Classifier", f"{evaluation.classifier}, refitted on the panel's genes"),
@@ -248,6 +262,16 @@ def _asked(found: Findings) -> tuple[tuple[str, str], ...]:
         if value != usual.get(name):
             asked.append((name.replace("_", " ").capitalize(), _said(value)))
     return tuple(asked)
+
+
+def _assay_of(origin: Provenance) -> Any:
+    """Return the assay that a panel was chosen for; what cannot be read counts as ``sequencing``."""
+    selector = origin.settings.get("selector")
+    recorded = selector.get("assay") if isinstance(selector, dict) else None
+    try:
+        return "sequencing" if recorded is None else find_assay(recorded)
+    except InputError:
+        return "sequencing"
 
 
 def _said(value: object) -> str:

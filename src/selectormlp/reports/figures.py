@@ -13,6 +13,7 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 
 from selectormlp import plots
+from selectormlp.panel.limit_use import uses_of
 from selectormlp.plots.figure import INK, RULE
 from selectormlp.reports.findings import Findings
 from selectormlp.reports.tables import scored
@@ -69,6 +70,11 @@ def draw_figures(found: Findings) -> dict[str, Figure]:
         wanted["gains"] = (
             "Score of each gene, or what it added when it was chosen; orange: required.",
             lambda: plots.gains(found.panel, show=False),
+        )
+    if any(one.share >= 0 for one in uses_of(found.panel.provenance)):
+        wanted["limits"] = (
+            "Use of each limit as a share of it, of counts per cell by the type's name; orange: limits that bind.",
+            lambda: plots.limit_use(found.panel, show=False),
         )
     if evaluation.robustness is not None:
         of = evaluation.robustness

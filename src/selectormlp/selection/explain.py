@@ -18,7 +18,7 @@ from selectormlp.panel.panel import Panel
 from selectormlp.panel.separation import settings_of
 from selectormlp.progress import showing
 from selectormlp.selection.reading import read
-from selectormlp.selection.select import rules_with
+from selectormlp.selection.steps import rules_with
 from selectormlp.selectors.labels import class_importance
 
 if TYPE_CHECKING:

@@ -72,6 +72,9 @@ class SelectOptions(TypedDict, total=False):
     """For auto: share of its cells to be found of every type, as an aim."""
     max_minutes: float | None
     """For auto: nothing more is tried after this time."""
+    price: bool
+    """Say what each constraint costs: the separation of the types with all of them, and without each. The method
+    chooses anew without each."""
 
 
 class ExtendOptions(TypedDict, total=False):
@@ -142,3 +145,6 @@ class ExtendOptions(TypedDict, total=False):
     """For auto: share of its cells to be found of every type, as an aim."""
     max_minutes: float | None
     """For auto: nothing more is tried after this time."""
+    price: bool
+    """Say what each constraint costs: the separation of the types with all of them, and without each. The method
+    chooses anew without each."""

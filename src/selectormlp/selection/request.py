@@ -137,6 +137,9 @@ class Ordering(Settings):
     """Order lists to write too: xenium (target list and reference bundle), merscope, table."""
     order_new_only: Annotated[bool, Flag(keyword=False, recorded=False)] = False
     """Leave genes of an existing panel, and owned ones, out of the order lists."""
+    price: Annotated[bool, Flag()] = False
+    """Say what each constraint costs: the separation of the types with all of them, and without each. The method
+    chooses anew without each."""
 
     @field_validator("order")
     @classmethod
@@ -237,6 +240,7 @@ def check_choice(request: Choice) -> None:
         (f"the method {method.name!r}", method.kind.needs_labels),
         ("a minimum of markers per type", request.min_markers_per_type > 0),
         ("leaving labels out", bool(request.exclude_labels)),
+        ("the price of constraints", request.price),
     ):
         if needed:
             raise SettingsError(f"{what} needs labels; name a column of obs with cell types as label_key (--label-key)")

@@ -15,20 +15,21 @@ from selectormlp.data.anndata_lazy import Paths, are_paths
 from selectormlp.data.fingerprints import fingerprints_of
 from selectormlp.data.hashing import hash_cells
 from selectormlp.data.panel_io import write_gene_results
-from selectormlp.errors import PanelError, SettingsError, nearest, quoted
+from selectormlp.errors import SettingsError, quoted
 from selectormlp.panel.choose import all_limits
 from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.given import PanelLike, as_panel
 from selectormlp.panel.panel import Panel, extend_panel
 from selectormlp.panel.provenance import Provenance
-from selectormlp.panel.rules import Rules, refuse
+from selectormlp.panel.rules import refuse
 from selectormlp.panel.storage import panel_to_json
 from selectormlp.progress import showing
 from selectormlp.selection.keywords import ExtendOptions, SelectOptions
+from selectormlp.selection.price import price_limits
 from selectormlp.selection.ranking import warn_of_silent_genes
 from selectormlp.selection.reading import Opened, opened
 from selectormlp.selection.request import Choice, ExtendRequest, SelectRequest, check_choice
-from selectormlp.selection.steps import Ranked, rank, with_use
+from selectormlp.selection.steps import Ranked, log_assumption, rank, rules_with, with_use
 from selectormlp.selectors.base import GeneSelector
 from selectormlp.versions import package_versions
 
@@ -226,10 +227,13 @@ def choose_panel(data: AnnData | Paths, request: SelectRequest, *, progress: boo
     check_choice(request)
     if request.n_genes is None:
         raise SettingsError("no size of the panel is given; give n_genes (--n-genes)")
+    log_assumption(request.options)
     with showing(progress), opened(data, request) as (found, how):
         rules = found.resolve(request, request.constraints, n_genes=request.n_genes, workers=how.workers).restricted()
         ranked = rank(found.cells, rules, how, request.n_genes)
-    panel = ranked.panel(request.n_genes, ids=found.ids(request), provenance=provenance_of(found, ranked, request))
+        priced = price_limits(found, request, how, ranked, request.n_genes)
+    provenance = provenance_of(found, ranked, request, **priced)
+    panel = ranked.panel(request.n_genes, ids=found.ids(request), provenance=provenance)
     if not are_paths(data):
         _write_results(data, panel, ranked, found.stored(ranked.rules.genes, request))
     return panel
@@ -247,13 +251,15 @@ def add_genes(data: AnnData | Paths, panel: Panel, request: ExtendRequest, *, pr
     n_new = request.n_new
     if n_new is None:
         raise SettingsError("the number of genes to add is not given; give n_new (--n-new)")
+    log_assumption(request.options)
     with showing(progress), opened(data, request) as (found, how):
         rules = found.resolve(request, request.constraints, workers=how.workers)
         rules = rules_with(panel, rules, ignore_unknown=request.ignore_unknown)
         refuse(rules.clashes(rules.n_existing + n_new))
         ranked = rank(found.cells, rules, how, rules.n_existing + n_new)
+        priced = price_limits(found, request, how, ranked, rules.n_existing + n_new, panel=panel)
     ids = found.ids(request)
-    provenance = provenance_of(found, ranked, request, extended=list(panel.genes))
+    provenance = provenance_of(found, ranked, request, extended=list(panel.genes), **priced)
     extended = extend_panel(
         panel,
         ranked.ranking.order,
@@ -273,31 +279,6 @@ def add_genes(data: AnnData | Paths, panel: Panel, request: ExtendRequest, *, pr
     if not are_paths(data):
         _write_results(data, extended, ranked, found.stored(ranked.rules.genes, request))
     return extended
-
-
-def rules_with(panel: Panel, rules: Rules, *, ignore_unknown: bool) -> Rules:
-    """Return rules under which the genes of a panel stay, restricted to what is allowed.
-
-    Raises
-    ------
-    PanelError
-        If genes of the panel are not in the data and not to be ignored, or none is.
-    """
-    absent = [gene for gene, positions in rules.names.find(panel.genes).items() if not positions]
-    if absent and not ignore_unknown:
-        raise PanelError(
-            f"{len(absent)} of the {len(panel)} genes of the panel are not in the data: {quoted(absent)}; "
-            f"{absent[0]!r}: {nearest(absent[0], rules.names.positions)}; correct them, or ask for unknown names to "
-            "be ignored (--ignore-unknown)"
-        )
-    held = rules.with_existing(panel.genes)
-    if not held.n_existing:
-        raise PanelError(
-            f"none of the {len(panel)} genes of the panel ({quoted(panel.genes, most=3)}) is in the data (first: "
-            f"{quoted(rules.genes, most=3)}); use the same gene names, or name a column of var with second "
-            "names (gene_name_key, --gene-name-key)"
-        )
-    return held.restricted()
 
 
 def provenance_of(found: Opened, ranked: Ranked, request: Choice, **more: Any) -> Provenance:

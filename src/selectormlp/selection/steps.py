@@ -14,7 +14,9 @@ import pandas as pd
 from selectormlp.data.anndata_sample import capped_rows
 from selectormlp.data.cells import Cells, IntArray, Matrix
 from selectormlp.data.stored import StoredCells
+from selectormlp.errors import PanelError, nearest, quoted
 from selectormlp.moments.dask import Workers, stored_moments
+from selectormlp.panel.assay import assumption
 from selectormlp.panel.choose import all_limits, choose
 from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.limits import Limit
@@ -27,6 +29,12 @@ from selectormlp.selection.ranking import Ranking, rank_genes, rank_stored_genes
 from selectormlp.selectors.registry import Method, find_method
 
 logger = logging.getLogger(__name__)
+
+
+def log_assumption(options: Mapping[str, Any]) -> None:
+    """Log what a panel assumes of the cells that it will be measured in; ``options`` are those of its method."""
+    logger.info("the panel assumes %s", assumption(options.get("assay", "sequencing")))
+
 
 SAMPLE_PER_CLASS = 5000
 """The most cells of one class that are read where a method needs cells in memory: as many as the published program
@@ -92,8 +100,7 @@ class Ranked:
         provenance
             Where it comes from.
         """
-        scores = np.asarray(self.ranking.scores, dtype=np.float64)
-        choice = choose(self.ranking.order, self.rules, n_genes, self.markers, scores=scores)
+        choice = choose(self.ranking.order, self.rules, n_genes, self.markers)
         provenance = with_use(provenance, all_limits(self.rules, self.markers), choice.positions)
         warn_of_silent_genes(self.ranking, self.rules.genes, self.rules.genes[choice.positions].tolist())
         return Panel.from_choice(
@@ -158,8 +165,33 @@ def resolve(
     means = _mean_expression(cells, workers) if constraints.bounds_means else None
     counts = None
     if constraints.needs_counts:
-        counts = counts_per_type(_in_memory(cells, "a limit in counts", 0), constraints.crowding_quantile)
+        counts = counts_per_type(in_memory(cells, "a limit in counts", 0), constraints.crowding_quantile)
     return constraints.resolve(cells.genes, n_genes=n_genes, aliases=aliases, mean_expression=means, counts=counts)
+
+
+def rules_with(panel: Panel, rules: Rules, *, ignore_unknown: bool) -> Rules:
+    """Return rules under which the genes of a panel stay, restricted to what is allowed.
+
+    Raises
+    ------
+    PanelError
+        If genes of the panel are not in the data and not to be ignored, or none is.
+    """
+    absent = [gene for gene, positions in rules.names.find(panel.genes).items() if not positions]
+    if absent and not ignore_unknown:
+        raise PanelError(
+            f"{len(absent)} of the {len(panel)} genes of the panel are not in the data: {quoted(absent)}; "
+            f"{absent[0]!r}: {nearest(absent[0], rules.names.positions)}; correct them, or ask for unknown names to "
+            "be ignored (--ignore-unknown)"
+        )
+    held = rules.with_existing(panel.genes)
+    if not held.n_existing:
+        raise PanelError(
+            f"none of the {len(panel)} genes of the panel ({quoted(panel.genes, most=3)}) is in the data (first: "
+            f"{quoted(rules.genes, most=3)}); use the same gene names, or name a column of var with second "
+            "names (gene_name_key, --gene-name-key)"
+        )
+    return held.restricted()
 
 
 def rank(cells: Cells | StoredCells, rules: Rules, how: How, n_genes: int) -> Ranked:
@@ -182,7 +214,7 @@ def rank(cells: Cells | StoredCells, rules: Rules, how: How, n_genes: int) -> Ra
     markers = None
     if rules.min_markers_per_type:
         few = cells.take_genes(rules.genes)
-        markers = measure_markers(_in_memory(few, "min_markers_per_type", how.seed))
+        markers = measure_markers(in_memory(few, "min_markers_per_type", how.seed))
     task = Task(n_genes, rules.must_have.tolist(), all_limits(rules, markers), rules.priorities)
     ranking, learned = _rank(cells, rules, how, task)
     return Ranked(rules, ranking, markers, learned)
@@ -193,7 +225,7 @@ def _rank(cells: Cells | StoredCells, rules: Rules, how: How, task: Task) -> tup
     if isinstance(cells, StoredCells) and kind.learns_from_moments:
         return _rank_stored(cells, rules, how, task), cells
     wanted = cells if isinstance(cells, Cells) or kind.takes_target else cells.take_genes(rules.genes)
-    learned = _in_memory(wanted, f"the method {how.method.name!r}", how.seed)
+    learned = in_memory(wanted, f"the method {how.method.name!r}", how.seed)
     ranking = rank_genes(
         learned.take_genes(rules.genes),
         how.method,
@@ -220,7 +252,7 @@ def _rank_stored(cells: StoredCells, rules: Rules, how: How, task: Task) -> Rank
     )
 
 
-def _in_memory(cells: Cells | StoredCells, what: str, seed: int) -> Cells:
+def in_memory(cells: Cells | StoredCells, what: str, seed: int) -> Cells:
     """Read cells for what needs them in memory, a sample if they are many; log how many."""
     if isinstance(cells, Cells):
         return cells

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
@@ -13,6 +12,7 @@ from selectormlp.errors import DataError, SettingsError, quoted
 from selectormlp.moments.moments import FloatArray
 from selectormlp.moments.stream import as_float, class_sums
 from selectormlp.panel.markers import MEAN_ROUNDING
+from selectormlp.quiet import quiet_warnings
 from selectormlp.selectors.base import GeneSelector
 from selectormlp.selectors.labels import encode_labels
 from selectormlp.selectors.scanpy_input import as_anndata
@@ -153,8 +153,7 @@ def _scanpy(X: Any, codes: IntArray, tested: IntArray, method: str) -> FloatArra
 
     adata = as_anndata(X, codes)
     options = {"max_iter": 1000} if method == "logreg" else {}  # scanpy's own limit of 100 leaves it unfinished
-    with warnings.catch_warnings():  # of fold changes of negative or constant values, which are not used here
-        warnings.simplefilter("ignore")
+    with quiet_warnings():  # of fold changes of negative or constant values, which are not used here
         sc.tl.rank_genes_groups(adata, "label", groups=tested.astype(str).tolist(), method=method, **options)
     found = adata.uns["rank_genes_groups"]
     rows = []

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, Self
 
 import numpy as np
 
 from selectormlp.errors import DataError
+from selectormlp.quiet import quiet_warnings
 from selectormlp.selectors.base import GeneSelector
 from selectormlp.selectors.scanpy_input import as_anndata
 
@@ -58,8 +58,7 @@ class VarianceSelector(GeneSelector):
         X = self._checked(X, ensure_non_negative=True)
         import scanpy as sc
 
-        with warnings.catch_warnings():  # scanpy divides by zero for constant genes, and warns
-            warnings.simplefilter("ignore")
+        with quiet_warnings():  # scanpy divides by zero for constant genes, and warns
             try:
                 table = sc.pp.highly_variable_genes(as_anndata(X), flavor="seurat", inplace=False)
             except ValueError as error:

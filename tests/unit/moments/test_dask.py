@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -22,7 +23,7 @@ from selectormlp.errors import DataError, SettingsError
 from selectormlp.moments import cluster as cluster_module
 from selectormlp.moments import dask as blocks_module
 from selectormlp.moments import stream
-from selectormlp.moments.cluster import check_scheduler
+from selectormlp.moments.cluster import active_client, check_scheduler, computed
 from selectormlp.moments.dask import (
     Workers,
     moments_of_dask,
@@ -240,6 +241,71 @@ def test_a_scheduler_that_does_not_answer_is_one_error(stored, monkeypatch):
     check_scheduler(None)
     with pytest.raises(SettingsError, match="no Dask scheduler answers at 'nonsense://x'"):
         stored_moments(stored, CODES, cell_weights=WEIGHTS, workers=Workers("nonsense://x"))
+
+
+# --- clusters that lack something
+
+ALONE = """
+import sys, time
+from distributed import LocalCluster
+if __name__ == "__main__":
+    cluster = LocalCluster(
+        protocol="tcp://",
+        n_workers=int(sys.argv[1]), threads_per_worker=1, processes=False, dashboard_address=":0", host="127.0.0.1"
+    )
+    print(cluster.scheduler_address, flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture
+def far():
+    """Start a cluster in another process; return the process and the address of its scheduler."""
+    started = []
+
+    def start(n_workers):
+        process = subprocess.Popen(
+            [sys.executable, "-c", ALONE, str(n_workers)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        started.append(process)
+        return process, process.stdout.readline().strip()
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_a_cluster_without_workers_is_one_error(stored, far, monkeypatch, said):
+    monkeypatch.setattr(cluster_module, "WORKERS_S", 1.0)
+    _, address = far(0)
+    with pytest.raises(
+        SettingsError,
+        match=rf"^the Dask cluster at '{address}' has had no worker for 1 s; start one \(dask worker {address}\), or "
+        r"leave the scheduler out to use this machine$",
+    ):
+        stored_moments(stored, CODES, cell_weights=WEIGHTS, workers=Workers(address))
+    assert not said()
+
+
+def test_a_scheduler_that_is_lost_is_one_error(far, said):
+    import dask
+
+    process, address = far(1)
+    threading.Timer(2.0, process.kill).start()
+    begun = time.monotonic()
+    with (
+        pytest.raises(
+            SettingsError, match=rf"^the Dask scheduler at '{address}' is lost; start it and its workers again"
+        ),
+        active_client(address) as client,
+    ):
+        computed(client, dask.delayed(time.sleep)(500), 3)
+    assert time.monotonic() - begun < 100
+    assert not said()
 
 
 # --- a cluster in this process

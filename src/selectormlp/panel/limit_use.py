@@ -1,0 +1,103 @@
+"""How much of each limit a panel uses, and what each constraint costs, as its provenance holds them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from selectormlp.panel.provenance import Provenance
+
+
+@dataclass(frozen=True)
+class LimitUse:
+    """The sum of a limit over the genes of a panel, beside its bounds.
+
+    Attributes
+    ----------
+    limit
+        What is limited, as :class:`selectormlp.panel.limits.Limit` names it.
+    use
+        The sum, in the unit of the bounds.
+    low, high
+        Bounds; infinite where there is none.
+    """
+
+    limit: str
+    use: float
+    low: float = -math.inf
+    high: float = math.inf
+
+    @property
+    def share(self) -> float:
+        """Use as a share of the upper bound; NaN without one above 0.
+
+        Examples
+        --------
+        >>> LimitUse("cost", 3, high=4).share
+        0.75
+        """
+        return self.use / self.high if 0 < self.high < math.inf else math.nan
+
+
+@dataclass(frozen=True)
+class Price:
+    """The separation of the types with all constraints, or without one of them.
+
+    Attributes
+    ----------
+    without
+        The constraint that is left out; ``""`` where all are kept.
+    criterion
+        Mean over pairs of types of 1 / (1 + D²); lower is better.
+    price
+        By how much the criterion falls without the constraint.
+    n_changed
+        Genes of the panel that would be others.
+    """
+
+    without: str
+    criterion: float
+    price: float
+    n_changed: int
+
+
+def uses_of(provenance: Provenance) -> tuple[LimitUse, ...]:
+    """Return the use of each limit; empty where none is recorded.
+
+    Examples
+    --------
+    >>> kept = {"limit": "cost", "use": 3.0, "low": None, "high": 4.0}
+    >>> uses_of(Provenance(settings={"limit_use": [kept]}))
+    (LimitUse(limit='cost', use=3.0, low=-inf, high=4.0),)
+    """
+    return tuple(
+        LimitUse(
+            str(one.get("limit", "")),
+            one["use"],
+            one["low"] if _is_number(one.get("low")) else -math.inf,
+            one["high"] if _is_number(one.get("high")) else math.inf,
+        )
+        for one in _entries(provenance, "limit_use")
+        if _is_number(one.get("use"))
+    )
+
+
+def prices_of(provenance: Provenance) -> tuple[Price, ...]:
+    """Return what each constraint costs, all kept first; empty where that was not asked for."""
+    return tuple(
+        Price(str(one.get("without", "")), one["criterion"], one["price"], int(one["n_changed"]))
+        for one in _entries(provenance, "limit_price")
+        if all(_is_number(one.get(name)) for name in ("criterion", "price", "n_changed"))
+    )
+
+
+def _entries(provenance: Provenance, name: str) -> Iterator[Mapping[str, Any]]:
+    """Yield the entries of a list in the settings; a panel from elsewhere may hold anything there."""
+    listed = provenance.settings.get(name)
+    yield from (one for one in (listed if isinstance(listed, list) else ()) if isinstance(one, dict))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

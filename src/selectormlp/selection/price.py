@@ -1,0 +1,143 @@
+"""What each constraint costs: the separation of the types by the panel, and by the panel chosen without it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from selectormlp.data.cells import Cells
+from selectormlp.errors import SettingsError
+from selectormlp.moments.stream import balanced_cell_weights, moments_of
+from selectormlp.panel.choose import choose
+from selectormlp.panel.constraints import Constraints
+from selectormlp.panel.panel import Panel
+from selectormlp.panel.provenance import Provenance
+from selectormlp.panel.separation import SeparationSettings, measure_separation, settings_of
+from selectormlp.selection.reading import Opened
+from selectormlp.selection.request import Choice
+from selectormlp.selection.steps import How, Ranked, in_memory, rank, rules_with
+from selectormlp.selectors.labels import class_importance
+from selectormlp.selectors.registry import find_method
+
+logger = logging.getLogger(__name__)
+
+NO_CONSTRAINTS = ("ignore_unknown", "gene_table", "min_marker_auc", "crowding_quantile", "costs")
+"""Fields of :class:`Constraints` that refuse no gene by themselves."""
+
+WITH_IT: dict[str, dict[str, Any]] = {"budget": {"costs": {}}}
+"""Fields that are refused without another, and so go with it."""
+
+
+def price_limits(
+    found: Opened, request: Choice, how: How, ranked: Ranked, n_genes: int, *, panel: Panel | None = None
+) -> dict[str, Any]:
+    """Choose anew without each constraint and compare how well the panels separate the types.
+
+    Parameters
+    ----------
+    found
+        The cells.
+    request
+        What was asked for.
+    how
+        How genes are ranked.
+    ranked
+        The ranking under all constraints.
+    n_genes
+        Size of the panel.
+    panel
+        A panel that is extended; its genes stay in any case.
+
+    Returns
+    -------
+    ``limit_price``: a list of ``without`` (the constraint, ``""`` for all of them kept), ``criterion`` (mean over
+    pairs of types of 1 / (1 + D²), or what the method has instead; lower is better), ``price`` (by how much it falls
+    without the constraint) and ``n_changed`` (genes that would be others). Empty unless the request asks for it.
+
+    Notes
+    -----
+    All panels are measured on the same cells with the settings of the choice. A price may be slightly below 0, since
+    genes are chosen one at a time.
+    """
+    if not request.price:
+        return {}
+    how = _decided(how, ranked)
+    panels = {"": _genes(ranked, n_genes)}
+    for name, constraints in loosened(request.constraints):
+        logger.info("choosing without %s, to say what it costs", name)
+        rules = found.resolve(request, constraints, workers=how.workers)
+        rules = rules.restricted() if panel is None else rules_with(panel, rules, ignore_unknown=request.ignore_unknown)
+        try:
+            panels[name] = _genes(rank(found.cells, rules, how, n_genes), n_genes)
+        except SettingsError as error:  # as where other constraints lean on this one
+            logger.warning("without %s there is no panel to compare with: %s", name, error)
+    settings = settings_of(Provenance(ranked.ranking.method, {"selector": ranked.ranking.settings}))
+    return {"limit_price": _compared(panels, found, settings, how.seed)}
+
+
+def loosened(constraints: Constraints) -> Iterator[tuple[str, Constraints]]:
+    """Yield each constraint that is set, and the others without it; of named sets, one at a time.
+
+    Examples
+    --------
+    >>> given = Constraints(must_have=["CD3E"], gene_sets={"B": ["MS4A1"], "T": ["CD3D"]})
+    >>> [name for name, _ in loosened(given)]
+    ['must_have', 'gene_sets: B', 'gene_sets: T']
+    """
+    fields = type(constraints).model_fields
+    usual = {name: field.get_default(call_default_factory=True) for name, field in fields.items()}
+    for name in fields:
+        value = getattr(constraints, name)
+        if name in NO_CONSTRAINTS or value == usual[name]:
+            continue
+        if name == "gene_sets":
+            for one in value:
+                rest = {other: genes for other, genes in value.items() if other != one}
+                yield f"gene_sets: {one}", constraints.model_copy(update={"gene_sets": rest})
+            continue
+        yield name, constraints.model_copy(update={name: usual[name], **WITH_IT.get(name, {})})
+
+
+def _decided(how: How, ranked: Ranked) -> How:
+    """Take the method that ``auto`` took."""
+    taken = ranked.ranking.settings.get("choice")
+    if taken is None:
+        return how
+    return replace(how, method=find_method(taken["method"]), options=taken["options"])
+
+
+def _genes(ranked: Ranked, n_genes: int) -> pd.Index[str]:
+    chosen = choose(ranked.ranking.order, ranked.rules, n_genes, ranked.markers)
+    return ranked.rules.genes[chosen.positions]
+
+
+def _compared(
+    panels: dict[str, pd.Index[str]], found: Opened, settings: SeparationSettings, seed: int
+) -> list[dict[str, Any]]:
+    """Measure all panels on the same cells."""
+    union = pd.Index(np.unique(np.concatenate(list(panels.values()))))
+    cells = in_memory(found.cells.take_genes(union), "the price of constraints", seed)
+    criteria = {name: _criterion(cells, genes, settings) for name, genes in panels.items()}
+    held = set(panels[""])
+    return [
+        {
+            "without": name,
+            "criterion": criterion,
+            "price": criteria[""] - criterion,
+            "n_changed": len(held - set(panels[name])),
+        }
+        for name, criterion in criteria.items()
+    ]
+
+
+def _criterion(cells: Cells, genes: pd.Index[str], settings: SeparationSettings) -> float:
+    few = cells.take_genes(genes)
+    known = {label: weight for label, weight in settings.class_weights.items() if label in few.classes}
+    weights = balanced_cell_weights(few.class_counts(), class_importance(np.array(few.classes), known))
+    moments = moments_of(few.X, few.labels, cell_weights=weights, total=False)
+    return measure_separation(moments, np.arange(len(genes)), np.arange(0), settings).criterion
