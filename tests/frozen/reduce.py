@@ -151,8 +151,10 @@ def keywords_of(function):
     found = {}
     for name, parameter in inspect.signature(function).parameters.items():
         if parameter.kind is parameter.VAR_KEYWORD:
-            hints = typing.get_type_hints(function)  # of Unpack: the dictionary that it unpacks
-            for options in typing.get_args(hints.get(name)):
+            hint = parameter.annotation  # of Unpack: the dictionary that it unpacks
+            if isinstance(hint, str):
+                hint = eval(hint, inspect.unwrap(function).__globals__)
+            for options in typing.get_args(hint):
                 found |= dict.fromkeys(typing.get_type_hints(options), "…")
         elif name not in ("self", "args"):
             found[name] = "required" if parameter.default is parameter.empty else _default(parameter.default)
