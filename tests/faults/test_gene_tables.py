@@ -122,9 +122,9 @@ def test_what_cannot_be_told_is_refused_in_one_line(tmp_path, text, message):
     assert "\n" not in str(error.value)
 
 
-def test_workbooks_are_refused_with_what_to_do(tmp_path):
+def test_what_is_no_workbook_is_refused_with_what_to_do(tmp_path):
     (tmp_path / "t.xlsx").write_bytes(b"PK\x03\x04 and more")
-    with pytest.raises(PanelError, match=r"is a workbook .*; save the sheet that holds the genes as CSV"):
+    with pytest.raises(PanelError, match=r"not a readable workbook .*; save the sheet as CSV"):
         sm.read_panel(tmp_path / "t.xlsx")
 
 
