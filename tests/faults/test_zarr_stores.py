@@ -287,6 +287,22 @@ def test_a_chunk_that_would_unpack_to_more_than_its_array_says_is_refused(tmp_pa
 
 
 @READERS
+@pytest.mark.parametrize("zarr_format", [2, 3])
+@pytest.mark.parametrize("array", ["obs/_index", "var/_index", "obs/kind/categories"])
+@pytest.mark.filterwarnings("ignore")
+def test_a_chunk_that_claims_more_texts_than_its_array_is_refused(tmp_path, array, zarr_format, read):
+    place = write_zarr(tmp_path / "cells.zarr", zarr_format=zarr_format)
+    chunk = chunk_of(place, array)
+    codec = numcodecs.Blosc() if zarr_format == 2 else numcodecs.Zstd()
+    content = bytes(codec.decode(chunk.read_bytes()))
+    assert int.from_bytes(content[:4], "little") > 0
+    chunk.write_bytes(codec.encode((2**32 - 1).to_bytes(4, "little") + content[4:]))
+    with pytest.raises(DataError, match=r"says that it holds 4,294,967,295 texts") as caught:
+        read(place)
+    assert "\n" not in str(caught.value)
+
+
+@READERS
 @pytest.mark.parametrize("shards", [None, (40,)])
 @pytest.mark.parametrize("codec", [zarr.codecs.GzipCodec(), zarr.codecs.ZstdCodec(), zarr.codecs.BloscCodec()], ids=str)
 @pytest.mark.filterwarnings("ignore")

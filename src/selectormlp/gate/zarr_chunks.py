@@ -6,6 +6,7 @@ import asyncio
 import bz2
 import json
 import lzma
+import math
 import struct
 import zlib
 from collections.abc import Callable, Iterable
@@ -13,13 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import numcodecs
 import numpy as np
 import zarr
 from zarr.abc.store import ByteRequest, SuffixByteRequest
 from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.storage import LocalStore
 
-from selectormlp.gate.codecs import COMPRESSORS
+from selectormlp.gate.codecs import COMPRESSORS, TEXT
 from selectormlp.gate.zarr_store import LARGEST_CHUNK, METADATA, bytes_of_chunk
 
 SLACK = 2**16
@@ -40,12 +42,16 @@ class DamagedChunkError(ValueError):
 
 @dataclass(frozen=True)
 class _Packed:
-    """How the chunks of an array are packed: by which codec, how large they may be, and how many lie in a shard."""
+    """How the chunks of an array are packed: by which codec, how large they may be, and how many lie in a shard.
+
+    ``n_texts`` is the number of texts of a chunk, or None where the values are numbers.
+    """
 
     codec: str | None
     config: dict[str, Any]
     most: int
     n_inner: int = 0
+    n_texts: int | None = None
 
 
 def open_zarr(place: Path) -> zarr.Group:
@@ -65,9 +71,12 @@ class CheckedStore(LocalStore):  # type: ignore[misc]  # zarr is not typed to ot
             content = memoryview(found.as_numpy_array()).cast("B")
             if packed is not None and not content:  # which zarr takes for zeros in shards
                 raise DamagedChunkError(f"chunk {key!r} is empty")
-            if packed is not None and packed.codec is not None:
+            if packed is not None and (packed.codec is not None or packed.n_texts is not None):
                 for part in _parts(content, packed, byte_range):
-                    _check_chunk(part, packed, key)
+                    if packed.codec is not None:
+                        _check_chunk(part, packed, key)
+                    if packed.n_texts is not None:
+                        _check_texts(part, packed, packed.n_texts, key)
         return found
 
     def _packed(self, key: str) -> _Packed | None:
@@ -107,7 +116,8 @@ class CheckedStore(LocalStore):  # type: ignore[misc]  # zarr is not typed to ot
 def _packed_2(found: dict[str, Any]) -> _Packed:
     codecs = [*(found.get("filters") or []), *([found["compressor"]] if found.get("compressor") else [])]
     config: dict[str, Any] = next((codec for codec in codecs if codec.get("id") in COMPRESSORS), {})
-    return _Packed(config.get("id"), config, _most(found, found.get("chunks")))
+    n_texts = math.prod(found["chunks"]) if TEXT & {codec.get("id") for codec in codecs} else None
+    return _Packed(config.get("id"), config, _most(found, found.get("chunks")), n_texts=n_texts)
 
 
 def _packed_3(found: dict[str, Any]) -> _Packed:
@@ -117,11 +127,12 @@ def _packed_3(found: dict[str, Any]) -> _Packed:
         sides = zip(chunk, inner["chunk_shape"], strict=True)
         n_inner = int(np.prod([-(-whole // part) for whole, part in sides], dtype=object))
         codecs, chunk = inner["codecs"], inner["chunk_shape"]
-    for codec in codecs:
-        name = str(codec.get("name")).removeprefix("numcodecs.")
+    names = [str(codec.get("name")).removeprefix("numcodecs.") for codec in codecs]
+    n_texts = math.prod(chunk) if TEXT & set(names) else None
+    for name, codec in zip(names, codecs, strict=True):
         if name in COMPRESSORS:
-            return _Packed(name, codec.get("configuration") or {}, _most(found, chunk), n_inner)
-    return _Packed(None, {}, 0)
+            return _Packed(name, codec.get("configuration") or {}, _most(found, chunk), n_inner, n_texts)
+    return _Packed(None, {}, 0, n_inner if n_texts is not None else 0, n_texts)
 
 
 def _most(found: dict[str, Any], chunk: Any) -> int:
@@ -162,6 +173,26 @@ def _check_chunk(content: memoryview, packed: _Packed, key: str) -> None:
         raise DamagedChunkError(f"chunk {key!r} is damaged ({error})") from error
     if size > packed.most:
         raise DamagedChunkError(f"chunk {key!r} unpacks to more than the {packed.most:,} bytes that its array says")
+
+
+def _check_texts(content: memoryview, packed: _Packed, n_texts: int, key: str) -> None:
+    """Refuse a chunk that says it holds more texts than its array has: room is made for them before they are read."""
+    said = int.from_bytes(_unpacked(content, packed)[:4], "little")
+    if said > n_texts:
+        raise DamagedChunkError(f"chunk {key!r} says that it holds {said:,} texts, and its array {n_texts:,} a chunk")
+
+
+def _unpacked(content: memoryview, packed: _Packed) -> bytes:
+    """Unpack a chunk, whose size was looked at; a checksum of 4 bytes may follow it."""
+    if packed.codec is None:
+        return bytes(content)
+    decoder = numcodecs.get_codec({"id": packed.codec, **(packed.config if packed.codec == "lzma" else {})})
+    for end in (len(content), len(content) - 4):
+        try:
+            return bytes(decoder.decode(bytes(content[:end])))
+        except (RuntimeError, ValueError, OSError, EOFError, zlib.error, lzma.LZMAError):
+            continue
+    raise DamagedChunkError("a chunk of texts cannot be unpacked")
 
 
 def _blosc(content: memoryview, _: _Packed) -> int:
