@@ -170,7 +170,7 @@ def test_threads_share_one_place(terminal):
 @pytest.mark.parametrize(
     ("work", "expected"),
     [
-        (lambda a: sm.select(a, **LABELS, n_genes=4), {"trying methods": 2, "discriminant": 3, "markers": 3}),
+        (lambda a: sm.select(a, **LABELS, n_genes=4), {"trying methods": 3, "discriminant": 3, "markers": 3}),
         (
             lambda a: sm.evaluate(a, ["gene0", "gene1", "gene2"], **LABELS, sizes=[1, 2], n_splits=2, robustness=True),
             {"fitting classifiers, panel": 6, "fitting classifiers, all genes": 2, "disturbing the cells": 7},

@@ -23,7 +23,7 @@ class VarianceSelector(GeneSelector):
     Attributes
     ----------
     scores_
-        Normalised dispersion, shape (n_features_in_,); −∞ for a gene that has none (constant ones).
+        Normalised dispersion, shape (n_features_in_,); 1 below the lowest for a gene that has none (constant ones).
 
     References
     ----------
@@ -67,7 +67,8 @@ class VarianceSelector(GeneSelector):
                     "log1p of normalised counts is expected"
                 ) from error
         dispersion = table["dispersions_norm"].to_numpy(dtype=np.float64)
-        self._set_scores(np.where(np.isnan(dispersion), -np.inf, dispersion))
+        none = np.isnan(dispersion)
+        self._set_scores(np.where(none, dispersion[~none].min(initial=0.0) - 1, dispersion))
         return self
 
     def __sklearn_tags__(self) -> Any:
