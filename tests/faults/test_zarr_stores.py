@@ -1,5 +1,6 @@
 """Promise: a zarr store runs no code, leads to no other file, and is read whatever data codec it uses."""
 
+import contextlib
 import json
 import os
 import pickle
@@ -326,4 +327,14 @@ def test_what_is_packed_twice_is_refused(tmp_path, read):
     twice = {"filters": [{"id": "zlib", "level": 1}], "compressor": {"id": "zlib", "level": 1}}
     change_json(place / "obs/depth/.zarray", lambda found: found.update(twice))
     with pytest.raises(DataError, match="is packed more than once"):
+        read(place)
+
+
+@READERS
+@pytest.mark.parametrize("group", ["", "obs", "var"])
+@pytest.mark.parametrize("damage", [{"zarr_format": "x" * 50}, {"zarr_format": None}, {"surplus": 1}])
+def test_damaged_metadata_of_a_group_are_read_or_refused(tmp_path, read, group, damage):
+    place = write_zarr(tmp_path / "cells.zarr")
+    change_json(place / group / ".zgroup", lambda found: found.update(damage))
+    with contextlib.suppress(DataError):  # no other error
         read(place)

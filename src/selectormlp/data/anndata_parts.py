@@ -80,8 +80,8 @@ def open_file(place: Path, wanted: Sequence[tuple[str | None, str]] | None, laye
             'write it with adata.write_h5ad(path, compression="gzip"), which can'
         )
     store = open_store(place)
-    check_parts(place, store)
     try:
+        check_parts(place, store)
         check_shapes(place, store)
         key = _matrix_key(store, place, layer)
         with quiet_warnings():  # old formats
