@@ -38,7 +38,7 @@ class Terminal(io.StringIO):
         return ESCAPES.sub("", self.getvalue())
 
     def wait_for(self, text):
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while text not in self.seen:
             assert time.monotonic() < end, f"{text!r} was not drawn:\n{self.seen[-2000:]}"
             time.sleep(0.01)
