@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import rich
 
 import selectormlp as sm
 from selectormlp.progress import show_from_now_on, showing, step, time_left, track
@@ -58,6 +59,7 @@ def at_once(monkeypatch):
 def terminal(monkeypatch, at_once):
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setattr(rich, "_console", None)  # which a command may have made quiet before
     return Terminal()
 
 

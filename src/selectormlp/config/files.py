@@ -107,9 +107,9 @@ def schema_of(kind: type[Settings]) -> dict[str, Any]:
 
     Examples
     --------
+    >>> from pydantic import create_model
     >>> from selectormlp.config.model import Positive
-    >>> class Example(Settings):
-    ...     lr: Positive = 0.1
+    >>> Example = create_model("Example", __base__=Settings, lr=(Positive, 0.1))
     >>> schema_of(Example)["properties"]["lr"]["exclusiveMinimum"]
     0
     """

@@ -36,10 +36,10 @@ def typed_dict_text(name: str, kind: type[Settings], named: Collection[str], *, 
     Examples
     --------
     >>> from typing import Annotated
+    >>> from pydantic import Field, create_model
     >>> from selectormlp.config.model import Flag
-    >>> class Example(Settings):
-    ...     lr: Annotated[float, Flag()] = 0.1
-    ...     '''Learning rate.'''
+    >>> lr = Field(0.1, description="Learning rate.")
+    >>> Example = create_model("Example", __base__=Settings, lr=(Annotated[float, Flag()], lr))
     >>> print(typed_dict_text("ExampleOptions", Example, (), of="train"))
     class ExampleOptions(TypedDict, total=False):
         \"\"\"Options of :func:`train` beside those that its signature names.\"\"\"

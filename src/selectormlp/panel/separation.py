@@ -139,7 +139,7 @@ def measure_separation(
     >>> moments = Moments(counts, means, weights, squares=9 * np.ones((2, 3)), within=2 * np.eye(3))
     >>> separation = measure_separation(moments, np.array([0]), np.array([1, 2]))
     >>> separation.losses.round(2), separation.substitutes, separation.substitute_losses.round(2)
-    (array([0.74]), array([1]), array([0.11]))
+    (array([0.74]), array([1]), array([0.]))
     """
     if not np.isfinite(moments.means).all() or (moments.within is not None and not np.isfinite(moments.within).all()):
         raise DataError("means or covariance hold NaN or infinite values; compute them from finite data")
