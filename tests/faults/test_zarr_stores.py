@@ -305,7 +305,11 @@ def test_a_chunk_that_claims_more_texts_than_its_array_is_refused(tmp_path, arra
 
 @READERS
 @pytest.mark.parametrize("shards", [None, (40,)])
-@pytest.mark.parametrize("codec", [zarr.codecs.GzipCodec(), zarr.codecs.ZstdCodec(), zarr.codecs.BloscCodec()], ids=str)
+@pytest.mark.parametrize(
+    "codec",
+    [zarr.codecs.GzipCodec(), zarr.codecs.ZstdCodec(), zarr.codecs.BloscCodec()],
+    ids=lambda codec: type(codec).__name__,
+)
 @pytest.mark.filterwarnings("ignore")
 def test_a_damaged_chunk_is_one_line(tmp_path, codec, shards, read, caplog, capfd):
     place = write_zarr(tmp_path / "cells.zarr", zarr_format=3)
