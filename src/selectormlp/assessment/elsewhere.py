@@ -12,7 +12,7 @@ import pandas as pd
 
 from selectormlp.assessment.genes import match_genes
 from selectormlp.assessment.label_map import LabelMap, read_label_map
-from selectormlp.assessment.measure import MOST_TRAIN, Judging, read_for_judging
+from selectormlp.assessment.measure import MAX_TRAIN, Judging, read_for_judging
 from selectormlp.data.cells import Cells, IntArray
 from selectormlp.data.source import Source
 from selectormlp.errors import DataError, SettingsError, counted, quoted
@@ -132,11 +132,11 @@ def score_measured(found: Elsewhere, sizes: tuple[int, ...] | None, judging: Jud
         found.measured.labels,
         n_splits=judging.n_splits,
         donors=found.donors,
-        max_train=MOST_TRAIN,
+        max_train=MAX_TRAIN,
         seed=judging.seed,
     )
     codes = found.reference.labels
-    rows = thin_out(np.arange(len(codes)), codes, MOST_TRAIN, np.random.default_rng(judging.seed))
+    rows = thin_out(np.arange(len(codes)), codes, MAX_TRAIN, np.random.default_rng(judging.seed))
     reference = Side(found.reference.counts[rows], codes[rows])
     curves = score_elsewhere(
         reference,

@@ -11,7 +11,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from selectormlp.assessment.genes import find_panel_genes, match_genes
-from selectormlp.assessment.measure import MOST_TRAIN, Judging, fold_cells, read_for_judging
+from selectormlp.assessment.measure import MAX_TRAIN, Judging, fold_cells, read_for_judging
 from selectormlp.data.cells import Cells, Matrix, as_matrix, check_unique
 from selectormlp.data.expression import choose_expression
 from selectormlp.data.hashing import hash_cells
@@ -60,7 +60,7 @@ def fit_classifier_task(adata: AnnData, panel: Panel, judging: Judging, min_conf
     unseen = _unseen(X, cells, folds, judging)
     true = cells.labels[folds.test_rows]
     temperature = robust_temperature(unseen.scores, true, folds.split_of_test)
-    rows = thin_out(np.arange(cells.n_cells), cells.labels, MOST_TRAIN, np.random.default_rng(judging.seed))
+    rows = thin_out(np.arange(cells.n_cells), cells.labels, MAX_TRAIN, np.random.default_rng(judging.seed))
     fitted = fit_quietly(make_classifier("logistic", judging.seed), X[rows], cells.labels[rows])
     weights, offsets = _linear(fitted, cells.n_classes)
     Z = _standardised(fitted, X[rows])

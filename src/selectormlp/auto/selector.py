@@ -28,7 +28,7 @@ from selectormlp.selectors.registry import find_method
 
 logger = logging.getLogger(__name__)
 
-MOST_FITTED = 50_000
+MAX_FITTED = 50_000
 """Cells that a method chooses from in the end, unless moments are all that it needs: on more, a network or a forest
 takes minutes."""
 
@@ -225,8 +225,8 @@ class AutoSelector(GeneSelector):
 
     def _fit_choice(self, X: AnyMatrix, y: Any, codes: IntArray, selector: GeneSelector, seed: int) -> GeneSelector:
         """Fit the selector that chooses, on all cells where that takes little."""
-        if len(codes) > MOST_FITTED and not find_method(self.choice_).kind.learns_from_moments:
-            rows = cap_classes(codes, MOST_FITTED, np.random.default_rng(seed))
+        if len(codes) > MAX_FITTED and not find_method(self.choice_).kind.learns_from_moments:
+            rows = cap_classes(codes, MAX_FITTED, np.random.default_rng(seed))
             logger.info("%s chooses from %d of the %d cells", self.choice_, len(rows), len(codes))
             X, y = X[rows], y[rows]
         return selector.fit(X, y)

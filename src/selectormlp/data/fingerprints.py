@@ -22,7 +22,7 @@ HashArray = npt.NDArray[np.uint64]
 BLOCK = 4096
 """Cells that are read at a time."""
 
-MOST_CELLS = 2**16
+MAX_CELLS = 2**16
 """Of cells on disk, so many are read for their fingerprints, in runs that lie evenly spread."""
 
 FEW_EXPRESSED = 5
@@ -111,9 +111,9 @@ def spread_positions(n_cells: int) -> IntArray:
     >>> len(spread_positions(1000)), len(spread_positions(10**7))
     (1000, 65536)
     """
-    if n_cells <= MOST_CELLS:
+    if n_cells <= MAX_CELLS:
         return np.arange(n_cells)
-    starts = np.linspace(0, n_cells - BLOCK, MOST_CELLS // BLOCK).astype(np.int64)
+    starts = np.linspace(0, n_cells - BLOCK, MAX_CELLS // BLOCK).astype(np.int64)
     return np.unique(starts[:, None] + np.arange(BLOCK))
 
 

@@ -138,7 +138,7 @@ class LevelOff:
     high: int | None
 
 
-MOST_CEILING_GENES = 2000
+MAX_CEILING_GENES = 2000
 """Genes that stand for all genes, those of most variance: with more, refitted classifiers take long, and logistic
 regression gets worse, not better (zeisel_4000g, 47 types: 0.71 with 2,000, 0.61 with all 4,000)."""
 
@@ -224,7 +224,7 @@ def _dense(X: Matrix) -> npt.NDArray[np.float32]:
     return dense
 
 
-def variable_orders(X: Matrix, folds: Folds, most: int = MOST_CEILING_GENES) -> list[IntArray]:
+def variable_orders(X: Matrix, folds: Folds, most: int = MAX_CEILING_GENES) -> list[IntArray]:
     """List, for each split, all genes, or those of most variance in its training cells, shape (n,)."""
     if X.shape[1] <= most:
         return [np.arange(X.shape[1])] * len(folds)

@@ -133,7 +133,7 @@ class Stability(Shown):
         return pd.DataFrame([vars(overlap) for overlap in self.overlaps])
 
 
-MOST_PHI = -0.3
+MAX_PHI = -0.3
 """Correlation between "chosen" of two genes over repetitions, from which down they are taken to replace each other."""
 
 
@@ -229,7 +229,7 @@ def find_interchangeable(
     scale = np.outer(spread, spread)
     together = z.T @ z / len(z) - np.outer(frequency, frequency)
     phi = np.divide(together, scale, out=np.zeros_like(scale), where=scale > 0)
-    pairs = (phi <= MOST_PHI) & (np.abs(correlation) >= min_correlation)
+    pairs = (phi <= MAX_PHI) & (np.abs(correlation) >= min_correlation)
     n_groups, group = connected_components(sp.csr_array(pairs), directed=False)
     found = []
     for code in range(n_groups):

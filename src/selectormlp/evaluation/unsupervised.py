@@ -94,7 +94,7 @@ class Unsupervised:
         return pd.DataFrame({"gene": self.genes, "nearest": nearest, "correlation": signed})
 
 
-MOST_CELLS = 3000
+MAX_CELLS = 3000
 """Cells that neighbours and clusters are found among; all pairs of distances are measured."""
 
 RIDGE = 1e-6
@@ -213,7 +213,7 @@ def measure_unsupervised(cells: Cells, genes: IntArray, folds: Folds, *, seed: i
     if cells.n_cells < 3:
         raise DataError(f"{cells.n_cells} cells; at least 3 are needed to compare neighbours")
     rng = np.random.default_rng(seed)
-    rows = np.sort(rng.permutation(cells.n_cells)[:MOST_CELLS])
+    rows = np.sort(rng.permutation(cells.n_cells)[:MAX_CELLS])
     sample, labels = cells.X[rows], cells.labels[rows]
     n_neighbors = min(N_NEIGHBORS, len(rows) - 1)
     near_all = neighbors(sample, n_neighbors, seed=seed)

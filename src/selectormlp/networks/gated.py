@@ -19,7 +19,7 @@ from selectormlp.networks.finite import check_finite, diverged
 from selectormlp.networks.relaxed_gates import BinaryGates, KHotMask
 from selectormlp.networks.targets import CellRows, Targets
 
-MOST_DRAWN = 1 << 23
+MAX_DRAWN = 1 << 23
 """Numbers drawn for the masks of a step at the most; more cells share a mask where k · genes is large."""
 
 CHECK_LOSS_EVERY = 10
@@ -175,7 +175,7 @@ class GatedTraining:
         n_cells = task.cells.n_cells
         drawn = task.n_free * (gates.weight.shape[0] if isinstance(gates, KHotMask) else 1)
         batch = min(annealing.batch_size, n_cells)
-        sharing = max(annealing.cells_per_mask, math.ceil(batch * drawn / MOST_DRAWN))
+        sharing = max(annealing.cells_per_mask, math.ceil(batch * drawn / MAX_DRAWN))
         self.n_masks = max(1, batch // sharing)
         self.batch_size = batch // self.n_masks * self.n_masks
         self._waiting = np.empty(0, dtype=np.int64)

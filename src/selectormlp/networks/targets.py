@@ -19,7 +19,7 @@ ProfileLoss = Literal["hurdle", "mse"]
 
 PROFILE_LOSSES: tuple[str, ...] = get_args(ProfileLoss)
 
-MOST_BYTES = 1 << 30
+MAX_BYTES = 1 << 30
 """A matrix up to this size is kept dense on the device; a larger one is densified a batch at a time."""
 
 
@@ -39,7 +39,7 @@ class CellRows:
         self.n_cells, self.n_genes = map(int, X.shape)
         self._resident: Tensor | None = None
         self._X = X
-        if self.n_cells * self.n_genes * 4 <= MOST_BYTES:
+        if self.n_cells * self.n_genes * 4 <= MAX_BYTES:
             self._resident = dense_rows(X, slice(None)).to(device)
 
     def take(self, rows: IntArray) -> Tensor:

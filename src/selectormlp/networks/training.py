@@ -122,7 +122,7 @@ def train_network(
         Weight of each class in the loss, shape (n_classes,); None weights all alike.
     validation
         Cells and class codes that are scored after every epoch and choose the best one. The training cells are
-        scored too; of those on disk, about ``MOST_SCORED`` that lie spread over all.
+        scored too; of those on disk, about ``MAX_SCORED`` that lie spread over all.
     run
         Where to train and to leave logs and checkpoints; None trains on one device and leaves none.
     reading

@@ -22,7 +22,7 @@ from selectormlp.values import Shown
 
 T = TypeVar("T")
 
-MOST_SHOWN = 10
+MAX_SHOWN = 10
 """Genes that a panel shows of itself at the prompt."""
 
 
@@ -112,8 +112,8 @@ class Panel(Shown):
 
     def __repr__(self) -> str:
         """Return size, method and first genes: the cells that it was learned on would fill the screen."""
-        more = ", …" if len(self) > MOST_SHOWN else ""
-        return f"Panel({len(self)} genes by {self.provenance.method}: {', '.join(self.genes[:MOST_SHOWN])}{more})"
+        more = ", …" if len(self) > MAX_SHOWN else ""
+        return f"Panel({len(self)} genes by {self.provenance.method}: {', '.join(self.genes[:MAX_SHOWN])}{more})"
 
     @classmethod
     def from_choice(

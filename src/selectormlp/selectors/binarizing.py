@@ -27,7 +27,7 @@ from selectormlp.selectors.on_off import OnOffSelector
 
 logger = logging.getLogger(__name__)
 
-SELECTED_FROM, LEAST_SELECTED_FROM, MOST_SELECTED_FROM = 8, 100, 500
+SELECTED_FROM, LEAST_SELECTED_FROM, MAX_SELECTED_FROM = 8, 100, 500
 """Genes left by the elimination for each gene to be chosen; the fewest, and the most but for twice those."""
 
 
@@ -125,7 +125,7 @@ class BinarizingSelector(OnOffSelector):
         """Return how many genes the elimination is to leave."""
         n_left = self.n_candidates
         if n_left is None:
-            n_left = min(max(SELECTED_FROM * n_chosen, LEAST_SELECTED_FROM), max(2 * n_chosen, MOST_SELECTED_FROM))
+            n_left = min(max(SELECTED_FROM * n_chosen, LEAST_SELECTED_FROM), max(2 * n_chosen, MAX_SELECTED_FROM))
         return max(n_left, n_chosen, 1)
 
     def _work(self, n_columns: int, n_chosen: int, n_outputs: int) -> Work:
