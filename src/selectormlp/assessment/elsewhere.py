@@ -13,12 +13,11 @@ import pandas as pd
 from selectormlp.assessment.genes import match_genes
 from selectormlp.assessment.label_map import LabelMap, read_label_map
 from selectormlp.assessment.measure import MAX_TRAIN, Judging, read_for_judging
-from selectormlp.data.cells import Cells, IntArray
+from selectormlp.data.cells import Cells, FloatArray, IntArray
 from selectormlp.data.source import Source
 from selectormlp.errors import DataError, SettingsError, counted, quoted
 from selectormlp.evaluation.counts import count_scale, counts_of
 from selectormlp.evaluation.curve import default_sizes
-from selectormlp.evaluation.intervals import FloatArray
 from selectormlp.evaluation.splits import make_folds, thin_out
 from selectormlp.evaluation.technologies import OtherTechnology, Side, score_elsewhere
 from selectormlp.panel.panel import Panel

@@ -15,7 +15,7 @@ from selectormlp.assessment.protocol import Verdict
 from selectormlp.assessment.request import Measuring
 from selectormlp.config.model import MAX_SEED, check_whole
 from selectormlp.data.anndata_io import cells_from_adata, drop_unlisted
-from selectormlp.data.cells import Cells, IntArray
+from selectormlp.data.cells import BoolArray, Cells, FloatArray, IntArray
 from selectormlp.data.count_scale import CountScale
 from selectormlp.data.source import Source
 from selectormlp.data.symbols import named_by_symbol, other_names
@@ -27,10 +27,10 @@ from selectormlp.evaluation.curve import (
     predict_folds,
     summarise,
 )
-from selectormlp.evaluation.intervals import FloatArray, bootstrap_scores
+from selectormlp.evaluation.intervals import bootstrap_scores
 from selectormlp.evaluation.refit import refitter_of
 from selectormlp.evaluation.result import Splits
-from selectormlp.evaluation.splits import BoolArray, Dropped, Folds, make_folds
+from selectormlp.evaluation.splits import Dropped, Folds, make_folds
 from selectormlp.progress import step, track
 from selectormlp.values import settle
 

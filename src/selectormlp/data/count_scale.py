@@ -5,13 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import scipy.sparse as sp
 
-from selectormlp.data.cells import Matrix
+from selectormlp.data.cells import FloatArray, Matrix
 from selectormlp.data.normalize import LARGEST_PLAUSIBLE_LOG
-
-FloatArray = npt.NDArray[np.float64]
 
 MAX_LEAST_COUNT = 3
 """The largest that the least count of a cell may be; where few genes were measured, no gene may have a count of 1."""

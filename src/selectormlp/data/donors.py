@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import FloatArray, IntArray
 from selectormlp.errors import DataError
 
 SIDES = ("train", "validation", "test")
 
-FloatArray = npt.NDArray[np.float64]
 
 MAX_LOOKS = 2_000
 """Times that a search looks where else a donor could go, about a second; bounded by work and not by time, so that

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
-from selectormlp.data.cells import Cells, IntArray, Matrix, as_matrix
+from selectormlp.data.cells import BoolArray, Cells, IntArray, Matrix, as_matrix
 from selectormlp.data.stored import StoredCells
 from selectormlp.errors import DataError
 
@@ -117,7 +117,7 @@ def spread_positions(n_cells: int) -> IntArray:
     return np.unique(starts[:, None] + np.arange(BLOCK))
 
 
-def known_cells(cells: Cells, names: Sequence[str], known: Fingerprints | None) -> npt.NDArray[np.bool_]:
+def known_cells(cells: Cells, names: Sequence[str], known: Fingerprints | None) -> BoolArray:
     """Tell which cells are among those of a list.
 
     A cell is, if it has the genes and values of one. A name counts where the cell of that name expresses the same genes
@@ -155,7 +155,7 @@ def known_cells(cells: Cells, names: Sequence[str], known: Fingerprints | None) 
     expressed = known.records["expressed"]
     agrees = has_record & (expressed[records] == own.records["expressed"])
     trusted = agrees.sum() >= SAME_SHARE * max(1, has_record.sum())
-    found: npt.NDArray[np.bool_] = by_value | agrees | (by_name & ~has_record & trusted)
+    found: BoolArray = by_value | agrees | (by_name & ~has_record & trusted)
     return found
 
 

@@ -7,18 +7,16 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
 from selectormlp.blas import one_thread
-from selectormlp.data.cells import IntArray, Matrix
+from selectormlp.data.cells import Float32Array, FloatArray, IntArray, Matrix
 from selectormlp.data.count_scale import CountScale
 from selectormlp.evaluation.counts import alone, counts_of, typical_total
 from selectormlp.evaluation.intervals import (
     METRICS,
     Estimate,
-    FloatArray,
     bootstrap_scores,
     scores_of,
     split_interval,
@@ -219,8 +217,8 @@ def predict_folds(
     return np.concatenate(predicted, axis=1).astype(np.int64)
 
 
-def _dense(X: Matrix) -> npt.NDArray[np.float32]:
-    dense: npt.NDArray[np.float32] = X.toarray() if isinstance(X, sp.csr_array) else np.asarray(X)
+def _dense(X: Matrix) -> Float32Array:
+    dense: Float32Array = X.toarray() if isinstance(X, sp.csr_array) else np.asarray(X)
     return dense
 
 

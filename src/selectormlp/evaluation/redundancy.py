@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from selectormlp.data.cells import Cells, IntArray, as_matrix
+from selectormlp.data.cells import Cells, FloatArray, IntArray, as_matrix
 from selectormlp.evaluation.unsupervised import MAX_CELLS, spearman
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,9 +13,7 @@ import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 from scipy.stats import norm
 
-from selectormlp.data.cells import Cells, IntArray
-from selectormlp.evaluation.intervals import FloatArray
-from selectormlp.evaluation.splits import BoolArray
+from selectormlp.data.cells import BoolArray, Cells, FloatArray, IntArray
 from selectormlp.evaluation.unsupervised import spearman
 from selectormlp.values import Shown
 

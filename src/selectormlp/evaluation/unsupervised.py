@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 from scipy.stats import rankdata
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
-from selectormlp.data.cells import Cells, IntArray, Matrix, as_matrix
+from selectormlp.data.cells import Cells, Float32Array, FloatArray, IntArray, Matrix, as_matrix
 from selectormlp.errors import DataError
-from selectormlp.evaluation.intervals import FloatArray
 from selectormlp.evaluation.neighborhoods import N_NEIGHBORS, knn_overlap, leiden, neighbor_graph, neighbors
 from selectormlp.evaluation.splits import Folds
 from selectormlp.progress import track
@@ -249,6 +247,6 @@ def measure_unsupervised(cells: Cells, genes: IntArray, folds: Folds, *, seed: i
     )
 
 
-def _dense(X: Matrix) -> npt.NDArray[np.float32]:
-    dense: npt.NDArray[np.float32] = X.toarray() if isinstance(X, sp.csr_array) else np.asarray(X)
+def _dense(X: Matrix) -> Float32Array:
+    dense: Float32Array = X.toarray() if isinstance(X, sp.csr_array) else np.asarray(X)
     return dense

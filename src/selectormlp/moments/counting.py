@@ -7,7 +7,7 @@ import math
 import numpy as np
 from scipy.special import gammaln, xlogy
 
-from selectormlp.moments.moments import FloatArray
+from selectormlp.data.cells import FloatArray
 
 EXACT_UP_TO = 64
 """Counts up to here are summed one by one; above, the distribution is smooth and every few counts suffice."""

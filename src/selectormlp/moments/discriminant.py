@@ -7,12 +7,12 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import FloatArray, IntArray
 from selectormlp.errors import DataError, SettingsError, quoted
 from selectormlp.moments.contrasts import classes_against_rest, pairs_of_classes
 from selectormlp.moments.failures import FailingProbes
 from selectormlp.moments.forward import COLLINEAR, Residual
-from selectormlp.moments.moments import FloatArray, Moments
+from selectormlp.moments.moments import Moments
 
 Criterion = Literal["inverse", "bhattacharyya", "log"]
 """What is summed over pairs of classes: 1/(1 + D²), exp(−D²/8) or −log(1 + D²); the least is best."""

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from selectormlp.data.cells import IntArray
-from selectormlp.networks.gated import FloatArray, GatedTraining, Task
+from selectormlp.data.cells import AnyFloatArray, IntArray
+from selectormlp.networks.gated import GatedTraining, Task
 from selectormlp.networks.relaxed_gates import GATE_SCALE, BinaryGates, KHotMask
 from selectormlp.progress import track
 
@@ -59,7 +59,7 @@ class Elimination:
         Rounds of the search for λ that followed the annealed path.
     """
 
-    probabilities: FloatArray
+    probabilities: AnyFloatArray
     penalty: float
     n_rounds: int
 
@@ -86,8 +86,8 @@ class Selection:
     """
 
     chosen: IntArray
-    probabilities: FloatArray
-    losses_without: FloatArray
+    probabilities: AnyFloatArray
+    losses_without: AnyFloatArray
     n_steps: int
 
 

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import AnyFloatArray, IntArray
 from selectormlp.networks.columns import keep_columns
 from selectormlp.networks.finite import check_finite, diverged
 from selectormlp.networks.relaxed_gates import BinaryGates, KHotMask
@@ -30,8 +29,6 @@ SCORED_CELLS = 512
 
 Report = Callable[[str, float, int], None]
 """Told of progress: the stage, λ (0 where there is none) and the number of genes left."""
-
-FloatArray = npt.NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -224,7 +221,7 @@ class GatedTraining:
         return twin
 
     @torch.no_grad()
-    def losses_without(self) -> FloatArray:
+    def losses_without(self) -> AnyFloatArray:
         """Measure by how much the loss grows without each gene, all gates being open, shape (n_genes,)."""
         check_finite(self.network, self.task.annealing.learning_rate)
         rows = np.sort(self.task.rng.permutation(self.cells.n_cells)[:SCORED_CELLS])

@@ -6,13 +6,12 @@ from abc import ABC, abstractmethod
 from typing import Literal, get_args
 
 import numpy as np
-import numpy.typing as npt
 import scipy.sparse as sp
 import torch
 from torch import Tensor
 
 from selectormlp.data.batches import dense_rows
-from selectormlp.data.cells import IntArray, Matrix
+from selectormlp.data.cells import AnyFloatArray, IntArray, Matrix
 from selectormlp.networks.losses import hurdle_loss, squared_error, weighted_cross_entropy
 
 ProfileLoss = Literal["hurdle", "mse"]
@@ -88,7 +87,7 @@ class LabelTargets(Targets):
         Where the outputs will be.
     """
 
-    def __init__(self, codes: IntArray, weights: npt.NDArray[np.floating], device: torch.device) -> None:
+    def __init__(self, codes: IntArray, weights: AnyFloatArray, device: torch.device) -> None:
         self.n_outputs = len(weights)
         self._codes = torch.from_numpy(codes).to(device)
         self._weights = torch.from_numpy(weights.astype(np.float32)).to(device)

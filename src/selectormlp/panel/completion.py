@@ -6,11 +6,10 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import BoolArray, IntArray
 from selectormlp.errors import SettingsError
 from selectormlp.panel.feasible import Answer, as_mask, find_panel, irreducible, why_impossible
 from selectormlp.panel.limits import TOLERANCE, Limit
-from selectormlp.panel.markers import BoolArray
 
 
 class Completion:

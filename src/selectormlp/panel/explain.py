@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from selectormlp.data.cells import Cells, gene_positions
+from selectormlp.data.cells import BoolArray, Cells, FloatArray, gene_positions
 from selectormlp.errors import DataError
 from selectormlp.moments.moments import Moments
 from selectormlp.panel.constraints import MARKER_AUC
-from selectormlp.panel.markers import BoolArray, FloatArray, Markers, measure_markers
+from selectormlp.panel.markers import Markers, measure_markers
 from selectormlp.panel.separation import SeparationSettings, measure_separation
 
 

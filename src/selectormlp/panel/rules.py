@@ -10,11 +10,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import BoolArray, FloatArray, IntArray
 from selectormlp.errors import SettingsError, quoted
 from selectormlp.panel.constraints import MARKER_AUC
 from selectormlp.panel.limits import Limit
-from selectormlp.panel.markers import BoolArray, FloatArray
 from selectormlp.panel.names import GeneNames, one_each
 
 logger = logging.getLogger(__name__)

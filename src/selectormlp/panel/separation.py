@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, solve_triangular
 
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import FloatArray, IntArray
 from selectormlp.errors import DataError
 from selectormlp.moments.discriminant import CRITERIA, DiscriminantObjective
 from selectormlp.moments.forward import COLLINEAR
 from selectormlp.moments.moments import Moments
-from selectormlp.panel.markers import FloatArray
 from selectormlp.panel.provenance import Provenance
 from selectormlp.progress import track
 

@@ -8,11 +8,10 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from selectormlp.data.anndata_sample import capped_rows
-from selectormlp.data.cells import Cells, IntArray, Matrix
+from selectormlp.data.cells import Cells, FloatArray, IntArray, Matrix
 from selectormlp.data.stored import StoredCells
 from selectormlp.errors import PanelError, nearest, quoted
 from selectormlp.moments.dask import Workers, stored_moments
@@ -140,7 +139,7 @@ class Task:
     n_genes: int
     must_have: list[int]
     limits: Sequence[Limit]
-    priorities: npt.NDArray[np.float64] | None
+    priorities: FloatArray | None
 
     def as_keywords(self) -> dict[str, Any]:
         """Return the fields by name."""
@@ -276,7 +275,7 @@ def sample_rows(cells: StoredCells, rng: np.random.Generator) -> IntArray:
     return capped_rows(cells.labels, SAMPLE_PER_CLASS, rng)
 
 
-def _mean_expression(cells: Cells | StoredCells, workers: Workers | None) -> npt.NDArray[np.float64]:
+def _mean_expression(cells: Cells | StoredCells, workers: Workers | None) -> FloatArray:
     if isinstance(cells, Cells):
         return np.asarray(cells.X.mean(axis=0, dtype=np.float64)).ravel()
     one_class = np.zeros(cells.n_cells, dtype=np.int64)

@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 import torch
 
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import AnyFloatArray, IntArray
 from selectormlp.devices import Device, Work, check_device, choose_device
 from selectormlp.errors import SettingsError
 from selectormlp.networks.annealing import WARM_UP, Selection, eliminate, select
@@ -21,7 +21,7 @@ from selectormlp.networks.targets import CellRows, Targets
 from selectormlp.networks.threads import threads_worth
 from selectormlp.progress import showing, step
 from selectormlp.selectors.base import seed_from
-from selectormlp.selectors.binarize import FloatArray, binarized, gene_thresholds
+from selectormlp.selectors.binarize import binarized, gene_thresholds
 from selectormlp.selectors.columns import checked_columns
 from selectormlp.selectors.on_off import OnOffSelector
 
@@ -103,7 +103,7 @@ class BinarizingSelector(OnOffSelector):
 
     def _choose(self, task: Task, must_have: IntArray, free: IntArray, n_chosen: int) -> None:
         n_genes = len(self.thresholds_)
-        gates: FloatArray = np.ones(len(free))
+        gates: AnyFloatArray = np.ones(len(free))
         n_left = self._n_left(n_chosen)
         self.elimination_ = None
         left = np.arange(len(free))
