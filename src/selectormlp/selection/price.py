@@ -21,7 +21,7 @@ from selectormlp.panel.separation import SeparationSettings, measure_separation,
 from selectormlp.selection.reading import Opened
 from selectormlp.selection.request import Choice
 from selectormlp.selection.separating import moments_for
-from selectormlp.selection.steps import How, Ranked, in_memory, rank, rules_with
+from selectormlp.selection.steps import How, Ranked, in_memory, rank, rules_beside
 from selectormlp.selectors.registry import find_method
 
 logger = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ def price_limits(
     for name, constraints in loosened(request.constraints):
         logger.info("choosing without %s, to say what it costs", name)
         rules = found.resolve(request, constraints, workers=how.workers)
-        rules = rules.restricted() if panel is None else rules_with(panel, rules, ignore_unknown=request.ignore_unknown)
+        rules = rules.restricted() if panel is None else rules_beside(panel, rules, request)
         try:
             panels[name] = _genes(rank(found.cells, rules, how, n_genes), n_genes)
         except SettingsError as error:  # as where other constraints lean on this one

@@ -205,6 +205,8 @@ class ExtendRequest(Choice):
     """Panel: panel.json, genes in a table or list, or a vendor's pre-designed panel."""
     n_new: Annotated[Count | None, Flag(("--n-new", "--add"), first=True, needed=True)] = None
     """Number of genes to add."""
+    strict_limits: Annotated[bool, Flag()] = False
+    """Refuse a panel whose own genes exceed a limit, rather than let no new gene add to it."""
 
 
 class ExplainRequest(SampledSource, Allowed):
