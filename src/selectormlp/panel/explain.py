@@ -241,4 +241,4 @@ def _separated_pairs(losses: FloatArray, classes: Sequence[str], most: int) -> t
         *((name, REST) for name in classes),
     ]  # the latter where there are losses of them
     best = np.argsort(-losses, kind="stable")[:most].tolist()
-    return tuple(SeparatedPair(*names[p], loss=float(losses[p])) for p in best if losses[p] > 0)
+    return tuple(SeparatedPair(names[p][0], names[p][1], float(losses[p])) for p in best if losses[p] > 0)
