@@ -20,6 +20,7 @@ from selectormlp.data.cells import BoolArray, FloatArray, IntArray
 from selectormlp.errors import InputError
 from selectormlp.evaluation.refit import make_classifier, refit_predict
 from selectormlp.evaluation.splits import Folds
+from selectormlp.moments.measurement import Measurement
 from selectormlp.moments.stream import AnyMatrix
 from selectormlp.panel.completion import Completion
 from selectormlp.panel.limits import Limit
@@ -54,14 +55,14 @@ class Task:
     limits
         Hard limits that the panel keeps.
     assay
-        What will measure the panel, for methods that take it.
+        What will measure the panel, for methods that take it; efficiencies of genes are by column.
     """
 
     n_genes: int
     must_have: IntArray
     seed: int
     limits: Sequence[Limit] = ()
-    assay: Any = "sequencing"
+    assay: Measurement = field(default_factory=Measurement)
 
     def selector(self, method: str, options: Mapping[str, Any], *, n_genes: int | None = None) -> GeneSelector:
         """Make a method's selector for this task, or for another number of genes, not yet fitted."""

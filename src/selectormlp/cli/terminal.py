@@ -140,7 +140,7 @@ def _print_prices(prices: Sequence[Price]) -> None:
 
 def print_explanation(explanation: Explanation) -> None:
     """Print a line a gene: the type it marks best, the pair it separates most, the loss without it, a substitute."""
-    lines = PlainTable(f"Σ 1/(1 + D²) over pairs of types: {explanation.criterion:.3g}")
+    lines = PlainTable(f"{explanation.settings.described}: {explanation.criterion:.3g}")
     lines.add_columns("gene", "marks", "separates", "loss", "substitute", numbers=("loss",))
     for found in explanation.genes:
         marks = ", ".join(f"{kind.name} ({kind.auc:.2f})" for kind in found.marks[:2])

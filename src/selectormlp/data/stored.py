@@ -226,10 +226,21 @@ class StoredMatrix:
 
     def load(self) -> Matrix:
         """Read all, block by block (sparse: twice its size while the blocks are joined)."""
-        blocks = [self[rows] for rows in track(list(self.row_blocks()), "reading cells")]
+        return self.load_with_totals()[0]
+
+    def load_with_totals(self) -> tuple[Matrix, npt.NDArray[np.float64] | None]:
+        """Read all, and the counts of each cell over all genes of the parts, (n_cells,); None where they hold none."""
+        blocks, totals = [], []
+        for rows in track(list(self.row_blocks()), "reading cells"):
+            X = self._as_stored(rows)
+            blocks.append(self._taken(_normalised(X) if self.is_counts else X))
+            if self.is_counts:
+                totals.append(np.asarray(X.sum(axis=1, dtype=np.float64)).ravel())
+        known = np.concatenate(totals) if self.is_counts else None
         if len(blocks) == 1:
-            return blocks[0]
-        return sp.csr_array(sp.vstack(blocks, format="csr")) if self.is_sparse else np.concatenate(blocks)
+            return blocks[0], known
+        joined = sp.csr_array(sp.vstack(blocks, format="csr")) if self.is_sparse else np.concatenate(blocks)
+        return joined, known
 
     def __array__(self, *args: object, **kwargs: object) -> NoReturn:
         raise TypeError("a matrix on disk is no array; read rows of it (matrix[rows]) or all (matrix.load())")
@@ -322,14 +333,16 @@ class StoredCells:
             If a file cannot be read.
         """
         taken = self if rows is None else self.take(rows)
+        X, totals = taken.X.load_with_totals()
         return Cells(
-            X=taken.X.load(),
+            X=X,
             genes=taken.genes,
             names=taken.names,
             labels=taken.labels,
             classes=taken.classes,
             donors=taken.donors,
             is_normalized=taken.is_normalized,
+            totals=totals,
         )
 
 

@@ -94,10 +94,12 @@ class _Conditioned:
         variance = self._variance + direction**2
         distances = self._distances - score**2 - len(self._panel) * self._objective.noise
         free = variance > COLLINEAR * self._marginal.max()
+        state = self._objective.state()
+        state.add(np.maximum(distances, 0.0))
         losses = self._objective.losses_with(
             lambda pairs: self._gaps[pairs] + np.outer(score[pairs], direction),
             np.where(free, variance, np.inf),
-            np.maximum(distances, 0.0),
+            state,
             np.maximum(-distances, 0.0),
         )
         losses[np.delete(self._panel, place)] = np.inf

@@ -216,6 +216,9 @@ class ExplainRequest(SampledSource, Allowed):
     """The command that these settings are for."""
     panel: Annotated[Place | None, Flag(first=True, needed=True, keyword=False, recorded=False)] = None
     """Panel: panel.json, or genes in a CSV, TSV or text file."""
+    assay: Annotated[AssayName | None, Flag()] = None
+    """Explain as for this assay: sequencing, imaging, or the JSON or YAML file of an assay; by default the one that the
+    panel was chosen for."""
 
 
 def check_choice(request: Choice) -> None:
