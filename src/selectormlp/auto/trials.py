@@ -16,10 +16,11 @@ from scipy.stats import t as t_law
 
 from selectormlp.auto.screening import discriminant_predict
 from selectormlp.blas import one_thread
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import BoolArray, FloatArray, IntArray
 from selectormlp.errors import InputError
 from selectormlp.evaluation.refit import make_classifier, refit_predict
 from selectormlp.evaluation.splits import Folds
+from selectormlp.moments.measurement import Measurement
 from selectormlp.moments.stream import AnyMatrix
 from selectormlp.panel.completion import Completion
 from selectormlp.panel.limits import Limit
@@ -29,8 +30,6 @@ from selectormlp.selectors.options import set_options
 from selectormlp.selectors.registry import find_method
 
 logger = logging.getLogger(__name__)
-
-FloatArray = npt.NDArray[np.float64]
 
 
 Predictor = Callable[[npt.NDArray[Any], IntArray, npt.NDArray[Any]], IntArray]
@@ -56,14 +55,14 @@ class Task:
     limits
         Hard limits that the panel keeps.
     assay
-        What will measure the panel, for methods that take it.
+        What will measure the panel, for methods that take it; efficiencies of genes are by column.
     """
 
     n_genes: int
     must_have: IntArray
     seed: int
     limits: Sequence[Limit] = ()
-    assay: Any = "sequencing"
+    assay: Measurement = field(default_factory=Measurement)
 
     def selector(self, method: str, options: Mapping[str, Any], *, n_genes: int | None = None) -> GeneSelector:
         """Make a method's selector for this task, or for another number of genes, not yet fitted."""
@@ -242,7 +241,7 @@ class Trials:
             trial.seconds,
         )
 
-    def difference(self, trial: Trial, other: Trial, among: npt.NDArray[np.bool_] | None = None) -> tuple[float, float]:
+    def difference(self, trial: Trial, other: Trial, among: BoolArray | None = None) -> tuple[float, float]:
         """Return by how much a trial's balanced accuracy is above another's, and the standard error of that.
 
         Parameters
