@@ -22,7 +22,7 @@ from typing import Literal, TypeVar
 
 from selectormlp.errors import InputError, PanelError, nearest, quoted
 from selectormlp.files import written_whole
-from selectormlp.gate.files import check_regular
+from selectormlp.gate.files import check_regular, read_start
 from selectormlp.panel.explain import Explanation
 from selectormlp.panel.facts import fact_name
 from selectormlp.panel.gene_tables import FORMULA_STARTS, GeneTable, read_gene_table
@@ -301,7 +301,7 @@ def text_of(place: Path) -> str:
     try:
         if place.stat().st_size > MAX_BYTES:
             raise PanelError(f"{str(place)!r} has {place.stat().st_size:,} bytes; a panel has at most {MAX_BYTES:,}")
-        content = place.read_bytes()
+        content = read_start(place, MAX_BYTES, PanelError)  # of special files the system says 0 bytes
         if content[:4] == ZIP_MAGIC:
             raise PanelError(
                 f"{str(place)!r} is a workbook (or another zip file), which is not read; save the sheet that holds the "

@@ -17,6 +17,8 @@ from typing import Any
 import pandas as pd
 
 from selectormlp.errors import PanelError, counted, quoted
+from selectormlp.gate.archives import check_zip
+from selectormlp.gate.files import read_start
 from selectormlp.panel.panel import Panel
 from selectormlp.panel.storage import panel_from_text
 from selectormlp.panel.storage import read_panel as read_plain_panel
@@ -32,12 +34,15 @@ CONTROL = re.compile(
 """Names of controls, which are no genes."""
 
 MAX_HEADER = 1 << 22
-"""Characters within which the header and first line of a table of cells × genes lie."""
+"""Bytes within which the header and first line of a table of cells × genes lie."""
+
+MOST_ROWS, MOST_CELLS = 1 << 20, 5_000_000
+"""Of a workbook: rows that a sheet may have, and cells that are read."""
 
 MIN_GENES = 10
 """Columns from which on numbers below a line of names are taken for counts of cells."""
 
-GZIP_MAGIC, ZIP_MAGIC = b"\x1f\x8b", b"PK\x03\x04"
+GZIP_MAGIC, ZIP_MAGIC, BOM = b"\x1f\x8b", b"PK\x03\x04", b"\xef\xbb\xbf"
 
 
 def read_panel(path: Path | str) -> Panel:
@@ -71,18 +76,19 @@ def read_panel(path: Path | str) -> Panel:
     (('TAP1', 'GAD2'), ('ENSG00000168394', 'ENSG00000136750'), {'n_probes': ('7', '8')})
     """
     place = Path(path)
-    try:
-        if place.is_file():
-            with place.open("rb") as stream:
-                start = stream.read(4096)
+    special = None
+    if place.is_file():
+        try:
+            start = read_start(place, MAX_HEADER, PanelError)
+        except OSError as error:
+            raise PanelError(f"cannot read {str(place)!r} ({error.strerror or error})") from error
+        if start.startswith(ZIP_MAGIC):
+            check_zip(place, PanelError)
+        try:
             special = _special(place, start)
-            if special is not None:
-                return special
-    except OSError as error:
-        raise PanelError(f"cannot read {str(place)!r} ({error.strerror or error})") from error
-    except PanelError as error:
-        raise PanelError(f"{str(place)!r}: {error}") from error
-    return _without_controls(read_plain_panel(place))
+        except PanelError as error:
+            raise PanelError(f"{str(place)!r}: {error}") from error
+    return special or _without_controls(read_plain_panel(place))
 
 
 def _special(place: Path, start: bytes) -> Panel | None:
@@ -94,11 +100,22 @@ def _special(place: Path, start: bytes) -> Panel | None:
         if text.lstrip().startswith(">"):
             return _from_fasta(text)
         return _from_cell_table(text) or _without_controls(panel_from_text(text, Path(place.stem).suffix.lower()))
-    if start.lstrip()[:1] == b">":
-        return _from_fasta(place.read_text(encoding="utf-8"))
-    if start.lstrip()[:1] == b"{" and b'"payload"' in start:
-        return _from_gene_panel(place.read_text(encoding="utf-8"))
-    return _from_cell_table(place.read_text(encoding="utf-8", errors="replace")[:MAX_HEADER])
+    first = start.removeprefix(BOM).lstrip()[:1]
+    if first == b">":
+        return _from_fasta(_text(place))
+    if first == b"{" and b'"payload"' in start:
+        return _from_gene_panel(_text(place))
+    return _from_cell_table(start.decode("utf-8", errors="replace"))
+
+
+def _text(place: Path) -> str:
+    content = read_start(place, MAX_BYTES + 1, PanelError)
+    if len(content) > MAX_BYTES:
+        raise PanelError(f"has more than {MAX_BYTES:,} bytes; name the genes that are meant")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise PanelError("is not UTF-8 text; expected a list of genes, FASTA or JSON") from error
 
 
 def _unpacked(place: Path) -> str:
@@ -201,11 +218,8 @@ def _from_workbook(place: Path) -> Panel:
             if sum(part.file_size for part in bundle.infolist()) > MAX_BYTES:
                 raise PanelError(f"unpacks to more than {MAX_BYTES:,} bytes; save the sheet as CSV")
         book = openpyxl.load_workbook(place, read_only=True, data_only=True)
-        rows = [
-            ["" if cell is None else str(cell) for cell in row]
-            for row in book.worksheets[0].iter_rows(values_only=True)
-        ]
-    except PanelError:
+        rows = _rows_of(book.worksheets[0])
+    except (PanelError, MemoryError):
         raise
     except Exception as error:  # openpyxl raises whatever a damaged part brings
         raise PanelError(f"not a readable workbook ({type(error).__name__}); save the sheet as CSV") from error
@@ -213,6 +227,21 @@ def _from_workbook(place: Path) -> Panel:
     stream = io.StringIO()
     csv.writer(stream).writerows(rows)
     return _without_controls(panel_from_text(stream.getvalue(), ".csv"))
+
+
+def _rows_of(sheet: Any) -> list[list[str]]:
+    """Return the rows of a sheet that hold something; its own word for its size is not taken."""
+    sheet.reset_dimensions()
+    rows, n_cells = [], 0
+    for row in sheet.iter_rows(max_row=MOST_ROWS, values_only=True):
+        n_cells += len(row)
+        if n_cells > MOST_CELLS:
+            raise PanelError(f"its first sheet has more than {MOST_CELLS:,} cells; save the part with the genes as CSV")
+        texts = ["" if cell is None else str(cell) for cell in row]
+        while texts and not texts[-1].strip():
+            texts.pop()
+        rows += [texts] if texts else []
+    return rows
 
 
 def _without_controls(panel: Panel) -> Panel:
