@@ -25,6 +25,7 @@ from selectormlp.config.model import (
 from selectormlp.data.sampled import SampledSource
 from selectormlp.data.source import Source
 from selectormlp.errors import SettingsError, quoted
+from selectormlp.panel.assay_limits import AssayLimits
 from selectormlp.panel.constraints import Allowed, Constraints
 
 
@@ -112,12 +113,16 @@ class MethodOptions(Settings):
     @model_validator(mode="after")
     def _options_in_one_place(self) -> Self:
         named = {name: value for name in NAMED_OPTIONS if (value := getattr(self, name)) is not None}
-        self.__dict__["options"] = {**self.options, **named}
         if self.assay is not None and self.method not in ASSAY_METHODS:
-            raise ValueError(
-                f"assay is {self.assay!r} with the method {_name_of(self.method)!r}; expected one of the methods "
-                f"{quoted(ASSAY_METHODS)}"
-            )
+            from selectormlp.panel.assay import find_assay  # loads NumPy
+
+            if find_assay(self.assay).alters_choice:
+                raise ValueError(
+                    f"assay is {self.assay!r} with the method {_name_of(self.method)!r}; expected one of the methods "
+                    f"{quoted(ASSAY_METHODS)}, or an assay of limits alone"
+                )
+            del named["assay"]  # its limits are for every method
+        self.__dict__["options"] = {**self.options, **named}
         return self
 
 
@@ -166,6 +171,13 @@ class Choice(PanelSource, Constraints, MethodOptions, Ordering):
     dask_scheduler: Annotated[str | None, Flag(recorded=False)] = None
     """Address of a Dask cluster to read with (tcp://host:8786); takes --lazy as given."""
 
+    @model_validator(mode="after")
+    def _takes_limits_of_an_assay(self) -> Self:
+        """Keep limits of an assay that the method does not take among the constraints."""
+        if self.assay is not None and "assay" not in self.options:
+            self.__dict__.update({name: getattr(self.constraints, name) for name in AssayLimits.model_fields})
+        return self
+
     @property
     def source(self) -> PanelSource:
         """What is read."""
@@ -177,7 +189,7 @@ class Choice(PanelSource, Constraints, MethodOptions, Ordering):
         from selectormlp.panel.assay import find_assay  # loads NumPy
 
         own = part_of(self, Constraints)
-        assay = self.options.get("assay")
+        assay = self.options.get("assay", self.assay)
         profile = None if assay is None else find_assay(assay).limits
         if profile is None:
             return own
