@@ -12,8 +12,10 @@ from joblib import Memory
 
 from selectormlp.auto.choosing import best_of, listed, raised_from
 from selectormlp.auto.contenders import RAISING, SEQUENCING, takes_assay, usable_contenders
-from selectormlp.auto.trials import Task, Trial, Trials, cap_classes
+from selectormlp.auto.task import Task
+from selectormlp.auto.trials import Trial, Trials, cap_classes
 from selectormlp.data.cells import Cells, IntArray, Matrix
+from selectormlp.data.label_tree import Mistakes
 from selectormlp.errors import DataError, SettingsError
 from selectormlp.evaluation.refit import make_classifier
 from selectormlp.evaluation.splits import make_folds
@@ -77,6 +79,9 @@ class AutoSelector(GeneSelector):
         What will measure the panel, see :class:`selectormlp.selectors.discriminant.DiscriminantSelector`. If it is
         not ``sequencing``, the first contender that takes an assay chooses: cells at hand cannot tell how a panel will
         do.
+    mistakes
+        What mistakes between classes cost, along a tree of labels: methods that weigh them take them into account, and
+        panels are judged by what their mistakes cost. None: all cost the same.
     memory
         Folder that keeps what was fitted in trials, as in scikit-learn's ``Pipeline``: trying another size on the same
         cells then takes little. None: nothing is kept.
@@ -140,6 +145,7 @@ class AutoSelector(GeneSelector):
         must_have: Sequence[int] | None = None,
         limits: Sequence[Limit] | None = None,
         assay: Assay | str | Mapping[str, Any] = SEQUENCING,
+        mistakes: Mistakes | None = None,
         memory: str | None = None,
         random_state: Any = None,
     ) -> None:
@@ -155,6 +161,7 @@ class AutoSelector(GeneSelector):
         self.must_have = must_have
         self.limits = limits
         self.assay = assay
+        self.mistakes = mistakes
         self.memory = memory
         self.random_state = random_state
 
@@ -196,7 +203,7 @@ class AutoSelector(GeneSelector):
         contenders = self._checked_contenders()
         must_have = checked_columns("must_have", self.must_have, X.shape[1])
         n_genes, seed = self._resolve_n_features(X.shape[1]), seed_from(self.random_state)
-        task = Task(n_genes, must_have, seed, self.limits or (), self.assay)
+        task = Task(n_genes, must_have, seed, self.limits or (), self.assay, self.mistakes)
         if len(must_have) > task.n_genes:
             raise SettingsError(
                 f"must_have holds {len(must_have)} genes and {task.n_genes} are to be selected; raise "
@@ -265,7 +272,8 @@ class AutoSelector(GeneSelector):
 
     def _choose(self, trials: Trials) -> tuple[Trial, str]:
         """Return the best trial, and why it is."""
-        reason = f"balanced accuracy in {len(trials.folds)} folds: {listed(trials.done)}"
+        scored = "balanced accuracy" if self.mistakes is None else "balanced accuracy, less what mistakes cost,"
+        reason = f"{scored} in {len(trials.folds)} folds: {listed(trials.done)}"
         best = best_of(trials, self.margin)
         confirmed = listed([trial for trial in trials.found if trial.refitted])
         if confirmed:
@@ -312,6 +320,10 @@ class AutoSelector(GeneSelector):
         contenders = usable_contenders(self.contenders, self.assay)
         for name in self.classifiers:
             make_classifier(name)
+        if self.min_recall is not None and self.mistakes is not None:
+            raise SettingsError(
+                "min_recall takes all mistakes for alike, and a tree of labels or costs weighs them; leave one out"
+            )
         in_range = {
             "classifiers": (len(self.classifiers) >= 1, "one or more"),
             "n_folds": (self.n_folds >= 2, "2 or more"),

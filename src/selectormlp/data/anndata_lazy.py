@@ -181,9 +181,12 @@ def open_adata(
     label_key: str | None = None,
     donor_key: str | None = None,
     layer: str | None = None,
+    levels: Sequence[str] = (),
     all_columns: bool = False,
 ) -> StoredAdata:
     """Open AnnData files as one: the columns of ``obs`` that are named, or all, and ``var`` are read; X is not.
+
+    Columns are those of types, of donors, and of ``levels`` above the types.
 
     Raises
     ------
@@ -198,7 +201,7 @@ def open_adata(
     index = _split_index(places)
     if index is not None:
         places = list(index.paths)
-    wanted = None if all_columns else ((label_key, "label"), (donor_key, "donor"))
+    wanted = None if all_columns else ((label_key, "label"), (donor_key, "donor"), *((key, "label") for key in levels))
     files = [open_file(place, wanted, layer) for place in places]
     genes, columns = common_genes(files)
     table = joined_table(files, genes) if index is None else _side(files, genes, index)

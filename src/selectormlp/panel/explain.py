@@ -169,7 +169,8 @@ def explain_panel(
     may_replace[panel] = False
     may_replace &= expressed_genes(cells)
     settings = settings or SeparationSettings()
-    separation = measure_separation(moments, panel, np.flatnonzero(may_replace), settings)
+    own = settings.for_classes(cells.classes)
+    separation = measure_separation(moments, panel, np.flatnonzero(may_replace), own)
     markers = measure_markers(cells.take_genes(wanted))
     classes = [cells.classes[code] for code in np.flatnonzero(moments.class_weights > 0)]
     return Explanation(

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, solve_triangular
 
 from selectormlp.data.cells import IntArray
+from selectormlp.data.label_tree import Mistakes
 from selectormlp.errors import DataError
 from selectormlp.moments.discriminant import CRITERIA, DiscriminantObjective
 from selectormlp.moments.forward import COLLINEAR
 from selectormlp.moments.moments import Moments
-from selectormlp.panel.markers import FloatArray
+from selectormlp.panel.markers import BoolArray, FloatArray
 from selectormlp.panel.provenance import Provenance
 from selectormlp.progress import track
 
@@ -37,10 +38,38 @@ class SeparationSettings:
         Arguments of :class:`selectormlp.moments.discriminant.DiscriminantObjective` that are not at their defaults.
     class_weights
         Importance of classes, by label; 1 where not named.
+    mistakes
+        What mistakes between types cost; None: all the same.
     """
 
     objective: Mapping[str, Any] = field(default_factory=dict)
     class_weights: Mapping[str, float] = field(default_factory=dict)
+    mistakes: Mistakes | None = None
+
+    def importance(self, classes: Sequence[str]) -> FloatArray:
+        """Return what each class counts, shape (n_classes,)."""
+        given = np.array([self.class_weights.get(label, 1.0) for label in classes], dtype=np.float64)
+        known = self._known(classes)
+        if self.mistakes is not None and known.any():
+            given[known] *= self.mistakes.importance(np.array(classes)[known])
+        return given
+
+    def for_classes(self, classes: Sequence[str]) -> SeparationSettings:
+        """Return the settings with the costs of mistakes between some classes among the arguments of the objective.
+
+        Mistakes with a class that has no costs, as in other data, cost as much as the others on average.
+        """
+        known = self._known(classes)
+        if self.mistakes is None or known.sum() < 2:
+            return self
+        own = self.mistakes.pair_costs(np.array(classes)[known])
+        costs = np.full((len(classes), len(classes)), own.sum() / (len(own) * (len(own) - 1)))
+        costs[np.ix_(known, known)] = own
+        return replace(self, objective={**self.objective, "costs": costs}, mistakes=None)
+
+    def _known(self, classes: Sequence[str]) -> BoolArray:
+        known = () if self.mistakes is None else self.mistakes.types
+        return np.array([label in known for label in classes], dtype=np.bool_)
 
 
 def settings_of(provenance: Provenance) -> SeparationSettings:
@@ -63,7 +92,11 @@ def settings_of(provenance: Provenance) -> SeparationSettings:
     found |= {name: selector[name] for name in NUMBERS if _is_number(selector.get(name))}
     weights = selector.get("class_weights")
     named = weights.items() if isinstance(weights, dict) else ()
-    return SeparationSettings(found, {str(label): float(value) for label, value in named if _is_number(value)})
+    kept = provenance.settings.get("mistakes")
+    mistakes = None if kept is None else Mistakes.from_record(kept)
+    return SeparationSettings(
+        found, {str(label): float(value) for label, value in named if _is_number(value)}, mistakes
+    )
 
 
 def _is_number(value: object) -> bool:

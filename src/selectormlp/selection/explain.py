@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from selectormlp.data.cells import Cells
 from selectormlp.data.source import Normalization, Source
 from selectormlp.moments.stream import balanced_cell_weights, moments_of
@@ -19,7 +17,6 @@ from selectormlp.panel.separation import settings_of
 from selectormlp.progress import showing
 from selectormlp.selection.reading import read
 from selectormlp.selection.steps import rules_with
-from selectormlp.selectors.labels import class_importance
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -99,8 +96,7 @@ def explain_genes(adata: AnnData, panel: Panel, source: Source, constraints: Con
     few = found.cells.take_genes(rules.genes)
     assert isinstance(few, Cells)  # noqa: S101  # of an object in memory
     settings = settings_of(panel.provenance)
-    known = {label: weight for label, weight in settings.class_weights.items() if label in few.classes}
-    weights = balanced_cell_weights(few.class_counts(), class_importance(np.array(few.classes), known))
+    weights = balanced_cell_weights(few.class_counts(), settings.importance(few.classes))
     if few.n_genes > SUBSTITUTE_GENES:
         variances = gene_variances(few.X, few.labels, weights)
         few = few.take_genes(few.genes[most_variable(variances, SUBSTITUTE_GENES, always=rules.must_have)])

@@ -21,7 +21,6 @@ from selectormlp.panel.separation import SeparationSettings, measure_separation,
 from selectormlp.selection.reading import Opened
 from selectormlp.selection.request import Choice
 from selectormlp.selection.steps import How, Ranked, in_memory, rank, rules_with
-from selectormlp.selectors.labels import class_importance
 from selectormlp.selectors.registry import find_method
 
 logger = logging.getLogger(__name__)
@@ -77,6 +76,7 @@ def price_limits(
         except SettingsError as error:  # as where other constraints lean on this one
             logger.warning("without %s there is no panel to compare with: %s", name, error)
     settings = settings_of(Provenance(ranked.ranking.method, {"selector": ranked.ranking.settings}))
+    settings = replace(settings, mistakes=how.mistakes)
     return {"limit_price": _compared(panels, found, settings, how.seed)}
 
 
@@ -137,7 +137,6 @@ def _compared(
 
 def _criterion(cells: Cells, genes: pd.Index[str], settings: SeparationSettings) -> float:
     few = cells.take_genes(genes)
-    known = {label: weight for label, weight in settings.class_weights.items() if label in few.classes}
-    weights = balanced_cell_weights(few.class_counts(), class_importance(np.array(few.classes), known))
+    weights = balanced_cell_weights(few.class_counts(), settings.importance(few.classes))
     moments = moments_of(few.X, few.labels, cell_weights=weights, total=False)
-    return measure_separation(moments, np.arange(len(genes)), np.arange(0), settings).criterion
+    return measure_separation(moments, np.arange(len(genes)), np.arange(0), settings.for_classes(few.classes)).criterion

@@ -13,6 +13,7 @@ import pandas as pd
 
 from selectormlp.data.anndata_sample import capped_rows
 from selectormlp.data.cells import Cells, IntArray, Matrix
+from selectormlp.data.label_tree import Mistakes
 from selectormlp.data.stored import StoredCells
 from selectormlp.errors import PanelError, nearest, quoted
 from selectormlp.moments.dask import Workers, stored_moments
@@ -21,6 +22,7 @@ from selectormlp.panel.choose import all_limits, choose
 from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.limits import Limit
 from selectormlp.panel.markers import Markers, measure_markers
+from selectormlp.panel.node_markers import with_node_markers
 from selectormlp.panel.panel import Panel
 from selectormlp.panel.provenance import Provenance
 from selectormlp.panel.rules import Rules
@@ -58,6 +60,8 @@ class How:
         Profiles to be predicted, for methods that take them; None for those of the cells themselves.
     workers
         Who reads cells on disk.
+    mistakes
+        What mistakes between types cost; None where all cost the same.
     """
 
     method: Method
@@ -65,6 +69,7 @@ class How:
     seed: int = 0
     target: Matrix | None = None
     workers: Workers | None = None
+    mistakes: Mistakes | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,12 +140,13 @@ def with_use(provenance: Provenance, limits: Sequence[Limit], genes: IntArray) -
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """What every method is asked for: size, genes that come first, limits, and what genes count."""
+    """What every method is asked for: size, genes that come first, limits, what genes count, and what mistakes cost."""
 
     n_genes: int
     must_have: list[int]
     limits: Sequence[Limit]
     priorities: npt.NDArray[np.float64] | None
+    mistakes: Mistakes | None
 
     def as_keywords(self) -> dict[str, Any]:
         """Return the fields by name."""
@@ -212,10 +218,12 @@ def rank(cells: Cells | StoredCells, rules: Rules, how: How, n_genes: int) -> Ra
         Size of the panel that is wanted.
     """
     markers = None
-    if rules.min_markers_per_type:
-        few = cells.take_genes(rules.genes)
-        markers = measure_markers(in_memory(few, "min_markers_per_type", how.seed))
-    task = Task(n_genes, rules.must_have.tolist(), all_limits(rules, markers), rules.priorities)
+    if rules.min_markers_per_type or rules.min_markers_per_node:
+        asked = "min_markers_per_type" if rules.min_markers_per_type else "min_markers_per_node"
+        few = in_memory(cells.take_genes(rules.genes), asked, how.seed)
+        markers = measure_markers(few) if rules.min_markers_per_type else None
+        rules = with_node_markers(rules, few, None if how.mistakes is None else how.mistakes.tree)
+    task = Task(n_genes, rules.must_have.tolist(), all_limits(rules, markers), rules.priorities, how.mistakes)
     ranking, learned = _rank(cells, rules, how, task)
     return Ranked(rules, ranking, markers, learned)
 
