@@ -12,13 +12,12 @@ import pandas as pd
 
 from selectormlp.assessment.genes import match_genes
 from selectormlp.assessment.label_map import LabelMap, read_label_map
-from selectormlp.assessment.measure import MOST_TRAIN, Judging, read_for_judging
-from selectormlp.data.cells import Cells, IntArray
+from selectormlp.assessment.measure import MAX_TRAIN, Judging, read_for_judging
+from selectormlp.data.cells import Cells, FloatArray, IntArray
 from selectormlp.data.source import Source
 from selectormlp.errors import DataError, SettingsError, counted, quoted
 from selectormlp.evaluation.counts import count_scale, counts_of
 from selectormlp.evaluation.curve import default_sizes
-from selectormlp.evaluation.intervals import FloatArray
 from selectormlp.evaluation.splits import make_folds, thin_out
 from selectormlp.evaluation.technologies import OtherTechnology, Side, score_elsewhere
 from selectormlp.panel.panel import Panel
@@ -132,11 +131,11 @@ def score_measured(found: Elsewhere, sizes: tuple[int, ...] | None, judging: Jud
         found.measured.labels,
         n_splits=judging.n_splits,
         donors=found.donors,
-        max_train=MOST_TRAIN,
+        max_train=MAX_TRAIN,
         seed=judging.seed,
     )
     codes = found.reference.labels
-    rows = thin_out(np.arange(len(codes)), codes, MOST_TRAIN, np.random.default_rng(judging.seed))
+    rows = thin_out(np.arange(len(codes)), codes, MAX_TRAIN, np.random.default_rng(judging.seed))
     reference = Side(found.reference.counts[rows], codes[rows])
     curves = score_elsewhere(
         reference,

@@ -11,8 +11,8 @@ import pandas as pd
 import scipy.sparse as sp
 
 from selectormlp.assessment.genes import find_panel_genes, match_genes
-from selectormlp.assessment.measure import MOST_TRAIN, Judging, fold_cells, read_for_judging
-from selectormlp.data.cells import Cells, Matrix, as_matrix, check_unique
+from selectormlp.assessment.measure import MAX_TRAIN, Judging, fold_cells, read_for_judging
+from selectormlp.data.cells import AnyFloatArray, Cells, FloatArray, Matrix, as_matrix, check_unique
 from selectormlp.data.expression import choose_expression
 from selectormlp.data.hashing import hash_cells
 from selectormlp.data.normalize import TARGET_SUM, stored_values
@@ -21,8 +21,7 @@ from selectormlp.data.source import Normalization
 from selectormlp.data.symbols import shown_names, stored_genes
 from selectormlp.errors import DataError, SettingsError, counted, nearest, quoted
 from selectormlp.evaluation.calibration import honest_calibration, robust_temperature
-from selectormlp.evaluation.counts import Dense, alone, count_scale, counts_of, typical_total
-from selectormlp.evaluation.intervals import FloatArray
+from selectormlp.evaluation.counts import alone, count_scale, counts_of, typical_total
 from selectormlp.evaluation.refit import fit_quietly, make_classifier
 from selectormlp.evaluation.splits import Folds, thin_out
 from selectormlp.models.classifier_card import ClassifierCard, check_class_names, check_confidence
@@ -60,7 +59,7 @@ def fit_classifier_task(adata: AnnData, panel: Panel, judging: Judging, min_conf
     unseen = _unseen(X, cells, folds, judging)
     true = cells.labels[folds.test_rows]
     temperature = robust_temperature(unseen.scores, true, folds.split_of_test)
-    rows = thin_out(np.arange(cells.n_cells), cells.labels, MOST_TRAIN, np.random.default_rng(judging.seed))
+    rows = thin_out(np.arange(cells.n_cells), cells.labels, MAX_TRAIN, np.random.default_rng(judging.seed))
     fitted = fit_quietly(make_classifier("logistic", judging.seed), X[rows], cells.labels[rows])
     weights, offsets = _linear(fitted, cells.n_classes)
     Z = _standardised(fitted, X[rows])
@@ -101,7 +100,7 @@ def _check_classifier(judging: Judging) -> None:
         )
 
 
-def _to_learn_from(cells: Cells) -> tuple[Cells, Dense, bool]:
+def _to_learn_from(cells: Cells) -> tuple[Cells, AnyFloatArray, bool]:
     """Return cells with counts and these, or, where there are no counts, all with their values; and which it is."""
     values = np.asarray(cells.X)
     scale = count_scale(cells) if cells.is_normalized else None
@@ -112,7 +111,7 @@ def _to_learn_from(cells: Cells) -> tuple[Cells, Dense, bool]:
     return cells.take(seen), counts[seen], True
 
 
-def _shares_of_one(counts: Dense) -> FloatArray:
+def _shares_of_one(counts: AnyFloatArray) -> FloatArray:
     """Average the shares of genes over cells; each the same where there are none, as for values below 0."""
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
     means = shares.mean(axis=0, dtype=np.float64)
@@ -229,7 +228,7 @@ class _Unseen:
     novelty: FloatArray
 
 
-def _unseen(X: Dense, cells: Cells, folds: Folds, judging: Judging) -> _Unseen:
+def _unseen(X: AnyFloatArray, cells: Cells, folds: Folds, judging: Judging) -> _Unseen:
     scores, novelty = [], []
     for train, test in track(folds, "calibrating", len(folds)):
         labels = cells.labels[train]
@@ -241,13 +240,13 @@ def _unseen(X: Dense, cells: Cells, folds: Folds, judging: Judging) -> _Unseen:
     return _Unseen(np.concatenate(scores), np.concatenate(novelty))
 
 
-def _standardised(fitted: Any, X: Dense) -> FloatArray:
+def _standardised(fitted: Any, X: AnyFloatArray) -> FloatArray:
     Z: FloatArray = np.asarray(fitted[0].transform(X), dtype=np.float64)
     return Z
 
 
-def _dense(X: Matrix) -> Dense:
-    dense: Dense = X.toarray() if isinstance(X, sp.csr_array) else np.asarray(X)
+def _dense(X: Matrix) -> AnyFloatArray:
+    dense: AnyFloatArray = X.toarray() if isinstance(X, sp.csr_array) else np.asarray(X)
     return dense
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from selectormlp.data.cells import IntArray
 from selectormlp.data.label_tree import Mistakes
+from selectormlp.moments.measurement import Measurement
 from selectormlp.panel.completion import Completion
 from selectormlp.panel.limits import Limit
 from selectormlp.selectors.base import GeneSelector
@@ -32,7 +33,7 @@ class Task:
     limits
         Hard limits that the panel keeps.
     assay
-        What will measure the panel, for methods that take it.
+        What will measure the panel, for methods that take it; efficiencies of genes are by column.
     mistakes
         What mistakes between classes cost; None: all the same.
     """
@@ -41,7 +42,7 @@ class Task:
     must_have: IntArray
     seed: int
     limits: Sequence[Limit] = ()
-    assay: Any = "sequencing"
+    assay: Measurement = field(default_factory=Measurement)
     mistakes: Mistakes | None = None
 
     def selector(self, method: str, options: Mapping[str, Any], *, n_genes: int | None = None) -> GeneSelector:

@@ -17,7 +17,7 @@ from scipy.stats import t as t_law
 from selectormlp.auto.screening import discriminant_predict
 from selectormlp.auto.task import Task
 from selectormlp.blas import one_thread
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import BoolArray, FloatArray, IntArray
 from selectormlp.errors import InputError
 from selectormlp.evaluation.refit import make_classifier, refit_predict
 from selectormlp.evaluation.splits import Folds
@@ -27,8 +27,6 @@ from selectormlp.selectors.base import GeneSelector
 from selectormlp.selectors.registry import find_method
 
 logger = logging.getLogger(__name__)
-
-FloatArray = npt.NDArray[np.float64]
 
 
 Predictor = Callable[[npt.NDArray[Any], IntArray, npt.NDArray[Any]], IntArray]
@@ -188,7 +186,7 @@ class Trials:
             trial.seconds,
         )
 
-    def difference(self, trial: Trial, other: Trial, among: npt.NDArray[np.bool_] | None = None) -> tuple[float, float]:
+    def difference(self, trial: Trial, other: Trial, among: BoolArray | None = None) -> tuple[float, float]:
         """Return by how much a trial's balanced accuracy is above another's, and the standard error of that.
 
         Parameters

@@ -17,6 +17,10 @@ Matrix: TypeAlias = "npt.NDArray[np.float32] | sp.csr_array"
 """Expression values, cells × genes, float32: dense (C order) or CSR."""
 
 IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.float64]
+Float32Array = npt.NDArray[np.float32]
+AnyFloatArray = npt.NDArray[np.floating]
 
 UNKNOWN_CLASS = -1
 """Label code of a cell whose class is not in the class list."""

@@ -16,7 +16,7 @@ from selectormlp.gate.files import read_start
 
 logger = logging.getLogger(__name__)
 
-MOST_TABLE = 1 << 24
+MAX_TABLE = 1 << 24
 """Bytes of the largest table that is read, 16 MiB."""
 
 
@@ -100,9 +100,9 @@ def read_rows(place: Path) -> list[list[str]]:
         If the file cannot be read, is too large, or no table.
     """
     try:
-        content = read_start(place, MOST_TABLE + 1, SettingsError)
-        if len(content) > MOST_TABLE:
-            raise SettingsError(f"more than {MOST_TABLE:,} bytes; a table of labels has a line a label")
+        content = read_start(place, MAX_TABLE + 1, SettingsError)
+        if len(content) > MAX_TABLE:
+            raise SettingsError(f"more than {MAX_TABLE:,} bytes; a table of labels has a line a label")
         text = content.decode("utf-8-sig")
         first = text.partition("\n")[0]
         rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count), strict=True))

@@ -7,12 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import BoolArray, FloatArray, IntArray
 from selectormlp.errors import DataError, SettingsError, counted, nearest, quoted
-
-FloatArray = npt.NDArray[np.float64]
 
 Balance = Literal["types", "nodes"]
 """What counts the same: each type, or each node among its siblings."""
@@ -117,9 +114,9 @@ class LabelTree:
         shares: FloatArray = 1 / np.prod(np.array(n_siblings, dtype=np.float64), axis=1)
         return shares * (len(shares) / float(shares.sum()))
 
-    def groups(self, classes: Sequence[str]) -> dict[str, npt.NDArray[np.bool_]]:
+    def groups(self, classes: Sequence[str]) -> dict[str, BoolArray]:
         """Return the types of each node that holds some of them and not all, by the name of the node."""
-        found: dict[str, npt.NDArray[np.bool_]] = {}
+        found: dict[str, BoolArray] = {}
         for level in range(len(self.levels)):
             names, codes = self.nodes(level, classes)
             members = {name: codes == place for place, name in enumerate(names)}

@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from selectormlp.data.cells import IntArray, Matrix
-from selectormlp.evaluation.intervals import FloatArray
+from selectormlp.data.cells import FloatArray, IntArray, Matrix
 from selectormlp.evaluation.refit import count_confusion, fit_quietly, refit_predict
 from selectormlp.evaluation.splits import Folds
 from selectormlp.panel.assay import Assay

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator, clone
 from sklearn.ensemble import RandomForestClassifier
@@ -17,12 +16,10 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from selectormlp.data.cells import IntArray, Matrix
+from selectormlp.data.cells import Float32Array, FloatArray, IntArray, Matrix
 from selectormlp.errors import SettingsError, nearest, quoted
 from selectormlp.evaluation.metrics import accuracy_from_hits
 from selectormlp.quiet import quiet_warnings
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def _logistic(seed: int) -> BaseEstimator:
@@ -203,6 +200,6 @@ def refitter_of(classifier: Any, seed: int = 0) -> tuple[str, Callable[[], Any]]
     return type(classifier).__name__, lambda: clone(classifier)
 
 
-def _dense(X: Matrix) -> npt.NDArray[np.float32]:
-    dense: npt.NDArray[np.float32] = X.toarray() if isinstance(X, sp.csr_array) else np.asarray(X)
+def _dense(X: Matrix) -> Float32Array:
+    dense: Float32Array = X.toarray() if isinstance(X, sp.csr_array) else np.asarray(X)
     return dense

@@ -12,12 +12,11 @@ import pandas as pd
 import scipy.sparse as sp
 
 from selectormlp.blas import one_thread
-from selectormlp.data.cells import IntArray, Matrix, as_matrix
+from selectormlp.data.cells import FloatArray, IntArray, Matrix, as_matrix
 from selectormlp.data.count_scale import CountScale, find_count_scale
 from selectormlp.data.normalize import LARGEST_PLAUSIBLE_LOG, stored_values
 from selectormlp.errors import SettingsError, quoted
 from selectormlp.evaluation.contamination import add_ambient, mix_cells
-from selectormlp.evaluation.intervals import FloatArray
 from selectormlp.evaluation.lost_probes import LostProbes
 from selectormlp.evaluation.refit import count_confusion, fit_quietly, refit_predict
 from selectormlp.evaluation.splits import Folds

@@ -10,11 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import LeaveOneGroupOut, StratifiedGroupKFold, StratifiedKFold
 
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import BoolArray, FloatArray, IntArray
 from selectormlp.errors import DataError, counted
 from selectormlp.quiet import quiet_warnings
-
-BoolArray = npt.NDArray[np.bool_]
 
 STRATIFIED, GROUPED, ONE_OUT = "stratified", "grouped", "leave one donor out"
 
@@ -85,7 +83,7 @@ class Folds:
         return np.repeat(np.arange(len(self)), [len(rows) for rows in self.test])
 
     @property
-    def test_shares(self) -> npt.NDArray[np.float64]:
+    def test_shares(self) -> FloatArray:
         """Test cells / training cells of each split, shape (n_splits,)."""
         return np.array([len(test) / len(train) for train, test in self])
 

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from scipy.special import log_softmax
 
-from selectormlp.data.cells import IntArray, Matrix
+from selectormlp.data.cells import FloatArray, IntArray, Matrix
 from selectormlp.errors import DataError, ModelFileError
 from selectormlp.files import written_whole
 from selectormlp.gate.files import check_regular
@@ -27,8 +27,6 @@ from selectormlp.models.partial import MissingGenes, draw_cells, fill_in
 from selectormlp.models.predictions import Predictions
 from selectormlp.models.safetensors_file import in_order
 from selectormlp.values import Shown
-
-FloatArray = npt.NDArray[np.float64]
 
 SUFFIX = ".safetensors"
 
