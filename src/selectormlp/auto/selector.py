@@ -13,9 +13,10 @@ from joblib import Memory
 from selectormlp.auto.choosing import best_of, listed, raised_from
 from selectormlp.auto.contenders import RAISING, SEQUENCING, takes_assay, usable_contenders
 from selectormlp.auto.task import Task
-from selectormlp.auto.trials import Trial, Trials, cap_classes
+from selectormlp.auto.trials import Trial, Trials
 from selectormlp.data.cells import Cells, IntArray, Matrix
 from selectormlp.data.label_tree import Mistakes
+from selectormlp.data.subsample import subsample
 from selectormlp.errors import DataError, SettingsError
 from selectormlp.evaluation.refit import make_classifier
 from selectormlp.evaluation.splits import make_folds
@@ -238,14 +239,14 @@ class AutoSelector(GeneSelector):
     def _fit_choice(self, X: AnyMatrix, y: Any, codes: IntArray, selector: GeneSelector, seed: int) -> GeneSelector:
         """Fit the selector that chooses, on all cells where that takes little."""
         if len(codes) > MAX_FITTED and not find_method(self.choice_).kind.learns_from_moments:
-            rows = cap_classes(codes, MAX_FITTED, np.random.default_rng(seed))
+            rows = subsample(codes, np.random.default_rng(seed), total=MAX_FITTED)
             logger.info("%s chooses from %d of the %d cells", self.choice_, len(rows), len(codes))
             X, y = X[rows], y[rows]
         return selector.fit(X, y)
 
     def _prepare(self, X: AnyMatrix, y: Any, codes: IntArray, donors: Any, task: Task) -> Trials:
         """Draw the cells and the folds."""
-        rows = cap_classes(codes, self.max_cells, np.random.default_rng(task.seed))
+        rows = subsample(codes, np.random.default_rng(task.seed), total=self.max_cells)
         groups = None if donors is None else np.asarray(donors)[rows].astype(str)
         folds = make_folds(codes[rows], n_splits=self.n_folds, donors=groups, seed=task.seed)
         memory = Memory(self.memory, verbose=0)

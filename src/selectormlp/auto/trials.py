@@ -17,7 +17,7 @@ from scipy.stats import t as t_law
 from selectormlp.auto.screening import discriminant_predict
 from selectormlp.auto.task import Task
 from selectormlp.blas import one_thread
-from selectormlp.data.cells import BoolArray, FloatArray, IntArray
+from selectormlp.data.cells import BoolArray, FloatArray, IntArray, dense
 from selectormlp.errors import InputError
 from selectormlp.evaluation.refit import make_classifier, refit_predict
 from selectormlp.evaluation.splits import Folds
@@ -257,7 +257,7 @@ class Trials:
         shares = []
         for columns, (train, test) in zip(track(panels, "testing panels"), self.folds, strict=True):
             panel = self.X[:, columns]
-            values = panel.toarray() if hasattr(panel, "toarray") else panel
+            values = dense(panel)
             with one_thread():
                 found = [predict(values[train], self.codes[train], values[test]) for predict in predictors]
             shares.append(self._credit[self.codes[test], np.array(found)].mean(axis=0))
@@ -273,22 +273,3 @@ def _class_means(values: FloatArray, codes: IntArray, n_classes: int) -> FloatAr
 
 def _fit(selector: GeneSelector, X: AnyMatrix, y: npt.NDArray[Any]) -> GeneSelector:
     return selector.fit(X, y)
-
-
-def cap_classes(codes: IntArray, most: int, rng: np.random.Generator) -> IntArray:
-    """Pick at most so many cells by cutting the largest classes down to one size, positions increasing.
-
-    Examples
-    --------
-    >>> codes = np.array([0, 0, 0, 0, 0, 1, 1])
-    >>> np.bincount(codes[cap_classes(codes, 5, np.random.default_rng(0))])
-    array([3, 2])
-    """
-    if len(codes) <= most:
-        return np.arange(len(codes))
-    counts = np.sort(np.bincount(codes))
-    counts = counts[counts > 0]
-    caps = (most - np.concatenate([[0], np.cumsum(counts)[:-1]])) // np.arange(len(counts), 0, -1)
-    cap = max(1, int(caps[np.argmax(caps < counts)]))
-    kept = [rng.permutation(np.flatnonzero(codes == code))[:cap] for code in np.unique(codes)]
-    return np.sort(np.concatenate(kept))

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from selectormlp.data.anndata_sample import capped_rows
 from selectormlp.data.cells import Cells, FloatArray, IntArray, Matrix
 from selectormlp.data.label_tree import Mistakes
 from selectormlp.data.stored import StoredCells
+from selectormlp.data.subsample import subsample
 from selectormlp.errors import PanelError, nearest, quoted
 from selectormlp.moments.dask import Workers, stored_moments
 from selectormlp.panel.assay import assumption
@@ -285,9 +285,8 @@ def in_memory(cells: Cells | StoredCells, what: str, seed: int) -> Cells:
 def sample_rows(cells: StoredCells, rng: np.random.Generator) -> IntArray:
     """Draw cells to be read into memory, class by class; large classes are capped; rows increase."""
     if not cells.n_classes:
-        n_drawn = min(cells.n_cells, SAMPLE_UNLABELLED)
-        return np.sort(rng.choice(cells.n_cells, n_drawn, replace=False))
-    return capped_rows(cells.labels, SAMPLE_PER_CLASS, rng)
+        return subsample(np.zeros(cells.n_cells, dtype=np.int64), rng, per_class=SAMPLE_UNLABELLED)
+    return subsample(cells.labels, rng, per_class=SAMPLE_PER_CLASS)
 
 
 def _mean_expression(cells: Cells | StoredCells, workers: Workers | None) -> FloatArray:
