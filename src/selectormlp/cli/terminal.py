@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from selectormlp.panel.panel import Panel
     from selectormlp.selection.inspect import Inspection
 
-MOST_LINES = 25
+MAX_LINES = 25
 """Genes of a panel that are printed; the files hold all."""
 
 
@@ -115,10 +115,10 @@ def print_panel(panel: Panel, *, n_known: int = 0) -> None:
     lines = PlainTable(f"Panel of {counted(len(panel), 'gene', 'genes')} by {method}")
     lines.add_columns("", "gene", "score", "reason", numbers=("", "score"))
     genes = zip(panel.genes, panel.scores, panel.reasons, strict=True)
-    shown = islice(genes, n_known, n_known + MOST_LINES)
+    shown = islice(genes, n_known, n_known + MAX_LINES)
     for place, (gene, score, reason) in enumerate(shown, start=n_known + 1):
         lines.add_row(place, gene, "" if score is None else f"{score:.3g}", reason)
-    n_left = len(panel) - n_known - MOST_LINES
+    n_left = len(panel) - n_known - MAX_LINES
     if n_left > 0:
         lines.add_row("…", f"{n_left} more", "", "")
     lines.print()

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeGuard
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from selectormlp.data.anndata_io import (
@@ -22,7 +21,7 @@ from selectormlp.data.anndata_io import (
     read_labels,
 )
 from selectormlp.data.anndata_parts import StoredFile, common_genes, joined_table, open_file
-from selectormlp.data.cells import UNKNOWN_CLASS, IntArray, gene_positions
+from selectormlp.data.cells import UNKNOWN_CLASS, Float32Array, IntArray, gene_positions
 from selectormlp.data.disk import DiskMatrix, StoredPart, open_store
 from selectormlp.data.expression import check_normalization
 from selectormlp.data.normalize import Normalization, holds_counts, is_whole, stored_values
@@ -181,9 +180,12 @@ def open_adata(
     label_key: str | None = None,
     donor_key: str | None = None,
     layer: str | None = None,
+    levels: Sequence[str] = (),
     all_columns: bool = False,
 ) -> StoredAdata:
     """Open AnnData files as one: the columns of ``obs`` that are named, or all, and ``var`` are read; X is not.
+
+    Columns are those of types, of donors, and of ``levels`` above the types.
 
     Raises
     ------
@@ -198,7 +200,7 @@ def open_adata(
     index = _split_index(places)
     if index is not None:
         places = list(index.paths)
-    wanted = None if all_columns else ((label_key, "label"), (donor_key, "donor"))
+    wanted = None if all_columns else ((label_key, "label"), (donor_key, "donor"), *((key, "label") for key in levels))
     files = [open_file(place, wanted, layer) for place in places]
     genes, columns = common_genes(files)
     table = joined_table(files, genes) if index is None else _side(files, genes, index)
@@ -295,7 +297,7 @@ def judge_values(opened: StoredAdata, normalize: Normalization) -> ValueKind:
     return "corrected" if normalize == "counts" else "counts"
 
 
-def _sample(matrix: DiskMatrix, *, read_on: bool) -> npt.NDArray[np.float32]:
+def _sample(matrix: DiskMatrix, *, read_on: bool) -> Float32Array:
     """Return values of cells from all over a file; ``read_on`` until they tell counts from other values."""
     starts = np.linspace(0, max(0, matrix.shape[0] - SAMPLE_CELLS), SAMPLE_PLACES).astype(np.int64)
     rows = np.unique(starts[:, None] + np.arange(SAMPLE_CELLS))
@@ -307,5 +309,5 @@ def _sample(matrix: DiskMatrix, *, read_on: bool) -> npt.NDArray[np.float32]:
     return values
 
 
-def _tells(values: npt.NDArray[np.float32]) -> bool:
+def _tells(values: Float32Array) -> bool:
     return bool(values.max(initial=0) > 1 or values.min(initial=0) < 0 or not is_whole(values))

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
-from selectormlp.data.cells import Cells, IntArray, Matrix, as_matrix, check_fit, gene_positions
+from selectormlp.data.cells import BoolArray, Cells, IntArray, Matrix, as_matrix, check_fit, gene_positions
 from selectormlp.data.disk import StoredPart
 from selectormlp.data.normalize import is_whole, log1p_cp10k, stored_values
 from selectormlp.errors import DataError
@@ -88,7 +88,7 @@ class StoredMatrix:
     def _offsets(self) -> IntArray:
         return np.cumsum([0, *(part.shape[0] for part in self.parts)], dtype=np.int64)
 
-    def __getitem__(self, rows: slice | IntArray | npt.NDArray[np.bool_]) -> Matrix:
+    def __getitem__(self, rows: slice | IntArray | BoolArray) -> Matrix:
         """Read some cells, in the order given; files are read in the order on disk.
 
         Parameters
@@ -108,7 +108,7 @@ class StoredMatrix:
         X = self._as_stored(rows)
         return self._taken(_normalised(X) if self.is_counts else X)
 
-    def read_with_counts(self, rows: slice | IntArray | npt.NDArray[np.bool_]) -> tuple[Matrix, Matrix]:
+    def read_with_counts(self, rows: slice | IntArray | BoolArray) -> tuple[Matrix, Matrix]:
         """Read some cells once, normalised and as counts; parameters and errors as of ``matrix[rows]``.
 
         Returns
@@ -124,7 +124,7 @@ class StoredMatrix:
         """Keep the genes of this matrix, of those that cells are normalised over."""
         return X if self.columns is None else as_matrix(X[:, self.columns])
 
-    def _as_stored(self, rows: slice | IntArray | npt.NDArray[np.bool_]) -> Matrix:
+    def _as_stored(self, rows: slice | IntArray | BoolArray) -> Matrix:
         """Read some cells, in the order given, as the files hold them, with all genes of the parts."""
         wanted = self._source_rows(rows)
         if not len(wanted):
@@ -135,7 +135,7 @@ class StoredMatrix:
         unique, places = np.unique(wanted, return_inverse=True)
         return self._read(unique)[places]
 
-    def _source_rows(self, rows: slice | IntArray | npt.NDArray[np.bool_]) -> IntArray:
+    def _source_rows(self, rows: slice | IntArray | BoolArray) -> IntArray:
         """Return row numbers counted over all files."""
         n_cells = self.shape[0]
         if isinstance(rows, slice):
@@ -190,7 +190,7 @@ class StoredMatrix:
                 'set normalize to "counts" if these are corrected counts, or to "none" to take all cells as they are'
             )
 
-    def take_cells(self, rows: IntArray | npt.NDArray[np.bool_]) -> StoredMatrix:
+    def take_cells(self, rows: IntArray | BoolArray) -> StoredMatrix:
         """Keep some cells, in the order given; nothing is read."""
         return replace(self, rows=self._source_rows(rows))
 
@@ -301,7 +301,7 @@ class StoredCells:
         """Count the cells of each class, shape (n_classes,)."""
         return np.bincount(self.labels[self.labels >= 0], minlength=self.n_classes).astype(np.int64)
 
-    def take(self, rows: IntArray | npt.NDArray[np.bool_]) -> StoredCells:
+    def take(self, rows: IntArray | BoolArray) -> StoredCells:
         """Keep some cells, given by position or by a mask, in the order given; nothing is read."""
         return replace(
             self,
@@ -324,7 +324,7 @@ class StoredCells:
             return self
         return replace(self, X=self.X.take_genes(gene_positions(self.genes, wanted)), genes=wanted)
 
-    def load(self, rows: IntArray | npt.NDArray[np.bool_] | None = None) -> Cells:
+    def load(self, rows: IntArray | BoolArray | None = None) -> Cells:
         """Read cells into memory: all, or some, given by position or by a mask, in the order given.
 
         Raises

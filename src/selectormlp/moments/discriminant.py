@@ -7,13 +7,13 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import FloatArray, IntArray
 from selectormlp.errors import DataError, SettingsError, quoted
 from selectormlp.moments.contrasts import classes_against_rest, pairs_of_classes
 from selectormlp.moments.failures import SUMS, FailingProbes
 from selectormlp.moments.forward import COLLINEAR, Residual
 from selectormlp.moments.losses import PairLosses, SummedTerms
-from selectormlp.moments.moments import FloatArray, Moments
+from selectormlp.moments.moments import Moments
 
 Criterion = Literal["inverse", "bhattacharyya", "log"]
 """What is summed over pairs of classes: 1/(1 + D²), exp(−D²/8) or −log(1 + D²); the least is best."""
@@ -80,12 +80,15 @@ class DiscriminantObjective:
         gene that marks one class holds up where another technology blurs small differences.
     failure
         Probability that the probes of a gene fail; the loss is then its expectation over failures.
+    costs
+        What it costs to take one class (row) for another (column), ≥ 0, shape (n_classes, n_classes): what a pair
+        counts is multiplied by the mean of both. None: all mistakes cost the same.
 
     Raises
     ------
     SettingsError
         If the criterion is unknown, ridge or pooling negative, shrinkage or specificity outside 0 to 1, or the failure
-        outside 0 to below 1 or above 0 with the criterion ``log``.
+        outside 0 to below 1 or above 0 with the criterion ``log``; or if no mistake costs anything.
     DataError
         If the moments hold no within-class scatter, or fewer than two classes.
 
@@ -124,24 +127,9 @@ class DiscriminantObjective:
         shrink_after: int = 20,
         specificity: float = 0.0,
         failure: float = 0.0,
+        costs: FloatArray | None = None,
     ) -> None:
-        if criterion not in CRITERIA:
-            raise SettingsError(f"criterion={criterion!r}; expected one of {quoted(CRITERIA)}")
-        if not ridge >= 0:
-            raise SettingsError(f"ridge={ridge!r}; expected a number ≥ 0")
-        if not pooling >= 0:
-            raise SettingsError(f"pooling={pooling!r}; expected a number of cells ≥ 0")
-        if not 0 <= shrinkage <= 1:
-            raise SettingsError(f"shrinkage={shrinkage!r}; expected a number from 0 to 1")
-        if shrink_after < 0:
-            raise SettingsError(f"shrink_after={shrink_after!r}; expected a number of genes ≥ 0")
-        if not 0 <= specificity <= 1:
-            raise SettingsError(f"specificity={specificity!r}; expected a number from 0 to 1")
-        if not 0 <= failure < 1 or (failure and criterion not in SUMS):
-            raise SettingsError(
-                f"failure={failure!r} with criterion {criterion!r}; expected a number from 0 to below 1, and one of "
-                f"{quoted(tuple(SUMS))}"
-            )
+        _check(criterion, ridge, pooling, shrinkage, shrink_after, specificity, failure)
         used = np.flatnonzero(moments.class_weights > 0)
         if len(used) < 2:
             raise DataError(f"{len(used)} class(es) with cells and weight; at least 2 are needed to tell apart")
@@ -150,9 +138,12 @@ class DiscriminantObjective:
         self.ridge = ridge * _typical_variance(common)
         counts, shares = moments.counts[used], moments.class_weights[used]
         of_classes = moments.means[used], _towards(common, moments.class_variances()[used], counts, pooling)
-        told = pairs_of_classes(*of_classes, counts, shares)
+        costs = None if costs is None else costs[np.ix_(used, used)]
+        if costs is not None and not np.any(costs[~np.eye(len(used), dtype=np.bool_)] > 0):
+            raise SettingsError("every mistake between the classes costs 0; give some a cost above 0")
+        told = pairs_of_classes(*of_classes, counts, shares, costs)
         if specificity:
-            told = told.joined(classes_against_rest(*of_classes, counts, shares), specificity)
+            told = told.joined(classes_against_rest(*of_classes, counts, shares, costs), specificity)
         self.pair_weights, self.noise = told.weights, told.noise
         self.gaps = told.gaps * _units(common + self.ridge, told.variances + self.ridge)
         self._block = max(1, BLOCK_BYTES // (8 * len(common)))
@@ -250,6 +241,35 @@ class DiscriminantObjective:
             np.maximum(squared, 0.0, out=squared)
             losses += self.pair_weights[pairs] @ state.losses_with(squared, pairs)
         return losses
+
+
+def _check(
+    criterion: str,
+    ridge: float,
+    pooling: float,
+    shrinkage: float,
+    shrink_after: int,
+    specificity: float,
+    failure: float,
+) -> None:
+    """Refuse parameters that are out of range."""
+    if criterion not in CRITERIA:
+        raise SettingsError(f"criterion={criterion!r}; expected one of {quoted(CRITERIA)}")
+    if not ridge >= 0:
+        raise SettingsError(f"ridge={ridge!r}; expected a number ≥ 0")
+    if not pooling >= 0:
+        raise SettingsError(f"pooling={pooling!r}; expected a number of cells ≥ 0")
+    if not 0 <= shrinkage <= 1:
+        raise SettingsError(f"shrinkage={shrinkage!r}; expected a number from 0 to 1")
+    if shrink_after < 0:
+        raise SettingsError(f"shrink_after={shrink_after!r}; expected a number of genes ≥ 0")
+    if not 0 <= specificity <= 1:
+        raise SettingsError(f"specificity={specificity!r}; expected a number from 0 to 1")
+    if not 0 <= failure < 1 or (failure and criterion not in SUMS):
+        raise SettingsError(
+            f"failure={failure!r} with criterion {criterion!r}; expected a number from 0 to below 1, and one of "
+            f"{quoted(tuple(SUMS))}"
+        )
 
 
 def _typical_variance(variances: FloatArray) -> float:

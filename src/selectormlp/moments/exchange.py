@@ -6,15 +6,13 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 import scipy.linalg
 
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import BoolArray, FloatArray, IntArray
 from selectormlp.moments.discriminant import ROUNDING, DiscriminantObjective
 from selectormlp.moments.forward import COLLINEAR
-from selectormlp.moments.moments import FloatArray
 
-MayReplace = Callable[[IntArray, int], npt.NDArray[np.bool_]]
+MayReplace = Callable[[IntArray, int], BoolArray]
 """Says which genes may stand at a place of a panel: (panel, place) → mask, shape (n_genes,)."""
 
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from selectormlp.moments.moments import FloatArray
+from selectormlp.data.cells import FloatArray
 
 
 class PairLosses(Protocol):

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from selectormlp.data.cells import Cells, gene_positions
+from selectormlp.data.cells import BoolArray, Cells, FloatArray, gene_positions
 from selectormlp.errors import DataError
 from selectormlp.moments.moments import Moments
 from selectormlp.panel.constraints import MARKER_AUC
-from selectormlp.panel.markers import BoolArray, FloatArray, Markers, measure_markers
+from selectormlp.panel.markers import Markers, measure_markers
 from selectormlp.panel.separation import SeparationSettings, measure_separation
 
 
@@ -178,7 +178,11 @@ def explain_panel(
     may_replace &= expressed_genes(cells)
     settings = settings or SeparationSettings()
     separation = measure_separation(
-        moments, panel, np.flatnonzero(may_replace), settings, genes=cells.genes.astype(str).tolist()
+        moments,
+        panel,
+        np.flatnonzero(may_replace),
+        settings.for_classes(cells.classes),
+        genes=cells.genes.astype(str).tolist(),
     )
     markers = measure_markers(cells.take_genes(wanted))
     classes = [cells.classes[code] for code in np.flatnonzero(moments.class_weights > 0)]

@@ -7,11 +7,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from selectormlp.data.anndata_io import cells_from_adata, drop_unlisted, warn_of_rare_types
 from selectormlp.data.anndata_lazy import Paths, are_paths, open_adata, stored_cells, stored_unlabelled_cells
 from selectormlp.data.cells import Cells, Matrix
+from selectormlp.data.label_levels import find_tree
+from selectormlp.data.label_tables import read_mistake_costs
+from selectormlp.data.label_tree import Mistakes
 from selectormlp.data.panel_io import gene_column, unlabelled_cells
 from selectormlp.data.source import Source
 from selectormlp.data.stored import StoredCells
@@ -68,6 +72,24 @@ class Opened:
             return pd.Series(gene_column(self.table, key, stored), index=genes)
         return None if stored.equals(genes) else pd.Series(stored, index=genes)
 
+    def mistakes(self, request: Choice) -> Mistakes | None:
+        """Find what mistakes between types cost; None without a tree of labels and a matrix of costs.
+
+        Raises
+        ------
+        DataError, SettingsError
+            If the columns make no tree, or a table cannot be used.
+        """
+        tree = find_tree(self.table, self.cells, request.label_levels, request.label_tree)
+        costs = None
+        if request.mistake_costs is not None:
+            classes = self.cells.classes
+            present = [classes[code] for code in np.flatnonzero(self.cells.class_counts())]
+            costs = read_mistake_costs(request.mistake_costs, present)
+        if tree is None and costs is None:
+            return None
+        return Mistakes(tree, request.cost_per_level, costs, request.balance_over)
+
     def resolve(
         self, source: Source, constraints: Constraints, *, n_genes: int | None = None, workers: Workers | None = None
     ) -> Rules:
@@ -123,12 +145,21 @@ def opened(data: AnnData | Paths, request: Choice) -> Iterator[tuple[Opened, How
         if request.dask_scheduler is not None:
             raise SettingsError("a Dask scheduler reads cells on disk, and these are in memory; give a file instead")
         found = read(data, request.source)
-        yield found, How(method, request.options, request.seed, _target(data, request))
+        yield (
+            found,
+            How(method, request.options, request.seed, _target(data, request), mistakes=found.mistakes(request)),
+        )
         return
     if request.target_layer is not None:
         raise SettingsError("target_layer cannot be read from disk; read the file in memory, or leave it out")
     check_scheduler(request.dask_scheduler)
-    stored = open_adata(data, label_key=request.label_key, donor_key=request.donor_key, layer=request.layer)
+    stored = open_adata(
+        data,
+        label_key=request.label_key,
+        donor_key=request.donor_key,
+        layer=request.layer,
+        levels=request.label_levels,
+    )
     with step("reading cells", 0) as bar:
         if request.label_key is None:
             cells = stored_unlabelled_cells(stored, normalize=request.normalize, donor_key=request.donor_key)
@@ -138,8 +169,8 @@ def opened(data: AnnData | Paths, request: Choice) -> Iterator[tuple[Opened, How
         cells = named_by_symbol(cells, stored.table, request.gene_name_key)
         workers = Workers(request.dask_scheduler, on_start=bar.restart, on_block=bar.advance)
         files = tuple(matrix.path.name for matrix in stored.matrices)
-        how = How(method, request.options, request.seed, None, workers)
-        yield Opened(cells, stored.table, files), how
+        found = Opened(cells, stored.table, files)
+        yield found, How(method, request.options, request.seed, None, workers, found.mistakes(request))
 
 
 def _target(adata: AnnData, request: Choice) -> Matrix | None:

@@ -14,6 +14,7 @@ from selectormlp.config.model import options_of
 from selectormlp.data.anndata_lazy import Paths, are_paths
 from selectormlp.data.fingerprints import fingerprints_of
 from selectormlp.data.hashing import hash_cells
+from selectormlp.data.label_tree import Mistakes
 from selectormlp.data.panel_io import write_gene_results
 from selectormlp.errors import SettingsError, quoted
 from selectormlp.panel.choose import all_limits
@@ -37,7 +38,7 @@ from selectormlp.versions import package_versions
 def select(
     adata: AnnData | Paths,
     *,
-    label_key: str | None,
+    label_key: str | Sequence[str] | None,
     n_genes: int,
     method: str | GeneSelector = "auto",
     donor_key: str | None = None,
@@ -62,9 +63,10 @@ def select(
         ``reconstruction`` and ``mixture`` read every cell once (twice where only the most variable genes are
         considered); other methods read a sample, at most 5,000 cells of a class, and the log says so.
     label_key
-        Column of ``obs`` with the cell type, of any dtype; cells without a label take no part. None for
-        ``reconstruction``, ``persist-unsupervised``, ``variance`` and ``random``, which need no labels: then every cell
-        takes part.
+        Column of ``obs`` with the cell type, of any dtype; cells without a label take no part. Or several columns, from
+        coarse to fine: the last holds the types, the others the nodes of a tree above them, and mistakes between types
+        of different nodes weigh more (``cost_per_level``). None for ``reconstruction``, ``persist-unsupervised``,
+        ``variance`` and ``random``, which need no labels: then every cell takes part.
     n_genes
         Size of the panel.
     method
@@ -95,7 +97,9 @@ def select(
         Further options by name, listed with their types in :class:`selectormlp.selection.keywords.SelectOptions`:
         ``normalize``, ``exclude_labels``, ``gene_name_key``, ``gene_id_key``, ``candidates``, ``costs``, ``budget``,
         ``min_mean``, ``max_mean``, ``min_markers_per_type``, ``min_marker_auc``, ``ignore_unknown``, ``options``
-        (parameters of the method), ``assay``, ``min_recall``, ``max_minutes``, ``target_layer`` and ``dask_scheduler``.
+        (parameters of the method), ``assay``, ``min_recall``, ``max_minutes``, ``target_layer`` and ``dask_scheduler``;
+        of a tree of labels ``label_tree``, ``cost_per_level``, ``mistake_costs``, ``balance_over`` and
+        ``min_markers_per_node``.
 
     Returns
     -------
@@ -136,7 +140,7 @@ def extend(
     adata: AnnData | Paths,
     panel: PanelLike,
     *,
-    label_key: str | None,
+    label_key: str | Sequence[str] | None,
     n_new: int,
     method: str | GeneSelector = "auto",
     donor_key: str | None = None,
@@ -232,7 +236,7 @@ def choose_panel(data: AnnData | Paths, request: SelectRequest, *, progress: boo
         rules = found.resolve(request, request.constraints, n_genes=request.n_genes, workers=how.workers).restricted()
         ranked = rank(found.cells, rules, how, request.n_genes)
         priced = price_limits(found, request, how, ranked, request.n_genes)
-    provenance = provenance_of(found, ranked, request, **priced)
+    provenance = provenance_of(found, ranked, request, how.mistakes, **priced)
     panel = ranked.panel(request.n_genes, ids=found.ids(request), provenance=provenance)
     if not are_paths(data):
         _write_results(data, panel, ranked, found.stored(ranked.rules.genes, request))
@@ -259,7 +263,7 @@ def add_genes(data: AnnData | Paths, panel: Panel, request: ExtendRequest, *, pr
         ranked = rank(found.cells, rules, how, rules.n_existing + n_new)
         priced = price_limits(found, request, how, ranked, rules.n_existing + n_new, panel=panel)
     ids = found.ids(request)
-    provenance = provenance_of(found, ranked, request, extended=list(panel.genes), **priced)
+    provenance = provenance_of(found, ranked, request, how.mistakes, extended=list(panel.genes), **priced)
     extended = extend_panel(
         panel,
         ranked.ranking.order,
@@ -281,7 +285,9 @@ def add_genes(data: AnnData | Paths, panel: Panel, request: ExtendRequest, *, pr
     return extended
 
 
-def provenance_of(found: Opened, ranked: Ranked, request: Choice, **more: Any) -> Provenance:
+def provenance_of(
+    found: Opened, ranked: Ranked, request: Choice, mistakes: Mistakes | None = None, **more: Any
+) -> Provenance:
     """Record how a panel was learned: every option of the request, the method's parameters, and the cells."""
     constraints = request.constraints.model_dump(mode="json")
     recorded = request.model_dump(
@@ -297,6 +303,7 @@ def provenance_of(found: Opened, ranked: Ranked, request: Choice, **more: Any) -
             **recorded,
             **more,
             **({"files": list(found.files)} if found.files else {}),
+            **({} if mistakes is None else {"mistakes": mistakes.as_record()}),
             "constraints": constraints,
             "selector": ranked.ranking.settings,
             **({} if thresholds is None else {"threshold_unit": unit}),

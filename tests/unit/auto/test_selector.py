@@ -96,7 +96,7 @@ def test_the_choice_is_made_from_all_cells():
 
 @pytest.mark.parametrize(("method", "n_fitted"), [("discriminant", 150), ("markers", 90)])
 def test_of_very_many_cells_slow_methods_take_a_part(monkeypatch, method, n_fitted):
-    monkeypatch.setattr("selectormlp.auto.selector.MOST_FITTED", 90)
+    monkeypatch.setattr("selectormlp.auto.selector.MAX_FITTED", 90)
     X, y = cells()
     auto = AutoSelector(2, contenders=[method], random_state=0)
     kind = type(METHODS[method].make())
