@@ -176,7 +176,7 @@ def test_identifiers_of_one_data_set_are_turned_to_its_symbols(sets, said):
     assert sm.select({"a": sets["a"], "b": other}, **KEY).genes == expected.genes
     assert "symbols of a column of var are taken" in said()
     del other.var["symbol"]
-    with pytest.raises(DataError, match="'b' names genes by identifiers .* 'a' by symbols .* add a column of symbols"):
+    with pytest.raises(DataError, match=r"'b' names genes by identifiers .* 'a' by symbols .* add a column of symbols"):
         sm.select({"a": sets["a"], "b": other}, **KEY)
 
 
@@ -411,7 +411,7 @@ def test_mixed_objects_and_files_are_read(sets, written):
 
 def test_no_data_set_is_refused():
     for nothing in ([], {}):
-        with pytest.raises(DataError, match="no file is named|no data set is given|AnnData"):
+        with pytest.raises(DataError, match=r"no file is named|no data set is given|AnnData"):
             sm.select(nothing, **KEY)
 
 
