@@ -6,10 +6,9 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from selectormlp.data.anndata_io import (
@@ -22,7 +21,7 @@ from selectormlp.data.anndata_io import (
     read_labels,
 )
 from selectormlp.data.anndata_parts import StoredFile, joined_table, open_file
-from selectormlp.data.cells import UNKNOWN_CLASS, IntArray, gene_positions
+from selectormlp.data.cells import UNKNOWN_CLASS, Float32Array, IntArray, gene_positions
 from selectormlp.data.coverage import Coverage
 from selectormlp.data.disk import DiskMatrix, StoredPart, open_store
 from selectormlp.data.expression import check_normalization
@@ -194,6 +193,7 @@ def open_adata(
     label_key: str | None = None,
     donor_key: str | None = None,
     layer: str | None = None,
+    levels: Sequence[str] = (),
     all_columns: bool = False,
     joining: Joining | None = None,
 ) -> StoredAdata:
@@ -205,6 +205,8 @@ def open_adata(
         One file or several, or several by the names of their data sets.
     label_key, donor_key, layer
         Columns of ``obs`` and layer of every file.
+    levels
+        Columns of ``obs`` above the types.
     all_columns
         Whether to read all columns of ``obs``.
     joining
@@ -224,10 +226,11 @@ def open_adata(
     index = _split_index(places)
     if index is not None or joining is None or not (len(places) > 1 or joining.is_asked):
         joining, places = None, places if index is None else list(index.paths)
-        wanted = None if all_columns else ((label_key, "label"), (donor_key, "donor"))
+        above = [(key, "label") for key in levels]
+        wanted = None if all_columns else ((label_key, "label"), (donor_key, "donor"), *above)
         files = tuple(open_file(place, wanted, layer) for place in places)
     else:
-        keys = {"label_key": label_key, "donor_key": donor_key}
+        keys: dict[str, Any] = {"label_key": label_key, "donor_key": donor_key, "levels": levels}
         files = open_sets(places, names, joining, **keys, layer=layer, all_columns=all_columns)
     genes, columns = joined_genes(files, "intersection" if joining is None else joining.join_genes)
     table = joined_table(files, genes) if index is None else _side(files, genes, index)
@@ -325,7 +328,7 @@ def judge_values(opened: StoredAdata, normalize: Normalization) -> ValueKind:
     return "corrected" if normalize == "counts" else "counts"
 
 
-def _sample(matrix: DiskMatrix, *, read_on: bool) -> npt.NDArray[np.float32]:
+def _sample(matrix: DiskMatrix, *, read_on: bool) -> Float32Array:
     """Return values of cells from all over a file; ``read_on`` until they tell counts from other values."""
     starts = np.linspace(0, max(0, matrix.shape[0] - SAMPLE_CELLS), SAMPLE_PLACES).astype(np.int64)
     rows = np.unique(starts[:, None] + np.arange(SAMPLE_CELLS))
@@ -337,5 +340,5 @@ def _sample(matrix: DiskMatrix, *, read_on: bool) -> npt.NDArray[np.float32]:
     return values
 
 
-def _tells(values: npt.NDArray[np.float32]) -> bool:
+def _tells(values: Float32Array) -> bool:
     return bool(values.max(initial=0) > 1 or values.min(initial=0) < 0 or not is_whole(values))

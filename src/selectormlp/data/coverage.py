@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import BoolArray, IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,9 +22,9 @@ class Coverage:
     """
 
     sets: IntArray
-    measured: npt.NDArray[np.bool_]
+    measured: BoolArray
 
-    def take(self, rows: IntArray | npt.NDArray[np.bool_]) -> Coverage:
+    def take(self, rows: IntArray | BoolArray) -> Coverage:
         """Keep some cells."""
         return replace(self, sets=self.sets[rows])
 

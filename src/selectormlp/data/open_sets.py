@@ -41,6 +41,7 @@ def open_sets(
     label_key: str | None,
     donor_key: str | None = None,
     layer: str | None = None,
+    levels: Sequence[str] = (),
     all_columns: bool = False,
 ) -> tuple[StoredFile, ...]:
     """Open the files of data sets and give them common names of genes and common labels.
@@ -53,7 +54,7 @@ def open_sets(
         Of their data sets; by their files where there are none.
     joining
         How they are made one.
-    label_key, donor_key, layer, all_columns
+    label_key, donor_key, layer, levels, all_columns
         As for :func:`selectormlp.data.anndata_lazy.open_adata`.
 
     Returns
@@ -72,7 +73,8 @@ def open_sets(
     for number in in_one_order(names):
         name = names[number]
         key = None if label_key is None else joining.label_keys.get(name, label_key)
-        wanted = None if all_columns else ((key, "label"), (donor_key, "donor"))
+        above = [(level, "label") for level in levels]
+        wanted = None if all_columns else ((key, "label"), (donor_key, "donor"), *above)
         try:
             files.append(replace(open_file(places[number], wanted, layer), name=name))
         except InputError as error:

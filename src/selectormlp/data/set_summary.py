@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import BoolArray, IntArray
 from selectormlp.data.coverage import Coverage
 from selectormlp.data.labels import label_text
 from selectormlp.errors import counted, quoted
@@ -51,7 +50,7 @@ class SetsSummary:
     n_cells: tuple[int, ...]
     n_genes: tuple[int, ...]
     n_joined: int
-    measured: npt.NDArray[np.bool_]
+    measured: BoolArray
     types: pd.DataFrame | None
 
     @property

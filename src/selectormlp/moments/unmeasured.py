@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
-from selectormlp.data.cells import UNKNOWN_CLASS, IntArray
-from selectormlp.moments.moments import FloatArray, Moments, add_outer
+from selectormlp.data.cells import UNKNOWN_CLASS, BoolArray, FloatArray, IntArray
+from selectormlp.moments.moments import Moments, add_outer
 
 
 def codes_by_set(codes: IntArray, sets: IntArray, n_classes: int) -> IntArray:
@@ -16,7 +15,7 @@ def codes_by_set(codes: IntArray, sets: IntArray, n_classes: int) -> IntArray:
     return np.where(codes >= 0, sets * n_classes + codes, UNKNOWN_CLASS)
 
 
-def pooled_over_sets(moments: Moments, measured: npt.NDArray[np.bool_]) -> Moments:
+def pooled_over_sets(moments: Moments, measured: BoolArray) -> Moments:
     """Pool moments over data sets, of each gene over those that measured it.
 
     Parameters

@@ -7,12 +7,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from selectormlp.data.anndata_io import cells_from_adata, drop_unlisted, warn_of_rare_types
 from selectormlp.data.anndata_lazy import are_paths, open_adata, stored_cells, stored_unlabelled_cells
 from selectormlp.data.cells import Cells, Matrix
 from selectormlp.data.held_sets import DataSets, JoinedSets, are_sets, join_sets, stay_on_disk
+from selectormlp.data.label_levels import find_tree
+from selectormlp.data.label_tables import read_mistake_costs
+from selectormlp.data.label_tree import Mistakes
 from selectormlp.data.panel_io import gene_column, unlabelled_cells
 from selectormlp.data.set_summary import SetsSummary
 from selectormlp.data.source import Source
@@ -73,6 +77,24 @@ class Opened:
         if key is not None:
             return pd.Series(gene_column(self.table, key, stored), index=genes)
         return None if stored.equals(genes) else pd.Series(stored, index=genes)
+
+    def mistakes(self, request: Choice) -> Mistakes | None:
+        """Find what mistakes between types cost; None without a tree of labels and a matrix of costs.
+
+        Raises
+        ------
+        DataError, SettingsError
+            If the columns make no tree, or a table cannot be used.
+        """
+        tree = find_tree(self.table, self.cells, request.label_levels, request.label_tree)
+        costs = None
+        if request.mistake_costs is not None:
+            classes = self.cells.classes
+            present = [classes[code] for code in np.flatnonzero(self.cells.class_counts())]
+            costs = read_mistake_costs(request.mistake_costs, present)
+        if tree is None and costs is None:
+            return None
+        return Mistakes(tree, request.cost_per_level, costs, request.balance_over)
 
     def resolve(
         self, source: Source, constraints: Constraints, *, n_genes: int | None = None, workers: Workers | None = None
@@ -140,13 +162,22 @@ def opened(data: AnnData | DataSets | JoinedSets, request: Choice) -> Iterator[t
         found = read(data, request.source)
         if found.cells.coverage is not None:
             method = method_for_unmeasured(request, method)
-        yield found, How(method, request.options, request.seed, _target(data, request))
+        yield (
+            found,
+            How(method, request.options, request.seed, _target(data, request), mistakes=found.mistakes(request)),
+        )
         return
     if request.target_layer is not None:
         raise SettingsError("target_layer cannot be read from disk; read the file in memory, or leave it out")
     check_scheduler(request.dask_scheduler)
-    keys = {name: getattr(request, name) for name in ("label_key", "donor_key", "layer")}
-    stored = open_adata(data, **keys, joining=request.joining)
+    stored = open_adata(
+        data,
+        label_key=request.label_key,
+        donor_key=request.donor_key,
+        layer=request.layer,
+        levels=request.label_levels,
+        joining=request.joining,
+    )
     with step("reading cells", 0) as bar:
         if request.label_key is None:
             cells = stored_unlabelled_cells(stored, normalize=request.normalize, donor_key=request.donor_key)
@@ -158,8 +189,8 @@ def opened(data: AnnData | DataSets | JoinedSets, request: Choice) -> Iterator[t
         if cells.coverage is not None:
             method = method_for_unmeasured(request, method)
         files = tuple(matrix.path.name for matrix in stored.matrices)
-        how = How(method, request.options, request.seed, None, workers)
-        yield Opened(cells, stored.table, files, stored.sets), how
+        found = Opened(cells, stored.table, files, stored.sets)
+        yield found, How(method, request.options, request.seed, None, workers, found.mistakes(request))
 
 
 def _target(adata: AnnData | JoinedSets, request: Choice) -> Matrix | None:

@@ -14,6 +14,7 @@ from selectormlp.config.model import options_of
 from selectormlp.data.fingerprints import fingerprints_of
 from selectormlp.data.hashing import hash_cells
 from selectormlp.data.held_sets import DataSets, JoinedSets
+from selectormlp.data.label_tree import Mistakes
 from selectormlp.data.panel_io import write_gene_results
 from selectormlp.errors import SettingsError, quoted
 from selectormlp.panel.choose import all_limits
@@ -29,7 +30,7 @@ from selectormlp.selection.price import price_limits
 from selectormlp.selection.ranking import warn_of_silent_genes
 from selectormlp.selection.reading import Opened, opened
 from selectormlp.selection.request import Choice, ExtendRequest, SelectRequest, check_choice
-from selectormlp.selection.steps import Ranked, log_assumption, rank, rules_with, with_use
+from selectormlp.selection.steps import Ranked, log_assumption, rank, rules_beside, with_use
 from selectormlp.selectors.base import GeneSelector
 from selectormlp.versions import package_versions
 
@@ -37,7 +38,7 @@ from selectormlp.versions import package_versions
 def select(
     adata: AnnData | DataSets,
     *,
-    label_key: str | None,
+    label_key: str | Sequence[str] | None,
     n_genes: int,
     method: str | GeneSelector = "auto",
     donor_key: str | None = None,
@@ -64,9 +65,10 @@ def select(
         ``label_map``, ``label_keys``, ``orthologs`` and ``join_genes`` where they do not name things alike. Paths alone
         stay on disk; nothing is written to several objects.
     label_key
-        Column of ``obs`` with the cell type, of any dtype; cells without a label take no part. None for
-        ``reconstruction``, ``persist-unsupervised``, ``variance`` and ``random``, which need no labels: then every cell
-        takes part.
+        Column of ``obs`` with the cell type, of any dtype; cells without a label take no part. Or several columns, from
+        coarse to fine: the last holds the types, the others the nodes of a tree above them, and mistakes between types
+        of different nodes weigh more (``cost_per_level``). None for ``reconstruction``, ``persist-unsupervised``,
+        ``variance`` and ``random``, which need no labels: then every cell takes part.
     n_genes
         Size of the panel.
     method
@@ -97,8 +99,9 @@ def select(
         Further options by name, listed with their types in :class:`selectormlp.selection.keywords.SelectOptions`:
         ``normalize``, ``exclude_labels``, ``gene_name_key``, ``gene_id_key``, ``candidates``, ``costs``, ``budget``,
         ``min_mean``, ``max_mean``, ``min_markers_per_type``, ``min_marker_auc``, ``ignore_unknown``, ``options``
-        (parameters of the method), ``assay``, ``min_recall``, ``max_minutes``, ``target_layer``, ``label_map``,
-        ``label_keys``, ``orthologs``, ``join_genes`` and ``dask_scheduler``.
+        (parameters of the method), ``assay``, ``min_recall``, ``max_minutes``, ``target_layer`` and ``dask_scheduler``;
+        of a tree of labels ``label_tree``, ``cost_per_level``, ``mistake_costs``, ``balance_over`` and
+        ``min_markers_per_node``; of several data sets ``label_map``, ``label_keys``, ``orthologs`` and ``join_genes``.
 
     Returns
     -------
@@ -139,7 +142,7 @@ def extend(
     adata: AnnData | DataSets,
     panel: PanelLike,
     *,
-    label_key: str | None,
+    label_key: str | Sequence[str] | None,
     n_new: int,
     method: str | GeneSelector = "auto",
     donor_key: str | None = None,
@@ -235,7 +238,7 @@ def choose_panel(data: AnnData | DataSets | JoinedSets, request: SelectRequest, 
         rules = found.resolve(request, request.constraints, n_genes=request.n_genes, workers=how.workers).restricted()
         ranked = rank(found.cells, rules, how, request.n_genes)
         priced = price_limits(found, request, how, ranked, request.n_genes)
-    provenance = provenance_of(found, ranked, request, **priced)
+    provenance = provenance_of(found, ranked, request, how.mistakes, **priced)
     panel = ranked.panel(request.n_genes, ids=found.ids(request), provenance=provenance)
     if isinstance(data, AnnData):
         _write_results(data, panel, ranked, found.stored(ranked.rules.genes, request))
@@ -259,12 +262,12 @@ def add_genes(
     log_assumption(request.options)
     with showing(progress), opened(data, request) as (found, how):
         rules = found.resolve(request, request.constraints, workers=how.workers)
-        rules = rules_with(panel, rules, ignore_unknown=request.ignore_unknown)
+        rules = rules_beside(panel, rules, request)
         refuse(rules.clashes(rules.n_existing + n_new))
         ranked = rank(found.cells, rules, how, rules.n_existing + n_new)
         priced = price_limits(found, request, how, ranked, rules.n_existing + n_new, panel=panel)
     ids = found.ids(request)
-    provenance = provenance_of(found, ranked, request, extended=list(panel.genes), **priced)
+    provenance = provenance_of(found, ranked, request, how.mistakes, extended=list(panel.genes), **priced)
     extended = extend_panel(
         panel,
         ranked.ranking.order,
@@ -286,7 +289,9 @@ def add_genes(
     return extended
 
 
-def provenance_of(found: Opened, ranked: Ranked, request: Choice, **more: Any) -> Provenance:
+def provenance_of(
+    found: Opened, ranked: Ranked, request: Choice, mistakes: Mistakes | None = None, **more: Any
+) -> Provenance:
     """Record how a panel was learned: every option of the request, the method's parameters, and the cells."""
     constraints = request.constraints.model_dump(mode="json")
     recorded = request.model_dump(
@@ -303,6 +308,7 @@ def provenance_of(found: Opened, ranked: Ranked, request: Choice, **more: Any) -
             **more,
             **({"files": list(found.files)} if found.files else {}),
             **({} if found.sets is None else {"data_sets": found.sets.as_record()}),
+            **({} if mistakes is None else {"mistakes": mistakes.as_record()}),
             "constraints": constraints,
             "selector": ranked.ranking.settings,
             **({} if thresholds is None else {"threshold_unit": unit}),

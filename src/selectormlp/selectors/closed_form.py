@@ -10,14 +10,15 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from selectormlp.data.cells import UNKNOWN_CLASS, Cells, IntArray, Matrix
+from selectormlp.data.cells import UNKNOWN_CLASS, Cells, FloatArray, IntArray, Matrix
 from selectormlp.data.coverage import Coverage
+from selectormlp.data.label_tree import Mistakes
 from selectormlp.data.stored import StoredCells
 from selectormlp.devices import Device, check_device
 from selectormlp.errors import SettingsError
 from selectormlp.moments.dask import Workers
 from selectormlp.moments.forward import Forward, Objective, forward_select
-from selectormlp.moments.moments import FloatArray, Moments
+from selectormlp.moments.moments import Moments
 from selectormlp.moments.stream import balanced_cell_weights
 from selectormlp.moments.variable import check_memory, most_variable
 from selectormlp.panel.completion import Completion
@@ -56,6 +57,7 @@ class ClosedFormSelector(GeneSelector):
     max_memory_gb: float
     device: Device
     class_weights: Mapping[Any, float] | None = None
+    mistakes: Mistakes | None = None
 
     _within: ClassVar[bool] = False
     _total: ClassVar[bool] = False
@@ -88,6 +90,8 @@ class ClosedFormSelector(GeneSelector):
         SettingsError
             If a parameter is not usable.
         """
+        if self.mistakes is not None:
+            raise SettingsError("mistakes need the names of classes, which moments lack; fit on cells and labels")
         self.n_features_in_ = moments.n_genes
         self.candidates_ = np.arange(moments.n_genes)
         self._select(moments, np.zeros(moments.n_genes), checked_columns("must_have", self.must_have, moments.n_genes))
@@ -137,7 +141,7 @@ class ClosedFormSelector(GeneSelector):
         self.classes_ = names[present]
         new_codes = np.full(cells.n_classes + 1, UNKNOWN_CLASS)  # the last entry is that of cells of no class
         new_codes[present] = np.arange(len(present))
-        return new_codes[cells.labels], class_importance(self.classes_, self.class_weights)
+        return new_codes[cells.labels], self._importance()
 
     def _fit_unlabelled(self, X: Any) -> Self:
         X = self._checked(X)
@@ -146,7 +150,16 @@ class ClosedFormSelector(GeneSelector):
     def _fit_labelled(self, X: Any, y: Any) -> Self:
         X, y = self._checked(X, y)
         self.classes_, codes = encode_labels(y)
-        return self._fit_passes(MatrixPasses(X, codes), class_importance(self.classes_, self.class_weights))
+        return self._fit_passes(MatrixPasses(X, codes), self._importance())
+
+    def _importance(self) -> FloatArray:
+        """Return what each class counts, shape (n_classes,)."""
+        given = class_importance(self.classes_, self.class_weights)
+        return given if self.mistakes is None else given * self.mistakes.importance(self.classes_)
+
+    def _costs(self) -> FloatArray | None:
+        """Return what mistakes between the classes cost; None where all cost the same."""
+        return None if self.mistakes is None else self.mistakes.pair_costs(self.classes_)
 
     def _fit_passes(self, cells: Passes, importance: FloatArray) -> Self:
         n_genes = self.n_features_in_

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from selectormlp.data.cells import UNKNOWN_CLASS, IntArray
+from selectormlp.data.cells import UNKNOWN_CLASS, FloatArray, IntArray
 from selectormlp.data.coverage import Coverage
 from selectormlp.devices import AnyDevice, Device, Work
-from selectormlp.moments.moments import FloatArray, Moments
+from selectormlp.moments.moments import Moments
 from selectormlp.moments.unmeasured import codes_by_set, pooled_over_sets
 from selectormlp.selectors.passes import Kept, MatrixPasses, StoredPasses
 
