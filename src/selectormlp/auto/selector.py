@@ -12,8 +12,11 @@ from joblib import Memory
 
 from selectormlp.auto.choosing import best_of, listed, raised_from
 from selectormlp.auto.contenders import RAISING, SEQUENCING, takes_assay, usable_contenders
-from selectormlp.auto.trials import Task, Trial, Trials, cap_classes
+from selectormlp.auto.task import Task
+from selectormlp.auto.trials import Trial, Trials
 from selectormlp.data.cells import Cells, IntArray, Matrix
+from selectormlp.data.label_tree import Mistakes
+from selectormlp.data.subsample import subsample
 from selectormlp.errors import DataError, SettingsError
 from selectormlp.evaluation.refit import make_classifier
 from selectormlp.evaluation.splits import make_folds
@@ -28,7 +31,7 @@ from selectormlp.selectors.registry import find_method
 
 logger = logging.getLogger(__name__)
 
-MOST_FITTED = 50_000
+MAX_FITTED = 50_000
 """Cells that a method chooses from in the end, unless moments are all that it needs: on more, a network or a forest
 takes minutes."""
 
@@ -77,6 +80,9 @@ class AutoSelector(GeneSelector):
         What will measure the panel, see :class:`selectormlp.selectors.discriminant.DiscriminantSelector`. If it is
         not ``sequencing``, the first contender that takes an assay chooses: cells at hand cannot tell how a panel will
         do.
+    mistakes
+        What mistakes between classes cost, along a tree of labels: methods that weigh them take them into account, and
+        panels are judged by what their mistakes cost. None: all cost the same.
     memory
         Folder that keeps what was fitted in trials, as in scikit-learn's ``Pipeline``: trying another size on the same
         cells then takes little. None: nothing is kept.
@@ -140,6 +146,7 @@ class AutoSelector(GeneSelector):
         must_have: Sequence[int] | None = None,
         limits: Sequence[Limit] | None = None,
         assay: Assay | str | Mapping[str, Any] = SEQUENCING,
+        mistakes: Mistakes | None = None,
         memory: str | None = None,
         random_state: Any = None,
     ) -> None:
@@ -155,15 +162,17 @@ class AutoSelector(GeneSelector):
         self.must_have = must_have
         self.limits = limits
         self.assay = assay
+        self.mistakes = mistakes
         self.memory = memory
         self.random_state = random_state
 
     def fit_cells(self, cells: Cells, *, target: Matrix | None = None, seed: int = 0) -> Self:
         """Fit on cells; panels are tested on donors that they were not chosen from, where cells have donors."""
         del target, seed
-        return self.fit(cells.X, np.array(cells.classes)[cells.labels], donors=cells.donors)
+        labels = np.array(cells.classes)[cells.labels]
+        return self.fit(cells.X, labels, donors=cells.donors, genes=cells.genes.astype(str).tolist())
 
-    def fit(self, X: Any, y: Any = None, *, donors: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, *, donors: Any = None, genes: Sequence[str] | None = None) -> Self:
         """Try the contenders, and let the best one choose.
 
         Parameters
@@ -175,6 +184,8 @@ class AutoSelector(GeneSelector):
         donors
             Donor of each cell, shape (n_cells,): none is both chosen from and tested on. None: cells are taken as
             independent.
+        genes
+            Names of the genes, for an assay with efficiencies of genes; None: those of X, if it is a data frame.
 
         Returns
         -------
@@ -196,7 +207,9 @@ class AutoSelector(GeneSelector):
         contenders = self._checked_contenders()
         must_have = checked_columns("must_have", self.must_have, X.shape[1])
         n_genes, seed = self._resolve_n_features(X.shape[1]), seed_from(self.random_state)
-        task = Task(n_genes, must_have, seed, self.limits or (), self.assay)
+        names = getattr(self, "feature_names_in_", None) if genes is None else genes
+        measurement = find_assay(self.assay).measurement(names)
+        task = Task(n_genes, must_have, seed, self.limits or (), measurement, self.mistakes)
         if len(must_have) > task.n_genes:
             raise SettingsError(
                 f"must_have holds {len(must_have)} genes and {task.n_genes} are to be selected; raise "
@@ -225,15 +238,15 @@ class AutoSelector(GeneSelector):
 
     def _fit_choice(self, X: AnyMatrix, y: Any, codes: IntArray, selector: GeneSelector, seed: int) -> GeneSelector:
         """Fit the selector that chooses, on all cells where that takes little."""
-        if len(codes) > MOST_FITTED and not find_method(self.choice_).kind.learns_from_moments:
-            rows = cap_classes(codes, MOST_FITTED, np.random.default_rng(seed))
+        if len(codes) > MAX_FITTED and not find_method(self.choice_).kind.learns_from_moments:
+            rows = subsample(codes, np.random.default_rng(seed), total=MAX_FITTED)
             logger.info("%s chooses from %d of the %d cells", self.choice_, len(rows), len(codes))
             X, y = X[rows], y[rows]
         return selector.fit(X, y)
 
     def _prepare(self, X: AnyMatrix, y: Any, codes: IntArray, donors: Any, task: Task) -> Trials:
         """Draw the cells and the folds."""
-        rows = cap_classes(codes, self.max_cells, np.random.default_rng(task.seed))
+        rows = subsample(codes, np.random.default_rng(task.seed), total=self.max_cells)
         groups = None if donors is None else np.asarray(donors)[rows].astype(str)
         folds = make_folds(codes[rows], n_splits=self.n_folds, donors=groups, seed=task.seed)
         memory = Memory(self.memory, verbose=0)
@@ -265,7 +278,8 @@ class AutoSelector(GeneSelector):
 
     def _choose(self, trials: Trials) -> tuple[Trial, str]:
         """Return the best trial, and why it is."""
-        reason = f"balanced accuracy in {len(trials.folds)} folds: {listed(trials.done)}"
+        scored = "balanced accuracy" if self.mistakes is None else "balanced accuracy, less what mistakes cost,"
+        reason = f"{scored} in {len(trials.folds)} folds: {listed(trials.done)}"
         best = best_of(trials, self.margin)
         confirmed = listed([trial for trial in trials.found if trial.refitted])
         if confirmed:
@@ -312,6 +326,10 @@ class AutoSelector(GeneSelector):
         contenders = usable_contenders(self.contenders, self.assay)
         for name in self.classifiers:
             make_classifier(name)
+        if self.min_recall is not None and self.mistakes is not None:
+            raise SettingsError(
+                "min_recall takes all mistakes for alike, and a tree of labels or costs weighs them; leave one out"
+            )
         in_range = {
             "classifiers": (len(self.classifiers) >= 1, "one or more"),
             "n_folds": (self.n_folds >= 2, "2 or more"),
