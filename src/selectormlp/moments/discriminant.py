@@ -14,6 +14,7 @@ from selectormlp.moments.failures import SUMS, FailingProbes
 from selectormlp.moments.forward import COLLINEAR, Residual
 from selectormlp.moments.losses import PairLosses, SummedTerms
 from selectormlp.moments.moments import Moments
+from selectormlp.moments.unmeasured import gaps_measured
 
 Criterion = Literal["inverse", "bhattacharyya", "log"]
 """What is summed over pairs of classes: 1/(1 + D²), exp(−D²/8) or −log(1 + D²); the least is best."""
@@ -146,6 +147,8 @@ class DiscriminantObjective:
             told = told.joined(classes_against_rest(*of_classes, counts, shares, costs), specificity)
         self.pair_weights, self.noise = told.weights, told.noise
         self.gaps = told.gaps * _units(common + self.ridge, told.variances + self.ridge)
+        if moments.cells_measured is not None:
+            self.gaps = gaps_measured(self.gaps, common + self.ridge, moments.cells_measured[used], counts)
         self._block = max(1, BLOCK_BYTES // (8 * len(common)))
         self._loss = _LOSSES[criterion]
         self._shrinkage, self._shrink_after = shrinkage, shrink_after

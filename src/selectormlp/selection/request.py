@@ -23,6 +23,7 @@ from selectormlp.config.model import (
     Table,
     part_of,
 )
+from selectormlp.data.joining import Joining
 from selectormlp.data.label_tree import COST_PER_LEVEL, Balance
 from selectormlp.data.sampled import SampledSource
 from selectormlp.data.source import TreeSource
@@ -175,13 +176,13 @@ ORDER_KINDS = ("xenium", "merscope", "table")
 """Order lists by name; see :mod:`selectormlp.exchange.orders`."""
 
 
-class Choice(PanelSource, Constraints, MethodOptions, Mistaking, Ordering):
+class Choice(PanelSource, Joining, Constraints, MethodOptions, Mistaking, Ordering):
     """What ``select`` and ``extend`` share."""
 
     heading: ClassVar[str] = "Reading"
 
     data: Annotated[tuple[Place, ...], Flag(argument=True, needed=True, keyword=False, recorded=False)] = ()
-    """AnnData: h5ad, gzipped h5ad or zarr; several with --lazy."""
+    """AnnData: h5ad, gzipped h5ad or zarr; one or several."""
     lazy: Annotated[bool, Flag(keyword=False, recorded=False)] = False
     """Leave expression on disk: for data larger than memory, in one or many files."""
     dask_scheduler: Annotated[str | None, Flag(recorded=False)] = None
@@ -213,6 +214,11 @@ class Choice(PanelSource, Constraints, MethodOptions, Mistaking, Ordering):
     def source(self) -> PanelSource:
         """What is read."""
         return part_of(self, PanelSource)
+
+    @property
+    def joining(self) -> Joining:
+        """How several data sets are made one."""
+        return part_of(self, Joining)
 
     @property
     def constraints(self) -> Constraints:
