@@ -58,7 +58,6 @@ def compare(
     n_genes: int | None = None,
     donor_key: str | None = None,
     layer: str | None = None,
-    sizes: Sequence[int] = (),
     classifier: Any = "logistic",
     n_splits: int = 5,
     seed: int = 0,
@@ -80,12 +79,11 @@ def compare(
         Methods of :func:`selectormlp.select`, or estimators, to compare with; each chooses anew in each split.
     n_genes
         Size of their panels; by default that of the largest panel given.
-    sizes
-        Smaller sizes to measure at too; by default each panel is measured whole only.
     progress
         Whether to show progress of what takes more than a second, on a terminal or in a notebook.
     more
-        ``normalize``, ``exclude_labels``, ``gene_name_key`` and ``confidence``, as in :func:`evaluate`.
+        ``sizes``, smaller ones to measure at too (by default each panel is measured whole only); ``normalize``,
+        ``exclude_labels``, ``gene_name_key`` and ``confidence``, as in :func:`evaluate`.
 
     Returns
     -------
@@ -109,7 +107,6 @@ def compare(
         n_genes=n_genes,
         donor_key=donor_key,
         layer=layer,
-        sizes=sizes,
         classifier=classifier,
         n_splits=n_splits,
         seed=seed,
