@@ -101,7 +101,7 @@ def report(
     panel: PanelLike,
     out: Path | str,
     *,
-    label_key: str,
+    label_key: str | Sequence[str],
     donor_key: str | None = None,
     layer: str | None = None,
     sizes: Sequence[int] | None = None,
