@@ -24,7 +24,7 @@ from selectormlp.evaluation.splits import Folds
 from selectormlp.moments.stream import AnyMatrix
 from selectormlp.progress import track
 from selectormlp.selectors.base import GeneSelector
-from selectormlp.selectors.registry import find_method
+from selectormlp.selectors.registry import Method, find_method
 
 logger = logging.getLogger(__name__)
 
@@ -142,20 +142,21 @@ class Trials:
         self.done: list[Trial] = []
         self._confirmed: dict[Trial, Trial] = {}
 
-    def run(self, method: str, options: Mapping[str, Any]) -> None:
+    def run(self, wanted: Method | str, options: Mapping[str, Any]) -> None:
         """Try a method; one that cannot work on these cells is left out, and the log says why.
 
         Its panels are screened: judged by a closed-form discriminant and by nearest neighbours.
         """
-        start = time.perf_counter()
+        start, method = time.perf_counter(), find_method(wanted)
+        folds = track(self.folds, method.name, len(self.folds))
         try:
-            panels = [self._panel(method, options, train) for train, _ in track(self.folds, method, len(self.folds))]
+            panels = [self._panel(method, options, train) for train, _ in folds]
             shares = self._shares_right(panels, [discriminant_predict, self._predictor("knn")])
         except (InputError, ValueError) as error:  # scikit-learn's and scanpy's own refusals are ValueErrors
-            logger.info("%s cannot be tried: %s", method, " ".join(str(error).split())[:200])
+            logger.info("%s cannot be tried: %s", method.name, " ".join(str(error).split())[:200])
             return
         recalls = _class_means(shares, self._tested, self.n_classes)
-        self.done.append(Trial(method, options, time.perf_counter() - start, shares, recalls, panels))
+        self.done.append(Trial(method.name, options, time.perf_counter() - start, shares, recalls, panels))
         self._log("tried", self.done[-1])
 
     @property
@@ -240,9 +241,9 @@ class Trials:
         )
         return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)[fold, self._tested]
 
-    def _panel(self, method: str, options: Mapping[str, Any], train: IntArray) -> IntArray:
+    def _panel(self, method: Method, options: Mapping[str, Any], train: IntArray) -> IntArray:
         """Choose a panel from some cells, increasing columns."""
-        most = max(self.task.n_genes, min(RANKED, self.X.shape[1] // 2)) if find_method(method).kind.is_nested else None
+        most = max(self.task.n_genes, min(RANKED, self.X.shape[1] // 2)) if method.kind.is_nested else None
         if self.task.limits:
             most = None
         return self.task.panel(

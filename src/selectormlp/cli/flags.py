@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections.abc
 import functools
 import inspect
 import re
@@ -192,6 +193,8 @@ def _hint(kind: Any) -> Any:
         return _hint(next(part for part in parts if part is not type(None)))
     if origin is typing.Literal and all(isinstance(part, str) for part in parts):
         return StrEnum("Choice", {part: part for part in parts})
+    if origin is collections.abc.Mapping:
+        return list[str]  # NAME=VALUE, which the model takes apart
     if origin is tuple:
         return list[_hint(parts[0])]  # type: ignore[misc]
     return kind if kind in (bool, int, float, Path) else str

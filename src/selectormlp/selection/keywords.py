@@ -23,6 +23,15 @@ class SelectOptions(TypedDict, total=False):
     """Labels whose cells are left out."""
     gene_name_key: str | None
     """Column of var with second gene names, by which genes may be called too."""
+    label_map: Any
+    """Labels that mean the same type: a table with the columns data, label and common, or {data: {label: common}}."""
+    label_keys: Mapping[str, str] | None
+    """Column of obs with the cell type where a data set has its own, as DATA=COLUMN; may be repeated."""
+    orthologs: Any
+    """Genes that stand for each other: a table with the columns from and to; pairs that are not one to one are left
+    out."""
+    join_genes: Literal["intersection", "union"]
+    """Genes that take part: of all data sets (intersection), or of any (union; for discriminant)."""
     costs: Mapping[str, float] | None
     """Costs of genes, 0 or more; others cost 1."""
     budget: float | None
@@ -107,6 +116,15 @@ class ExtendOptions(TypedDict, total=False):
     """Labels whose cells are left out."""
     gene_name_key: str | None
     """Column of var with second gene names, by which genes may be called too."""
+    label_map: Any
+    """Labels that mean the same type: a table with the columns data, label and common, or {data: {label: common}}."""
+    label_keys: Mapping[str, str] | None
+    """Column of obs with the cell type where a data set has its own, as DATA=COLUMN; may be repeated."""
+    orthologs: Any
+    """Genes that stand for each other: a table with the columns from and to; pairs that are not one to one are left
+    out."""
+    join_genes: Literal["intersection", "union"]
+    """Genes that take part: of all data sets (intersection), or of any (union; for discriminant)."""
     costs: Mapping[str, float] | None
     """Costs of genes, 0 or more; others cost 1."""
     budget: float | None

@@ -131,7 +131,7 @@ def rank_genes(
     >>> rank_genes(cells, "discriminant", n_genes=1).ranks
     array([2, 1])
     """
-    found = method if isinstance(method, Method) else find_method(method)
+    found = find_method(method)
     if found.kind.needs_labels:
         cells = _of_two_classes(cells, found.name)
     selector = found.prepared(

@@ -23,10 +23,12 @@ from selectormlp.config.model import (
     Table,
     part_of,
 )
+from selectormlp.data.joining import Joining
 from selectormlp.data.label_tree import COST_PER_LEVEL, Balance
 from selectormlp.data.sampled import SampledSource
 from selectormlp.data.source import TreeSource
 from selectormlp.errors import SettingsError, quoted
+from selectormlp.panel.assay_limits import AssayLimits
 from selectormlp.panel.constraints import Allowed, Constraints
 
 
@@ -114,12 +116,16 @@ class MethodOptions(Settings):
     @model_validator(mode="after")
     def _options_in_one_place(self) -> Self:
         named = {name: value for name in NAMED_OPTIONS if (value := getattr(self, name)) is not None}
-        self.__dict__["options"] = {**self.options, **named}
         if self.assay is not None and self.method not in ASSAY_METHODS:
-            raise ValueError(
-                f"assay is {self.assay!r} with the method {_name_of(self.method)!r}; expected one of the methods "
-                f"{quoted(ASSAY_METHODS)}"
-            )
+            from selectormlp.panel.assay import find_assay  # loads NumPy
+
+            if find_assay(self.assay).alters_choice:
+                raise ValueError(
+                    f"assay is {self.assay!r} with the method {_name_of(self.method)!r}; expected one of the methods "
+                    f"{quoted(ASSAY_METHODS)}, or an assay of limits alone"
+                )
+            del named["assay"]  # its limits are for every method
+        self.__dict__["options"] = {**self.options, **named}
         return self
 
 
@@ -170,17 +176,24 @@ ORDER_KINDS = ("xenium", "merscope", "table")
 """Order lists by name; see :mod:`selectormlp.exchange.orders`."""
 
 
-class Choice(PanelSource, Constraints, MethodOptions, Mistaking, Ordering):
+class Choice(PanelSource, Joining, Constraints, MethodOptions, Mistaking, Ordering):
     """What ``select`` and ``extend`` share."""
 
     heading: ClassVar[str] = "Reading"
 
     data: Annotated[tuple[Place, ...], Flag(argument=True, needed=True, keyword=False, recorded=False)] = ()
-    """AnnData: h5ad, gzipped h5ad or zarr; several with --lazy."""
+    """AnnData: h5ad, gzipped h5ad or zarr; one or several."""
     lazy: Annotated[bool, Flag(keyword=False, recorded=False)] = False
     """Leave expression on disk: for data larger than memory, in one or many files."""
     dask_scheduler: Annotated[str | None, Flag(recorded=False)] = None
     """Address of a Dask cluster to read with (tcp://host:8786); takes --lazy as given."""
+
+    @model_validator(mode="after")
+    def _takes_limits_of_an_assay(self) -> Self:
+        """Keep limits of an assay that the method does not take among the constraints."""
+        if self.assay is not None and "assay" not in self.options:
+            self.__dict__.update({name: getattr(self.constraints, name) for name in AssayLimits.model_fields})
+        return self
 
     @model_validator(mode="after")
     def _has_tree_where_needed(self) -> Self:
@@ -203,12 +216,17 @@ class Choice(PanelSource, Constraints, MethodOptions, Mistaking, Ordering):
         return part_of(self, PanelSource)
 
     @property
+    def joining(self) -> Joining:
+        """How several data sets are made one."""
+        return part_of(self, Joining)
+
+    @property
     def constraints(self) -> Constraints:
         """What the panel must obey; limits of the assay's profile where the request sets none."""
         from selectormlp.panel.assay import find_assay  # loads NumPy
 
         own = part_of(self, Constraints)
-        assay = self.options.get("assay")
+        assay = self.options.get("assay", self.assay)
         profile = None if assay is None else find_assay(assay).limits
         if profile is None:
             return own

@@ -11,9 +11,9 @@ import pandas as pd
 from anndata import AnnData  # at run time too, so that typing.get_type_hints works
 
 from selectormlp.config.model import options_of
-from selectormlp.data.anndata_lazy import Paths, are_paths
 from selectormlp.data.fingerprints import fingerprints_of
 from selectormlp.data.hashing import hash_cells
+from selectormlp.data.held_sets import DataSets, JoinedSets
 from selectormlp.data.label_tree import Mistakes
 from selectormlp.data.panel_io import write_gene_results
 from selectormlp.errors import SettingsError, quoted
@@ -36,7 +36,7 @@ from selectormlp.versions import package_versions
 
 
 def select(
-    adata: AnnData | Paths,
+    adata: AnnData | DataSets,
     *,
     label_key: str | Sequence[str] | None,
     n_genes: int,
@@ -58,10 +58,12 @@ def select(
         Cells × genes. Written to: ``var["selectormlp_selected"]``, ``var["selectormlp_rank"]`` (place in the panel,
         from 1; NaN outside), ``var["selectormlp_score"]`` (score or gain in the unit of the method; NaN for genes
         that took no part) and ``uns["selectormlp"]["panel"]`` (the panel as JSON). Nothing else is altered.
-        Or the path of an h5ad file or zarr folder, or a list of paths: then expression stays on disk, and nothing is
-        written. Several files are taken as one, with the genes they have in common. ``discriminant``,
-        ``reconstruction`` and ``mixture`` read every cell once (twice where only the most variable genes are
-        considered); other methods read a sample, at most 5,000 cells of a class, and the log says so.
+        Or the path of an h5ad file or zarr folder: then expression stays on disk, and nothing is written.
+        ``discriminant``, ``reconstruction`` and ``mixture`` read every cell once (twice where only the most variable
+        genes are considered); other methods read a sample, at most 5,000 cells of a class, and the log says so.
+        Or several objects or paths, in a list or by name, which are joined: with the genes they have in common, and
+        ``label_map``, ``label_keys``, ``orthologs`` and ``join_genes`` where they do not name things alike. Paths alone
+        stay on disk; nothing is written to several objects.
     label_key
         Column of ``obs`` with the cell type, of any dtype; cells without a label take no part. Or several columns, from
         coarse to fine: the last holds the types, the others the nodes of a tree above them, and mistakes between types
@@ -99,7 +101,7 @@ def select(
         ``min_mean``, ``max_mean``, ``min_markers_per_type``, ``min_marker_auc``, ``ignore_unknown``, ``options``
         (parameters of the method), ``assay``, ``min_recall``, ``max_minutes``, ``target_layer`` and ``dask_scheduler``;
         of a tree of labels ``label_tree``, ``cost_per_level``, ``mistake_costs``, ``balance_over`` and
-        ``min_markers_per_node``.
+        ``min_markers_per_node``; of several data sets ``label_map``, ``label_keys``, ``orthologs`` and ``join_genes``.
 
     Returns
     -------
@@ -137,7 +139,7 @@ def select(
 
 
 def extend(
-    adata: AnnData | Paths,
+    adata: AnnData | DataSets,
     panel: PanelLike,
     *,
     label_key: str | Sequence[str] | None,
@@ -220,7 +222,7 @@ def with_constraints(constraints: Constraints | None, named: Mapping[str, Any]) 
     return {**held, **given}
 
 
-def choose_panel(data: AnnData | Paths, request: SelectRequest, *, progress: bool = False) -> Panel:
+def choose_panel(data: AnnData | DataSets | JoinedSets, request: SelectRequest, *, progress: bool = False) -> Panel:
     """Choose a panel as a request says; see :func:`select`.
 
     Raises
@@ -238,12 +240,14 @@ def choose_panel(data: AnnData | Paths, request: SelectRequest, *, progress: boo
         priced = price_limits(found, request, how, ranked, request.n_genes)
     provenance = provenance_of(found, ranked, request, how.mistakes, **priced)
     panel = ranked.panel(request.n_genes, ids=found.ids(request), provenance=provenance)
-    if not are_paths(data):
+    if isinstance(data, AnnData):
         _write_results(data, panel, ranked, found.stored(ranked.rules.genes, request))
     return panel
 
 
-def add_genes(data: AnnData | Paths, panel: Panel, request: ExtendRequest, *, progress: bool = False) -> Panel:
+def add_genes(
+    data: AnnData | DataSets | JoinedSets, panel: Panel, request: ExtendRequest, *, progress: bool = False
+) -> Panel:
     """Add genes to a panel as a request says; see :func:`extend`.
 
     Raises
@@ -280,7 +284,7 @@ def add_genes(data: AnnData | Paths, panel: Panel, request: ExtendRequest, *, pr
     extended = replace(extended, provenance=provenance)
     warn_of_silent_genes(ranked.ranking, rules.genes, extended.genes[len(panel) :])
     extended = replace(extended, nested=extended.nested and ranked.ranking.nested)
-    if not are_paths(data):
+    if isinstance(data, AnnData):
         _write_results(data, extended, ranked, found.stored(ranked.rules.genes, request))
     return extended
 
@@ -303,6 +307,7 @@ def provenance_of(
             **recorded,
             **more,
             **({"files": list(found.files)} if found.files else {}),
+            **({} if found.sets is None else {"data_sets": found.sets.as_record()}),
             **({} if mistakes is None else {"mistakes": mistakes.as_record()}),
             "constraints": constraints,
             "selector": ranked.ranking.settings,

@@ -290,9 +290,11 @@ def sample_rows(cells: StoredCells, rng: np.random.Generator) -> IntArray:
 
 
 def _mean_expression(cells: Cells | StoredCells, workers: Workers | None) -> FloatArray:
+    measured = 1.0 if cells.coverage is None else np.maximum(1, cells.coverage.n_cells_measured) / cells.n_cells
     if isinstance(cells, Cells):
-        return np.asarray(cells.X.mean(axis=0, dtype=np.float64)).ravel()
+        return np.asarray(cells.X.mean(axis=0, dtype=np.float64)).ravel() / measured
     one_class = np.zeros(cells.n_cells, dtype=np.int64)
-    return stored_moments(
+    found = stored_moments(
         cells.X, one_class, cell_weights=np.ones(1), within=False, total=False, workers=workers or Workers()
-    ).mean
+    )
+    return found.mean / measured

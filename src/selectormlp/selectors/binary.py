@@ -52,6 +52,8 @@ class BinaryDiscriminantSelector(OnOffSelector, DiscriminantSelector):
 
     learns_from_moments = False
 
+    takes_unmeasured = False
+
     def __init__(
         self,
         n_features_to_select: int | float | None = None,

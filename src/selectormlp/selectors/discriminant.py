@@ -107,6 +107,8 @@ class DiscriminantSelector(ClosedFormSelector):
     array([2, 4])
     """
 
+    takes_unmeasured = True
+
     _within: ClassVar[bool] = True
 
     def __init__(
