@@ -10,10 +10,9 @@ import numpy as np
 from scipy.optimize import linprog
 from scipy.sparse import csr_array, hstack, identity, vstack
 
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import BoolArray, IntArray
 from selectormlp.panel.feasible import MAX_NODES, MAX_SECONDS, Answer, find_panel, scaled
 from selectormlp.panel.limits import Limit
-from selectormlp.panel.markers import BoolArray
 
 MAX_EXPLAIN_SECONDS = 10.0
 """Seconds after which limits that clash are named as they are, though some of them may be left out."""

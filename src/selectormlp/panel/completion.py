@@ -6,12 +6,11 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import BoolArray, IntArray
 from selectormlp.errors import SettingsError
 from selectormlp.panel.clash import clash, hopeless, why_impossible
 from selectormlp.panel.feasible import Answer, Solution, as_mask, find_panel
 from selectormlp.panel.limits import TOLERANCE, Limit
-from selectormlp.panel.markers import BoolArray
 
 
 class Completion:

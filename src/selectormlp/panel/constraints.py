@@ -19,11 +19,10 @@ from selectormlp.config.model import (
     Settings,
     Table,
 )
+from selectormlp.data.cells import AnyFloatArray
 from selectormlp.panel.assay_limits import AssayLimits
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
     import pandas as pd
 
     from selectormlp.panel.physics import TypeCounts
@@ -117,6 +116,8 @@ class Constraints(Allowed, AssayLimits):
     """Largest mean expression over all cells, in the unit of the matrix (log scale for counts)."""
     min_markers_per_type: Annotated[CountOrNone, Flag()] = 0
     """Fewest genes that mark each cell type."""
+    min_markers_per_node: Annotated[CountOrNone, Flag()] = 0
+    """Fewest genes that mark each node of a tree of labels, all its types together."""
     min_marker_auc: Annotated[float, Field(ge=0.5, le=1), Flag()] = MARKER_AUC
     """AUC against all other cells from which a gene marks a type."""
     forbid_preset: Annotated[Names, Flag(split=True)] = ()
@@ -157,7 +158,7 @@ class Constraints(Allowed, AssayLimits):
         *,
         n_genes: int | None = None,
         aliases: pd.Index[str] | None = None,
-        mean_expression: npt.NDArray[np.floating] | None = None,
+        mean_expression: AnyFloatArray | None = None,
         counts: TypeCounts | None = None,
     ) -> Rules:
         """Turn names into positions and masks over the genes of the data.

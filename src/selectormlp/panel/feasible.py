@@ -10,9 +10,8 @@ import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array
 
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import BoolArray, FloatArray, IntArray
 from selectormlp.panel.limits import Limit
-from selectormlp.panel.markers import BoolArray, FloatArray
 
 MAX_NODES = 2_000
 """Branch-and-bound nodes of one feasibility question. Real panels take a few; work, not time, so that panels repeat."""

@@ -11,7 +11,7 @@ from selectormlp.panel.gene_columns import GeneTable
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 
-MOST_FEATURES = 1_000_000
+MAX_FEATURES = 1_000_000
 
 
 def features_of(place: Path) -> GeneTable:
@@ -45,6 +45,6 @@ def _texts(features: Any, key: str) -> list[str]:
     if key not in features:
         return []
     column = features[key]
-    if column.ndim != 1 or column.shape[0] > MOST_FEATURES:
+    if column.ndim != 1 or column.shape[0] > MAX_FEATURES:
         raise ValueError(f"{key} has the shape {column.shape}")
     return [value.decode() if isinstance(value, bytes) else str(value) for value in column[:]]

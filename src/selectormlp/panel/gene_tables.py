@@ -24,10 +24,10 @@ from selectormlp.panel.names import IDENTIFIER
 
 logger = logging.getLogger(__name__)
 
-MOST_ABOVE = 10
+MAX_ABOVE = 10
 """Lines above the header, such as titles, that are passed over."""
 
-MOST_IDENTIFIERS = 0.6
+MIN_IDENTIFIERS = 0.6
 """Share of identifiers in a column that is taken for them without a header; controls have none."""
 
 RANKED = re.compile(r"(.+)_(names|n)")
@@ -76,7 +76,7 @@ def read_gene_table(text: str, *, suffix: str = ".csv") -> GeneTable:
 
 def _header_row(rows: Sequence[Sequence[str]]) -> int | None:
     """Find the line that is a header of genes: the first, or one below titles or lines of keys and values."""
-    for place, row in enumerate(rows[:MOST_ABOVE]):
+    for place, row in enumerate(rows[:MAX_ABOVE]):
         names = [folded(cell) for cell in row]
         telling = [name for name in names if name in {*GENE_HEADERS, *ID_HEADERS, *CHOSEN_HEADERS}]
         endings = len(row) > 1 and any(name in GROUP_HEADERS or "id" in name for name in names)
@@ -86,7 +86,7 @@ def _header_row(rows: Sequence[Sequence[str]]) -> int | None:
         cell = next(cell for cell in row if cell)
         if sum(map(bool, row)) > 1 or (len(row) == 1 and GENE_LIKE.fullmatch(cell)):
             break
-    for place, row in enumerate(rows[:MOST_ABOVE]):  # below lines of keys and values, as codebooks have them
+    for place, row in enumerate(rows[:MAX_ABOVE]):  # below lines of keys and values, as codebooks have them
         if all(set(map(folded, row)) & set(some) for some in (GENE_HEADERS, ID_HEADERS, CODE_HEADERS)):
             return _said(rows, place)
     return None
@@ -156,7 +156,7 @@ def _identifier_column(rows: Sequence[Sequence[str]]) -> int | None:
     for place in range(len(rows[0]) if len(rows[0]) > 1 else 0):
         lines = rows if IDENTIFIER.fullmatch(rows[0][place]) else rows[1:]
         cells = [row[place] for row in lines if not any(map(is_control, row))]
-        if cells and sum(IDENTIFIER.fullmatch(cell) is not None for cell in cells) >= MOST_IDENTIFIERS * len(cells):
+        if cells and sum(IDENTIFIER.fullmatch(cell) is not None for cell in cells) >= MIN_IDENTIFIERS * len(cells):
             return place
     return None
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from selectormlp.data.cells import IntArray
-from selectormlp.panel.markers import BoolArray, FloatArray
+from selectormlp.data.cells import BoolArray, FloatArray, IntArray
 
 TOLERANCE = 1e-9
 """Share of a bound by which a sum may pass it: rounding of sums of up to a million float64."""

@@ -10,8 +10,8 @@ from importlib import resources
 
 import numpy as np
 
+from selectormlp.data.cells import BoolArray
 from selectormlp.errors import SettingsError, nearest
-from selectormlp.panel.markers import BoolArray
 from selectormlp.panel.names import GeneNames
 
 logger = logging.getLogger(__name__)

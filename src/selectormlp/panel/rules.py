@@ -10,11 +10,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import BoolArray, FloatArray, IntArray
 from selectormlp.errors import SettingsError, counted, quoted
 from selectormlp.panel.constraints import MARKER_AUC
 from selectormlp.panel.limits import Limit
-from selectormlp.panel.markers import BoolArray, FloatArray
 from selectormlp.panel.names import GeneNames, one_each
 
 logger = logging.getLogger(__name__)
@@ -45,6 +44,8 @@ class Rules:
         The most that a panel may cost, or None.
     min_markers_per_type
         The fewest markers that each type needs.
+    min_markers_per_node
+        The fewest markers that each node of a tree of labels needs.
     min_marker_auc
         AUC from which a gene marks a type.
     ignored
@@ -68,6 +69,7 @@ class Rules:
     n_existing: int = 0
     limits: tuple[Limit, ...] = ()
     priorities: FloatArray | None = None
+    min_markers_per_node: int = 0
 
     @property
     def genes(self) -> pd.Index[str]:
@@ -77,7 +79,7 @@ class Rules:
     @property
     def nested(self) -> bool:
         """Whether a larger panel holds the smaller one: not under a budget, a minimum per type or other limits."""
-        return self.budget is None and not self.min_markers_per_type and not self.limits
+        return self.budget is None and not (self.min_markers_per_type or self.min_markers_per_node or self.limits)
 
     @property
     def cost_limit(self) -> float:
