@@ -12,6 +12,7 @@ from anndata import AnnData
 
 from selectormlp.assessment.genes import match_genes
 from selectormlp.assessment.keywords import CompareOptions
+from selectormlp.assessment.levels import find_levels
 from selectormlp.assessment.measure import (
     Judging,
     describe_splits,
@@ -53,7 +54,7 @@ def compare(
     adata: AnnData,
     panels: Mapping[str, PanelLike] | Sequence[PanelLike],
     *,
-    label_key: str,
+    label_key: str | Sequence[str],
     methods: Sequence[Any] = (),
     n_genes: int | None = None,
     donor_key: str | None = None,
@@ -74,9 +75,10 @@ def compare(
         By name; or in a list, then named after their files or ``panel 1``, ``panel 2``, …. May be empty if there are
         methods.
     label_key, donor_key, layer, classifier, n_splits, seed
-        As in :func:`evaluate`.
+        As in :func:`evaluate`; with several label columns, panels are compared at each level too.
     methods
-        Methods of :func:`selectormlp.select`, or estimators, to compare with; each chooses anew in each split.
+        Methods of :func:`selectormlp.select`, or estimators, to compare with; each chooses anew in each split, for the
+        types, whatever levels are named above them.
     n_genes
         Size of their panels; by default that of the largest panel given.
     progress
@@ -139,17 +141,21 @@ def compare_task(
         )
     folds = fold_cells(cells, testable, judging)
     notes = [*opening_notes(adata, judging.source, verdicts), *split_notes(cells, folds)]
-    compared, draws, missing = [], [], ""
+    levels = find_levels(adata, cells, judging.source)
+    compared, draws, level_draws, missing = [], [], [], ""
     for found in track(contenders, "measuring panels"):
         steps = [step for step in sizes if step < len(found.genes)]
         orders = panel_orders(found.verdict, found.genes, cells, folds)
         reached = np.array(sorted({*steps, len(found.genes)}), dtype=np.int64)
-        measured = measure(found.name, cells, folds, orders, reached, judging)
+        measured = measure(found.name, cells, folds, orders, reached, judging, levels=levels)
         alone, missing = measure_alone(cells, folds, orders, reached[-1:], judging)
         genes = tuple(map(str, cells.genes[found.genes]))
         protocol = found.verdict.protocol
-        compared.append(ComparedPanel(found.name, genes, found.unusable, protocol, measured.curve, alone))
+        compared.append(
+            ComparedPanel(found.name, genes, found.unusable, protocol, measured.curve, alone, measured.levels)
+        )
         draws.append(measured.draws[:, :, -1])
+        level_draws.append([drawn[:, :, -1] for drawn in measured.level_draws])
     if any(panel.alone is None for panel in compared):
         notes.append(missing)
     shared, alike = measure_overlap([panel.genes for panel in compared])
@@ -157,7 +163,7 @@ def compare_task(
         label_key=str(judging.source.label_key),
         classifier=judging.classifier_name,
         panels=tuple(compared),
-        differences=paired_differences(compared, draws, folds, judging.confidence),
+        differences=paired_differences(compared, draws, folds, judging.confidence, level_draws=level_draws),
         shared=shared,
         jaccard=alike,
         splits=describe_splits(cells, folds, judging),

@@ -21,6 +21,8 @@ class EvaluateOptions(TypedDict, total=False):
     """Distance from the best size measured within which the curve counts as level."""
     confidence: float
     """Nominal coverage of intervals."""
+    label_tree: str | None
+    """Table of types and their parents (type, parent), instead of several label columns."""
     normalize: Literal["auto", "counts", "none"]
     """auto (log1p of counts per 10,000 if X holds counts), counts (refuses what is none), or none."""
     exclude_labels: Sequence[str]
@@ -50,6 +52,8 @@ class CompareOptions(TypedDict, total=False):
     """Smaller numbers of genes to measure at too."""
     confidence: float
     """Nominal coverage of intervals."""
+    label_tree: str | None
+    """Table of types and their parents (type, parent), instead of several label columns."""
     normalize: Literal["auto", "counts", "none"]
     """auto (log1p of counts per 10,000 if X holds counts), counts (refuses what is none), or none."""
     exclude_labels: Sequence[str]
@@ -109,6 +113,8 @@ class ReportOptions(TypedDict, total=False):
     """Where the cells come from, as the page says it."""
     confidence: float
     """Nominal coverage of intervals."""
+    label_tree: str | None
+    """Table of types and their parents (type, parent), instead of several label columns."""
     normalize: Literal["auto", "counts", "none"]
     """auto (log1p of counts per 10,000 if X holds counts), counts (refuses what is none), or none."""
     exclude_labels: Sequence[str]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Unpack
@@ -101,7 +101,7 @@ def report(
     panel: PanelLike,
     out: Path | str,
     *,
-    label_key: str,
+    label_key: str | Sequence[str],
     donor_key: str | None = None,
     layer: str | None = None,
     classifier: Any = "logistic",
