@@ -279,7 +279,8 @@ def add_genes(
         markers=ranked.markers,
         provenance=provenance,
     )
-    places = np.array([at[0] for at in rules.names.find(extended.genes).values() if at], dtype=np.int64)
+    held = rules.names.find_by_either(extended.genes, extended.gene_ids)
+    places = np.array([at[0] for at in held.values() if at], dtype=np.int64)
     provenance = with_use(provenance, all_limits(rules, ranked.markers), places)
     extended = replace(extended, provenance=provenance)
     warn_of_silent_genes(ranked.ranking, rules.genes, extended.genes[len(panel) :])
@@ -326,7 +327,7 @@ def _write_results(adata: AnnData, panel: Panel, ranked: Ranked, stored: pd.Inde
     """Write the panel into ``var`` and ``uns``; ``stored`` are the names in the data of the genes of the rules."""
     rules = ranked.rules
     places = np.full(len(rules.genes), np.nan)
-    for place, positions in enumerate(rules.names.find(panel.genes).values(), start=1):
+    for place, positions in enumerate(rules.names.find_by_either(panel.genes, panel.gene_ids).values(), start=1):
         places[positions] = place
     scores = np.where(np.isfinite(ranked.ranking.scores), ranked.ranking.scores, np.nan).astype(np.float64)
     write_gene_results(
