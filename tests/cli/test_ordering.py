@@ -365,6 +365,28 @@ def test_a_limit_that_the_panel_to_extend_exceeds_holds_for_new_genes(choose, tm
     assert "'S1', 'S3', 'S5'" in outcome.err
 
 
+def test_genes_that_the_data_name_by_identifiers_are_found_by_these(choose, cli, data, tmp_path):
+    adata = ad.read_h5ad(data)
+    adata.var_names = [f"{gene_id}.3" for gene_id in adata.var["ensembl"]]
+    del adata.var["ensembl"]
+    adata.write_h5ad(tmp_path / "ids.h5ad")
+    start, table = tmp_path / "start.csv", tmp_path / "genes.csv"
+    start.write_text(f"Gene,Ensembl ID\nOld name,ENSG{0:011d}\nS2,ENSG{2:011d}.9\n")
+    table.write_text("gene,ensembl_id,n_probes\n" + "".join(f"S{i},ENSG{i:011d},{i}\n" for i in range(17)))
+    fixed = ("--label-key", "kind", "--method", "discriminant", "--start-from", start, "--add", 3)
+    words = ("--gene-table", table, "--min-probes", 3)
+    outcome = cli("extend", tmp_path / "ids.h5ad", *fixed, *words, "--out", tmp_path / "out")
+    assert outcome.code == 0, outcome.err
+    panel = read_panel(tmp_path / "out" / "panel.json")
+    assert panel.genes[:2] == ("Old name", "S2")
+    new = [int(gene[4:15]) for gene in panel.genes[2:]]
+    assert len(new) == 3
+    assert all(3 <= gene < 17 for gene in new)
+    outcome, panel = choose(*fixed[4:], "--gene-id-key", "ensembl", command="extend", name="symbols")
+    assert outcome.code == 0, outcome.err
+    assert panel.genes[:2] == ("Old name", "S2")
+
+
 def test_what_crowds_is_named_with_its_type(choose, data, tmp_path):
     outcome, _ = choose("--must-have", "S0,S1", "--max-counts-per-type", 20)
     refused(outcome, tmp_path, "'T' at most 20", "'S0'", "'S1'")

@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from selectormlp.panel.gene_tables import FORMULA_STARTS
+from selectormlp.panel.gene_rows import FORMULA_STARTS
 
 GENES = [
     "=1+1",
     "@SUM(A1)",
     '+HYPERLINK("http://x")',
     "-2",
-    "\x1b[31mred",
+    "[red]red",
     "<script>alert(1)</script>",
     "＝wide",
     "'=1",

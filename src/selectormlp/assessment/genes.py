@@ -58,12 +58,11 @@ def match_genes(
     (array([1]), 'MS4A2', ('MS4A1',))
     """
     names = GeneNames(genes, aliases)
-    found = names.find(panel.genes)
-    ids = names.find(panel.gene_ids or ())
+    found = names.find_by_either(panel.genes, panel.gene_ids)
     columns: list[int] = []
     unusable = []
-    for place, gene in enumerate(panel.genes):
-        positions = found[gene] or (ids.get(panel.gene_ids[place], []) if panel.gene_ids else [])
+    for gene in panel.genes:
+        positions = found[gene]
         if len(positions) == 1:
             columns.append(positions[0])
         elif positions:

@@ -11,7 +11,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from selectormlp.blas import one_thread
-from selectormlp.data.cells import Float32Array, FloatArray, IntArray, Matrix
+from selectormlp.data.cells import FloatArray, IntArray, Matrix, dense
 from selectormlp.data.count_scale import CountScale
 from selectormlp.evaluation.counts import alone, counts_of, typical_total
 from selectormlp.evaluation.intervals import (
@@ -201,7 +201,7 @@ def predict_folds(
     """
     predicted = []
     for (train, test), order in zip(folds, orders, strict=True):
-        learned, asked = (_dense(X[part][:, order[: sizes[-1]]]) for part in (train, test))
+        learned, asked = (dense(X[part][:, order[: sizes[-1]]]) for part in (train, test))
         if scale is not None:
             learned, asked = counts_of(learned, scale, train), counts_of(asked, scale, test)
         rows = []
@@ -215,11 +215,6 @@ def predict_folds(
                 advance(1)
         predicted.append(np.array(rows))
     return np.concatenate(predicted, axis=1).astype(np.int64)
-
-
-def _dense(X: Matrix) -> Float32Array:
-    dense: Float32Array = X.toarray() if isinstance(X, sp.csr_array) else np.asarray(X)
-    return dense
 
 
 def variable_orders(X: Matrix, folds: Folds, most: int = MAX_CEILING_GENES) -> list[IntArray]:

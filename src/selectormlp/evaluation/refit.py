@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from sklearn.base import BaseEstimator, clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import ConvergenceWarning
@@ -16,7 +15,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from selectormlp.data.cells import Float32Array, FloatArray, IntArray, Matrix
+from selectormlp.data.cells import FloatArray, IntArray, Matrix, dense
 from selectormlp.errors import SettingsError, nearest, quoted
 from selectormlp.evaluation.metrics import accuracy_from_hits
 from selectormlp.quiet import quiet_warnings
@@ -151,7 +150,7 @@ def refit_predict(classifier: Any, X: Matrix, labels: IntArray, X_test: Matrix) 
     -------
     Class codes, shape (n_test_cells,).
     """
-    predicted: IntArray = np.asarray(fit_quietly(classifier, X, labels).predict(_dense(X_test)))
+    predicted: IntArray = np.asarray(fit_quietly(classifier, X, labels).predict(dense(X_test)))
     return predicted
 
 
@@ -164,7 +163,7 @@ def fit_quietly(classifier: Any, X: Matrix, labels: IntArray) -> Any:
         As in :func:`refit_predict`.
     """
     with quiet_warnings(category=ConvergenceWarning):
-        return classifier.fit(_dense(X), labels)
+        return classifier.fit(dense(X), labels)
 
 
 def refitter_of(classifier: Any, seed: int = 0) -> tuple[str, Callable[[], Any]]:
@@ -198,8 +197,3 @@ def refitter_of(classifier: Any, seed: int = 0) -> tuple[str, Callable[[], Any]]
             "classifier"
         )
     return type(classifier).__name__, lambda: clone(classifier)
-
-
-def _dense(X: Matrix) -> Float32Array:
-    dense: Float32Array = X.toarray() if isinstance(X, sp.csr_array) else np.asarray(X)
-    return dense

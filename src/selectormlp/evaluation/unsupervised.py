@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from scipy.stats import rankdata
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
-from selectormlp.data.cells import Cells, Float32Array, FloatArray, IntArray, Matrix, as_matrix
+from selectormlp.data.cells import Cells, FloatArray, IntArray, Matrix, as_matrix, dense
 from selectormlp.errors import DataError
 from selectormlp.evaluation.neighborhoods import N_NEIGHBORS, knn_overlap, leiden, neighbor_graph, neighbors
 from selectormlp.evaluation.splits import Folds
@@ -129,7 +129,7 @@ def explained_variance(X: Matrix, genes: IntArray, folds: Folds) -> float:
     residual = total = 0.0
     for train, test in folds:
         learned, truth = X[train], X[test]
-        known, asked = (_dense(part[:, genes]).astype(np.float64) for part in (learned, truth))
+        known, asked = (dense(part[:, genes]).astype(np.float64) for part in (learned, truth))
         centre = known.mean(axis=0)
         known, asked = known - centre, asked - centre
         gram = known.T @ known
@@ -180,7 +180,7 @@ def spearman(X: Matrix) -> FloatArray:
            [-1.,  1.,  0.],
            [ 0.,  0.,  1.]])
     """
-    ranks = rankdata(_dense(X), axis=0)
+    ranks = rankdata(dense(X), axis=0)
     ranks -= ranks.mean(axis=0)
     lengths = np.linalg.norm(ranks, axis=0)
     unit = np.divide(ranks, lengths, out=np.zeros_like(ranks), where=lengths > 0)
@@ -245,8 +245,3 @@ def measure_unsupervised(cells: Cells, genes: IntArray, folds: Folds, *, seed: i
         n_cells=len(rows),
         n_neighbors=n_neighbors,
     )
-
-
-def _dense(X: Matrix) -> Float32Array:
-    dense: Float32Array = X.toarray() if isinstance(X, sp.csr_array) else np.asarray(X)
-    return dense

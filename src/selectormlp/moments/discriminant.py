@@ -10,10 +10,11 @@ import numpy as np
 from selectormlp.data.cells import FloatArray, IntArray
 from selectormlp.errors import DataError, SettingsError, quoted
 from selectormlp.moments.contrasts import classes_against_rest, pairs_of_classes
-from selectormlp.moments.failures import FailingProbes
+from selectormlp.moments.failures import SUMS, FailingProbes
 from selectormlp.moments.forward import COLLINEAR, Residual
 from selectormlp.moments.losses import PairLosses, SummedTerms
 from selectormlp.moments.moments import Moments
+from selectormlp.moments.unmeasured import gaps_measured
 
 Criterion = Literal["inverse", "bhattacharyya", "log"]
 """What is summed over pairs of classes: 1/(1 + D²), exp(−D²/8) or −log(1 + D²); the least is best."""
@@ -79,13 +80,16 @@ class DiscriminantObjective:
         Share of the criterion that tells each class from all others mixed, 0 to 1; the rest tells pairs apart. A
         gene that marks one class holds up where another technology blurs small differences.
     failure
-        Probability that the probes of a gene fail; the loss is then the expectation of 1/(1 + D²) over failures.
+        Probability that the probes of a gene fail; the loss is then its expectation over failures.
+    costs
+        What it costs to take one class (row) for another (column), ≥ 0, shape (n_classes, n_classes): what a pair
+        counts is multiplied by the mean of both. None: all mistakes cost the same.
 
     Raises
     ------
     SettingsError
         If the criterion is unknown, ridge or pooling negative, shrinkage or specificity outside 0 to 1, or the failure
-        outside 0 to below 1 or above 0 with another criterion than ``inverse``.
+        outside 0 to below 1 or above 0 with the criterion ``log``; or if no mistake costs anything.
     DataError
         If the moments hold no within-class scatter, or fewer than two classes.
 
@@ -124,23 +128,9 @@ class DiscriminantObjective:
         shrink_after: int = 20,
         specificity: float = 0.0,
         failure: float = 0.0,
+        costs: FloatArray | None = None,
     ) -> None:
-        if criterion not in CRITERIA:
-            raise SettingsError(f"criterion={criterion!r}; expected one of {quoted(CRITERIA)}")
-        if not ridge >= 0:
-            raise SettingsError(f"ridge={ridge!r}; expected a number ≥ 0")
-        if not pooling >= 0:
-            raise SettingsError(f"pooling={pooling!r}; expected a number of cells ≥ 0")
-        if not 0 <= shrinkage <= 1:
-            raise SettingsError(f"shrinkage={shrinkage!r}; expected a number from 0 to 1")
-        if shrink_after < 0:
-            raise SettingsError(f"shrink_after={shrink_after!r}; expected a number of genes ≥ 0")
-        if not 0 <= specificity <= 1:
-            raise SettingsError(f"specificity={specificity!r}; expected a number from 0 to 1")
-        if not 0 <= failure < 1 or (failure and criterion != "inverse"):
-            raise SettingsError(
-                f"failure={failure!r} with criterion {criterion!r}; expected a number from 0 to below 1, and 'inverse'"
-            )
+        _check(criterion, ridge, pooling, shrinkage, shrink_after, specificity, failure)
         used = np.flatnonzero(moments.class_weights > 0)
         if len(used) < 2:
             raise DataError(f"{len(used)} class(es) with cells and weight; at least 2 are needed to tell apart")
@@ -149,15 +139,20 @@ class DiscriminantObjective:
         self.ridge = ridge * _typical_variance(common)
         counts, shares = moments.counts[used], moments.class_weights[used]
         of_classes = moments.means[used], _towards(common, moments.class_variances()[used], counts, pooling)
-        told = pairs_of_classes(*of_classes, counts, shares)
+        costs = None if costs is None else costs[np.ix_(used, used)]
+        if costs is not None and not np.any(costs[~np.eye(len(used), dtype=np.bool_)] > 0):
+            raise SettingsError("every mistake between the classes costs 0; give some a cost above 0")
+        told = pairs_of_classes(*of_classes, counts, shares, costs)
         if specificity:
-            told = told.joined(classes_against_rest(*of_classes, counts, shares), specificity)
+            told = told.joined(classes_against_rest(*of_classes, counts, shares, costs), specificity)
         self.pair_weights, self.noise = told.weights, told.noise
         self.gaps = told.gaps * _units(common + self.ridge, told.variances + self.ridge)
+        if moments.cells_measured is not None:
+            self.gaps = gaps_measured(self.gaps, common + self.ridge, moments.cells_measured[used], counts)
         self._block = max(1, BLOCK_BYTES // (8 * len(common)))
         self._loss = _LOSSES[criterion]
         self._shrinkage, self._shrink_after = shrinkage, shrink_after
-        self._failure = failure
+        self._failure, self._criterion = failure, criterion
         self._chosen: list[int] = []
         self._condition_on([])
 
@@ -186,7 +181,7 @@ class DiscriminantObjective:
     def state(self) -> PairLosses:
         """Return what sums up terms of genes to losses of pairs, without a gene so far."""
         if self._failure:
-            return FailingProbes(self._failure, len(self.noise))
+            return FailingProbes(self._failure, len(self.noise), self._criterion)
         return SummedTerms(self._loss, len(self.noise))
 
     def mean_loss(self, state: PairLosses) -> float:
@@ -249,6 +244,35 @@ class DiscriminantObjective:
             np.maximum(squared, 0.0, out=squared)
             losses += self.pair_weights[pairs] @ state.losses_with(squared, pairs)
         return losses
+
+
+def _check(
+    criterion: str,
+    ridge: float,
+    pooling: float,
+    shrinkage: float,
+    shrink_after: int,
+    specificity: float,
+    failure: float,
+) -> None:
+    """Refuse parameters that are out of range."""
+    if criterion not in CRITERIA:
+        raise SettingsError(f"criterion={criterion!r}; expected one of {quoted(CRITERIA)}")
+    if not ridge >= 0:
+        raise SettingsError(f"ridge={ridge!r}; expected a number ≥ 0")
+    if not pooling >= 0:
+        raise SettingsError(f"pooling={pooling!r}; expected a number of cells ≥ 0")
+    if not 0 <= shrinkage <= 1:
+        raise SettingsError(f"shrinkage={shrinkage!r}; expected a number from 0 to 1")
+    if shrink_after < 0:
+        raise SettingsError(f"shrink_after={shrink_after!r}; expected a number of genes ≥ 0")
+    if not 0 <= specificity <= 1:
+        raise SettingsError(f"specificity={specificity!r}; expected a number from 0 to 1")
+    if not 0 <= failure < 1 or (failure and criterion not in SUMS):
+        raise SettingsError(
+            f"failure={failure!r} with criterion {criterion!r}; expected a number from 0 to below 1, and one of "
+            f"{quoted(tuple(SUMS))}"
+        )
 
 
 def _typical_variance(variances: FloatArray) -> float:

@@ -276,7 +276,7 @@ def extend_panel(
     added = f"added to a panel of {len(panel)}"
     ids = panel.gene_ids
     if gene_ids is not None:
-        found = rules.names.find(panel.genes)
+        found = rules.names.find_by_either(panel.genes, panel.gene_ids)
         known = [_ids(gene_ids, positions)[0] if (positions := found[gene]) else "" for gene in panel.genes]
         old = ids or ("",) * len(panel)
         ids = (*(own or data for own, data in zip(old, known, strict=True)), *_ids(gene_ids, new))
@@ -301,7 +301,7 @@ def _extended_thresholds(
     old = panel.thresholds
     if thresholds is None:
         return None if old is None else (*old, *(None,) * len(new))
-    found = rules.names.find(panel.genes)
+    found = rules.names.find_by_either(panel.genes, panel.gene_ids)
     fitted = [float(thresholds[found[gene][0]]) if found[gene] else None for gene in panel.genes]
     kept = (own if own is not None else fit for own, fit in zip(old or (None,) * len(panel), fitted, strict=True))
     return (*kept, *_finite(thresholds, new))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -44,6 +44,8 @@ class Rules:
         The most that a panel may cost, or None.
     min_markers_per_type
         The fewest markers that each type needs.
+    min_markers_per_node
+        The fewest markers that each node of a tree of labels needs.
     min_marker_auc
         AUC from which a gene marks a type.
     ignored
@@ -67,6 +69,7 @@ class Rules:
     n_existing: int = 0
     limits: tuple[Limit, ...] = ()
     priorities: FloatArray | None = None
+    min_markers_per_node: int = 0
 
     @property
     def genes(self) -> pd.Index[str]:
@@ -76,7 +79,7 @@ class Rules:
     @property
     def nested(self) -> bool:
         """Whether a larger panel holds the smaller one: not under a budget, a minimum per type or other limits."""
-        return self.budget is None and not self.min_markers_per_type and not self.limits
+        return self.budget is None and not (self.min_markers_per_type or self.min_markers_per_node or self.limits)
 
     @property
     def cost_limit(self) -> float:
@@ -97,13 +100,17 @@ class Rules:
             priorities=None if self.priorities is None else self.priorities[self.allowed],
         )
 
-    def with_existing(self, panel_genes: Iterable[str], *, strict: bool = False) -> Rules:
+    def with_existing(
+        self, panel_genes: Sequence[str], ids: Sequence[str] | None = None, *, strict: bool = False
+    ) -> Rules:
         """Take the genes of an existing panel in: first, always, and at no cost, whatever else the rules say.
 
         Parameters
         ----------
         panel_genes
             Names or aliases; those that the data lack are logged and listed in ``ignored``.
+        ids
+            Identifier of each, by which those are found whose name the data lack.
         strict
             Keep limits as they are. Else a limit that these genes exceed by themselves bounds the sum at what they
             take, so that no new gene may add to it; the log names such limits.
@@ -113,7 +120,7 @@ class Rules:
         SettingsError
             If a name fits several genes.
         """
-        found = self.names.find(panel_genes)
+        found = self.names.find_by_either(panel_genes, ids)
         existing = one_each(found, self.genes)
         absent = [name for name, positions in found.items() if not positions]
         if absent:

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from selectormlp.data.anndata_sample import capped_rows
 from selectormlp.data.cells import Cells, FloatArray, IntArray, Matrix
+from selectormlp.data.label_tree import Mistakes
 from selectormlp.data.stored import StoredCells
+from selectormlp.data.subsample import subsample
 from selectormlp.errors import PanelError, nearest, quoted
 from selectormlp.moments.dask import Workers, stored_moments
 from selectormlp.panel.assay import assumption
@@ -20,6 +21,7 @@ from selectormlp.panel.choose import all_limits, choose
 from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.limits import Limit
 from selectormlp.panel.markers import Markers, measure_markers
+from selectormlp.panel.node_markers import with_node_markers
 from selectormlp.panel.panel import Panel
 from selectormlp.panel.provenance import Provenance
 from selectormlp.panel.rules import Rules
@@ -58,6 +60,8 @@ class How:
         Profiles to be predicted, for methods that take them; None for those of the cells themselves.
     workers
         Who reads cells on disk.
+    mistakes
+        What mistakes between types cost; None where all cost the same.
     """
 
     method: Method
@@ -65,6 +69,7 @@ class How:
     seed: int = 0
     target: Matrix | None = None
     workers: Workers | None = None
+    mistakes: Mistakes | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,12 +140,13 @@ def with_use(provenance: Provenance, limits: Sequence[Limit], genes: IntArray) -
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """What every method is asked for: size, genes that come first, limits, and what genes count."""
+    """What every method is asked for: size, genes that come first, limits, what genes count, and what mistakes cost."""
 
     n_genes: int
     must_have: list[int]
     limits: Sequence[Limit]
     priorities: FloatArray | None
+    mistakes: Mistakes | None
 
     def as_keywords(self) -> dict[str, Any]:
         """Return the fields by name."""
@@ -177,14 +183,16 @@ def rules_with(panel: Panel, rules: Rules, *, ignore_unknown: bool, strict: bool
     PanelError
         If genes of the panel are not in the data and not to be ignored, or none is.
     """
-    absent = [gene for gene, positions in rules.names.find(panel.genes).items() if not positions]
+    absent = [
+        gene for gene, positions in rules.names.find_by_either(panel.genes, panel.gene_ids).items() if not positions
+    ]
     if absent and not ignore_unknown:
         raise PanelError(
             f"{len(absent)} of the {len(panel)} genes of the panel are not in the data: {quoted(absent)}; "
             f"{absent[0]!r}: {nearest(absent[0], rules.names.positions)}; correct them, or ask for unknown names to "
             "be ignored (--ignore-unknown)"
         )
-    held = rules.with_existing(panel.genes, strict=strict)
+    held = rules.with_existing(panel.genes, panel.gene_ids, strict=strict)
     if not held.n_existing:
         raise PanelError(
             f"none of the {len(panel)} genes of the panel ({quoted(panel.genes, most=3)}) is in the data (first: "
@@ -218,10 +226,12 @@ def rank(cells: Cells | StoredCells, rules: Rules, how: How, n_genes: int) -> Ra
         Size of the panel that is wanted.
     """
     markers = None
-    if rules.min_markers_per_type:
-        few = cells.take_genes(rules.genes)
-        markers = measure_markers(in_memory(few, "min_markers_per_type", how.seed))
-    task = Task(n_genes, rules.must_have.tolist(), all_limits(rules, markers), rules.priorities)
+    if rules.min_markers_per_type or rules.min_markers_per_node:
+        asked = "min_markers_per_type" if rules.min_markers_per_type else "min_markers_per_node"
+        few = in_memory(cells.take_genes(rules.genes), asked, how.seed)
+        markers = measure_markers(few) if rules.min_markers_per_type else None
+        rules = with_node_markers(rules, few, None if how.mistakes is None else how.mistakes.tree)
+    task = Task(n_genes, rules.must_have.tolist(), all_limits(rules, markers), rules.priorities, how.mistakes)
     ranking, learned = _rank(cells, rules, how, task)
     return Ranked(rules, ranking, markers, learned)
 
@@ -277,15 +287,16 @@ def in_memory(cells: Cells | StoredCells, what: str, seed: int) -> Cells:
 def sample_rows(cells: StoredCells, rng: np.random.Generator) -> IntArray:
     """Draw cells to be read into memory, class by class; large classes are capped; rows increase."""
     if not cells.n_classes:
-        n_drawn = min(cells.n_cells, SAMPLE_UNLABELLED)
-        return np.sort(rng.choice(cells.n_cells, n_drawn, replace=False))
-    return capped_rows(cells.labels, SAMPLE_PER_CLASS, rng)
+        return subsample(np.zeros(cells.n_cells, dtype=np.int64), rng, per_class=SAMPLE_UNLABELLED)
+    return subsample(cells.labels, rng, per_class=SAMPLE_PER_CLASS)
 
 
 def _mean_expression(cells: Cells | StoredCells, workers: Workers | None) -> FloatArray:
+    measured = 1.0 if cells.coverage is None else np.maximum(1, cells.coverage.n_cells_measured) / cells.n_cells
     if isinstance(cells, Cells):
-        return np.asarray(cells.X.mean(axis=0, dtype=np.float64)).ravel()
+        return np.asarray(cells.X.mean(axis=0, dtype=np.float64)).ravel() / measured
     one_class = np.zeros(cells.n_cells, dtype=np.int64)
-    return stored_moments(
+    found = stored_moments(
         cells.X, one_class, cell_weights=np.ones(1), within=False, total=False, workers=workers or Workers()
-    ).mean
+    )
+    return found.mean / measured

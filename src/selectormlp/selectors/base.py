@@ -100,6 +100,8 @@ class GeneSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
     """Whether it takes profiles to be predicted."""
     learns_from_moments: ClassVar[bool] = False
     """Whether class means and covariances are all that it needs, so that cells may stay on disk."""
+    takes_unmeasured: ClassVar[bool] = False
+    """Whether it can choose among genes that were measured in some of the cells only."""
     is_nested: ClassVar[bool] = True
     """Whether the order is the same for every size, so that a smaller panel is the beginning of a larger one."""
     may_contend: ClassVar[bool] = True

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from selectormlp.data.cells import Cells, IntArray, Matrix
+from selectormlp.data.label_tree import Mistakes
 from selectormlp.data.stored import StoredCells
 from selectormlp.devices import Device
 from selectormlp.errors import SettingsError
@@ -56,6 +57,8 @@ class DiscriminantSelector(ClosedFormSelector):
         a feasible panel. Panels of different sizes are then not nested.
     priorities
         Factor on what each gene gains, by column, when the next is chosen; None: all count alike.
+    mistakes
+        What mistakes between classes cost, and what classes count, along a tree of labels; None: all the same.
     assay
         What will measure the panel: ``sequencing``, as the cells at hand; ``imaging``; the path of an assay's file; an
         :class:`~selectormlp.panel.assay.Assay`, or its values by name; or a
@@ -104,6 +107,8 @@ class DiscriminantSelector(ClosedFormSelector):
     array([2, 4])
     """
 
+    takes_unmeasured = True
+
     _within: ClassVar[bool] = True
 
     def __init__(
@@ -119,6 +124,7 @@ class DiscriminantSelector(ClosedFormSelector):
         must_have: Sequence[int] | None = None,
         limits: Sequence[Limit] | None = None,
         priorities: Sequence[float] | None = None,
+        mistakes: Mistakes | None = None,
         assay: Assay | str | Mapping[str, Any] | Measurement = "sequencing",
         refine: bool = False,
         max_refine_s: float = 10.0,
@@ -136,6 +142,7 @@ class DiscriminantSelector(ClosedFormSelector):
         self.must_have = must_have
         self.limits = limits
         self.priorities = priorities
+        self.mistakes = mistakes
         self.assay = assay
         self.refine = refine
         self.max_refine_s = max_refine_s
@@ -219,6 +226,7 @@ class DiscriminantSelector(ClosedFormSelector):
             pooling=self.pooling,
             shrinkage=self.shrinkage,
             shrink_after=self.shrink_after,
+            costs=self._costs(),
         )
 
     def _refined(self, objective: Objective, forward: Forward, n_fixed: int, completion: Completion | None) -> IntArray:
