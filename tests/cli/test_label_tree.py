@@ -75,3 +75,25 @@ def test_bad_trees_are_one_line(cli, cells, tmp_path):
         assert message in outcome.err
         assert len(outcome.err.strip().splitlines()[-1:]) == 1
         assert not (tmp_path / "p").exists()
+
+
+def test_levels_are_in_the_tables_of_evaluate_compare_and_report(cli, cells, tmp_path):
+    (tmp_path / "a.txt").write_text("gene0\ngene1\ngene2\n")
+    (tmp_path / "b.txt").write_text("gene0\n")
+    words = ["cells.h5ad", "--label-key", "level1", "cell_type"]
+    outcome = cli("evaluate", *words, "--panel", "a.txt", "--no-unsupervised", "--out", "e")
+    assert outcome.code == 0
+    assert "At 'level1': accuracy" in outcome.out
+    levels = pd.read_csv(tmp_path / "e" / "levels.csv")
+    assert levels["level"].unique().tolist() == ["level1"]
+    outcome = cli("compare", *words, "--panel", "a.txt", "--panel", "b.txt", "--out", "c")
+    assert outcome.code == 0
+    assert pd.read_csv(tmp_path / "c" / "levels.csv")["panel"].tolist() == ["a", "b"]
+    quick = ["--no-robustness", "--stability", 0, "--out", "r.html"]
+    assert cli("report", *words, "--panel", "a.txt", *quick).code == 0
+    assert "Levels of labels above the types" in (tmp_path / "r.html").read_text()
+
+
+def test_a_report_beside_a_panel_has_the_levels_too(cli, cells, tmp_path):
+    assert cli("select", "cells.h5ad", "--label-key", "level1", "cell_type", *QUICK, "--report").code == 0
+    assert "Levels of labels above the types" in (tmp_path / "p" / "report.html").read_text()

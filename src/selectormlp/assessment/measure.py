@@ -29,6 +29,7 @@ from selectormlp.evaluation.curve import (
     summarise,
 )
 from selectormlp.evaluation.intervals import bootstrap_scores
+from selectormlp.evaluation.levels import Level, LevelScores, measure_type_mistakes
 from selectormlp.evaluation.notes import Caution, cautions_of
 from selectormlp.evaluation.refit import refitter_of
 from selectormlp.evaluation.result import Splits
@@ -156,10 +157,14 @@ class Measured:
         Its scores.
     draws
         Of the bootstrap, shape (n_metrics, n_draws, n_sizes).
+    levels, level_draws
+        The same at each level of labels above the types.
     """
 
     curve: Curve
     draws: FloatArray
+    levels: tuple[LevelScores, ...] = ()
+    level_draws: tuple[FloatArray, ...] = ()
 
 
 def measure(
@@ -171,6 +176,7 @@ def measure(
     judging: Judging,
     *,
     scale: CountScale | None = None,
+    levels: Sequence[Level] = (),
 ) -> Measured:
     """Refit, predict and score one set of genes a split; see :func:`selectormlp.evaluation.curve.predict_folds`.
 
@@ -197,7 +203,20 @@ def measure(
         raise SettingsError(f"the classifier {judging.classifier_name!r} cannot be used here: {reason}") from error
     draws = bootstrap_scores(true, predicted, cells.n_classes, seed=judging.seed)
     curve = summarise(name, cells.classes, sizes, true, predicted, folds, draws=draws, confidence=judging.confidence)
-    return Measured(curve, draws)
+    above = [_at_level(level, curve, true, predicted, folds, judging) for level in levels]
+    return Measured(curve, draws, tuple(scores for scores, _ in above), tuple(drawn for _, drawn in above))
+
+
+def _at_level(
+    level: Level, curve: Curve, true: IntArray, predicted: IntArray, folds: Folds, judging: Judging
+) -> tuple[LevelScores, FloatArray]:
+    """Score predictions of types at a level above them."""
+    true, predicted = level.parents[true], level.parents[predicted]
+    draws = bootstrap_scores(true, predicted, len(level.nodes), seed=judging.seed)
+    scores = summarise(
+        curve.name, level.nodes, curve.sizes, true, predicted, folds, draws=draws, confidence=judging.confidence
+    )
+    return LevelScores(level, scores, measure_type_mistakes(curve.confusions, level.parents)), draws
 
 
 PANEL_ALONE = "panel alone"
@@ -263,7 +282,7 @@ def opening_notes(
     adata: AnnData, source: Source, verdicts: Sequence[Verdict], coarse_key: str | None = None
 ) -> list[str]:
     """Say how panels are tested, and warn of scores that are too good."""
-    donors = unused_donors(adata, source, [coarse_key])
+    donors = unused_donors(adata, source, [coarse_key, *source.label_levels])
     said = list(dict.fromkeys([*(verdict.note for verdict in verdicts), *([donors] if donors else [])]))
     for warning in cautions_of(said):
         logger.warning("%s", warning)

@@ -9,7 +9,7 @@ from typing import Any
 from selectormlp.errors import PanelError
 from selectormlp.panel.facts import GeneFacts
 from selectormlp.panel.gene_tables import read_gene_table
-from selectormlp.panel.storage import text_of
+from selectormlp.panel.text_files import text_of
 from selectormlp.panel.vendors import read_panel
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from selectormlp.data.cells import AnyFloatArray, BoolArray, FloatArray
+from selectormlp.data.cells import AnyFloatArray, BoolArray, FloatArray, IntArray
 from selectormlp.errors import SettingsError, UnknownGenesError, nearest, quoted
 from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.names import GeneNames, is_pattern, one_each
@@ -69,15 +69,19 @@ def resolve_constraints(
         priorities=_priorities(facts, _mask(owned, len(genes))),
         min_markers_per_node=wanted.min_markers_per_node,
     )
-    clashes = [
-        f"must-have but {reason}: {quoted(genes[required[mask[required]]])}"
-        for reason, mask in excluded.items()
-        if mask[required].any()
-    ]
+    clashes = _excluded_must_haves(genes, required, excluded)
     if n_genes is not None:
         clashes += rules.clashes(n_genes, np.union1d(np.flatnonzero(rules.allowed), required))
     refuse(clashes)
     return rules
+
+
+def _excluded_must_haves(genes: pd.Index[str], required: IntArray, excluded: Mapping[str, BoolArray]) -> list[str]:
+    return [
+        f"must-have but {reason}: {quoted(genes[required[mask[required]]])}"
+        for reason, mask in excluded.items()
+        if mask[required].any()
+    ]
 
 
 def _present(names: GeneNames, what: str, wanted: Sequence[str]) -> dict[str, list[int]]:
