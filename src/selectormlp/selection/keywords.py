@@ -95,6 +95,8 @@ class SelectOptions(TypedDict, total=False):
     price: bool
     """Say what each constraint costs: the separation of the types with all of them, and without each. The method
     chooses anew without each."""
+    price_accuracy: bool
+    """Say that in balanced accuracy too: a classifier is refitted for each panel. Takes --price as given."""
 
 
 class ExtendOptions(TypedDict, total=False):
@@ -190,3 +192,5 @@ class ExtendOptions(TypedDict, total=False):
     price: bool
     """Say what each constraint costs: the separation of the types with all of them, and without each. The method
     chooses anew without each."""
+    price_accuracy: bool
+    """Say that in balanced accuracy too: a classifier is refitted for each panel. Takes --price as given."""
