@@ -424,3 +424,16 @@ def test_genes_that_the_data_name_by_identifiers_are_found_by_these(choose, cli,
 def test_what_crowds_is_named_with_its_type(choose, data, tmp_path):
     outcome, _ = choose("--must-have", "S0,S1", "--max-counts-per-type", 20)
     refused(outcome, tmp_path, "'T' at most 20", "'S0'", "'S1'")
+
+
+def test_markers_of_each_type_are_held_and_groups_of_the_gene_table_bounded(choose, tmp_path):
+    table, sets, lists = tmp_path / "genes.csv", tmp_path / "sets.json", tmp_path / "markers.csv"
+    table.write_text("gene,group\nS0,first; strong\nS1,first\nS2,\n")
+    sets.write_text(json.dumps({"first": {"max": 1}}))
+    outcome, panel = choose("--gene-table", table, "--gene-sets", sets)
+    assert outcome.code == 0, outcome.err
+    assert len({"S0", "S1"} & set(panel.genes)) == 1
+    lists.write_text("cell type,markers\nT,S10\nT,S11\nB,S12\nB,S13\n")
+    outcome, panel = choose("--gene-sets", lists, "--min-per-set", 2, name="own")
+    assert outcome.code == 0, outcome.err
+    assert {"S10", "S11", "S12", "S13"} <= set(panel.genes)

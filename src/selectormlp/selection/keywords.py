@@ -52,6 +52,8 @@ class SelectOptions(TypedDict, total=False):
     """Table of genes: length_nt, n_probes, codewords, homolog_group, cost, priority; see docs/ordering.md."""
     gene_sets: Mapping[str, Any] | None
     """Named sets of genes, each a list (one or more of it) or with genes, min, max and together (all or none)."""
+    min_per_set: int
+    """Fewest genes of each set that states no bounds, as of own lists of markers by type."""
     owned: Sequence[str]
     """Genes whose probes are there already: they cost nothing and are preferred."""
     candidates: Sequence[str] | None
@@ -147,6 +149,8 @@ class ExtendOptions(TypedDict, total=False):
     """Table of genes: length_nt, n_probes, codewords, homolog_group, cost, priority; see docs/ordering.md."""
     gene_sets: Mapping[str, Any] | None
     """Named sets of genes, each a list (one or more of it) or with genes, min, max and together (all or none)."""
+    min_per_set: int
+    """Fewest genes of each set that states no bounds, as of own lists of markers by type."""
     owned: Sequence[str]
     """Genes whose probes are there already: they cost nothing and are preferred."""
     forbidden: Sequence[str]
