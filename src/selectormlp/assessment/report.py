@@ -104,7 +104,6 @@ def report(
     label_key: str | Sequence[str],
     donor_key: str | None = None,
     layer: str | None = None,
-    sizes: Sequence[int] | None = None,
     classifier: Any = "logistic",
     n_splits: int = N_SPLITS,
     command: str = "",
@@ -120,8 +119,6 @@ def report(
         As in :func:`selectormlp.evaluate`.
     out
         A file that ends in ``.html``, or a folder for ``report.html``.
-    sizes
-        Numbers of genes to measure at; by default 10, 25, 50, 100, … and the whole panel.
     n_splits
         Splits; each cell is tested once.
     command
@@ -131,6 +128,7 @@ def report(
     more
         Further options by name, with types in :class:`selectormlp.assessment.keywords.ReportOptions`:
         ``normalize``, ``exclude_labels``, ``gene_name_key`` and ``coarse_key`` as in :func:`selectormlp.evaluate`;
+        ``sizes`` to measure at (numbers of genes; by default 10, 25, 50, 100, … and the whole panel);
         ``n_stability``, how often to choose anew from 80 % of the cells (and without one donor, where there are up to
         eight), if the panel is one of ours (0: not); ``robustness=False`` neither thins the counts nor lets probes
         fail; ``harsh=True`` does so as harshly as real assays, and loses each probe in turn; ``assay`` scores the panel
@@ -160,7 +158,6 @@ def report(
         label_key=label_key,
         donor_key=donor_key,
         layer=layer,
-        sizes=sizes,
         classifier=classifier,
         n_splits=n_splits,
         source_command=command,

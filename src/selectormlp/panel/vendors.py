@@ -20,8 +20,9 @@ from selectormlp.panel.gene_fasta import panel_from_fasta
 from selectormlp.panel.gene_headers import CELL_HEADERS, folded
 from selectormlp.panel.panel import Panel
 from selectormlp.panel.panel_tables import panel_of
-from selectormlp.panel.storage import panel_from_text, text_of
+from selectormlp.panel.storage import panel_from_text
 from selectormlp.panel.storage import read_panel as read_plain_panel
+from selectormlp.panel.text_files import text_of
 
 logger = logging.getLogger(__name__)
 
