@@ -29,6 +29,9 @@ CHOSEN_HEADERS = ("selection", "selected", "selectormlpselected", "inpanel", "ch
 GROUP_HEADERS = ("cluster", "clusters", "clustername", "celltype", "celltypes", "type", "group", "label", "leiden")
 """Headers beside which one gene may stand several times, once for each group."""
 
+SET_HEADERS = ("set", "setname", "geneset", "genesetname", "pathway", "gsname", *GROUP_HEADERS)
+"""Headers of the names of sets of genes, as a pathway or the type that genes mark."""
+
 CODE_HEADERS = ("barcode", "barcodetype", "codeword", "codewords")
 """Headers of the codes in a codebook."""
 

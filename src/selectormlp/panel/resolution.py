@@ -14,7 +14,7 @@ from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.names import GeneNames, is_pattern, one_each
 from selectormlp.panel.physics import TypeCounts, exclusions, limit_rows
 from selectormlp.panel.presets import in_family
-from selectormlp.panel.quotas import quota_limits, quotas_of
+from selectormlp.panel.quotas import quota_limits, quotas_of, with_groups
 from selectormlp.panel.rules import Rules, refuse
 
 logger = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ def resolve_constraints(
         excluded[f"of the family {family!r}"] = in_family(family, names)
     facts = _facts(wanted, names)
     excluded |= exclusions(wanted, facts, counts, len(genes))
-    quotas = quotas_of(wanted.gene_sets)
+    quotas = quotas_of(with_groups(wanted.gene_sets, _groups(facts, genes)), wanted.min_per_set)
     _present(names, "gene_sets", tuple(gene for quota in quotas for gene in quota.genes))
     sets, _ = quota_limits(quotas, names)
     cost = _costs(wanted, facts, costs, _mask(owned, len(genes)))
@@ -119,6 +119,16 @@ def _facts(wanted: Constraints, names: GeneNames) -> dict[str, pd.Series]:
     from selectormlp.panel.gene_files import read_gene_facts  # reads panels, and so knows constraints
 
     return read_gene_facts(wanted.gene_table).aligned(names)
+
+
+def _groups(facts: Mapping[str, pd.Series], genes: pd.Index[str]) -> dict[str, list[str]]:
+    """Return the genes of each group that the gene table names; a gene may be of several, between semicolons."""
+    found: dict[str, list[str]] = {}
+    for gene, text in zip(genes, facts.get("group", ()), strict=False):
+        for name in (text or "").split(";"):
+            if name.strip():
+                found.setdefault(name.strip(), []).append(str(gene))
+    return found
 
 
 def _priorities(facts: Mapping[str, pd.Series], owned: BoolArray) -> FloatArray | None:
