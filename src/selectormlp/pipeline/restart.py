@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from selectormlp.errors import SettingsError, nearest
+from selectormlp.errors import DataError, SettingsError, nearest
 from selectormlp.files import is_draft, written_whole
+from selectormlp.gate.files import read_start
 from selectormlp.models.card import ModelCard
 from selectormlp.models.storage import CHECKPOINT_SUFFIX, checkpoint_card, checkpoint_start
 from selectormlp.networks.start import MAX_START, START_NAME, Start, parse_start
@@ -128,9 +129,8 @@ def _start_of(folder: Path) -> Start:
         found = (checkpoint_start(checkpoint) for checkpoint in reversed(checkpoints))
         return next((start for start in found if start is not None), UNREADABLE)
     try:
-        with (folder / START_NAME).open(encoding="utf-8") as stream:
-            return parse_start(stream.read(MAX_START))
-    except (OSError, ValueError):
+        return parse_start(read_start(folder / START_NAME, MAX_START).decode())
+    except (OSError, ValueError, DataError):
         return Start()
 
 
