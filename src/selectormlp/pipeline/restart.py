@@ -71,7 +71,7 @@ def choose_run(settings: TrainSettings, model_type: str, card: ModelCard) -> Cho
 
     Returns
     -------
-    The run, which goes on from the last checkpoint or, where there is none, begins.
+    The run, continued from the last checkpoint, or started if there is none.
 
     Raises
     ------
@@ -116,7 +116,7 @@ def _known(before: Start, now: Start) -> Start:
 
 
 def note_start(folder: Path, start: Start) -> None:
-    """Write down when a run began, until its first checkpoint says so."""
+    """Record when a run began, until its first checkpoint records it."""
     if not any(folder.glob(f"*{CHECKPOINT_SUFFIX}")):
         with written_whole(folder / START_NAME, at_once=True) as (draft,):
             draft.write_text(start.to_json(), encoding="utf-8")
