@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Any
 
 from selectormlp.data.symbols import other_names, shown_names
 from selectormlp.errors import PanelError, quoted
 from selectormlp.panel.names import GeneNames
 
-if TYPE_CHECKING:
-    from anndata import AnnData
-
 
 def names_in_data(
-    genes: Sequence[str], gene_ids: Sequence[str] | None, adata: AnnData, gene_name_key: str | None = None
+    genes: Sequence[str], gene_ids: Sequence[str] | None, adata: Any, gene_name_key: str | None = None
 ) -> list[str]:
     """Return the names in ``adata.var_names`` of genes; see :meth:`selectormlp.panel.panel.Panel.names_in`."""
     names = adata.var_names.astype(str)

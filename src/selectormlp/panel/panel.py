@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -18,9 +18,6 @@ from selectormlp.panel.markers import Markers
 from selectormlp.panel.provenance import Provenance
 from selectormlp.panel.rules import Rules
 from selectormlp.values import Shown
-
-if TYPE_CHECKING:
-    from anndata import AnnData
 
 T = TypeVar("T")
 
@@ -210,13 +207,13 @@ class Panel(Shown):
             columns["threshold"] = np.array(self.thresholds, dtype=np.float64)
         return pd.DataFrame({**columns, "reason": self.reasons, **self.facts})
 
-    def names_in(self, adata: AnnData, *, gene_name_key: str | None = None) -> list[str]:
+    def names_in(self, adata: Any, *, gene_name_key: str | None = None) -> list[str]:
         """Return the names that the genes have in ``adata.var_names``, for ``adata[:, panel.names_in(adata)]``.
 
         Parameters
         ----------
         adata
-            Cells × genes, named by symbols or by identifiers.
+            An AnnData object, cells × genes, named by symbols or by identifiers.
         gene_name_key
             Column of ``var`` with second names; by default one that holds symbols, where ``var_names`` are identifiers.
 
