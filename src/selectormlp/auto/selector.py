@@ -12,7 +12,8 @@ from joblib import Memory
 
 from selectormlp.auto.choosing import best_of, listed, raised_from
 from selectormlp.auto.contenders import RAISING, SEQUENCING, takes_assay, usable_contenders
-from selectormlp.auto.trials import Task, Trial, Trials, cap_classes
+from selectormlp.auto.task import Task
+from selectormlp.auto.trials import Trial, Trials, cap_classes
 from selectormlp.data.cells import Cells, IntArray, Matrix
 from selectormlp.errors import DataError, SettingsError
 from selectormlp.evaluation.refit import make_classifier

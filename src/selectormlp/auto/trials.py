@@ -15,17 +15,16 @@ from scipy.stats import norm
 from scipy.stats import t as t_law
 
 from selectormlp.auto.screening import discriminant_predict
+from selectormlp.auto.task import Task
 from selectormlp.blas import one_thread
 from selectormlp.data.cells import IntArray
 from selectormlp.errors import InputError
 from selectormlp.evaluation.refit import make_classifier, refit_predict
 from selectormlp.evaluation.splits import Folds
 from selectormlp.moments.stream import AnyMatrix
-from selectormlp.panel.completion import Completion
-from selectormlp.panel.limits import Limit
 from selectormlp.progress import track
 from selectormlp.selectors.base import GeneSelector
-from selectormlp.selectors.options import set_options
+from selectormlp.selectors.passes import SharedMoments
 from selectormlp.selectors.registry import find_method
 
 logger = logging.getLogger(__name__)
@@ -36,66 +35,13 @@ FloatArray = npt.NDArray[np.float64]
 Predictor = Callable[[npt.NDArray[Any], IntArray, npt.NDArray[Any]], IntArray]
 """Learns from cells and their codes, and predicts the codes of others."""
 
+HELD_BYTES = 2**27
+"""Size of the sample, 128 MiB, up to which the cells of each fold are held for the next method; 5,000 cells of 2,000
+genes take 40 MB."""
+
 RANKED = 100
 """Genes that a method ranks at least where smaller panels are the first of the same ranking, so that trials for several
 sizes can share it."""
-
-
-@dataclass(frozen=True, eq=False)
-class Task:
-    """What every method is asked for.
-
-    Attributes
-    ----------
-    n_genes
-        Size of the panel.
-    must_have
-        Columns that come first.
-    seed
-        Of whatever is random in a method.
-    limits
-        Hard limits that the panel keeps.
-    assay
-        What will measure the panel, for methods that take it.
-    """
-
-    n_genes: int
-    must_have: IntArray
-    seed: int
-    limits: Sequence[Limit] = ()
-    assay: Any = "sequencing"
-
-    def selector(self, method: str, options: Mapping[str, Any], *, n_genes: int | None = None) -> GeneSelector:
-        """Make a method's selector for this task, or for another number of genes, not yet fitted."""
-        selector = find_method(method).make()
-        wanted = {
-            "n_features_to_select": n_genes or self.n_genes,
-            "must_have": self.must_have.tolist(),
-            "random_state": self.seed,
-            "limits": list(self.limits) or None,
-            "assay": self.assay,
-        }
-        known = selector.get_params(deep=False)
-        selector.set_params(**{name: value for name, value in wanted.items() if name in known})
-        set_options(selector, options, method=method)
-        return selector
-
-    def order(self, selector: GeneSelector) -> IntArray:
-        """Return all columns in the order of a fitted selector: must-have ones first, then those within all limits."""
-        order = np.argsort(selector.ranking_)
-        order = np.concatenate([self.must_have, order[~np.isin(order, self.must_have)]])
-        if not self.limits:
-            return order
-        completion = Completion(self.limits, np.ones(len(order), dtype=np.bool_), self.must_have, self.n_genes)
-        for gene in order.tolist():
-            if len(completion.chosen) < self.n_genes and completion.may_follow(gene):
-                completion.choose(gene)
-        panel = np.array(completion.chosen, dtype=np.int64)
-        return np.concatenate([panel, order[~np.isin(order, panel)]])
-
-    def panel(self, selector: GeneSelector) -> IntArray:
-        """Return the panel of a fitted selector, increasing columns, shape (n_genes,)."""
-        return np.sort(self.order(selector)[: self.n_genes])
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,6 +98,23 @@ class Trial:
         }
 
 
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """Cells to learn from in a fold, for all methods.
+
+    Attributes
+    ----------
+    X, labels
+        Expression, shape (n_cells, n_genes), and the label of each cell.
+    moments
+        Of these cells; methods that need them share them.
+    """
+
+    X: AnyMatrix
+    labels: npt.NDArray[Any]
+    moments: SharedMoments
+
+
 class Trials:
     """Tries methods on the same cells, so that they can be compared cell by cell.
 
@@ -195,6 +158,7 @@ class Trials:
         self._tested = codes[folds.test_rows]
         self._donors = None if donors is None else np.unique(donors[folds.test_rows], return_inverse=True)[1]
         self._fit = memory.cache(_fit)
+        self._learned: dict[int, Learned] = {}
         self.done: list[Trial] = []
         self._confirmed: dict[Trial, Trial] = {}
 
@@ -205,7 +169,8 @@ class Trials:
         """
         start = time.perf_counter()
         try:
-            panels = [self._panel(method, options, train) for train, _ in track(self.folds, method, len(self.folds))]
+            folds = track(range(len(self.folds)), method, len(self.folds))
+            panels = [self._panel(method, options, fold) for fold in folds]
             shares = self._shares_right(panels, [discriminant_predict, self._predictor("knn")])
         except (InputError, ValueError) as error:  # scikit-learn's and scanpy's own refusals are ValueErrors
             logger.info("%s cannot be tried: %s", method, " ".join(str(error).split())[:200])
@@ -296,14 +261,25 @@ class Trials:
         )
         return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)[fold, self._tested]
 
-    def _panel(self, method: str, options: Mapping[str, Any], train: IntArray) -> IntArray:
-        """Choose a panel from some cells, increasing columns."""
+    def _panel(self, method: str, options: Mapping[str, Any], fold: int) -> IntArray:
+        """Choose a panel from the cells to learn from in a fold, increasing columns."""
         most = max(self.task.n_genes, min(RANKED, self.X.shape[1] // 2)) if find_method(method).kind.is_nested else None
         if self.task.limits:
             most = None
-        return self.task.panel(
-            self._fit(self.task.selector(method, options, n_genes=most), self.X[train], self.labels[train])
-        )
+        learned = self._cells_of(fold)
+        with learned.moments.shared():
+            selector = self._fit(self.task.selector(method, options, n_genes=most), learned.X, learned.labels)
+        return self.task.panel(selector)
+
+    def _cells_of(self, fold: int) -> Learned:
+        """Return the cells to learn from in a fold; those of a large sample are not held for the next method."""
+        if fold in self._learned:
+            return self._learned[fold]
+        rows = self.folds.train[fold]
+        found = Learned(self.X[rows], self.labels[rows], SharedMoments())
+        if _size(self.X) <= HELD_BYTES:
+            self._learned[fold] = found
+        return found
 
     def _predictor(self, name: str) -> Predictor:
         return lambda X, codes, asked: refit_predict(make_classifier(name, self.task.seed), X, codes, asked)
@@ -329,6 +305,12 @@ def _class_means(values: FloatArray, codes: IntArray, n_classes: int) -> FloatAr
 
 def _fit(selector: GeneSelector, X: AnyMatrix, y: npt.NDArray[Any]) -> GeneSelector:
     return selector.fit(X, y)
+
+
+def _size(X: AnyMatrix) -> int:
+    """Return the bytes of a matrix."""
+    parts = (X,) if isinstance(X, np.ndarray) else (X.data, X.indices, X.indptr)
+    return sum(part.nbytes for part in parts)
 
 
 def cap_classes(codes: IntArray, most: int, rng: np.random.Generator) -> IntArray:

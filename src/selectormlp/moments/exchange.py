@@ -10,6 +10,7 @@ import numpy.typing as npt
 import scipy.linalg
 
 from selectormlp.data.cells import IntArray
+from selectormlp.moments.columns import covariance_rows
 from selectormlp.moments.discriminant import ROUNDING, DiscriminantObjective
 from selectormlp.moments.forward import COLLINEAR
 from selectormlp.moments.moments import FloatArray
@@ -78,7 +79,7 @@ class _Conditioned:
     def __init__(self, objective: DiscriminantObjective, panel: IntArray) -> None:
         self._objective, self._panel = objective, panel
         variances, shrinkage = objective.covariance.diagonal(), objective.shrinkage(len(panel))
-        cross = (1.0 - shrinkage) * objective.covariance[:, panel]
+        cross = (1.0 - shrinkage) * covariance_rows(objective.covariance, panel).T
         cross[panel, np.arange(len(panel))] += shrinkage * variances[panel] + objective.ridge
         self._marginal = variances + objective.ridge
         self._precision: FloatArray = scipy.linalg.pinvh(cross[panel])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,20 @@ import numpy.typing as npt
 from selectormlp.data.cells import IntArray
 from selectormlp.errors import DataError
 
+if TYPE_CHECKING:
+    from selectormlp.moments.columns import CovarianceColumns
+
 FloatArray = npt.NDArray[np.float64]
+
+
+class Covariance(Protocol):
+    """Covariance between genes: a matrix of shape (n_genes, n_genes), or one whose columns are computed when needed."""
+
+    def diagonal(self) -> FloatArray:
+        """Return the variance of each gene, shape (n_genes,)."""
+
+    def __getitem__(self, gene: int, /) -> Any:
+        """Return the covariance of a gene with each gene, shape (n_genes,)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +88,9 @@ class Moments:
         Σ_i (x_i − mean)(x_i − mean)ᵀ, every cell counting the same, shape (n_genes, n_genes), or None.
     molecules
         Means and squares of the counts themselves, or None.
+    columns
+        What ``within`` would give, columns of which are computed when asked for, or None; of cells in memory. A sum of
+        moments has none.
 
     References
     ----------
@@ -88,6 +105,7 @@ class Moments:
     within: FloatArray | None = None
     total: FloatArray | None = None
     molecules: CountMoments | None = None
+    columns: CovarianceColumns | None = None
 
     @property
     def n_cells(self) -> int:
@@ -128,6 +146,16 @@ class Moments:
         if self.within is None:
             raise DataError("these moments hold no within-class scatter; compute them with within=True")
         return self.within / float(self.cell_weights @ self.counts)
+
+    def covariance(self) -> Covariance:
+        """Return :meth:`within_covariance`, or columns of it that are computed when asked for, where these are kept.
+
+        Raises
+        ------
+        DataError
+            If neither was asked for.
+        """
+        return self.within_covariance() if self.columns is None else self.columns
 
     def class_variances(self) -> FloatArray:
         """Return the variance of each gene within each class, shape (n_classes, n_genes).
@@ -208,7 +236,7 @@ def merge_into(first: Moments, second: Moments) -> Moments:
         between = first.n_cells * second.n_cells / max(1, first.n_cells + second.n_cells)
         add_outer(first.total, (second.mean - first.mean)[None], np.array([between]))
     means = first.means + fraction[:, None] * (second.means - first.means)
-    return replace(first, counts=counts, means=means, squares=squares, molecules=molecules)
+    return replace(first, counts=counts, means=means, squares=squares, molecules=molecules, columns=None)
 
 
 def add_outer(scatter: FloatArray, rows: FloatArray, weights: FloatArray) -> None:

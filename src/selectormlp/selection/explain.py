@@ -9,7 +9,8 @@ import numpy as np
 
 from selectormlp.data.cells import Cells
 from selectormlp.data.source import Normalization, Source
-from selectormlp.moments.stream import balanced_cell_weights, moments_of
+from selectormlp.moments.columns import moments_for_choice
+from selectormlp.moments.stream import balanced_cell_weights
 from selectormlp.moments.variable import check_memory, gene_variances, most_variable
 from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.explain import Explanation, explain_panel
@@ -105,5 +106,5 @@ def explain_genes(adata: AnnData, panel: Panel, source: Source, constraints: Con
         variances = gene_variances(few.X, few.labels, weights)
         few = few.take_genes(few.genes[most_variable(variances, SUBSTITUTE_GENES, always=rules.must_have)])
     check_memory(few.n_genes, 1, MEMORY_GB)
-    moments = moments_of(few.X, few.labels, cell_weights=weights, total=False)
+    moments = moments_for_choice(few.X, few.labels, len(rules.must_have), cell_weights=weights)
     return explain_panel(rules.genes[rules.must_have].tolist(), few, moments=moments, settings=settings)

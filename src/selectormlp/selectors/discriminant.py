@@ -107,6 +107,7 @@ class DiscriminantSelector(ClosedFormSelector):
     """
 
     _within: ClassVar[bool] = True
+    _columns_suffice: ClassVar[bool] = True
 
     def __init__(
         self,
