@@ -6,12 +6,20 @@ from scipy.stats import nbinom, poisson
 
 from selectormlp.data.normalize import log1p_cp10k
 from selectormlp.moments.counting import log_count_moments
-from selectormlp.moments.failures import FailingProbes, expected_loss
+from selectormlp.moments.failures import FailingProbes
 from selectormlp.moments.measurement import Measurement, measured_counts, measured_moments
 from selectormlp.moments.stream import moments_of
 
 MEANS = (0.003, 0.03, 0.3, 3.0, 30.0, 100.0)
 EFFICIENCIES = (0.1, 0.5, 1.0, 3.0)
+
+
+def expected_loss(terms, probability):
+    """Return the expected 1/(1 + Σ Δ) of one pair of types, gene after gene."""
+    state = FailingProbes(probability, 1)
+    for term in terms:
+        state.add(np.array([term]))
+    return float(state.losses()[0])
 
 
 @pytest.mark.parametrize("dispersion", [0.0, 0.2, 2.0])
@@ -100,6 +108,20 @@ def test_the_quadrature_is_the_expectation_over_all_failures(probability):
     patterns = np.array(np.meshgrid(*[[0, 1]] * 6)).reshape(6, -1).T
     chance = np.where(patterns, 1 - probability, probability).prod(axis=1)
     assert expected_loss(terms, probability) == pytest.approx(chance @ (1 / (1 + patterns @ terms)), abs=1e-6)
+
+
+@pytest.mark.parametrize("probability", [0.02, 0.3])
+def test_the_expected_bound_is_exact(probability):
+    terms = np.array([0.3, 4.0, 11.0, 0.05, 60.0, 2.0])
+    patterns = np.array(np.meshgrid(*[[0, 1]] * 6)).reshape(6, -1).T
+    chance = np.where(patterns, 1 - probability, probability).prod(axis=1)
+    state = FailingProbes(probability, 1, "bhattacharyya")
+    for term in terms[:-1]:
+        state.add(np.array([term]))
+    ahead = state.losses_with(terms[-1:, None], slice(None))[0, 0]
+    state.add(terms[-1:])
+    assert state.losses()[0] == pytest.approx(chance @ np.exp(-(patterns @ terms) / 8), rel=1e-12)
+    assert ahead == pytest.approx(state.losses()[0])
 
 
 def test_the_quadrature_agrees_with_draws_of_a_large_panel():

@@ -1,19 +1,21 @@
-"""What the methods that are tried are asked for."""
+"""What every method that is tried is asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from selectormlp.data.cells import IntArray
+from selectormlp.data.label_tree import Mistakes
+from selectormlp.moments.measurement import Measurement
 from selectormlp.panel.completion import Completion
 from selectormlp.panel.limits import Limit
 from selectormlp.selectors.base import GeneSelector
 from selectormlp.selectors.options import set_options
-from selectormlp.selectors.registry import find_method
+from selectormlp.selectors.registry import Method, find_method
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,28 +33,33 @@ class Task:
     limits
         Hard limits that the panel keeps.
     assay
-        What will measure the panel, for methods that take it.
+        What will measure the panel, for methods that take it; efficiencies of genes are by column.
+    mistakes
+        What mistakes between classes cost; None: all the same.
     """
 
     n_genes: int
     must_have: IntArray
     seed: int
     limits: Sequence[Limit] = ()
-    assay: Any = "sequencing"
+    assay: Measurement = field(default_factory=Measurement)
+    mistakes: Mistakes | None = None
 
-    def selector(self, method: str, options: Mapping[str, Any], *, n_genes: int | None = None) -> GeneSelector:
+    def selector(self, wanted: Method | str, options: Mapping[str, Any], *, n_genes: int | None = None) -> GeneSelector:
         """Make a method's selector for this task, or for another number of genes, not yet fitted."""
-        selector = find_method(method).make()
-        wanted = {
+        method = find_method(wanted)
+        selector = method.make()
+        given = {
             "n_features_to_select": n_genes or self.n_genes,
             "must_have": self.must_have.tolist(),
             "random_state": self.seed,
             "limits": list(self.limits) or None,
             "assay": self.assay,
+            "mistakes": self.mistakes,
         }
         known = selector.get_params(deep=False)
-        selector.set_params(**{name: value for name, value in wanted.items() if name in known})
-        set_options(selector, options, method=method)
+        selector.set_params(**{name: value for name, value in given.items() if name in known})
+        set_options(selector, options, method=method.name)
         return selector
 
     def order(self, selector: GeneSelector) -> IntArray:

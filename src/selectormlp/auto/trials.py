@@ -14,10 +14,11 @@ from joblib import Memory
 from scipy.stats import norm
 from scipy.stats import t as t_law
 
+from selectormlp.auto.instruments import Instruments
 from selectormlp.auto.screening import discriminant_predict
 from selectormlp.auto.task import Task
 from selectormlp.blas import one_thread
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import BoolArray, FloatArray, IntArray, dense
 from selectormlp.errors import InputError
 from selectormlp.evaluation.refit import make_classifier, refit_predict
 from selectormlp.evaluation.splits import Folds
@@ -25,11 +26,9 @@ from selectormlp.moments.stream import AnyMatrix
 from selectormlp.progress import track
 from selectormlp.selectors.base import GeneSelector
 from selectormlp.selectors.passes import SharedMoments
-from selectormlp.selectors.registry import find_method
+from selectormlp.selectors.registry import Method, find_method
 
 logger = logging.getLogger(__name__)
-
-FloatArray = npt.NDArray[np.float64]
 
 
 Predictor = Callable[[npt.NDArray[Any], IntArray, npt.NDArray[Any]], IntArray]
@@ -55,7 +54,8 @@ class Trial:
     seconds
         Wall time.
     shares
-        Share of the classifiers that were right about each tested cell, shape (n_tested,).
+        Share of the classifiers that were right about each tested cell, shape (n_tested,); with costs of mistakes, 1
+        less what their mistakes cost, as a share of the highest cost.
     recalls
         Their mean over each class, NaN where it has no tested cell, shape (n_classes,).
     panels
@@ -134,6 +134,9 @@ class Trials:
         Keeps rankings, so that trials for other sizes need not make them again.
     donors
         Donor of each cell, shape (n_cells,): the units that a standard error is over. None: cells are.
+    instruments
+        Measure the cells that panels are tested on, another instrument in each fold; folds are the units of the
+        standard error then, unless donors are. None: cells are tested as they are.
 
     Attributes
     ----------
@@ -151,32 +154,40 @@ class Trials:
         classifiers: Sequence[str],
         memory: Memory,
         donors: npt.NDArray[Any] | None = None,
+        instruments: Instruments | None = None,
     ) -> None:
         self.X, self.labels, self.codes, self.folds, self.task = X, labels, codes, folds, task
         self.classifiers = classifiers
         self.n_classes = int(codes.max()) + 1
         self._tested = codes[folds.test_rows]
+        self._credit = np.eye(self.n_classes)
+        if task.mistakes is not None:
+            present, first = np.unique(codes, return_index=True)
+            self._credit[np.ix_(present, present)] = task.mistakes.credit(labels[first])
         self._donors = None if donors is None else np.unique(donors[folds.test_rows], return_inverse=True)[1]
+        self._instruments = instruments
+        if instruments is not None and donors is None:
+            self._donors = folds.split_of_test
         self._fit = memory.cache(_fit)
         self._learned: dict[int, Learned] = {}
         self.done: list[Trial] = []
         self._confirmed: dict[Trial, Trial] = {}
 
-    def run(self, method: str, options: Mapping[str, Any]) -> None:
+    def run(self, wanted: Method | str, options: Mapping[str, Any]) -> None:
         """Try a method; one that cannot work on these cells is left out, and the log says why.
 
         Its panels are screened: judged by a closed-form discriminant and by nearest neighbours.
         """
-        start = time.perf_counter()
+        start, method = time.perf_counter(), find_method(wanted)
+        folds = track(self.folds, method.name, len(self.folds))
         try:
-            folds = track(range(len(self.folds)), method, len(self.folds))
-            panels = [self._panel(method, options, fold) for fold in folds]
+            panels = [self._panel(method, options, fold) for fold, _ in enumerate(folds)]
             shares = self._shares_right(panels, [discriminant_predict, self._predictor("knn")])
         except (InputError, ValueError) as error:  # scikit-learn's and scanpy's own refusals are ValueErrors
-            logger.info("%s cannot be tried: %s", method, " ".join(str(error).split())[:200])
+            logger.info("%s cannot be tried: %s", method.name, " ".join(str(error).split())[:200])
             return
         recalls = _class_means(shares, self._tested, self.n_classes)
-        self.done.append(Trial(method, options, time.perf_counter() - start, shares, recalls, panels))
+        self.done.append(Trial(method.name, options, time.perf_counter() - start, shares, recalls, panels))
         self._log("tried", self.done[-1])
 
     @property
@@ -207,7 +218,7 @@ class Trials:
             trial.seconds,
         )
 
-    def difference(self, trial: Trial, other: Trial, among: npt.NDArray[np.bool_] | None = None) -> tuple[float, float]:
+    def difference(self, trial: Trial, other: Trial, among: BoolArray | None = None) -> tuple[float, float]:
         """Return by how much a trial's balanced accuracy is above another's, and the standard error of that.
 
         Parameters
@@ -261,9 +272,9 @@ class Trials:
         )
         return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)[fold, self._tested]
 
-    def _panel(self, method: str, options: Mapping[str, Any], fold: int) -> IntArray:
+    def _panel(self, method: Method, options: Mapping[str, Any], fold: int) -> IntArray:
         """Choose a panel from the cells to learn from in a fold, increasing columns."""
-        most = max(self.task.n_genes, min(RANKED, self.X.shape[1] // 2)) if find_method(method).kind.is_nested else None
+        most = max(self.task.n_genes, min(RANKED, self.X.shape[1] // 2)) if method.kind.is_nested else None
         if self.task.limits:
             most = None
         learned = self._cells_of(fold)
@@ -287,13 +298,17 @@ class Trials:
     def _shares_right(self, panels: Sequence[IntArray], predictors: Sequence[Predictor]) -> FloatArray:
         """Return the share of classifiers that are right about each tested cell, shape (n_tested,)."""
         shares = []
-        for columns, (train, test) in zip(track(panels, "testing panels"), self.folds, strict=True):
-            panel = self.X[:, columns]
-            values = panel.toarray() if hasattr(panel, "toarray") else panel
+        for fold, (columns, (train, test)) in enumerate(zip(track(panels, "testing panels"), self.folds, strict=True)):
+            values = self._measured(columns, fold)
             with one_thread():
-                right = [predict(values[train], self.codes[train], values[test]) for predict in predictors]
-            shares.append(np.mean(np.array(right) == self.codes[test], axis=0))
+                found = [predict(values[train], self.codes[train], values[test]) for predict in predictors]
+            shares.append(self._credit[self.codes[test], np.array(found)].mean(axis=0))
         return np.concatenate(shares)
+
+    def _measured(self, columns: IntArray, fold: int) -> npt.NDArray[Any]:
+        if self._instruments is not None:
+            return self._instruments.values(columns, fold)
+        return dense(self.X[:, columns])
 
 
 def _class_means(values: FloatArray, codes: IntArray, n_classes: int) -> FloatArray:
@@ -303,30 +318,11 @@ def _class_means(values: FloatArray, codes: IntArray, n_classes: int) -> FloatAr
     return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
 
-def _fit(selector: GeneSelector, X: AnyMatrix, y: npt.NDArray[Any]) -> GeneSelector:
-    return selector.fit(X, y)
-
-
 def _size(X: AnyMatrix) -> int:
     """Return the bytes of a matrix."""
     parts = (X,) if isinstance(X, np.ndarray) else (X.data, X.indices, X.indptr)
     return sum(part.nbytes for part in parts)
 
 
-def cap_classes(codes: IntArray, most: int, rng: np.random.Generator) -> IntArray:
-    """Pick at most so many cells by cutting the largest classes down to one size, positions increasing.
-
-    Examples
-    --------
-    >>> codes = np.array([0, 0, 0, 0, 0, 1, 1])
-    >>> np.bincount(codes[cap_classes(codes, 5, np.random.default_rng(0))])
-    array([3, 2])
-    """
-    if len(codes) <= most:
-        return np.arange(len(codes))
-    counts = np.sort(np.bincount(codes))
-    counts = counts[counts > 0]
-    caps = (most - np.concatenate([[0], np.cumsum(counts)[:-1]])) // np.arange(len(counts), 0, -1)
-    cap = max(1, int(caps[np.argmax(caps < counts)]))
-    kept = [rng.permutation(np.flatnonzero(codes == code))[:cap] for code in np.unique(codes)]
-    return np.sort(np.concatenate(kept))
+def _fit(selector: GeneSelector, X: AnyMatrix, y: npt.NDArray[Any]) -> GeneSelector:
+    return selector.fit(X, y)

@@ -67,10 +67,12 @@ class Flag:
         Whether it is a positional argument instead of a flag.
     split
         Whether names may be given with commas between them.
+    levels
+        Whether several names may be given, from coarse to fine, one after the other or with commas between them.
     file
         A flag for a file that holds the value.
     needed
-        Whether the command refuses to run without it, be it from a flag or a settings file.
+        Whether the command requires it, from a flag or a settings file.
     keyword
         Whether it is a keyword of the Python function.
     recorded
@@ -82,6 +84,7 @@ class Flag:
     direct: bool = True
     argument: bool = False
     split: bool = False
+    levels: bool = False
     file: FileFlag | None = None
     needed: bool = False
     keyword: bool = True

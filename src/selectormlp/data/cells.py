@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +13,17 @@ import scipy.sparse as sp
 
 from selectormlp.errors import DataError, quoted
 
+if TYPE_CHECKING:
+    from selectormlp.data.coverage import Coverage
+
 Matrix: TypeAlias = "npt.NDArray[np.float32] | sp.csr_array"
 """Expression values, cells × genes, float32: dense (C order) or CSR."""
 
 IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.float64]
+Float32Array = npt.NDArray[np.float32]
+AnyFloatArray = npt.NDArray[np.floating]
 
 UNKNOWN_CLASS = -1
 """Label code of a cell whose class is not in the class list."""
@@ -45,6 +52,8 @@ class Cells:
         Whether X was turned from counts into log1p of counts per 10,000 when it was read.
     totals
         Counts of each cell over all genes that X was normalised by, shape (n_cells,); None where it was not.
+    coverage
+        Which genes were measured in which cells; None: all in all.
 
     Raises
     ------
@@ -60,6 +69,7 @@ class Cells:
     donors: npt.NDArray[np.str_] | None = None
     is_normalized: bool = False
     totals: npt.NDArray[np.float64] | None = None
+    coverage: Coverage | None = None
 
     def __post_init__(self) -> None:
         check_fit(self.X.shape, genes=self.genes, names=self.names, labels=self.labels, donors=self.donors)
@@ -92,6 +102,7 @@ class Cells:
             labels=self.labels[rows],
             donors=None if self.donors is None else self.donors[rows],
             totals=None if self.totals is None else self.totals[rows],
+            coverage=None if self.coverage is None else self.coverage.take(rows),
         )
 
     def take_genes(self, genes: Sequence[str] | pd.Index[str]) -> Cells:
@@ -106,11 +117,24 @@ class Cells:
         if wanted.equals(self.genes):
             return self
         columns = gene_positions(self.genes, wanted)
-        return replace(self, X=as_matrix(self.X[:, columns]), genes=wanted)
+        coverage = None if self.coverage is None else self.coverage.take_genes(columns)
+        return replace(self, X=as_matrix(self.X[:, columns]), genes=wanted, coverage=coverage)
 
     def dense(self) -> Cells:
         """Return the same cells with a dense matrix (n_cells · n_genes · 4 bytes)."""
-        return replace(self, X=self.X.toarray()) if isinstance(self.X, sp.csr_array) else self
+        return replace(self, X=dense(self.X)) if isinstance(self.X, sp.csr_array) else self
+
+
+def dense(X: Matrix) -> Float32Array:
+    """Return values as a dense array, a copy only where they are sparse.
+
+    Examples
+    --------
+    >>> dense(sp.csr_array(np.eye(2, dtype=np.float32)))
+    array([[1., 0.],
+           [0., 1.]], dtype=float32)
+    """
+    return X.toarray() if isinstance(X, sp.sparray | sp.spmatrix) else np.asarray(X)
 
 
 def check_fit(

@@ -12,9 +12,12 @@ import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
-from selectormlp.data.cells import Cells, IntArray, Matrix, as_matrix, check_fit, gene_positions
+from selectormlp.data.cells import BoolArray, Cells, IntArray, Matrix, as_matrix, check_fit, gene_positions
+from selectormlp.data.columns_of import columns_of
+from selectormlp.data.coverage import Coverage
 from selectormlp.data.disk import StoredPart
 from selectormlp.data.normalize import is_whole, log1p_cp10k, stored_values
+from selectormlp.data.row_numbers import row_numbers
 from selectormlp.errors import DataError
 from selectormlp.progress import track
 
@@ -88,7 +91,7 @@ class StoredMatrix:
     def _offsets(self) -> IntArray:
         return np.cumsum([0, *(part.shape[0] for part in self.parts)], dtype=np.int64)
 
-    def __getitem__(self, rows: slice | IntArray | npt.NDArray[np.bool_]) -> Matrix:
+    def __getitem__(self, rows: slice | IntArray | BoolArray) -> Matrix:
         """Read some cells, in the order given; files are read in the order on disk.
 
         Parameters
@@ -108,7 +111,7 @@ class StoredMatrix:
         X = self._as_stored(rows)
         return self._taken(_normalised(X) if self.is_counts else X)
 
-    def read_with_counts(self, rows: slice | IntArray | npt.NDArray[np.bool_]) -> tuple[Matrix, Matrix]:
+    def read_with_counts(self, rows: slice | IntArray | BoolArray) -> tuple[Matrix, Matrix]:
         """Read some cells once, normalised and as counts; parameters and errors as of ``matrix[rows]``.
 
         Returns
@@ -124,7 +127,7 @@ class StoredMatrix:
         """Keep the genes of this matrix, of those that cells are normalised over."""
         return X if self.columns is None else as_matrix(X[:, self.columns])
 
-    def _as_stored(self, rows: slice | IntArray | npt.NDArray[np.bool_]) -> Matrix:
+    def _as_stored(self, rows: slice | IntArray | BoolArray) -> Matrix:
         """Read some cells, in the order given, as the files hold them, with all genes of the parts."""
         wanted = self._source_rows(rows)
         if not len(wanted):
@@ -135,22 +138,11 @@ class StoredMatrix:
         unique, places = np.unique(wanted, return_inverse=True)
         return self._read(unique)[places]
 
-    def _source_rows(self, rows: slice | IntArray | npt.NDArray[np.bool_]) -> IntArray:
+    def _source_rows(self, rows: slice | IntArray | BoolArray) -> IntArray:
         """Return row numbers counted over all files."""
-        n_cells = self.shape[0]
-        if isinstance(rows, slice):
-            if self.rows is not None:
-                return self.rows[rows]
-            return np.arange(*rows.indices(n_cells), dtype=np.int64)
-        given: npt.NDArray[np.generic] = np.asarray(rows)
-        if given.dtype == np.bool_:
-            if given.shape != (n_cells,):
-                raise IndexError(f"a mask of {len(given)} cells for a matrix of {n_cells}")
-            given = np.flatnonzero(given)
-        found = given.astype(np.int64)
-        if found.size and not (-n_cells <= found.min() and found.max() < n_cells):
-            raise IndexError(f"rows {found.min()} to {found.max()} of a matrix of {n_cells} cells")
-        found = np.where(found < 0, found + n_cells, found)
+        if self.rows is not None and isinstance(rows, slice):
+            return self.rows[rows]
+        found = row_numbers(rows, self.shape[0])
         return found if self.rows is None else self.rows[found]
 
     def _read(self, rows: IntArray) -> Matrix:
@@ -172,7 +164,7 @@ class StoredMatrix:
         if self.kind != "any":
             self._check_values(part, X, rows)
         if part.columns is not None:
-            X = as_matrix(X[:, part.columns])
+            X = columns_of(X, part.columns)
         return sp.csr_array(X) if self.is_sparse and not isinstance(X, sp.csr_array) else X
 
     def _check_values(self, part: StoredPart, X: Matrix, rows: IntArray) -> None:
@@ -190,7 +182,7 @@ class StoredMatrix:
                 'set normalize to "counts" if these are corrected counts, or to "none" to take all cells as they are'
             )
 
-    def take_cells(self, rows: IntArray | npt.NDArray[np.bool_]) -> StoredMatrix:
+    def take_cells(self, rows: IntArray | BoolArray) -> StoredMatrix:
         """Keep some cells, in the order given; nothing is read."""
         return replace(self, rows=self._source_rows(rows))
 
@@ -226,10 +218,21 @@ class StoredMatrix:
 
     def load(self) -> Matrix:
         """Read all, block by block (sparse: twice its size while the blocks are joined)."""
-        blocks = [self[rows] for rows in track(list(self.row_blocks()), "reading cells")]
+        return self.load_with_totals()[0]
+
+    def load_with_totals(self) -> tuple[Matrix, npt.NDArray[np.float64] | None]:
+        """Read all, and the counts of each cell over all genes of the parts, (n_cells,); None where they hold none."""
+        blocks, totals = [], []
+        for rows in track(list(self.row_blocks()), "reading cells"):
+            X = self._as_stored(rows)
+            blocks.append(self._taken(_normalised(X) if self.is_counts else X))
+            if self.is_counts:
+                totals.append(np.asarray(X.sum(axis=1, dtype=np.float64)).ravel())
+        known = np.concatenate(totals) if self.is_counts else None
         if len(blocks) == 1:
-            return blocks[0]
-        return sp.csr_array(sp.vstack(blocks, format="csr")) if self.is_sparse else np.concatenate(blocks)
+            return blocks[0], known
+        joined = sp.csr_array(sp.vstack(blocks, format="csr")) if self.is_sparse else np.concatenate(blocks)
+        return joined, known
 
     def __array__(self, *args: object, **kwargs: object) -> NoReturn:
         raise TypeError("a matrix on disk is no array; read rows of it (matrix[rows]) or all (matrix.load())")
@@ -251,7 +254,7 @@ class StoredCells:
     ----------
     X
         Expression on disk, n_cells × n_genes.
-    genes, names, labels, classes, donors, is_normalized
+    genes, names, labels, classes, donors, is_normalized, coverage
         As there, in memory.
 
     Raises
@@ -267,6 +270,7 @@ class StoredCells:
     classes: tuple[str, ...]
     donors: npt.NDArray[np.str_] | None = None
     is_normalized: bool = False
+    coverage: Coverage | None = None
 
     def __post_init__(self) -> None:
         check_fit(self.X.shape, genes=self.genes, names=self.names, labels=self.labels, donors=self.donors)
@@ -290,7 +294,7 @@ class StoredCells:
         """Count the cells of each class, shape (n_classes,)."""
         return np.bincount(self.labels[self.labels >= 0], minlength=self.n_classes).astype(np.int64)
 
-    def take(self, rows: IntArray | npt.NDArray[np.bool_]) -> StoredCells:
+    def take(self, rows: IntArray | BoolArray) -> StoredCells:
         """Keep some cells, given by position or by a mask, in the order given; nothing is read."""
         return replace(
             self,
@@ -298,6 +302,7 @@ class StoredCells:
             names=self.names[rows],
             labels=self.labels[rows],
             donors=None if self.donors is None else self.donors[rows],
+            coverage=None if self.coverage is None else self.coverage.take(rows),
         )
 
     def take_genes(self, genes: Sequence[str] | pd.Index[str]) -> StoredCells:
@@ -311,9 +316,11 @@ class StoredCells:
         wanted = pd.Index(genes)
         if wanted.equals(self.genes):
             return self
-        return replace(self, X=self.X.take_genes(gene_positions(self.genes, wanted)), genes=wanted)
+        columns = gene_positions(self.genes, wanted)
+        coverage = None if self.coverage is None else self.coverage.take_genes(columns)
+        return replace(self, X=self.X.take_genes(columns), genes=wanted, coverage=coverage)
 
-    def load(self, rows: IntArray | npt.NDArray[np.bool_] | None = None) -> Cells:
+    def load(self, rows: IntArray | BoolArray | None = None) -> Cells:
         """Read cells into memory: all, or some, given by position or by a mask, in the order given.
 
         Raises
@@ -322,14 +329,17 @@ class StoredCells:
             If a file cannot be read.
         """
         taken = self if rows is None else self.take(rows)
+        X, totals = taken.X.load_with_totals()
         return Cells(
-            X=taken.X.load(),
+            X=X,
             genes=taken.genes,
             names=taken.names,
             labels=taken.labels,
             classes=taken.classes,
             donors=taken.donors,
             is_normalized=taken.is_normalized,
+            coverage=taken.coverage,
+            totals=totals,
         )
 
 

@@ -13,9 +13,7 @@ import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 from scipy.stats import norm
 
-from selectormlp.data.cells import Cells, IntArray
-from selectormlp.evaluation.intervals import FloatArray
-from selectormlp.evaluation.splits import BoolArray
+from selectormlp.data.cells import BoolArray, Cells, FloatArray, IntArray
 from selectormlp.evaluation.unsupervised import spearman
 from selectormlp.values import Shown
 
@@ -95,7 +93,7 @@ class Stability(Shown):
     notes
         What was passed over, and why.
     n_candidates
-        Genes among which ``kuncheva`` reckons chance: those that might as well have been chosen.
+        Number of genes that could have been chosen, from which ``kuncheva`` computes agreement by chance.
     """
 
     method: str
@@ -133,8 +131,8 @@ class Stability(Shown):
         return pd.DataFrame([vars(overlap) for overlap in self.overlaps])
 
 
-MOST_PHI = -0.3
-"""Correlation between "chosen" of two genes over repetitions, from which down they are taken to replace each other."""
+MAX_PHI = -0.3
+"""Genes whose choices correlate over repetitions at or below this are treated as interchangeable."""
 
 
 def jaccard(first: Iterable[str], second: Iterable[str]) -> float:
@@ -229,7 +227,7 @@ def find_interchangeable(
     scale = np.outer(spread, spread)
     together = z.T @ z / len(z) - np.outer(frequency, frequency)
     phi = np.divide(together, scale, out=np.zeros_like(scale), where=scale > 0)
-    pairs = (phi <= MOST_PHI) & (np.abs(correlation) >= min_correlation)
+    pairs = (phi <= MAX_PHI) & (np.abs(correlation) >= min_correlation)
     n_groups, group = connected_components(sp.csr_array(pairs), directed=False)
     found = []
     for code in range(n_groups):
@@ -308,7 +306,7 @@ LOW_END = 0.05
 
 
 def count_candidates(cells: Cells, chosen: IntArray) -> int:
-    """Count the genes that might as well have been chosen, among which chance is reckoned.
+    """Count the genes that could have been chosen; agreement by chance is computed from this number.
 
     Thousands of genes that hardly vary could not be, and would make any two panels look more alike than chance. Counted
     are the chosen ones, and those whose means differ between types (without labels: which vary) as much as the chosen

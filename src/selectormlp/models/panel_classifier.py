@@ -12,12 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import safetensors.numpy
-import scipy.sparse as sp
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from scipy.special import log_softmax
 
-from selectormlp.data.cells import IntArray, Matrix
+from selectormlp.data.cells import FloatArray, IntArray, Matrix, dense
 from selectormlp.errors import DataError, ModelFileError
 from selectormlp.files import written_whole
 from selectormlp.gate.files import check_regular
@@ -26,14 +25,13 @@ from selectormlp.models.novelty import Novelty
 from selectormlp.models.partial import MissingGenes, draw_cells, fill_in
 from selectormlp.models.predictions import Predictions
 from selectormlp.models.safetensors_file import in_order
+from selectormlp.models.stopping import LevelLabels, label_levels
 from selectormlp.values import Shown
-
-FloatArray = npt.NDArray[np.float64]
 
 SUFFIX = ".safetensors"
 
 CARD_KEY = "selectormlp_panel_classifier"
-"""Where the card stands in the metadata of the file."""
+"""Key of the card in the metadata of the file."""
 
 CHECKSUM_KEY = "selectormlp_checksum"
 """Where the checksum of card and numbers stands there."""
@@ -81,7 +79,7 @@ class PanelClassifier(Shown):
         X
             Expression of ``card.genes``, shape (n_cells, n_genes).
         """
-        return self._scores((_dense(X) - self.mean) / self.scale)
+        return self._scores((dense(X).astype(np.float64) - self.mean) / self.scale)
 
     def _scores(self, Z: FloatArray) -> FloatArray:
         found: FloatArray = Z @ self.weights.T + self.offsets
@@ -145,7 +143,7 @@ class PanelClassifier(Shown):
         cells
             Names.
         min_confidence
-            Instead of the card's, 0 to 1.
+            Instead of the card's, 0 to 1; along a tree of labels, at every level.
         present
             Places in ``card.genes`` of the genes that X holds, where some were not measured; these are filled in.
 
@@ -162,7 +160,7 @@ class PanelClassifier(Shown):
         wanted = self.card.min_confidence if min_confidence is None else min_confidence
         check_confidence(wanted)
         missing = self.missing_genes(columns)
-        Z = (_dense(X) - self.mean[columns]) / self.scale[columns]
+        Z = (dense(X).astype(np.float64) - self.mean[columns]) / self.scale[columns]
         with np.errstate(all="ignore"):  # looked at below
             scores = self._scores(Z if missing is None or self.novelty is None else fill_in(Z, columns, self.novelty))
             probabilities = np.exp(log_softmax(scores / self.card.temperature, axis=1))
@@ -178,7 +176,16 @@ class PanelClassifier(Shown):
         if self.novelty is not None:
             novelty = self.novelty.score(Z, columns)
             novelty -= self.novelty.cuts[probabilities.argmax(axis=1)]
-        return Predictions(cells, tuple(self.card.classes), probabilities, wanted, empty, novelty, missing)
+        levels = self._levels(probabilities, min_confidence)
+        return Predictions(cells, tuple(self.card.classes), probabilities, wanted, empty, novelty, missing, levels)
+
+    def _levels(self, probabilities: FloatArray, min_confidence: float | None) -> LevelLabels | None:
+        """Find where each cell stops along the tree of labels; None where there is none."""
+        known = self.card.tree
+        if known is None:
+            return None
+        cuts = known.cuts if min_confidence is None else np.full(len(known.levels) + 1, min_confidence)
+        return label_levels(probabilities, self.card.classes, known.tree(), cuts, self.card.label_key)
 
     def save(self, path: Path | str) -> Path:
         """Write the classifier to a safetensors file: numbers and a card in JSON, nothing that could run.
@@ -304,11 +311,6 @@ def _shapes(card: ClassifierCard) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def _dense(X: Matrix) -> FloatArray:
-    dense: FloatArray = np.asarray(X.toarray() if isinstance(X, sp.csr_array) else X, dtype=np.float64)
-    return dense
-
-
 def _existing(place: Path) -> Path:
     """Return the file, or that of its name with the suffix that :meth:`PanelClassifier.save` adds."""
     for candidate in (place, place.with_name(place.name + SUFFIX)):
@@ -331,7 +333,7 @@ def _check_arrays(place: Path, arrays: dict[str, FloatArray], shapes: dict[str, 
 
 
 def _check_novelty(place: Path, arrays: dict[str, FloatArray]) -> None:
-    """Refuse shares that are none, and a covariance that is none."""
+    """Refuse invalid shares and an invalid covariance."""
     if "parts" not in arrays:
         return
     for name in ("novelty_shares", "parts"):

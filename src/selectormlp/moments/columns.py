@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from selectormlp.data.cells import IntArray
-from selectormlp.moments.moments import Covariance, FloatArray, Moments
+from selectormlp.data.cells import FloatArray, IntArray
+from selectormlp.moments.moments import Covariance, Moments
 from selectormlp.moments.stream import ROWS_AT_ONCE, AnyMatrix, as_float, moments_of
 
 COLUMNS_AT_ONCE = 16

@@ -7,13 +7,15 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import FloatArray, IntArray
 from selectormlp.errors import DataError, SettingsError, quoted
 from selectormlp.moments.columns import CovarianceColumns
 from selectormlp.moments.contrasts import classes_against_rest, pairs_of_classes
-from selectormlp.moments.failures import FailingProbes
+from selectormlp.moments.failures import SUMS, FailingProbes
 from selectormlp.moments.forward import COLLINEAR, Residual
-from selectormlp.moments.moments import FloatArray, Moments
+from selectormlp.moments.losses import PairLosses, SummedTerms
+from selectormlp.moments.moments import Moments
+from selectormlp.moments.unmeasured import gaps_measured
 
 Criterion = Literal["inverse", "bhattacharyya", "log"]
 """What is summed over pairs of classes: 1/(1 + D²), exp(−D²/8) or −log(1 + D²); the least is best."""
@@ -79,13 +81,16 @@ class DiscriminantObjective:
         Share of the criterion that tells each class from all others mixed, 0 to 1; the rest tells pairs apart. A
         gene that marks one class holds up where another technology blurs small differences.
     failure
-        Probability that the probes of a gene fail; the loss is then the expectation of 1/(1 + D²) over failures.
+        Probability that the probes of a gene fail; the loss is then its expectation over failures.
+    costs
+        What it costs to take one class (row) for another (column), ≥ 0, shape (n_classes, n_classes): what a pair
+        counts is multiplied by the mean of both. None: all mistakes cost the same.
 
     Raises
     ------
     SettingsError
         If the criterion is unknown, ridge or pooling negative, shrinkage or specificity outside 0 to 1, or the failure
-        outside 0 to below 1 or above 0 with another criterion than ``inverse``.
+        outside 0 to below 1 or above 0 with the criterion ``log``; or if no mistake costs anything.
     DataError
         If the moments hold no within-class scatter, or fewer than two classes.
 
@@ -124,23 +129,9 @@ class DiscriminantObjective:
         shrink_after: int = 20,
         specificity: float = 0.0,
         failure: float = 0.0,
+        costs: FloatArray | None = None,
     ) -> None:
-        if criterion not in CRITERIA:
-            raise SettingsError(f"criterion={criterion!r}; expected one of {quoted(CRITERIA)}")
-        if not ridge >= 0:
-            raise SettingsError(f"ridge={ridge!r}; expected a number ≥ 0")
-        if not pooling >= 0:
-            raise SettingsError(f"pooling={pooling!r}; expected a number of cells ≥ 0")
-        if not 0 <= shrinkage <= 1:
-            raise SettingsError(f"shrinkage={shrinkage!r}; expected a number from 0 to 1")
-        if shrink_after < 0:
-            raise SettingsError(f"shrink_after={shrink_after!r}; expected a number of genes ≥ 0")
-        if not 0 <= specificity <= 1:
-            raise SettingsError(f"specificity={specificity!r}; expected a number from 0 to 1")
-        if not 0 <= failure < 1 or (failure and criterion != "inverse"):
-            raise SettingsError(
-                f"failure={failure!r} with criterion {criterion!r}; expected a number from 0 to below 1, and 'inverse'"
-            )
+        _check(criterion, ridge, pooling, shrinkage, shrink_after, specificity, failure)
         used = np.flatnonzero(moments.class_weights > 0)
         if len(used) < 2:
             raise DataError(f"{len(used)} class(es) with cells and weight; at least 2 are needed to tell apart")
@@ -149,26 +140,27 @@ class DiscriminantObjective:
         self.ridge = ridge * _typical_variance(common)
         counts, shares = moments.counts[used], moments.class_weights[used]
         of_classes = moments.means[used], _towards(common, moments.class_variances()[used], counts, pooling)
-        told = pairs_of_classes(*of_classes, counts, shares)
+        costs = None if costs is None else costs[np.ix_(used, used)]
+        if costs is not None and not np.any(costs[~np.eye(len(used), dtype=np.bool_)] > 0):
+            raise SettingsError("every mistake between the classes costs 0; give some a cost above 0")
+        told = pairs_of_classes(*of_classes, counts, shares, costs)
         if specificity:
-            told = told.joined(classes_against_rest(*of_classes, counts, shares), specificity)
+            told = told.joined(classes_against_rest(*of_classes, counts, shares, costs), specificity)
         self.pair_weights, self.noise = told.weights, told.noise
         self.gaps = told.gaps * _units(common + self.ridge, told.variances + self.ridge)
+        if moments.cells_measured is not None:
+            self.gaps = gaps_measured(self.gaps, common + self.ridge, moments.cells_measured[used], counts)
         self._block = max(1, BLOCK_BYTES // (8 * len(common)))
         self._loss = _LOSSES[criterion]
         self._shrinkage, self._shrink_after = shrinkage, shrink_after
-        self._failure = failure
+        self._failure, self._criterion = failure, criterion
         self._chosen: list[int] = []
         self._condition_on([])
 
     def gains(self) -> FloatArray:
         """Return how much each gene would lower the mean loss of the pairs, shape (n_genes,)."""
         variance = np.where(self._residual.free, self._residual.variance, np.inf)
-        if self._failing:
-            losses = self._losses_over(self._gaps_of, variance, self.noise, self._failing.losses_with)
-        else:
-            losses = self.losses_with(self._gaps_of, variance, self._distances)
-        gains = self.current_loss - losses
+        gains = self.current_loss - self.losses_with(self._gaps_of, variance, self._state)
         gains = np.where(gains > ROUNDING, gains, 0.0)
         if isinstance(self.covariance, CovarianceColumns):
             self.covariance.expect(gains)
@@ -188,21 +180,28 @@ class DiscriminantObjective:
     @property
     def current_loss(self) -> float:
         """Mean loss of the pairs on the genes chosen so far."""
-        if self._failing:
-            return float(self.pair_weights @ self._failing.losses())
-        return self.loss(self._distances)
+        return self.mean_loss(self._state)
+
+    def state(self) -> PairLosses:
+        """Return what sums up terms of genes to losses of pairs, without a gene so far."""
+        if self._failure:
+            return FailingProbes(self._failure, len(self.noise), self._criterion)
+        return SummedTerms(self._loss, len(self.noise))
+
+    def mean_loss(self, state: PairLosses) -> float:
+        """Return the mean loss of the pairs on the genes of a state."""
+        return float(self.pair_weights @ state.losses())
 
     def shrinkage(self, n_chosen: int) -> float:
         """Return the share by which covariances count less, once so many genes are chosen."""
         return self._shrinkage if n_chosen >= self._shrink_after else 0.0
 
     def _condition_on(self, genes: Sequence[int]) -> None:
-        """Start anew from genes that are chosen already."""
+        """Restart from genes that are chosen already."""
         shrinkage = self.shrinkage(len(genes))
         self._residual = Residual(self.covariance, ridge=self.ridge, shrinkage=shrinkage)
         self._residual_gaps = self.gaps.copy()
-        self._distances = np.zeros_like(self.noise)
-        self._failing = FailingProbes(self._failure, len(self.noise)) if self._failure else None
+        self._state = self.state()
         for gene in genes:
             self._condition(gene)
 
@@ -211,10 +210,7 @@ class DiscriminantObjective:
         column = self._residual.choose(gene)
         if column is not None:
             gap = self._residual_gaps[:, gene] / deviation
-            terms = np.maximum(gap**2 - self.noise, 0.0)
-            self._distances += terms
-            if self._failing:
-                self._failing.add(terms)
+            self._state.add(np.maximum(gap**2 - self.noise, 0.0))
             for pairs in self._blocks():
                 self._residual_gaps[pairs] -= np.outer(gap[pairs], column)
 
@@ -223,19 +219,11 @@ class DiscriminantObjective:
         for start in range(0, len(self.noise), self._block):
             yield slice(start, start + self._block)
 
-    def loss(self, distances: FloatArray) -> float:
-        """Return the mean loss of the pairs at given D², shape (n_pairs,)."""
-        return float(self.pair_weights @ self._loss(distances.copy()))
-
-    def pair_losses(self, distances: FloatArray) -> FloatArray:
-        """Return what each pair adds to the mean loss at given D², shape (n_pairs,)."""
-        return self.pair_weights * self._loss(distances.copy())
-
     def losses_with(
         self,
         gaps: Callable[[slice], FloatArray],
         variance: FloatArray,
-        distances: FloatArray,
+        state: PairLosses,
         taken_off: FloatArray | None = None,
     ) -> FloatArray:
         """Return the mean loss of the pairs with each gene added, shape (n_genes,).
@@ -246,34 +234,49 @@ class DiscriminantObjective:
             Gives those of a run of pairs, given the panel, shape (n_pairs, n_genes); called block by block.
         variance
             Of each gene given the panel, shape (n_genes,).
-        distances
-            D² of each pair so far, shape (n_pairs,).
+        state
+            The panel's own terms.
         taken_off
             What is taken off the gene's share, which stays ≥ 0, shape (n_pairs,); None: what sampling brings.
         """
-
-        def of_pairs(terms: FloatArray, pairs: slice) -> FloatArray:
-            terms += distances[pairs, None]
-            return self._loss(terms)
-
-        return self._losses_over(gaps, variance, self.noise if taken_off is None else taken_off, of_pairs)
-
-    def _losses_over(
-        self,
-        gaps: Callable[[slice], FloatArray],
-        variance: FloatArray,
-        taken_off: FloatArray,
-        of_pairs: Callable[[FloatArray, slice], FloatArray],
-    ) -> FloatArray:
-        """Sum losses over the pairs, block by block; ``of_pairs`` turns what genes add to D² into losses."""
+        less = self.noise if taken_off is None else taken_off
         losses = np.zeros(len(variance))
         for pairs in self._blocks():
             squared = gaps(pairs) ** 2
             squared /= variance
-            squared -= taken_off[pairs, None]
+            squared -= less[pairs, None]
             np.maximum(squared, 0.0, out=squared)
-            losses += self.pair_weights[pairs] @ of_pairs(squared, pairs)
+            losses += self.pair_weights[pairs] @ state.losses_with(squared, pairs)
         return losses
+
+
+def _check(
+    criterion: str,
+    ridge: float,
+    pooling: float,
+    shrinkage: float,
+    shrink_after: int,
+    specificity: float,
+    failure: float,
+) -> None:
+    """Refuse parameters that are out of range."""
+    if criterion not in CRITERIA:
+        raise SettingsError(f"criterion={criterion!r}; expected one of {quoted(CRITERIA)}")
+    if not ridge >= 0:
+        raise SettingsError(f"ridge={ridge!r}; expected a number ≥ 0")
+    if not pooling >= 0:
+        raise SettingsError(f"pooling={pooling!r}; expected a number of cells ≥ 0")
+    if not 0 <= shrinkage <= 1:
+        raise SettingsError(f"shrinkage={shrinkage!r}; expected a number from 0 to 1")
+    if shrink_after < 0:
+        raise SettingsError(f"shrink_after={shrink_after!r}; expected a number of genes ≥ 0")
+    if not 0 <= specificity <= 1:
+        raise SettingsError(f"specificity={specificity!r}; expected a number from 0 to 1")
+    if not 0 <= failure < 1 or (failure and criterion not in SUMS):
+        raise SettingsError(
+            f"failure={failure!r} with criterion {criterion!r}; expected a number from 0 to below 1, and one of "
+            f"{quoted(tuple(SUMS))}"
+        )
 
 
 def _typical_variance(variances: FloatArray) -> float:

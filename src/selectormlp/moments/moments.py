@@ -6,15 +6,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import FloatArray, IntArray
 from selectormlp.errors import DataError
 
 if TYPE_CHECKING:
     from selectormlp.moments.columns import CovarianceColumns
-
-FloatArray = npt.NDArray[np.float64]
 
 
 class Covariance(Protocol):
@@ -50,20 +47,6 @@ class CountMoments:
         """Return the variance of the counts in each class, shape (n_classes, n_genes), given its number of cells."""
         return self.squares / np.maximum(cells, 1)[:, None]
 
-    def require_absolute(self) -> None:
-        """Refuse values that are not counts.
-
-        Raises
-        ------
-        DataError
-            If expm1 of the values stands for counts.
-        """
-        if not self.absolute:
-            raise DataError(
-                "limits in counts per cell need counts, and the data hold normalised values; name a layer that holds "
-                "raw counts"
-            )
-
 
 @dataclass(frozen=True, eq=False)
 class Moments:
@@ -88,6 +71,8 @@ class Moments:
         Σ_i (x_i − mean)(x_i − mean)ᵀ, every cell counting the same, shape (n_genes, n_genes), or None.
     molecules
         Means and squares of the counts themselves, or None.
+    cells_measured
+        Cells of each class in which each gene was measured, shape (n_classes, n_genes); None: all of them.
     columns
         What ``within`` would give, columns of which are computed when asked for, or None; of cells in memory. A sum of
         moments has none.
@@ -105,6 +90,7 @@ class Moments:
     within: FloatArray | None = None
     total: FloatArray | None = None
     molecules: CountMoments | None = None
+    cells_measured: FloatArray | None = None
     columns: CovarianceColumns | None = None
 
     @property

@@ -17,10 +17,10 @@ from torch import Tensor
 
 from selectormlp.errors import ModelFileError, quoted
 from selectormlp.gate.archives import check_zip
-from selectormlp.networks.start import MOST_START, START_KEY
+from selectormlp.networks.start import MAX_START, START_KEY
 
 CARD_KEY = "selectormlp"
-"""Where the model's card stands in a checkpoint and in the metadata of a network's file."""
+"""Key of the model's card in a checkpoint and in the metadata of a network's file."""
 
 VERSION_KEY = "pytorch-lightning_version"
 
@@ -49,9 +49,9 @@ OPTIMIZER = {
 }
 """Settings of AdamW in a checkpoint."""
 
-MOST_DEPTH = 12
+MAX_DEPTH = 12
 
-MOST_COUNT = 2**53
+MAX_COUNT = 2**53
 """Largest whole number: of steps, epochs and batches."""
 
 NAME = re.compile(r"[A-Za-z_][\w.]{0,200}")
@@ -99,7 +99,7 @@ def _checked(found: object) -> dict[str, Any]:
     for name in ("epoch", "global_step"):
         count(found[name], name)
     start = found.get(START_KEY, "")
-    if not isinstance(start, str) or len(start) > MOST_START:
+    if not isinstance(start, str) or len(start) > MAX_START:
         raise ValueError("it does not say when its run began")
     version = found[VERSION_KEY]
     if not isinstance(version, str) or not re.fullmatch(r"\d{1,4}\.\d{1,4}[\w.+-]{0,40}", version):
@@ -131,15 +131,15 @@ def count(value: object, name: str) -> int:
     Raises
     ------
     ValueError
-        If it is none, or larger than any number of steps.
+        If it is not a whole number from 0 to ``MAX_COUNT``.
     """
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MOST_COUNT:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_COUNT:
         raise ValueError(f"{name} is no whole number from 0 up")
     return value
 
 
 def number(value: object, name: str) -> float:
-    """Return a number, be it in a tensor; not NaN, but perhaps infinite.
+    """Return a number, or that in a tensor; may be infinite but not NaN.
 
     Raises
     ------
@@ -159,7 +159,7 @@ def tensor(value: object, name: str) -> Tensor:
     Raises
     ------
     ValueError
-        If it is none: a stride of 0 would let a few bytes stand for any size.
+        If it is no plain tensor, or claims more values than are stored, as with a stride of 0.
     """
     if type(value) is not Tensor or value.layout != torch.strided or value.device.type != "cpu" or value.is_quantized:
         raise ValueError(f"{name} is no plain tensor")
@@ -244,7 +244,7 @@ def check_optimizer_states(found: object, own: torch.optim.Optimizer) -> list[di
 
 def _check_loops(value: object, name: str, depth: int = 0) -> None:
     """Check that the progress of loops is numbers and truths by name, and nothing else."""
-    if isinstance(value, dict) and depth < MOST_DEPTH:
+    if isinstance(value, dict) and depth < MAX_DEPTH:
         for key, part in value.items():
             if not isinstance(key, str) or not NAME.fullmatch(key):
                 raise ValueError(f"{name} names its parts in another way")

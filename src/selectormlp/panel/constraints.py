@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from selectormlp.config.model import (
     Costs,
+    Count,
     CountOrNone,
     FileFlag,
     FileName,
@@ -19,11 +20,10 @@ from selectormlp.config.model import (
     Settings,
     Table,
 )
+from selectormlp.data.cells import AnyFloatArray
 from selectormlp.panel.assay_limits import AssayLimits
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
     import pandas as pd
 
     from selectormlp.panel.physics import TypeCounts
@@ -101,6 +101,7 @@ class Constraints(Allowed, AssayLimits):
     """Genes that the panel must hold, in this order."""
     costs: Annotated[
         Costs,
+        Count,
         Flag(
             direct=False,
             file=FileFlag(
@@ -117,6 +118,8 @@ class Constraints(Allowed, AssayLimits):
     """Largest mean expression over all cells, in the unit of the matrix (log scale for counts)."""
     min_markers_per_type: Annotated[CountOrNone, Flag()] = 0
     """Fewest genes that mark each cell type."""
+    min_markers_per_node: Annotated[CountOrNone, Flag()] = 0
+    """Fewest genes that mark each node of a tree of labels, all its types together."""
     min_marker_auc: Annotated[float, Field(ge=0.5, le=1), Flag()] = MARKER_AUC
     """AUC against all other cells from which a gene marks a type."""
     forbid_preset: Annotated[Names, Flag(split=True)] = ()
@@ -131,6 +134,8 @@ class Constraints(Allowed, AssayLimits):
         ),
     ] = Field(default_factory=dict)
     """Named sets of genes, each a list (one or more of it) or with genes, min, max and together (all or none)."""
+    min_per_set: Annotated[Count, Flag()] = 1
+    """Fewest genes of each set that states no bounds, as of own lists of markers by type."""
     owned: Annotated[
         Names,
         Flag(split=True, file=FileFlag("--owned-file", "File of genes whose probes are there already.", _genes_in)),
@@ -157,7 +162,7 @@ class Constraints(Allowed, AssayLimits):
         *,
         n_genes: int | None = None,
         aliases: pd.Index[str] | None = None,
-        mean_expression: npt.NDArray[np.floating] | None = None,
+        mean_expression: AnyFloatArray | None = None,
         counts: TypeCounts | None = None,
     ) -> Rules:
         """Turn names into positions and masks over the genes of the data.

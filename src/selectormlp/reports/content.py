@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from selectormlp.errors import InputError
+from selectormlp.evaluation.notes import cautions_of
 from selectormlp.evaluation.stability import Stability
 from selectormlp.panel.assay import assumption, find_assay
 from selectormlp.panel.constraints import Constraints
@@ -19,7 +20,7 @@ from selectormlp.reports.tables import (
     Table,
     assay_table,
     csv_of,
-    hierarchy_table,
+    level_table,
     panel_table,
     robustness_table,
     score_table,
@@ -37,12 +38,12 @@ FEW_CELLS = 20
 """Test cells of a type below which its recall says little: the interval is then wider than ± 0.2 at 0.5."""
 
 REDUNDANT = 0.8
-"""Spearman correlation from which two genes of a panel are said to repeat each other."""
+"""Genes of a panel with this Spearman correlation or more are reported as redundant."""
 
 LEAST_PANELS = 10
 """Repetitions from which genes that replace each other are named: of fewer, most pairs that differ do so by chance."""
 
-MOST_NAMED = 12
+MAX_NAMED = 12
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class Content:
     panel_csv: str
     scores: Table
     types: Table
-    hierarchy: Table | None
+    levels: Table | None
     robustness: Table | None
     assay: Table | None
     stability: Table | None
@@ -104,7 +105,7 @@ def summarise_findings(found: Findings) -> Content:
         panel_csv=csv_of(panel),
         scores=score_table(found),
         types=type_table(found),
-        hierarchy=hierarchy_table(found),
+        levels=level_table(found),
         robustness=robustness_table(found),
         assay=assay_table(found),
         stability=stability_table(found),
@@ -171,15 +172,7 @@ def _key_figures(found: Findings) -> tuple[KeyFigure, ...]:
 
 def _warnings(found: Findings) -> tuple[Warned, ...]:
     evaluation = found.evaluation
-    warnings = [Warned("Too good", note) for note in evaluation.notes if note.startswith("OPTIMISTIC")]
-    warnings += [Warned("Donors unused", note) for note in evaluation.notes if "donors are not used" in note]
-    marked = (
-        ("Ambient RNA", "Ambient RNA: "),
-        ("Genes everywhere", "Everywhere: "),
-        ("Types that may be one", "Hardly told apart"),
-        ("Types of one donor", "Types of one donor only"),
-    )
-    warnings += [Warned(what, note) for what, start in marked for note in evaluation.notes if note.startswith(start)]
+    warnings = [Warned(caution.kind.value, caution) for caution in cautions_of(evaluation.notes)]
     if evaluation.unusable:
         names = [
             gene.name + (f" (near: {', '.join(gene.suggestions)})" if gene.suggestions else "")
@@ -232,8 +225,8 @@ def _type_warnings(found: Findings) -> list[Warned]:
 
 
 def _listed(names: list[str], mark: str) -> str:
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return mark.join(names[:MOST_NAMED]) + more
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return mark.join(names[:MAX_NAMED]) + more
 
 
 PROTOCOLS = {

@@ -14,7 +14,8 @@ from matplotlib.axes import Axes
 
 from selectormlp import plots
 from selectormlp.panel.limit_use import uses_of
-from selectormlp.plots.figure import INK, RULE
+from selectormlp.plots.figure import INK, NO_GLYPH, RULE
+from selectormlp.quiet import quiet_warnings
 from selectormlp.reports.findings import Findings
 from selectormlp.reports.tables import scored
 
@@ -35,7 +36,7 @@ DOTS_DPI = 130
 WIDE = 760
 """Pixels from which a figure scrolls within the page instead of shrinking."""
 
-MOST_BARS = 60
+MAX_BARS = 60
 """Genes in the figure of stability; the panel's table has all."""
 
 
@@ -85,8 +86,8 @@ def draw_figures(found: Findings) -> dict[str, Figure]:
     if evaluation.stability is not None:
         held = evaluation.stability
         wanted["stability"] = (
-            f"How often genes were chosen again, the first {min(MOST_BARS, len(held.genes))} of {len(held.genes)}.",
-            lambda: plots.stability(held, n_genes=MOST_BARS, show=False),
+            f"How often genes were chosen again, the first {min(MAX_BARS, len(held.genes))} of {len(held.genes)}.",
+            lambda: plots.stability(held, n_genes=MAX_BARS, show=False),
         )
     if found.masked:
         wanted["masked"] = (
@@ -97,7 +98,7 @@ def draw_figures(found: Findings) -> dict[str, Figure]:
 
 
 def _figure(name: str, caption: str, draw: Callable[[], Axes]) -> Figure:
-    with mpl.rc_context({**STYLE, "svg.hashsalt": name}):
+    with mpl.rc_context({**STYLE, "svg.hashsalt": name}), quiet_warnings(message=NO_GLYPH):
         figure = draw().get_figure(root=True)
         stream = io.StringIO()
         figure.savefig(  # type: ignore[union-attr]

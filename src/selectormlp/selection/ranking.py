@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
-from selectormlp.data.cells import Cells, IntArray, Matrix
+from selectormlp.data.cells import AnyFloatArray, BoolArray, Cells, FloatArray, IntArray, Matrix
+from selectormlp.data.label_tree import Mistakes
 from selectormlp.data.stored import AnyCells, StoredCells
 from selectormlp.errors import DataError, InputError, SettingsError, counted, quoted
 from selectormlp.moments.dask import Workers
@@ -53,11 +53,11 @@ class Ranking:
 
     method: str
     order: IntArray
-    scores: npt.NDArray[np.floating[Any]]
+    scores: AnyFloatArray
     settings: dict[str, Any]
     nested: bool
-    thresholds: npt.NDArray[np.floating[Any]] | None = None
-    silent: npt.NDArray[np.bool_] | None = None
+    thresholds: AnyFloatArray | None = None
+    silent: BoolArray | None = None
 
     @property
     def ranks(self) -> IntArray:
@@ -73,7 +73,8 @@ def rank_genes(
     n_genes: int,
     must_have: Sequence[int] = (),
     limits: Sequence[Limit] = (),
-    priorities: npt.NDArray[np.float64] | None = None,
+    priorities: FloatArray | None = None,
+    mistakes: Mistakes | None = None,
     options: Mapping[str, Any] | None = None,
     seed: int = 0,
     target: Matrix | None = None,
@@ -96,6 +97,8 @@ def rank_genes(
     priorities
         Factor on what each gene gains, shape (n_genes,): in those methods at each choice, in others on its place in
         the ranking (1 for the first, 0 for the last).
+    mistakes
+        What mistakes between types cost, for methods that weigh them; a warning says so of others.
     options
         Parameters of the selector that are not to be left at their defaults.
     seed
@@ -128,7 +131,7 @@ def rank_genes(
     >>> rank_genes(cells, "discriminant", n_genes=1).ranks
     array([2, 1])
     """
-    found = method if isinstance(method, Method) else find_method(method)
+    found = find_method(method)
     if found.kind.needs_labels:
         cells = _of_two_classes(cells, found.name)
     selector = found.prepared(
@@ -137,9 +140,11 @@ def rank_genes(
         seed=seed,
         limits=limits,
         priorities=priorities,
+        mistakes=mistakes,
         options=options or {},
         n_cells=cells.n_cells,
     )
+    _warn_of_unused(mistakes, found)
     logger.info("choosing genes by %s from %d cells × %d genes", found.name, cells.n_cells, cells.n_genes)
     try:
         with step(f"choosing genes by {found.name}"):
@@ -160,7 +165,8 @@ def rank_stored_genes(
     n_genes: int,
     must_have: Sequence[int] = (),
     limits: Sequence[Limit] = (),
-    priorities: npt.NDArray[np.float64] | None = None,
+    priorities: FloatArray | None = None,
+    mistakes: Mistakes | None = None,
     options: Mapping[str, Any] | None = None,
     workers: Workers | None = None,
 ) -> Ranking:
@@ -168,7 +174,7 @@ def rank_stored_genes(
 
     Parameters
     ----------
-    cells, n_genes, must_have, limits, priorities, options
+    cells, n_genes, must_have, limits, priorities, mistakes, options
         As in :func:`rank_genes`.
     method
         One of which ``learns_from_moments`` holds.
@@ -188,8 +194,10 @@ def rank_stored_genes(
         seed=0,
         limits=limits,
         priorities=priorities,
+        mistakes=mistakes,
         options=options or {},
     )
+    _warn_of_unused(mistakes, method)
     logger.info("choosing genes by %s from %d cells × %d genes on disk", method.name, cells.n_cells, cells.n_genes)
     if not isinstance(selector, ClosedFormSelector):
         able = [name for name, known in METHODS.items() if known.kind.learns_from_moments]
@@ -199,7 +207,19 @@ def rank_stored_genes(
     return _ranking(selector, method)
 
 
-def unexpressed(X: Matrix) -> npt.NDArray[np.bool_]:
+def _warn_of_unused(mistakes: Mistakes | None, method: Method) -> None:
+    """Warn if a method ignores the costs of mistakes."""
+    if mistakes is not None and not method.takes_mistakes:
+        able = [name for name, known in METHODS.items() if known.takes_mistakes]
+        logger.warning(
+            "the method %r takes all mistakes between types for alike: costs and balance over nodes change nothing "
+            "(a minimum of markers per node holds all the same); methods that weigh them: %s",
+            method.name,
+            quoted(able, most=len(able)),
+        )
+
+
+def unexpressed(X: Matrix) -> BoolArray:
     """Tell which genes are 0 in every cell, shape (n_genes,).
 
     Examples
@@ -208,27 +228,27 @@ def unexpressed(X: Matrix) -> npt.NDArray[np.bool_]:
     array([ True, False])
     """
     if isinstance(X, sp.csr_array):
-        silent: npt.NDArray[np.bool_] = np.bincount(X.indices[X.data != 0], minlength=X.shape[1]) == 0
+        silent: BoolArray = np.bincount(X.indices[X.data != 0], minlength=X.shape[1]) == 0
     else:
         silent = ~np.asarray((X != 0).any(axis=0))
     return silent
 
 
-def _silent_last(ranking: Ranking, silent: npt.NDArray[np.bool_]) -> Ranking:
-    """Put genes that no cell expresses last, whatever a method gives for ties."""
+def _silent_last(ranking: Ranking, silent: BoolArray) -> Ranking:
+    """Rank genes that no cell expresses last, whatever the method's order of ties."""
     last = silent[ranking.order]
     order = ranking.order if not last.any() else np.concatenate([ranking.order[~last], ranking.order[last]])
     return replace(ranking, order=order, silent=silent)
 
 
-def _preferring(ranking: Ranking, priorities: npt.NDArray[np.float64]) -> Ranking:
+def _preferring(ranking: Ranking, priorities: FloatArray) -> Ranking:
     """Order genes by their place in a ranking times their priority."""
     worth = (1.0 - np.arange(len(ranking.order)) / len(ranking.order)) * priorities[ranking.order]
     return replace(ranking, order=ranking.order[np.argsort(-worth, kind="stable")])
 
 
 def warn_of_silent_genes(ranking: Ranking, genes: pd.Index[str], chosen: Sequence[str]) -> None:
-    """Say which genes of a panel no cell expresses, or, where that is not known, add nothing."""
+    """Warn of genes of a panel that no cell expresses; does nothing if that is unknown."""
     nothing = ranking.scores == 0 if ranking.silent is None else ranking.silent
     empty = [gene for gene in chosen if gene in set(genes[nothing])]
     several = len(empty) > 1

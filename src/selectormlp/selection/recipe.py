@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from selectormlp.data.cells import Cells, IntArray
+from selectormlp.data.label_tree import Mistakes
 from selectormlp.errors import InputError, PanelError, SettingsError
 from selectormlp.panel.choose import choose
 from selectormlp.panel.constraints import Constraints
@@ -25,7 +26,7 @@ _CHOSEN: ContextVar[dict[bytes, IntArray] | None] = ContextVar("chosen", default
 
 @contextmanager
 def shared_choices() -> Iterator[None]:
-    """Let what is chosen inside this block be chosen once for the same cells, whoever asks: splits, donors left out."""
+    """Inside this block, cache choices, so that the same cells are never chosen from twice."""
     token = _CHOSEN.set({})
     try:
         yield
@@ -49,6 +50,8 @@ class Recipe:
         Its size.
     aliases
         Second gene names of the data that the constraints may use, or None.
+    mistakes
+        What mistakes between types cost, or None.
     """
 
     method: Any
@@ -57,6 +60,7 @@ class Recipe:
     constraints: Constraints
     seed: int
     aliases: pd.Index[str] | None = None
+    mistakes: Mistakes | None = None
 
     def choose(self, cells: Cells, seed: int | None = None) -> IntArray:
         """Choose a panel from some cells.
@@ -86,9 +90,10 @@ class Recipe:
         return known[key].copy()
 
     def _key(self, cells: Cells, seed: int) -> bytes:
-        """Return a hash of what is asked, and of which cells."""
+        """Return a hash of the request and of the cells."""
         asked = (repr(self.method), self.n_genes, sorted(map(repr, self.options.items())), repr(self.constraints), seed)
-        digest = hashlib.sha256(repr(asked).encode())
+        rest = repr(self.mistakes)
+        digest = hashlib.sha256(repr((asked, rest)).encode())
         parts: list[Any] = [cells.names, cells.genes, [] if self.aliases is None else self.aliases]
         for values in parts:
             digest.update(pd.util.hash_array(np.asarray(values, dtype=object)).tobytes())
@@ -97,7 +102,7 @@ class Recipe:
 
     def _choose(self, cells: Cells, seed: int) -> IntArray:
         rules = resolve(cells, self.constraints, n_genes=self.n_genes, aliases=self.aliases).restricted()
-        how = How(find_method(self.method), self.options, seed)
+        how = How(find_method(self.method), self.options, seed, mistakes=self.mistakes)
         ranked = rank(cells, rules, how, self.n_genes)
         choice = choose(ranked.ranking.order, rules, self.n_genes, ranked.markers)
         return cells.genes.get_indexer(rules.genes[choice.positions]).astype(np.int64)
@@ -117,7 +122,7 @@ def recipe_of(panel: Panel, label_key: str | None, aliases: pd.Index[str] | None
 
     Returns
     -------
-    The recipe; or a phrase that says why there is none. That of a panel by ``auto`` is the method that it took, with
+    The recipe, or the reason why there is none. For a panel by ``auto`` it is the method that ``auto`` took, with
     its options: that this was chosen among a few with a view to all cells is left out of account.
 
     Examples
@@ -140,11 +145,13 @@ def recipe_of(panel: Panel, label_key: str | None, aliases: pd.Index[str] | None
     known = set(found.open_parameters()) - {*UNTRUSTED}
     try:
         constraints = Constraints(**origin.settings.get("constraints", {}))
+        kept = origin.settings.get("mistakes")
+        mistakes = None if kept is None else Mistakes.from_record(kept)
     except (TypeError, InputError) as error:
-        return f"its constraints cannot be read ({error})"
+        return f"its constraints or tree of labels cannot be read ({error})"
     given = selector if isinstance(selector, Mapping) else {}
     options = {name: value for name, value in given.items() if name in known}
-    return Recipe(method, len(panel), options, constraints, origin.seed or 0, aliases)
+    return Recipe(method, len(panel), options, constraints, origin.seed or 0, aliases, mistakes)
 
 
 def require_recipe(panel: Panel, label_key: str | None, aliases: pd.Index[str] | None = None) -> Recipe:

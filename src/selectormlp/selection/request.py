@@ -1,4 +1,4 @@
-"""What ``select``, ``extend`` and ``explain`` are asked for: each option is declared here, or in a model used here."""
+"""Request models of ``select``, ``extend`` and ``explain``: every option is declared here or in a model used here."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from selectormlp.config.assay_name import AssayName
 from selectormlp.config.model import (
     Count,
     FileFlag,
+    FileName,
     Flag,
     Names,
     NonNegative,
@@ -22,9 +23,12 @@ from selectormlp.config.model import (
     Table,
     part_of,
 )
+from selectormlp.data.joining import Joining
+from selectormlp.data.label_tree import COST_PER_LEVEL, Balance
 from selectormlp.data.sampled import SampledSource
-from selectormlp.data.source import Source
+from selectormlp.data.source import TreeSource
 from selectormlp.errors import SettingsError, quoted
+from selectormlp.panel.assay_limits import AssayLimits
 from selectormlp.panel.constraints import Allowed, Constraints
 
 
@@ -58,8 +62,8 @@ def _trusted(options: Mapping[str, Any]) -> dict[str, Any]:
     return dict(options)
 
 
-class PanelSource(Source):
-    """What is read to choose a panel."""
+class PanelSource(TreeSource):
+    """Options of reading the cells."""
 
     donor_key: Annotated[str | None, Flag(first=True)] = None
     """Column of obs with the donor: auto tests on donors that it did not choose from, mlp is validated on donors of
@@ -112,12 +116,16 @@ class MethodOptions(Settings):
     @model_validator(mode="after")
     def _options_in_one_place(self) -> Self:
         named = {name: value for name in NAMED_OPTIONS if (value := getattr(self, name)) is not None}
-        self.__dict__["options"] = {**self.options, **named}
         if self.assay is not None and self.method not in ASSAY_METHODS:
-            raise ValueError(
-                f"assay is {self.assay!r} with the method {_name_of(self.method)!r}; expected one of the methods "
-                f"{quoted(ASSAY_METHODS)}"
-            )
+            from selectormlp.panel.assay import find_assay  # loads NumPy
+
+            if find_assay(self.assay).alters_choice:
+                raise ValueError(
+                    f"assay is {self.assay!r} with the method {_name_of(self.method)!r}; expected one of the methods "
+                    f"{quoted(ASSAY_METHODS)}, or an assay of limits alone"
+                )
+            del named["assay"]  # its limits are for every method
+        self.__dict__["options"] = {**self.options, **named}
         return self
 
 
@@ -126,6 +134,20 @@ NAMED_OPTIONS = ("min_recall", "max_minutes", "assay")
 
 ASSAY_METHODS = ("auto", "discriminant", "discriminant-bhattacharyya")
 """Methods that choose for an assay."""
+
+
+class Mistaking(Settings):
+    """What mistakes between types cost when genes are chosen, and what types count."""
+
+    heading: ClassVar[str] = "Tree of labels"
+
+    cost_per_level: Annotated[float, Field(ge=1, allow_inf_nan=False), Flag()] = COST_PER_LEVEL
+    """With a tree of labels: factor by which a mistake costs more for each level up to the node that both types have in
+    common; 1: all cost the same."""
+    mistake_costs: Annotated[FileName | None, Flag()] = None
+    """Matrix of costs (CSV: a line for each true type, a column for each type it is taken for), instead."""
+    balance_over: Annotated[Balance, Flag()] = "types"
+    """What counts the same: types, or nodes (of a tree of labels: the nodes below each node)."""
 
 
 class Ordering(Settings):
@@ -140,6 +162,8 @@ class Ordering(Settings):
     price: Annotated[bool, Flag()] = False
     """Say what each constraint costs: the separation of the types with all of them, and without each. The method
     chooses anew without each."""
+    price_accuracy: Annotated[bool, Flag()] = False
+    """Say that in balanced accuracy too: a classifier is refitted for each panel. Takes --price as given."""
 
     @field_validator("order")
     @classmethod
@@ -154,17 +178,39 @@ ORDER_KINDS = ("xenium", "merscope", "table")
 """Order lists by name; see :mod:`selectormlp.exchange.orders`."""
 
 
-class Choice(PanelSource, Constraints, MethodOptions, Ordering):
+class Choice(PanelSource, Joining, Constraints, MethodOptions, Mistaking, Ordering):
     """What ``select`` and ``extend`` share."""
 
     heading: ClassVar[str] = "Reading"
 
     data: Annotated[tuple[Place, ...], Flag(argument=True, needed=True, keyword=False, recorded=False)] = ()
-    """AnnData: h5ad, gzipped h5ad or zarr; several with --lazy."""
+    """AnnData: h5ad, gzipped h5ad or zarr; one or several."""
     lazy: Annotated[bool, Flag(keyword=False, recorded=False)] = False
     """Leave expression on disk: for data larger than memory, in one or many files."""
     dask_scheduler: Annotated[str | None, Flag(recorded=False)] = None
     """Address of a Dask cluster to read with (tcp://host:8786); takes --lazy as given."""
+
+    @model_validator(mode="after")
+    def _takes_limits_of_an_assay(self) -> Self:
+        """Keep limits of an assay that the method does not take among the constraints."""
+        if self.assay is not None and "assay" not in self.options:
+            self.__dict__.update({name: getattr(self.constraints, name) for name in AssayLimits.model_fields})
+        return self
+
+    @model_validator(mode="after")
+    def _has_tree_where_needed(self) -> Self:
+        if not self.has_tree:
+            for what, needed in (
+                ("min_markers_per_node", self.min_markers_per_node > 0),
+                ("balance_over 'nodes'", self.balance_over == "nodes"),
+                ("cost_per_level", "cost_per_level" in self.model_fields_set and self.cost_per_level != COST_PER_LEVEL),
+            ):
+                if needed:
+                    raise ValueError(
+                        f"{what} needs a tree of labels; give several label columns, coarse to fine (--label-key), or "
+                        "a table of types and parents (--label-tree)"
+                    )
+        return self
 
     @property
     def source(self) -> PanelSource:
@@ -172,12 +218,17 @@ class Choice(PanelSource, Constraints, MethodOptions, Ordering):
         return part_of(self, PanelSource)
 
     @property
+    def joining(self) -> Joining:
+        """How several data sets are made one."""
+        return part_of(self, Joining)
+
+    @property
     def constraints(self) -> Constraints:
         """What the panel must obey; limits of the assay's profile where the request sets none."""
         from selectormlp.panel.assay import find_assay  # loads NumPy
 
         own = part_of(self, Constraints)
-        assay = self.options.get("assay")
+        assay = self.options.get("assay", self.assay)
         profile = None if assay is None else find_assay(assay).limits
         if profile is None:
             return own
@@ -205,6 +256,8 @@ class ExtendRequest(Choice):
     """Panel: panel.json, genes in a table or list, or a vendor's pre-designed panel."""
     n_new: Annotated[Count | None, Flag(("--n-new", "--add"), first=True, needed=True)] = None
     """Number of genes to add."""
+    strict_limits: Annotated[bool, Flag()] = False
+    """Refuse a panel whose own genes exceed a limit, rather than let no new gene add to it."""
 
 
 class ExplainRequest(SampledSource, Allowed):
@@ -214,6 +267,9 @@ class ExplainRequest(SampledSource, Allowed):
     """The command that these settings are for."""
     panel: Annotated[Place | None, Flag(first=True, needed=True, keyword=False, recorded=False)] = None
     """Panel: panel.json, or genes in a CSV, TSV or text file."""
+    assay: Annotated[AssayName | None, Flag()] = None
+    """Explain as for this assay: sequencing, imaging, or the JSON or YAML file of an assay; by default the one that the
+    panel was chosen for."""
 
 
 def check_choice(request: Choice) -> None:
@@ -240,7 +296,9 @@ def check_choice(request: Choice) -> None:
         (f"the method {method.name!r}", method.kind.needs_labels),
         ("a minimum of markers per type", request.min_markers_per_type > 0),
         ("leaving labels out", bool(request.exclude_labels)),
-        ("the price of constraints", request.price),
+        ("a tree of labels", request.has_tree),
+        ("a matrix of costs of mistakes", request.mistake_costs is not None),
+        ("the price of constraints", request.price or request.price_accuracy),
     ):
         if needed:
             raise SettingsError(f"{what} needs labels; name a column of obs with cell types as label_key (--label-key)")

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from selectormlp.data.anndata_sample import capped_rows
-from selectormlp.data.cells import Cells, IntArray, Matrix
+from selectormlp.data.cells import Cells, FloatArray, IntArray, Matrix
+from selectormlp.data.label_tree import Mistakes
 from selectormlp.data.stored import StoredCells
+from selectormlp.data.subsample import subsample
 from selectormlp.errors import PanelError, nearest, quoted
 from selectormlp.moments.dask import Workers, stored_moments
 from selectormlp.panel.assay import assumption
@@ -21,11 +21,13 @@ from selectormlp.panel.choose import all_limits, choose
 from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.limits import Limit
 from selectormlp.panel.markers import Markers, measure_markers
+from selectormlp.panel.node_markers import with_node_markers
 from selectormlp.panel.panel import Panel
 from selectormlp.panel.provenance import Provenance
 from selectormlp.panel.rules import Rules
 from selectormlp.selection.crowding import counts_per_type
 from selectormlp.selection.ranking import Ranking, rank_genes, rank_stored_genes, warn_of_silent_genes
+from selectormlp.selection.request import Choice, ExtendRequest
 from selectormlp.selectors.registry import Method, find_method
 
 logger = logging.getLogger(__name__)
@@ -58,6 +60,8 @@ class How:
         Profiles to be predicted, for methods that take them; None for those of the cells themselves.
     workers
         Who reads cells on disk.
+    mistakes
+        What mistakes between types cost; None where all cost the same.
     """
 
     method: Method
@@ -65,6 +69,7 @@ class How:
     seed: int = 0
     target: Matrix | None = None
     workers: Workers | None = None
+    mistakes: Mistakes | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,12 +140,13 @@ def with_use(provenance: Provenance, limits: Sequence[Limit], genes: IntArray) -
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """What every method is asked for: size, genes that come first, limits, and what genes count."""
+    """What every method is asked for: size, genes that come first, limits, what genes count, and what mistakes cost."""
 
     n_genes: int
     must_have: list[int]
     limits: Sequence[Limit]
-    priorities: npt.NDArray[np.float64] | None
+    priorities: FloatArray | None
+    mistakes: Mistakes | None
 
     def as_keywords(self) -> dict[str, Any]:
         """Return the fields by name."""
@@ -169,7 +175,7 @@ def resolve(
     return constraints.resolve(cells.genes, n_genes=n_genes, aliases=aliases, mean_expression=means, counts=counts)
 
 
-def rules_with(panel: Panel, rules: Rules, *, ignore_unknown: bool) -> Rules:
+def rules_with(panel: Panel, rules: Rules, *, ignore_unknown: bool, strict: bool = False) -> Rules:
     """Return rules under which the genes of a panel stay, restricted to what is allowed.
 
     Raises
@@ -177,14 +183,16 @@ def rules_with(panel: Panel, rules: Rules, *, ignore_unknown: bool) -> Rules:
     PanelError
         If genes of the panel are not in the data and not to be ignored, or none is.
     """
-    absent = [gene for gene, positions in rules.names.find(panel.genes).items() if not positions]
+    absent = [
+        gene for gene, positions in rules.names.find_by_either(panel.genes, panel.gene_ids).items() if not positions
+    ]
     if absent and not ignore_unknown:
         raise PanelError(
             f"{len(absent)} of the {len(panel)} genes of the panel are not in the data: {quoted(absent)}; "
             f"{absent[0]!r}: {nearest(absent[0], rules.names.positions)}; correct them, or ask for unknown names to "
             "be ignored (--ignore-unknown)"
         )
-    held = rules.with_existing(panel.genes)
+    held = rules.with_existing(panel.genes, panel.gene_ids, strict=strict)
     if not held.n_existing:
         raise PanelError(
             f"none of the {len(panel)} genes of the panel ({quoted(panel.genes, most=3)}) is in the data (first: "
@@ -192,6 +200,12 @@ def rules_with(panel: Panel, rules: Rules, *, ignore_unknown: bool) -> Rules:
             "names (gene_name_key, --gene-name-key)"
         )
     return held.restricted()
+
+
+def rules_beside(panel: Panel, rules: Rules, request: Choice) -> Rules:
+    """Return rules for the genes that a request adds to a panel; see :func:`rules_with`."""
+    strict = isinstance(request, ExtendRequest) and request.strict_limits
+    return rules_with(panel, rules, ignore_unknown=request.ignore_unknown, strict=strict)
 
 
 def rank(cells: Cells | StoredCells, rules: Rules, how: How, n_genes: int) -> Ranked:
@@ -212,10 +226,12 @@ def rank(cells: Cells | StoredCells, rules: Rules, how: How, n_genes: int) -> Ra
         Size of the panel that is wanted.
     """
     markers = None
-    if rules.min_markers_per_type:
-        few = cells.take_genes(rules.genes)
-        markers = measure_markers(in_memory(few, "min_markers_per_type", how.seed))
-    task = Task(n_genes, rules.must_have.tolist(), all_limits(rules, markers), rules.priorities)
+    if rules.min_markers_per_type or rules.min_markers_per_node:
+        asked = "min_markers_per_type" if rules.min_markers_per_type else "min_markers_per_node"
+        few = in_memory(cells.take_genes(rules.genes), asked, how.seed)
+        markers = measure_markers(few) if rules.min_markers_per_type else None
+        rules = with_node_markers(rules, few, None if how.mistakes is None else how.mistakes.tree)
+    task = Task(n_genes, rules.must_have.tolist(), all_limits(rules, markers), rules.priorities, how.mistakes)
     ranking, learned = _rank(cells, rules, how, task)
     return Ranked(rules, ranking, markers, learned)
 
@@ -271,15 +287,16 @@ def in_memory(cells: Cells | StoredCells, what: str, seed: int) -> Cells:
 def sample_rows(cells: StoredCells, rng: np.random.Generator) -> IntArray:
     """Draw cells to be read into memory, class by class; large classes are capped; rows increase."""
     if not cells.n_classes:
-        n_drawn = min(cells.n_cells, SAMPLE_UNLABELLED)
-        return np.sort(rng.choice(cells.n_cells, n_drawn, replace=False))
-    return capped_rows(cells.labels, SAMPLE_PER_CLASS, rng)
+        return subsample(np.zeros(cells.n_cells, dtype=np.int64), rng, per_class=SAMPLE_UNLABELLED)
+    return subsample(cells.labels, rng, per_class=SAMPLE_PER_CLASS)
 
 
-def _mean_expression(cells: Cells | StoredCells, workers: Workers | None) -> npt.NDArray[np.float64]:
+def _mean_expression(cells: Cells | StoredCells, workers: Workers | None) -> FloatArray:
+    measured = 1.0 if cells.coverage is None else np.maximum(1, cells.coverage.n_cells_measured) / cells.n_cells
     if isinstance(cells, Cells):
-        return np.asarray(cells.X.mean(axis=0, dtype=np.float64)).ravel()
+        return np.asarray(cells.X.mean(axis=0, dtype=np.float64)).ravel() / measured
     one_class = np.zeros(cells.n_cells, dtype=np.int64)
-    return stored_moments(
+    found = stored_moments(
         cells.X, one_class, cell_weights=np.ones(1), within=False, total=False, workers=workers or Workers()
-    ).mean
+    )
+    return found.mean / measured

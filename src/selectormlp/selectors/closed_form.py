@@ -10,19 +10,22 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from selectormlp.data.cells import UNKNOWN_CLASS, IntArray
+from selectormlp.data.cells import UNKNOWN_CLASS, Cells, FloatArray, IntArray, Matrix
+from selectormlp.data.coverage import Coverage
+from selectormlp.data.label_tree import Mistakes
 from selectormlp.data.stored import StoredCells
 from selectormlp.devices import Device, check_device
 from selectormlp.errors import SettingsError
 from selectormlp.moments.dask import Workers
 from selectormlp.moments.forward import Forward, Objective, forward_select
-from selectormlp.moments.moments import FloatArray, Moments
+from selectormlp.moments.moments import Moments
 from selectormlp.moments.stream import balanced_cell_weights
 from selectormlp.moments.variable import check_memory, most_variable
 from selectormlp.panel.completion import Completion
 from selectormlp.panel.limits import Limit
 from selectormlp.selectors.base import GeneSelector, order_by_score
 from selectormlp.selectors.columns import checked_columns
+from selectormlp.selectors.covered import CoveredPasses
 from selectormlp.selectors.labels import class_importance, encode_labels
 from selectormlp.selectors.passes import Kept, MatrixPasses, Passes, StoredPasses
 
@@ -32,7 +35,7 @@ logger = logging.getLogger(__name__)
 class ClosedFormSelector(GeneSelector):
     """A selector that learns from moments alone (abstract).
 
-    A subclass says which scatters it needs and gives its objective; ``fit`` or ``fit_moments`` does the rest.
+    A subclass declares the scatters it needs and its objective; ``fit`` and ``fit_moments`` do the rest.
 
     Attributes
     ----------
@@ -54,6 +57,7 @@ class ClosedFormSelector(GeneSelector):
     max_memory_gb: float
     device: Device
     class_weights: Mapping[Any, float] | None = None
+    mistakes: Mistakes | None = None
 
     _within: ClassVar[bool] = False
     _total: ClassVar[bool] = False
@@ -87,6 +91,8 @@ class ClosedFormSelector(GeneSelector):
         SettingsError
             If a parameter is not usable.
         """
+        if self.mistakes is not None:
+            raise SettingsError("mistakes need the names of classes, which moments lack; fit on cells and labels")
         self.n_features_in_ = moments.n_genes
         self.candidates_ = np.arange(moments.n_genes)
         self._select(moments, np.zeros(moments.n_genes), checked_columns("must_have", self.must_have, moments.n_genes))
@@ -113,18 +119,30 @@ class ClosedFormSelector(GeneSelector):
         DataError
             If there are fewer than two classes, where classes are told apart, or a file cannot be read.
         """
-        codes, importance = np.zeros(cells.n_cells, dtype=np.int64), np.ones(1)
-        if self._within:
-            names = np.array(cells.classes)
-            present = np.flatnonzero(cells.class_counts())
-            present = present[np.argsort(names[present])]
-            self.classes_ = names[present]
-            new_codes = np.full(cells.n_classes + 1, UNKNOWN_CLASS)  # the last entry is that of cells of no class
-            new_codes[present] = np.arange(len(present))
-            codes = new_codes[cells.labels]
-            importance = class_importance(self.classes_, self.class_weights)
+        codes, importance = self._class_codes(cells)
         self.n_features_in_ = cells.n_genes
-        return self._fit_passes(StoredPasses(cells.X, codes, workers or Workers()), importance)
+        passes = StoredPasses(cells.X, codes, workers or Workers())
+        return self._fit_passes(_covered(passes, cells.coverage), importance)
+
+    def fit_cells(self, cells: Cells, *, target: Matrix | None = None, seed: int = 0) -> Self:
+        """Fit on cells, of each gene on those in which it was measured; see :meth:`GeneSelector.fit_cells`."""
+        if cells.coverage is None:
+            return super().fit_cells(cells, target=target, seed=seed)
+        codes, importance = self._class_codes(cells)
+        self.n_features_in_ = cells.n_genes
+        return self._fit_passes(_covered(MatrixPasses(cells.X, codes), cells.coverage), importance)
+
+    def _class_codes(self, cells: Cells | StoredCells) -> tuple[IntArray, FloatArray]:
+        """Return the code of each cell, classes with cells in alphabetical order, and what each class counts."""
+        if not self._within:
+            return np.zeros(cells.n_cells, dtype=np.int64), np.ones(1)
+        names = np.array(cells.classes)
+        present = np.flatnonzero(cells.class_counts())
+        present = present[np.argsort(names[present])]
+        self.classes_ = names[present]
+        new_codes = np.full(cells.n_classes + 1, UNKNOWN_CLASS)  # the last entry is that of cells of no class
+        new_codes[present] = np.arange(len(present))
+        return new_codes[cells.labels], self._importance()
 
     def _fit_unlabelled(self, X: Any) -> Self:
         X = self._checked(X)
@@ -133,7 +151,16 @@ class ClosedFormSelector(GeneSelector):
     def _fit_labelled(self, X: Any, y: Any) -> Self:
         X, y = self._checked(X, y)
         self.classes_, codes = encode_labels(y)
-        return self._fit_passes(MatrixPasses(X, codes), class_importance(self.classes_, self.class_weights))
+        return self._fit_passes(MatrixPasses(X, codes), self._importance())
+
+    def _importance(self) -> FloatArray:
+        """Return what each class counts, shape (n_classes,)."""
+        given = class_importance(self.classes_, self.class_weights)
+        return given if self.mistakes is None else given * self.mistakes.importance(self.classes_)
+
+    def _costs(self) -> FloatArray | None:
+        """Return what mistakes between the classes cost; None where all cost the same."""
+        return None if self.mistakes is None else self.mistakes.pair_costs(self.classes_)
 
     def _fit_passes(self, cells: Passes, importance: FloatArray) -> Self:
         n_genes = self.n_features_in_
@@ -201,3 +228,7 @@ class ClosedFormSelector(GeneSelector):
         """Improve on the order of a forward selection; as it stands, leave it."""
         del objective, n_fixed, completion
         return forward.order
+
+
+def _covered(passes: MatrixPasses | StoredPasses, coverage: Coverage | None) -> Passes:
+    return passes if coverage is None else CoveredPasses(passes, coverage)

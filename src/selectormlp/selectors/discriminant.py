@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar, Self
@@ -10,6 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from selectormlp.data.cells import Cells, IntArray, Matrix
+from selectormlp.data.label_tree import Mistakes
 from selectormlp.data.stored import StoredCells
 from selectormlp.devices import Device
 from selectormlp.errors import SettingsError
@@ -23,8 +23,6 @@ from selectormlp.panel.assay import ASSAYS, Assay, find_assay
 from selectormlp.panel.completion import Completion
 from selectormlp.panel.limits import Limit
 from selectormlp.selectors.closed_form import ClosedFormSelector
-
-logger = logging.getLogger(__name__)
 
 
 class DiscriminantSelector(ClosedFormSelector):
@@ -59,10 +57,13 @@ class DiscriminantSelector(ClosedFormSelector):
         a feasible panel. Panels of different sizes are then not nested.
     priorities
         Factor on what each gene gains, by column, when the next is chosen; None: all count alike.
+    mistakes
+        What mistakes between classes cost, and what classes count, along a tree of labels; None: all the same.
     assay
         What will measure the panel: ``sequencing``, as the cells at hand; ``imaging``; the path of an assay's file; an
-        :class:`~selectormlp.panel.assay.Assay`, or its values by name. Its limits are not looked at here; see
-        ``limits``.
+        :class:`~selectormlp.panel.assay.Assay`, or its values by name; or a
+        :class:`~selectormlp.moments.measurement.Measurement`, whose efficiencies of genes are by column. Its limits are
+        not looked at here; see ``limits``.
     refine
         Exchange chosen against unchosen genes until the criterion stops improving; panels of different sizes
         are then no longer nested. Off by default, for what it brought in refitted balanced accuracy (two data
@@ -106,6 +107,8 @@ class DiscriminantSelector(ClosedFormSelector):
     array([2, 4])
     """
 
+    takes_unmeasured = True
+
     _within: ClassVar[bool] = True
     _columns_suffice: ClassVar[bool] = True
 
@@ -122,7 +125,8 @@ class DiscriminantSelector(ClosedFormSelector):
         must_have: Sequence[int] | None = None,
         limits: Sequence[Limit] | None = None,
         priorities: Sequence[float] | None = None,
-        assay: Assay | str | Mapping[str, Any] = "sequencing",
+        mistakes: Mistakes | None = None,
+        assay: Assay | str | Mapping[str, Any] | Measurement = "sequencing",
         refine: bool = False,
         max_refine_s: float = 10.0,
         max_genes: int | None = 5000,
@@ -139,6 +143,7 @@ class DiscriminantSelector(ClosedFormSelector):
         self.must_have = must_have
         self.limits = limits
         self.priorities = priorities
+        self.mistakes = mistakes
         self.assay = assay
         self.refine = refine
         self.max_refine_s = max_refine_s
@@ -191,9 +196,11 @@ class DiscriminantSelector(ClosedFormSelector):
             del self._genes
 
     def _measurement(self) -> Measurement:
-        assay = find_assay(self.assay)
-        names = getattr(self, "_genes", getattr(self, "feature_names_in_", None))
-        measurement = assay.measurement(names)
+        if isinstance(self.assay, Measurement):
+            measurement = self.assay
+        else:
+            names = getattr(self, "_genes", getattr(self, "feature_names_in_", None))
+            measurement = find_assay(self.assay).measurement(names)
         if self.refine and measurement.failure:
             raise SettingsError("refine does not work with failing probes; set refine or the assay's failure to 0")
         return measurement
@@ -201,7 +208,7 @@ class DiscriminantSelector(ClosedFormSelector):
     @property
     def record_(self) -> dict[str, Any]:
         """What provenance is to hold instead of the parameters: the values of an assay that has no name of ours."""
-        if isinstance(self.assay, str) and self.assay in ASSAYS:
+        if isinstance(self.assay, Measurement) or (isinstance(self.assay, str) and self.assay in ASSAYS):
             return {}
         return {"assay": find_assay(self.assay).model_dump(mode="json")}
 
@@ -211,12 +218,6 @@ class DiscriminantSelector(ClosedFormSelector):
 
     def _objective(self, moments: Moments) -> DiscriminantObjective:
         measurement = self._measurement().take(self.candidates_)
-        if measurement.specificity:
-            logger.info(
-                "for another technology: %.0f %% of the criterion tells each type from all others mixed; assay "
-                "'sequencing' is better where the panel is measured as these cells were",
-                100 * measurement.specificity,
-            )
         return DiscriminantObjective(
             measured_moments(moments, measurement),
             specificity=measurement.specificity,
@@ -226,6 +227,7 @@ class DiscriminantSelector(ClosedFormSelector):
             pooling=self.pooling,
             shrinkage=self.shrinkage,
             shrink_after=self.shrink_after,
+            costs=self._costs(),
         )
 
     def _refined(self, objective: Objective, forward: Forward, n_fixed: int, completion: Completion | None) -> IntArray:

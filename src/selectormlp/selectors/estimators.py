@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.base import clone
 from sklearn.utils import get_tags
 
+from selectormlp.data.cells import BoolArray, FloatArray
 from selectormlp.errors import SettingsError, quoted
 from selectormlp.selectors.base import GeneSelector, check_scores, order_by_score
 from selectormlp.selectors.registry import Method
@@ -90,15 +91,15 @@ class EstimatorSelector(GeneSelector):
         return {"estimator": description_of(self.estimator)}
 
 
-def _constant(X: Any) -> npt.NDArray[np.bool_]:
+def _constant(X: Any) -> BoolArray:
     """Say which genes have one value in all cells, shape (n_genes,)."""
     ends = X.max(axis=0), X.min(axis=0)
     high, low = (np.asarray(end.toarray() if hasattr(end, "toarray") else end).ravel() for end in ends)
-    constant: npt.NDArray[np.bool_] = high == low
+    constant: BoolArray = high == low
     return constant
 
 
-def _scores(values: npt.NDArray[np.float64], name: str) -> npt.NDArray[np.float64]:
+def _scores(values: FloatArray, name: str) -> FloatArray:
     """Turn what an estimator has learned into one score a gene, higher is better."""
     if name == "ranking_":
         values = values.max() - values + 1.0
@@ -117,11 +118,13 @@ def _plain(value: Any) -> Any:
     try:
         return json.loads(json.dumps(value, allow_nan=False))
     except (TypeError, ValueError):
-        return repr(value)
+        if hasattr(value, "__qualname__"):
+            return class_name(value)
+        return re.sub(r" at 0x[0-9a-f]+", "", repr(value))  # addresses differ in each run
 
 
-def class_name(kind: type) -> str:
-    """Return module and name of a class."""
+def class_name(kind: Any) -> str:
+    """Return module and name of a class or function."""
     return f"{kind.__module__}.{kind.__qualname__}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
+from selectormlp.data.label_tree import Mistakes
 from selectormlp.devices import Device
 from selectormlp.moments.discriminant import Criterion, DiscriminantObjective
 from selectormlp.moments.mixture import MixtureObjective
@@ -36,6 +37,8 @@ class MixtureSelector(ClosedFormSelector):
         a feasible panel. Panels of different sizes are then not nested.
     priorities
         Factor on what each gene gains, by column, when the next is chosen; None: all count alike.
+    mistakes
+        What mistakes between classes cost, and what classes count, along a tree of labels; None: all the same.
     max_genes
         With more genes than this, only so many, those of most (class-balanced) variance, are considered.
         None: all.
@@ -89,6 +92,7 @@ class MixtureSelector(ClosedFormSelector):
         must_have: Sequence[int] | None = None,
         limits: Sequence[Limit] | None = None,
         priorities: Sequence[float] | None = None,
+        mistakes: Mistakes | None = None,
         max_genes: int | None = 5000,
         max_memory_gb: float = 8.0,
         device: Device = "auto",
@@ -103,6 +107,7 @@ class MixtureSelector(ClosedFormSelector):
         self.must_have = must_have
         self.limits = limits
         self.priorities = priorities
+        self.mistakes = mistakes
         self.max_genes = max_genes
         self.max_memory_gb = max_memory_gb
         self.device = device
@@ -134,7 +139,7 @@ class MixtureSelector(ClosedFormSelector):
 
     def _objective(self, moments: Moments) -> MixtureObjective:
         return MixtureObjective(
-            DiscriminantObjective(moments, criterion=self.criterion, ridge=self.ridge),
+            DiscriminantObjective(moments, criterion=self.criterion, ridge=self.ridge, costs=self._costs()),
             ReconstructionObjective(moments, target=self.target, n_components=self.n_components),
             weight=self.weight,
         )

@@ -11,13 +11,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import FloatArray, IntArray
 from selectormlp.data.count_scale import find_count_scale
 from selectormlp.data.stored import StoredMatrix
 from selectormlp.devices import AnyDevice, Device, Work, choose_device
 from selectormlp.moments.columns import moments_for_choice
 from selectormlp.moments.dask import Workers, stored_moments, stored_variances, uses_cluster
-from selectormlp.moments.moments import FloatArray, Moments
+from selectormlp.moments.moments import Moments
 from selectormlp.moments.stream import AnyMatrix, moments_of, row_chunks
 from selectormlp.moments.variable import gene_variances, work_of_moments
 
@@ -130,7 +130,7 @@ class MatrixPasses:
 
     def moments(self, columns: IntArray, cell_weights: FloatArray, kept: Kept, device: AnyDevice) -> Moments:
         """Compute the moments of some genes, or return those that another selector shares."""
-        shared = _SHARED.get()
+        shared = None if kept.n_columns is None else _SHARED.get()
         key = columns.tobytes(), cell_weights.tobytes(), kept, device
         found = None if shared is None else shared.find(self, key)
         if found is None:

@@ -1,0 +1,54 @@
+"""Moments by which panels are explained and priced."""
+
+from __future__ import annotations
+
+import logging
+
+from selectormlp.data.cells import Cells, FloatArray
+from selectormlp.data.stored import StoredCells
+from selectormlp.evaluation.counts import count_scale
+from selectormlp.moments.columns import moments_for_choice
+from selectormlp.moments.moments import Moments
+from selectormlp.moments.stream import balanced_cell_weights
+from selectormlp.panel.separation import SeparationSettings
+
+logger = logging.getLogger(__name__)
+
+
+def cell_weights_of(cells: Cells, settings: SeparationSettings) -> FloatArray:
+    """Weigh cells by the importance of their classes, shape (n_classes,); labels that the cells lack do not count."""
+    return balanced_cell_weights(cells.class_counts(), settings.importance(cells.classes))
+
+
+def moments_for(
+    cells: Cells, settings: SeparationSettings, whole: Cells | StoredCells, n_genes: int | None = None
+) -> Moments:
+    """Compute what separation is measured from, with moments of counts where the assay needs them.
+
+    Parameters
+    ----------
+    cells
+        Labelled.
+    settings
+        Those of the choice.
+    whole
+        The same cells with all genes, by which counts are recovered from values in memory; on disk, cells that were
+        read from counts know their totals. Otherwise expm1 of the values stands for counts, and the log says so.
+    n_genes
+        Genes of which covariances with the others are needed; None: all.
+    """
+    counts = None
+    if settings.needs_counts:
+        known = cells if cells.totals is not None else whole
+        scale = count_scale(known) if isinstance(known, Cells) else None
+        counts = None if scale is None else scale.counts(cells.X)
+        if counts is None:
+            logger.info("the values hold no counts: expm1 of them stands for counts, one total for all cells")
+    return moments_for_choice(
+        cells.X,
+        cells.labels,
+        cells.n_genes if n_genes is None else n_genes,
+        cell_weights=cell_weights_of(cells, settings),
+        molecules=settings.needs_counts,
+        counts=counts,
+    )
