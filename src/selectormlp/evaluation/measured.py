@@ -17,7 +17,7 @@ from selectormlp.panel.assay import Assay
 
 @dataclass(frozen=True, eq=False)
 class MeasuredScores:
-    """Balanced accuracy of a panel as sequenced and as measured, one value a simulated assay.
+    """Balanced accuracy of a panel as sequenced and as measured, one value per simulated assay.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class MeasuredScores:
     assay: str
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a line a way to measure: way, assay, balanced_accuracy, draw_sd, n_draws."""
+        """Return one line per way to measure: way, assay, balanced_accuracy, draw_sd, n_draws."""
         ways = {
             "as sequenced": np.array([self.sequenced]),
             "as measured, refitted": self.refitted,

@@ -115,7 +115,7 @@ def _next(gains: FloatArray, first: FloatArray, chosen: Sequence[int], gate: Gat
 
 
 class Residual:
-    """Covariance of all genes given the chosen ones, as a Cholesky factor that grows by a column a choice.
+    """Covariance of all genes given the chosen ones, as a Cholesky factor that grows by one column per choice.
 
     Parameters
     ----------

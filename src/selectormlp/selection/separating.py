@@ -11,6 +11,7 @@ from selectormlp.moments.columns import moments_for_choice
 from selectormlp.moments.moments import Moments
 from selectormlp.moments.stream import balanced_cell_weights
 from selectormlp.panel.separation import SeparationSettings
+from selectormlp.selectors.binarize import binarized, gene_thresholds
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +24,7 @@ def cell_weights_of(cells: Cells, settings: SeparationSettings) -> FloatArray:
 def moments_for(
     cells: Cells, settings: SeparationSettings, whole: Cells | StoredCells, n_genes: int | None = None
 ) -> Moments:
-    """Compute what separation is measured from, with moments of counts where the assay needs them.
+    """Compute what separation is measured from: of genes as on or off, and of counts, where the settings ask for it.
 
     Parameters
     ----------
@@ -44,8 +45,9 @@ def moments_for(
         counts = None if scale is None else scale.counts(cells.X)
         if counts is None:
             logger.info("the values hold no counts: expm1 of them stands for counts, one total for all cells")
+    X = cells.X if settings.on_off is None else binarized(cells.X, gene_thresholds(cells.X, **settings.on_off))
     return moments_for_choice(
-        cells.X,
+        X,
         cells.labels,
         cells.n_genes if n_genes is None else n_genes,
         cell_weights=cell_weights_of(cells, settings),
