@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 ABSENT = -1e4
-"""Score of a class that was not there to learn from: no probability, and no infinite numbers."""
+"""Score of a class without training cells: finite, and so low that its probability is 0."""
 
 
 def fit_classifier_task(
@@ -125,7 +125,7 @@ def _to_learn_from(cells: Cells) -> tuple[Cells, AnyFloatArray, bool]:
 
 
 def _shares_of_one(counts: AnyFloatArray) -> FloatArray:
-    """Average the shares of genes over cells; each the same where there are none, as for values below 0."""
+    """Average each gene's share of a cell's total over cells; equal shares if the values hold none (as below 0)."""
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
     means = shares.mean(axis=0, dtype=np.float64)
     if (means < 0).any() or not means.sum() > 0 or not np.isfinite(means).all():

@@ -65,7 +65,7 @@ class Splits:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation(Shown):
-    """What a panel is worth, on cells that neither it nor the classifiers have seen where this can be had.
+    """Scores of a panel, on cells that neither the panel nor the classifiers have seen, if there are any.
 
     Attributes
     ----------

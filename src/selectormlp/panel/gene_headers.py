@@ -64,7 +64,7 @@ CELL_HEADERS = (
 """Headers of columns that describe cells, in tables of cells × genes."""
 
 UNKNOWN = ("NA", "N/A", "#N/A", "NaN", "nan", "<NA>", "None", "NULL", "null", "-")
-"""What stands for a missing name or identifier."""
+"""Texts that mean a missing name or identifier."""
 
 
 def known(cell: str) -> str | None:

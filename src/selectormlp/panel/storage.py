@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class PanelFile:
-    """What a panel's JSON file holds; the names of the cells stand apart, packed."""
+    """Content of a panel's JSON file; cell names are packed separately."""
 
     format: Literal["selectormlp-panel"]
     version: Literal[1]

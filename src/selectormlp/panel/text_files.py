@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from selectormlp.errors import PanelError, nearest
-from selectormlp.gate.files import check_regular
+from selectormlp.gate.files import check_regular, read_start
 
 ZIP_MAGIC, UTF16_MARKS = b"PK\x03\x04", (b"\xff\xfe", b"\xfe\xff")
 """What workbooks begin with, and text of Excel's "Unicode text"."""
@@ -31,7 +31,7 @@ def text_of(place: Path) -> str:
     try:
         if place.stat().st_size > MAX_BYTES:
             raise PanelError(f"{str(place)!r} has {place.stat().st_size:,} bytes; a panel has at most {MAX_BYTES:,}")
-        content = place.read_bytes()
+        content = read_start(place, MAX_BYTES, PanelError)  # of some files the system says 0 bytes, and never ends
         if content[:4] == ZIP_MAGIC:
             raise PanelError(
                 f"{str(place)!r} is a workbook (or another zip file), which is not read; save the sheet that holds the "

@@ -42,7 +42,7 @@ class Table:
 
 
 def number(value: float | None, form: str = ".3f") -> Cell:
-    """Make a cell of a number; what is none is empty and is sorted last.
+    """Format a number as a table cell; NaN and None are empty and sorted last.
 
     Examples
     --------
