@@ -18,7 +18,7 @@ from selectormlp.panel.vendors import read_panel
 resource = pytest.importorskip("resource", reason="tells how much memory a process had")
 
 SHEET = "xl/worksheets/sheet1.xml"
-MOST_BYTES = 4e8
+MAX_BYTES = 4e8
 
 
 def most_memory():
@@ -68,7 +68,7 @@ def test_a_workbook_is_as_large_as_its_cells_not_as_it_says(tmp_path, change, n_
             read_panel(place)
     else:
         assert len(read_panel(place).genes) == genes
-    assert most_memory() - before < MOST_BYTES
+    assert most_memory() - before < MAX_BYTES
     assert time.process_time() - start < 60
 
 
@@ -100,7 +100,7 @@ def test_of_a_large_table_of_cells_only_the_beginning_is_read(tmp_path):
     os.truncate(place, 2**33)
     before = most_memory()
     assert len(read_panel(place).genes) == 20
-    assert most_memory() - before < MOST_BYTES
+    assert most_memory() - before < MAX_BYTES
 
 
 def test_a_number_of_thousands_of_digits_is_cut_in_the_message(tmp_path):

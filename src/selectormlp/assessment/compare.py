@@ -42,7 +42,7 @@ from selectormlp.selectors.registry import find_method
 
 @dataclass(frozen=True, eq=False)
 class Contender:
-    """What takes part: its genes, and how it can be tested."""
+    """A panel or method in the comparison: its genes, and how it can be tested."""
 
     name: str
     genes: IntArray

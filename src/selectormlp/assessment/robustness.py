@@ -41,7 +41,7 @@ def robustness(
     progress: bool = True,
     **more: Unpack[RobustnessOptions],
 ) -> Robustness:
-    """Measure what is left of a panel's accuracy when the assay is worse than the data.
+    """Measure a panel's accuracy on cells disturbed as by a worse assay.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ class Tested:
 
 
 def disturb(tested: Tested, plan: Plan, *, harsh: bool = False) -> Robustness:
-    """Disturb the cells, and with ``harsh`` lose each probe; say so where the panel was learned on these cells."""
+    """Disturb the cells, and with ``harsh`` drop each probe in turn; add a note if they were learned from."""
     logger.info("disturbing the cells")
     cells, genes, folds, judging = tested.cells, tested.genes, tested.folds, tested.judging
     found = measure_robustness(cells.X, cells.labels, genes, folds, judging.refit, plan, seed=judging.seed)

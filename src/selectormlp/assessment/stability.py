@@ -225,5 +225,5 @@ def _read(adata: AnnData, source: Source) -> Cells:
 
 
 def source_of(names: Sequence[str]) -> tuple[str, ...]:
-    """Return what to vary as a tuple; a single name stands for a list of one."""
+    """Return what to vary as a tuple; a single name becomes a tuple of one."""
     return (names,) if isinstance(names, str) else tuple(names)

@@ -222,7 +222,7 @@ class AutoSelector(GeneSelector):
         self.trials_, n_attempts, self.reason_ = [], 0, "it is the only contender"
         if others or self.min_recall is not None:
             try:
-                trials = self._prepare(X, y, codes, donors, task)
+                trials = self._prepare(X, y, codes, donors, task, names)
             except DataError as error:
                 self.reason_ = f"nothing could be tried: {error}"
             else:
@@ -254,14 +254,14 @@ class AutoSelector(GeneSelector):
             X, y = X[rows], y[rows]
         return selector.fit(X, y)
 
-    def _prepare(self, X: AnyMatrix, y: Any, codes: IntArray, donors: Any, task: Task) -> Trials:
+    def _prepare(self, X: AnyMatrix, y: Any, codes: IntArray, donors: Any, task: Task, genes: Any) -> Trials:
         """Draw the cells and the folds."""
         rows = subsample(codes, np.random.default_rng(task.seed), total=self.max_cells)
         groups = None if donors is None else np.asarray(donors)[rows].astype(str)
         folds = make_folds(codes[rows], n_splits=self.n_folds, donors=groups, seed=task.seed)
         memory, assay, instruments = Memory(self.memory, verbose=0), find_assay(self.assay), None
         if assay.alters_choice:
-            instruments = Instruments(X[rows], assay, task.assay.gene_efficiency, task.seed)
+            instruments = Instruments(X[rows], assay, genes, task.seed)
         classifiers = tuple(self.classifiers)
         return Trials(X[rows], y[rows], codes[rows], folds, task, classifiers, memory, groups, instruments)
 

@@ -67,7 +67,7 @@ class Order:
         if self.without_id:
             found.append(
                 f"{counted(len(self.without_id), 'gene has', 'genes have')} no Ensembl ID ({quoted(self.without_id)}); "
-                "name the column of var that has them (gene_id_key, --gene-id-key)"
+                "name the column of var that has them (gene_id_key, --gene-id-key), or give a gene table with them"
             )
         if self.ambiguous_ids:
             found.append(
@@ -77,7 +77,7 @@ class Order:
 
 
 def order_table(order: Order, *, types: Sequence[str] | None = None, new_only: bool = False) -> pd.DataFrame:
-    """Return a line a gene: ``gene``, ``ensembl_id``, ``status``, ``reason``, ``types`` and the panel's facts.
+    """Return one line per gene: ``gene``, ``ensembl_id``, ``status``, ``reason``, ``types`` and the panel's facts.
 
     Parameters
     ----------

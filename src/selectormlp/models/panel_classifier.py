@@ -31,7 +31,7 @@ from selectormlp.values import Shown
 SUFFIX = ".safetensors"
 
 CARD_KEY = "selectormlp_panel_classifier"
-"""Where the card stands in the metadata of the file."""
+"""Key of the card in the metadata of the file."""
 
 CHECKSUM_KEY = "selectormlp_checksum"
 """Where the checksum of card and numbers stands there."""
@@ -333,7 +333,7 @@ def _check_arrays(place: Path, arrays: dict[str, FloatArray], shapes: dict[str, 
 
 
 def _check_novelty(place: Path, arrays: dict[str, FloatArray]) -> None:
-    """Refuse shares that are none, and a covariance that is none."""
+    """Refuse invalid shares and an invalid covariance."""
     if "parts" not in arrays:
         return
     for name in ("novelty_shares", "parts"):

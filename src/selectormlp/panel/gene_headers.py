@@ -45,7 +45,7 @@ PLACE_HEADERS = (
     "transcriptid",
     "moleculeid",
 )
-"""Headers of tables with a line a molecule, in which a gene stands as often as it was found."""
+"""Headers of tables with one line per molecule, in which a gene stands as often as it was found."""
 
 CELL_HEADERS = (
     "cell",
@@ -64,7 +64,7 @@ CELL_HEADERS = (
 """Headers of columns that describe cells, in tables of cells × genes."""
 
 UNKNOWN = ("NA", "N/A", "#N/A", "NaN", "nan", "<NA>", "None", "NULL", "null", "-")
-"""What stands for a missing name or identifier."""
+"""Texts that mean a missing name or identifier."""
 
 
 def known(cell: str) -> str | None:

@@ -35,7 +35,7 @@ MAX_BYTES = 1 << 28
 MAX_HEADER = 1 << 22
 """Characters within which the header and first line of a table of cells × genes lie."""
 
-MOST_SHEETS, MOST_ROWS, MOST_CELLS = 100, 1 << 20, 5_000_000
+MAX_SHEETS, MAX_ROWS, MAX_CELLS = 100, 1 << 20, 5_000_000
 """Of a workbook: sheets that are looked at, rows that one may have, and cells that are read of it."""
 
 MIN_GENES = 10
@@ -155,7 +155,7 @@ def _from_workbook(place: Path) -> Panel:
             if sum(part.file_size for part in bundle.infolist()) > MAX_BYTES:
                 raise PanelError(f"unpacks to more than {MAX_BYTES:,} bytes; save the sheet as CSV")
         book = openpyxl.load_workbook(place, read_only=True, data_only=True)
-        sheets = {sheet.title: _rows_of(sheet) for sheet in book.worksheets[:MOST_SHEETS]}
+        sheets = {sheet.title: _rows_of(sheet) for sheet in book.worksheets[:MAX_SHEETS]}
     except (PanelError, MemoryError):
         raise
     except Exception as error:  # openpyxl raises whatever a damaged part brings
@@ -177,10 +177,10 @@ def _rows_of(sheet: Any) -> list[tuple[object, ...]]:
     """Return the rows of a sheet that hold something; its own word for its size is not taken."""
     sheet.reset_dimensions()
     rows, n_cells = [], 0
-    for row in sheet.iter_rows(max_row=MOST_ROWS, values_only=True):
+    for row in sheet.iter_rows(max_row=MAX_ROWS, values_only=True):
         n_cells += len(row)
-        if n_cells > MOST_CELLS:
-            raise PanelError(f"a sheet has more than {MOST_CELLS:,} cells; save the part with the genes as CSV")
+        if n_cells > MAX_CELLS:
+            raise PanelError(f"a sheet has more than {MAX_CELLS:,} cells; save the part with the genes as CSV")
         last = next((place for place in range(len(row), 0, -1) if str(row[place - 1] or "").strip()), 0)
         rows += [row[:last]] if last else []
     return rows

@@ -230,7 +230,7 @@ def _train_s(cells: StoredCells, read_s: float, product_s: float) -> float:
 def _advice(
     parts: tuple[Part, ...], cells: StoredCells, counts: dict[str, int] | None, in_memory_gb: float, density: float
 ) -> list[str]:
-    """Say what to do: lazily or in memory, cut anew, sample."""
+    """Give advice: lazy or in memory, rechunking, sampling."""
     advice = []
     memory_gb = _machine_gb()
     if memory_gb is None:

@@ -1,4 +1,4 @@
-"""What ``select``, ``extend`` and ``explain`` are asked for: each option is declared here, or in a model used here."""
+"""Request models of ``select``, ``extend`` and ``explain``: every option is declared here or in a model used here."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _trusted(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class PanelSource(TreeSource):
-    """What is read to choose a panel."""
+    """Options of reading the cells."""
 
     donor_key: Annotated[str | None, Flag(first=True)] = None
     """Column of obs with the donor: auto tests on donors that it did not choose from, mlp is validated on donors of
