@@ -74,7 +74,6 @@ def stability(
     layer: str | None = None,
     over: Sequence[str] = SOURCES,
     n_repeats: int = 10,
-    fraction: float = 0.8,
     seed: int = 0,
     progress: bool = True,
     **more: Unpack[StabilityOptions],
@@ -96,8 +95,6 @@ def stability(
         ``"donors"`` (each left out once; passed over without ``donor_key``).
     n_repeats
         Repetitions over seeds and over subsamples, 2 or more.
-    fraction
-        Share of each class's cells in a subsample, between 0 and 1.
     seed
         Seed; the same seed gives the same result.
     progress
@@ -105,8 +102,8 @@ def stability(
     more
         Further options by name, with types in :class:`selectormlp.assessment.keywords.StabilityOptions`:
         ``normalize``, ``exclude_labels``, ``gene_name_key`` and ``options`` as in :func:`selectormlp.select`;
-        ``min_correlation``, the absolute Spearman correlation from which two genes are treated as interchangeable;
-        ``confidence`` of intervals.
+        ``fraction``, the share of each class's cells in a subsample, between 0 and 1; ``min_correlation``, the
+        absolute Spearman correlation from which two genes are treated as interchangeable; ``confidence`` of intervals.
 
     Raises
     ------
@@ -130,7 +127,6 @@ def stability(
         layer=layer,
         over=source_of(over),
         n_repeats=n_repeats,
-        fraction=fraction,
         seed=seed,
         **more,
     )
@@ -146,7 +142,7 @@ def stability_task(
     adata: AnnData,
     source: Source,
     panel: Panel | None,
-    method: str | None,
+    method: Any,
     n_genes: int | None,
     options: Mapping[str, Any],
     repetition: Repetition,
@@ -162,7 +158,7 @@ def stability_task(
         if n_genes is None:
             raise SettingsError("a method needs a size for its panels; give n_genes")
         check_whole("n_genes", n_genes, least=1)
-        recipe = Recipe(str(method), n_genes, options, Constraints(), repetition.seed)
+        recipe = Recipe(method, n_genes, options, Constraints(), repetition.seed)
     return repeat(cells, recipe, repetition)
 
 
@@ -183,6 +179,7 @@ def repeat(cells: Cells, recipe: Recipe, repetition: Repetition) -> Stability:
     SettingsError
         If there is nothing to vary.
     """
+    method = find_method(recipe.method)
     reference = recipe.choose(cells)
     rng = np.random.default_rng(repetition.seed)
     panels: list[IntArray] = []
@@ -190,8 +187,8 @@ def repeat(cells: Cells, recipe: Recipe, repetition: Repetition) -> Stability:
     notes = []
     for source in dict.fromkeys(repetition.over):
         found: list[IntArray] = []
-        if source == "seeds" and "random_state" not in find_method(recipe.method).make().get_params(deep=False):
-            notes.append(f"seeds were not varied: {recipe.method!r} draws nothing, and gives the same panel with each")
+        if source == "seeds" and not method.draws:
+            notes.append(f"seeds were not varied: {method.name!r} draws nothing, and gives the same panel with each")
         elif source == "seeds":
             seeds = rng.integers(0, MAX_SEED, repetition.n_repeats).tolist()
             found = [recipe.choose(cells, seed) for seed in track(seeds, "choosing anew with other seeds")]
@@ -210,7 +207,7 @@ def repeat(cells: Cells, recipe: Recipe, repetition: Repetition) -> Stability:
     if not panels:
         raise SettingsError(f"there is nothing to vary ({'; '.join(notes)}); add 'subsamples'")
     return summarise_stability(
-        recipe.method,
+        method.name,
         cells.genes[reference].tolist(),
         [cells.genes[columns].tolist() for columns in panels],
         sources,
@@ -228,5 +225,5 @@ def _read(adata: AnnData, source: Source) -> Cells:
 
 
 def source_of(names: Sequence[str]) -> tuple[str, ...]:
-    """Return what to vary as a tuple; a single name stands for a list of one."""
+    """Return what to vary as a tuple; a single name becomes a tuple of one."""
     return (names,) if isinstance(names, str) else tuple(names)

@@ -11,7 +11,9 @@ import numpy as np
 from joblib import Memory
 
 from selectormlp.auto.choosing import best_of, listed, raised_from
-from selectormlp.auto.contenders import RAISING, SEQUENCING, takes_assay, usable_contenders
+from selectormlp.auto.contenders import RAISING, SEQUENCING, usable_contenders
+from selectormlp.auto.instruments import Instruments
+from selectormlp.auto.record import options_taken, record_of
 from selectormlp.auto.task import Task
 from selectormlp.auto.trials import Trial, Trials
 from selectormlp.data.cells import Cells, IntArray, Matrix
@@ -21,13 +23,13 @@ from selectormlp.errors import DataError, SettingsError
 from selectormlp.evaluation.refit import make_classifier
 from selectormlp.evaluation.splits import make_folds
 from selectormlp.moments.stream import AnyMatrix
-from selectormlp.panel.assay import ASSAYS, Assay, find_assay
+from selectormlp.panel.assay import Assay, find_assay
 from selectormlp.panel.limits import Limit
 from selectormlp.progress import track
 from selectormlp.selectors.base import GeneSelector, seed_from
 from selectormlp.selectors.columns import checked_columns
 from selectormlp.selectors.labels import encode_labels
-from selectormlp.selectors.registry import find_method
+from selectormlp.selectors.registry import Method, find_method
 
 logger = logging.getLogger(__name__)
 
@@ -52,8 +54,9 @@ class AutoSelector(GeneSelector):
     n_features_to_select
         How many genes to choose: a number, a fraction, or None for half of them.
     contenders
-        Methods that learn from labels (names in :data:`selectormlp.selectors.registry.METHODS`), a list, or a mapping
-        to their options; the first is preferred. None: :data:`selectormlp.auto.contenders.CONTENDERS`.
+        Methods that learn from labels: names in :data:`selectormlp.selectors.registry.METHODS`, or unfitted estimators
+        that score genes. A list, or a mapping to their options; the first is preferred. None:
+        :data:`selectormlp.auto.contenders.CONTENDERS`.
     classifiers
         What the last two panels are judged by (see :data:`selectormlp.evaluation.refit.CLASSIFIERS`).
     n_folds
@@ -77,9 +80,8 @@ class AutoSelector(GeneSelector):
     limits
         Hard limits that the panel keeps, amounts by column of X; panels are tried within them, too.
     assay
-        What will measure the panel, see :class:`selectormlp.selectors.discriminant.DiscriminantSelector`. If it is
-        not ``sequencing``, the first contender that takes an assay chooses: cells at hand cannot tell how a panel will
-        do.
+        What will measure the panel, see :class:`selectormlp.selectors.discriminant.DiscriminantSelector`. If it
+        measures otherwise than ``sequencing``, panels are tried on simulated cells, another instrument in each fold.
     mistakes
         What mistakes between classes cost, along a tree of labels: methods that weigh them take them into account, and
         panels are judged by what their mistakes cost. None: all cost the same.
@@ -135,7 +137,7 @@ class AutoSelector(GeneSelector):
         self,
         n_features_to_select: int | float | None = None,
         *,
-        contenders: Sequence[str] | Mapping[str, Mapping[str, Any]] | None = None,
+        contenders: Sequence[Any] | Mapping[Any, Mapping[str, Any]] | None = None,
         classifiers: Sequence[str] = ("logistic", "knn"),
         n_folds: int = 3,
         max_cells: int = 5000,
@@ -215,51 +217,64 @@ class AutoSelector(GeneSelector):
                 f"must_have holds {len(must_have)} genes and {task.n_genes} are to be selected; raise "
                 "n_features_to_select"
             )
-        (self.choice_, options), *others = contenders.items()
+        (first, options), *others = contenders.items()
+        method = find_method(first)
         self.trials_, n_attempts, self.reason_ = [], 0, "it is the only contender"
         if others or self.min_recall is not None:
             try:
-                trials = self._prepare(X, y, codes, donors, task)
+                trials = self._prepare(X, y, codes, donors, task, names)
             except DataError as error:
                 self.reason_ = f"nothing could be tried: {error}"
             else:
                 n_attempts = self._run(trials, contenders)
                 if trials.done:
                     best, self.reason_ = self._choose(trials)
-                    self.choice_, options = best.method, best.options
+                    options = best.options
+                    named = {find_method(wanted).name: wanted for wanted in contenders}
+                    method = find_method(named.get(best.method, best.method))
                 self.trials_ = trials.found
+        self.choice_ = method.name
         logger.info("%s chooses: %s", self.choice_, self.reason_)
-        self.selector_ = self._fit_choice(X, y, codes, task.selector(self.choice_, options), task.seed)
-        knows_all_sizes = find_method(self.choice_).kind.is_nested and getattr(self.selector_, "is_nested_", True)
+        self.selector_ = self._fit_choice(X, y, codes, method, task.selector(method, options), seed)
+        knows_all_sizes = method.kind.is_nested and getattr(self.selector_, "is_nested_", True)
         self.is_nested_ = knows_all_sizes and not self.limits
-        self.record_ = self._record(options, n_attempts)
+        taken = options_taken(method, options, self.assay, self.selector_)
+        choice = {"method": method.name, "options": taken, "reason": self.reason_}
+        self.record_ = record_of(self.trials_, n_attempts, self.assay, choice, options)
         self._set_order(task.order(self.selector_), np.asarray(self.selector_.scores_, dtype=np.float64))
         return self
 
-    def _fit_choice(self, X: AnyMatrix, y: Any, codes: IntArray, selector: GeneSelector, seed: int) -> GeneSelector:
+    def _fit_choice(
+        self, X: AnyMatrix, y: Any, codes: IntArray, method: Method, selector: GeneSelector, seed: int
+    ) -> GeneSelector:
         """Fit the selector that chooses, on all cells where that takes little."""
-        if len(codes) > MAX_FITTED and not find_method(self.choice_).kind.learns_from_moments:
+        if len(codes) > MAX_FITTED and not method.kind.learns_from_moments:
             rows = subsample(codes, np.random.default_rng(seed), total=MAX_FITTED)
-            logger.info("%s chooses from %d of the %d cells", self.choice_, len(rows), len(codes))
+            logger.info("%s chooses from %d of the %d cells", method.name, len(rows), len(codes))
             X, y = X[rows], y[rows]
         return selector.fit(X, y)
 
-    def _prepare(self, X: AnyMatrix, y: Any, codes: IntArray, donors: Any, task: Task) -> Trials:
+    def _prepare(self, X: AnyMatrix, y: Any, codes: IntArray, donors: Any, task: Task, genes: Any) -> Trials:
         """Draw the cells and the folds."""
         rows = subsample(codes, np.random.default_rng(task.seed), total=self.max_cells)
         groups = None if donors is None else np.asarray(donors)[rows].astype(str)
         folds = make_folds(codes[rows], n_splits=self.n_folds, donors=groups, seed=task.seed)
-        memory = Memory(self.memory, verbose=0)
-        return Trials(X[rows], y[rows], codes[rows], folds, task, tuple(self.classifiers), memory, groups)
+        memory, assay, instruments = Memory(self.memory, verbose=0), find_assay(self.assay), None
+        if assay.alters_choice:
+            instruments = Instruments(X[rows], assay, genes, task.seed)
+        classifiers = tuple(self.classifiers)
+        return Trials(X[rows], y[rows], codes[rows], folds, task, classifiers, memory, groups, instruments)
 
-    def _run(self, trials: Trials, contenders: Mapping[str, Mapping[str, Any]]) -> int:
+    def _run(self, trials: Trials, contenders: Mapping[Method | str, Mapping[str, Any]]) -> int:
         """Try the contenders in turn, then other class weights where a class falls short; return how many of these."""
         end = np.inf if self.max_minutes is None else time.monotonic() + 60 * self.max_minutes
-        for method, options in track(contenders.items(), "trying methods"):
+        for wanted, options in track(contenders.items(), "trying methods"):
             if trials.done and time.monotonic() >= end:
-                logger.info("%g minutes are over: %s and what follows is not tried", self.max_minutes, method)
+                logger.info(
+                    "%g minutes are over: %s and what follows is not tried", self.max_minutes, find_method(wanted).name
+                )
                 return 0
-            trials.run(method, options)
+            trials.run(wanted, options)
         if self.min_recall is None or not trials.done:
             return 0
         for trial in trials.done:
@@ -293,35 +308,7 @@ class AutoSelector(GeneSelector):
             f"{raised.balanced_accuracy:.3f}"
         )
 
-    def _record(self, options: Mapping[str, Any], n_attempts: int) -> dict[str, Any]:
-        plain = [trial for trial in self.trials_ if not trial.raises]
-        tried = {trial.method: dict(trial.options) for trial in plain}
-        return {
-            **self._assay_record(),
-            "contenders": tried or {self.choice_: dict(options)},
-            "max_minutes": None,
-            "memory": None,
-            "max_attempts": n_attempts,
-            "choice": {
-                "method": self.choice_,
-                "options": {**self._assay_of(self.choice_), **options},
-                "reason": self.reason_,
-                "trials": [trial.as_record() for trial in self.trials_],
-            },
-        }
-
-    def _assay_of(self, method: str) -> dict[str, Any]:
-        """Return the assay as an option of the method that chose, with which it can be chosen again."""
-        if self.assay == SEQUENCING or not takes_assay(method):
-            return {}
-        return self._assay_record() or {"assay": self.assay}
-
-    def _assay_record(self) -> dict[str, Any]:
-        if isinstance(self.assay, str) and self.assay in ASSAYS:
-            return {}
-        return {"assay": find_assay(self.assay).model_dump(mode="json")}
-
-    def _checked_contenders(self) -> dict[str, Mapping[str, Any]]:
+    def _checked_contenders(self) -> dict[Method | str, Mapping[str, Any]]:
         """Check all parameters, and return the contenders with their options."""
         contenders = usable_contenders(self.contenders, self.assay)
         for name in self.classifiers:

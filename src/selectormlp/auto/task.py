@@ -15,7 +15,7 @@ from selectormlp.panel.completion import Completion
 from selectormlp.panel.limits import Limit
 from selectormlp.selectors.base import GeneSelector
 from selectormlp.selectors.options import set_options
-from selectormlp.selectors.registry import find_method
+from selectormlp.selectors.registry import Method, find_method
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,10 +45,11 @@ class Task:
     assay: Measurement = field(default_factory=Measurement)
     mistakes: Mistakes | None = None
 
-    def selector(self, method: str, options: Mapping[str, Any], *, n_genes: int | None = None) -> GeneSelector:
+    def selector(self, wanted: Method | str, options: Mapping[str, Any], *, n_genes: int | None = None) -> GeneSelector:
         """Make a method's selector for this task, or for another number of genes, not yet fitted."""
-        selector = find_method(method).make()
-        wanted = {
+        method = find_method(wanted)
+        selector = method.make()
+        given = {
             "n_features_to_select": n_genes or self.n_genes,
             "must_have": self.must_have.tolist(),
             "random_state": self.seed,
@@ -57,8 +58,8 @@ class Task:
             "mistakes": self.mistakes,
         }
         known = selector.get_params(deep=False)
-        selector.set_params(**{name: value for name, value in wanted.items() if name in known})
-        set_options(selector, options, method=method)
+        selector.set_params(**{name: value for name, value in given.items() if name in known})
+        set_options(selector, options, method=method.name)
         return selector
 
     def order(self, selector: GeneSelector) -> IntArray:

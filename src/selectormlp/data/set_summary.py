@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MOST_TYPES = 12
+MAX_TYPES = 12
 """Types that the log names, of those that some data set lacks."""
 
 
@@ -91,11 +91,11 @@ genes, 1 type; 'T' is in 1 of 2 data sets: 'a'
             return []
         lacking = self.types[(self.types == 0).any(axis=1)]
         found = []
-        for name, row in lacking.iloc[:MOST_TYPES].iterrows():
+        for name, row in lacking.iloc[:MAX_TYPES].iterrows():
             there = [data for data in self.names if row[data] > 0]
             found.append(f"{name!r} is in {len(there)} of {len(self.names)} data sets: {quoted(there)}")
-        if len(lacking) > MOST_TYPES:
-            found.append(f"{len(lacking) - MOST_TYPES} more types are not in all data sets")
+        if len(lacking) > MAX_TYPES:
+            found.append(f"{len(lacking) - MAX_TYPES} more types are not in all data sets")
         return found
 
     def _of_genes(self) -> list[str]:

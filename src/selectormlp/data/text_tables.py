@@ -10,7 +10,7 @@ from pathlib import Path
 from selectormlp.errors import SettingsError
 from selectormlp.gate.files import read_start
 
-MOST_BYTES = 1 << 24
+MAX_BYTES = 1 << 24
 """Bytes of the largest table that is read, 16 MiB."""
 
 
@@ -53,9 +53,9 @@ def read_rows(path: Path | str, needed: Collection[str], header: str) -> list[di
 
 def _text(place: Path) -> str:
     try:
-        content = read_start(place, MOST_BYTES + 1, SettingsError)
-        if len(content) > MOST_BYTES:
-            raise SettingsError(f"more than {MOST_BYTES:,} bytes; expected a table with a short line each")
+        content = read_start(place, MAX_BYTES + 1, SettingsError)
+        if len(content) > MAX_BYTES:
+            raise SettingsError(f"more than {MAX_BYTES:,} bytes; expected a table with a short line each")
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise SettingsError("not UTF-8 text; save it as CSV in UTF-8") from error

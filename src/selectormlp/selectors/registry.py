@@ -34,7 +34,7 @@ UNTRUSTED = ("memory",)
 """Parameters that no file may set: from a folder that ``memory`` names, pickles are read, which can run any code."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Method:
     """A selector under the name that users call it by; its module is imported when it is made.
 
@@ -71,6 +71,12 @@ class Method:
     def takes_mistakes(self) -> bool:
         """Whether it weighs mistakes between types, as along a tree of labels."""
         return "mistakes" in self.make().get_params(deep=False)
+
+    @property
+    def draws(self) -> bool:
+        """Whether what it chooses depends on the seed of a run, as far as its parameters tell."""
+        selector: Any = self.make()
+        return bool(getattr(selector, "estimator", selector).get_params().get("random_state", 0) is None)
 
     def open_parameters(self) -> list[str]:
         """Return the names of the parameters that users may set as options."""
@@ -176,7 +182,7 @@ def find_method(wanted: Any) -> Method:
     ----------
     wanted
         A name of ours or of an entry point; or an unfitted estimator with ``fit`` that, once fitted, has ``ranking_``,
-        ``scores_``, ``feature_importances_`` or ``coef_``.
+        ``scores_``, ``feature_importances_`` or ``coef_``. A method is returned as it is.
 
     Raises
     ------
@@ -188,6 +194,8 @@ def find_method(wanted: Any) -> Method:
     >>> find_method("markers-wilcoxon").make()
     MarkerSelector(method='wilcoxon')
     """
+    if isinstance(wanted, Method):
+        return wanted
     if not isinstance(wanted, str):
         from selectormlp.selectors.estimators import method_of  # imports this module
 
@@ -197,7 +205,7 @@ def find_method(wanted: Any) -> Method:
     others = registered_elsewhere()
     kind = load_entry_point(others[wanted]) if wanted in others else None
     if kind is None:
-        raise SettingsError(f"no method {wanted!r}; {nearest(wanted, [*METHODS, *others])}")
+        raise SettingsError(f"no method {wanted!r}; {nearest(wanted, method_names())}")
     from selectormlp.selectors.estimators import registered
 
     return registered(wanted, kind)
