@@ -1,4 +1,4 @@
-"""Whether labels are more than what clustering makes of noise: learned from one part of the counts, told by the other."""
+"""Whether labels are more than clustered noise: learned from one part of the counts, told by the other."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 
-from selectormlp.data.cells import AnyFloatArray, FloatArray, IntArray
+from selectormlp.data.cells import AnyFloatArray, BoolArray, FloatArray, IntArray
 from selectormlp.evaluation.neighborhoods import N_NEIGHBORS, Communities, neighbor_graph, neighbors
 from selectormlp.evaluation.thinning import dispersions, homogeneous, split_counts
 from selectormlp.progress import track
@@ -49,7 +49,7 @@ LEAST_GAP = 0.02
 """By how much it must be above their mean at least."""
 
 CLEARLY_APART = 0.9
-"""Distance (area under the curve) from which a pair is compared with the homogeneous draws of the nearest pairs only."""
+"""Distance (area under the curve) from which a pair is compared with the draws of nearer pairs."""
 
 NEAREST_PAIRS = 4
 """Pairs that are compared with draws of their own, whatever their distance."""
@@ -103,15 +103,15 @@ def limit_of(null: FloatArray) -> float:
     return float(null.mean() + max(LEAST_GAP, MARGIN * null.std(ddof=1)))
 
 
-def test_labels(counts: sp.csr_array, codes: IntArray, names: tuple[str, ...], *, seed: int = 0) -> LabelTest:
+def judge_labels(counts: sp.csr_array, codes: IntArray, names: tuple[str, ...], *, seed: int = 0) -> LabelTest:
     """Compare labels with what the same clustering makes of one homogeneous type.
 
     Counts are cut into two parts whose noise is independent. Cells are clustered by the first, into as many clusters as
     there are types, and the second is asked for these clusters. And for each pair of types: each cell is given one of
     the two labels by its counts in the first part alone, as other cells have taught; the second part is asked for these
     labels. Labels that repeat noise of the counts are not found in the second part. As a measure of what would be found
-    anyway (depths that vary, dispersions that are not quite right), homogeneous cells of the same depths and dispersions
-    are drawn, cut into two by the same clustering, and treated alike.
+    anyway (depths vary, dispersions are not quite right), homogeneous cells of the same depths and dispersions are
+    drawn, cut into two by the same clustering, and treated alike.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def test_labels(counts: sp.csr_array, codes: IntArray, names: tuple[str, ...], *
     distances = np.array([_distance(counts, codes, pair, rng) for pair in track(pairs, "telling types apart")])
     order = np.argsort(distances, kind="stable")
     nulls: list[FloatArray] = []
-    lines = []
+    lines: list[tuple[str, str, float, float, float, bool]] = []
     for place in track(order.tolist(), "drawing homogeneous types"):
         a, b = pairs[place]
         if len(nulls) < NEAREST_PAIRS or distances[place] < CLEARLY_APART:
@@ -154,16 +154,12 @@ def test_labels(counts: sp.csr_array, codes: IntArray, names: tuple[str, ...], *
     return LabelTest(score, null, n_clusters, pd.DataFrame(lines, columns=columns), left_out)
 
 
-test_labels.__test__ = False  # type: ignore[attr-defined]  # no test of pytest's
-
-
 def _capped(codes: IntArray, usable: IntArray, rng: np.random.Generator) -> IntArray:
     found = []
     for code in usable:
         rows = np.flatnonzero(codes == code)
         found.append(rows if len(rows) <= MAX_CELLS_PER_TYPE else rng.choice(rows, MAX_CELLS_PER_TYPE, replace=False))
-    rows = np.sort(np.concatenate(found))
-    return rows
+    return np.sort(np.concatenate(found))
 
 
 def _overall(counts: sp.csr_array, n_types: int, rng: np.random.Generator) -> tuple[float, FloatArray, int]:
@@ -206,7 +202,7 @@ def _spread(counts: sp.csr_array) -> FloatArray:
     return dispersions(counts, np.zeros(counts.shape[0], dtype=np.int64))
 
 
-def _told_again(first: sp.csr_array, second: sp.csr_array, labels: AnyFloatArray, rng: np.random.Generator) -> float:
+def _told_again(first: sp.csr_array, second: sp.csr_array, labels: BoolArray, rng: np.random.Generator) -> float:
     """Label cells by the first part, as others teach, and say how well the second tells these labels, 0.5 to 1."""
     anew = _told(components(first), labels.astype(np.int64), rng, _predicted).astype(np.int64)
     if np.bincount(anew, minlength=2).min() < N_FOLDS:

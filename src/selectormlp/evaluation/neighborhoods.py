@@ -116,8 +116,10 @@ def leiden(graph: sp.csr_array, *, resolution: float = 1.0, seed: int = 0) -> In
 
 
 class Communities:
-    """Clusters of one weighted graph at any resolution, by igraph's own Leiden algorithm, which takes hundredths of a
-    second where :func:`leiden` takes tenths; as scanpy's ``flavor="igraph"``.
+    """Clusters of one weighted graph at any resolution.
+
+    By igraph's own Leiden algorithm, as scanpy's ``flavor="igraph"``: it takes hundredths of a second where
+    :func:`leiden` takes tenths.
 
     Parameters
     ----------

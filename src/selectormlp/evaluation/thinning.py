@@ -69,9 +69,9 @@ def split_counts(
 ) -> tuple[sp.csr_array, sp.csr_array]:
     """Cut each count into two by a beta-binomial draw.
 
-    If counts are negative binomial with these dispersions, the two parts of a count are independent given the cell's
-    mean: negative binomial with the shares of the mean, and with their dispersion as much larger. With dispersion 0 this
-    is binomial thinning of Poisson counts.
+    If counts are negative binomial with these dispersions, the two parts of a count are independent given its mean:
+    negative binomial with shares of the mean, their dispersions as much larger. With dispersion 0 this is binomial
+    thinning of Poisson counts.
 
     Parameters
     ----------
