@@ -139,19 +139,33 @@ def judge_labels(counts: sp.csr_array, codes: IntArray, names: tuple[str, ...], 
     pairs = [(a, b) for place, a in enumerate(usable.tolist()) for b in usable[place + 1 :].tolist()]
     distances = np.array([_distance(counts, codes, pair, rng) for pair in track(pairs, "telling types apart")])
     order = np.argsort(distances, kind="stable")
-    nulls: list[FloatArray] = []
+    n_near = max(min(NEAREST_PAIRS, len(order)), int((distances < CLEARLY_APART).sum()))
+    near = [pairs[place] for place in order[:n_near]]
+    nulls = np.array(
+        [
+            _repeated(lambda cells: _null_distance(cells, rng), counts[np.isin(codes, pair)])
+            for pair in track(near, "drawing homogeneous types")
+        ]
+    )
+    limits = _limits(nulls)
     lines: list[tuple[str, str, float, float, float, bool]] = []
-    for place in track(order.tolist(), "drawing homogeneous types"):
-        a, b = pairs[place]
-        if len(nulls) < NEAREST_PAIRS or distances[place] < CLEARLY_APART:
-            nulls.append(_repeated(lambda cells: _null_distance(cells, rng), counts[np.isin(codes, (a, b))]))
-        null_here = (
-            nulls[len(lines)] if len(lines) < len(nulls) else nulls[int(np.argmax([limit_of(n) for n in nulls]))]
-        )
-        limit = limit_of(null_here)
-        lines.append((names[a], names[b], distances[place], null_here.mean(), limit, distances[place] > limit))
+    for rank, place in enumerate(order):
+        like = int(limits.argmax()) if rank >= n_near else rank
+        first, second = (names[code] for code in pairs[place])
+        distance, limit = float(distances[place]), float(limits[like])
+        lines.append((first, second, distance, float(nulls[like].mean()), limit, distance > limit))
     columns = ["first", "second", "distance", "null", "limit", "apart"]
     return LabelTest(score, null, n_clusters, pd.DataFrame(lines, columns=columns), left_out)
+
+
+def _limits(nulls: FloatArray) -> FloatArray:
+    """Return what the distance of each pair must exceed; few draws of one pair say little of how they vary."""
+    if not len(nulls):
+        return np.zeros(0)
+    own = nulls.std(axis=1, ddof=1)
+    common = float(np.sqrt(np.mean(own**2)))
+    found: FloatArray = nulls.mean(axis=1) + np.maximum(LEAST_GAP, MARGIN * np.maximum(own, common))
+    return found
 
 
 def _capped(codes: IntArray, usable: IntArray, rng: np.random.Generator) -> IntArray:
