@@ -95,8 +95,8 @@ class Limit:
 
     def _is_easily_kept(self, held: IntArray, others: IntArray, n_others: int) -> bool:
         """Say whether enough genes add nothing to a sum without a lower bound, as with most small groups."""
-        n_without = len(others) - np.count_nonzero(self.amounts[others])
-        return math.isinf(self.low) and n_without >= n_others and bool(self.amounts[held].sum() <= self.ceiling)
+        n_without = len(others) - int(np.count_nonzero(self.amounts[others]))
+        return math.isinf(self.low) and n_without >= n_others and float(self.amounts[held].sum()) <= self.ceiling
 
     def given(self, genes: IntArray) -> Limit:
         """Return what of the limit can still be kept beside genes that stay: at most what they take by themselves.
