@@ -129,6 +129,18 @@ class Moments:
             raise DataError("these moments hold no within-class scatter; compute them with within=True")
         return self.within / float(self.cell_weights @ self.counts)
 
+    def within_variances(self) -> FloatArray:
+        """Return the diagonal of :meth:`within_covariance` without the rest of it, shape (n_genes,).
+
+        Raises
+        ------
+        DataError
+            If the within-class scatter was not asked for.
+        """
+        if self.within is None:
+            raise DataError("these moments hold no within-class scatter; compute them with within=True")
+        return self.within.diagonal() / float(self.cell_weights @ self.counts)
+
     def class_variances(self) -> FloatArray:
         """Return the variance of each gene within each class, shape (n_classes, n_genes).
 

@@ -1,0 +1,240 @@
+"""Variance between batches: of the level of a gene, and of the gaps between classes, without what sampling explains."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import digamma, polygamma
+
+from selectormlp.data.cells import IntArray
+from selectormlp.moments.moments import FloatArray, Moments
+
+PRIOR_CELLS = 10.0
+"""Cells that the common variance of a gene counts for beside those of a class: a variance of ten cells is known to
+about half its size."""
+
+N_FITS = 3
+"""Fits, each with the weights that follow from the one before; two more change the weights by a hundredth."""
+
+MOST_PRIOR = 1e6
+"""Degrees of freedom of a prior from which it is taken as certain."""
+
+
+@dataclass(frozen=True, eq=False)
+class Components:
+    """What groups of cells, of one class in one batch each, say of classes and batches.
+
+    Attributes
+    ----------
+    means
+        Of the classes, batch levels taken out, shape (n_classes, n_genes).
+    within
+        Variance within a class and a batch, shape (n_classes, n_genes).
+    shift
+        Variance of the level of each gene between batches, shape (n_genes,).
+    interaction
+        Variance between batches of each class about its batch's level, shape (n_classes, n_genes); the gap between two
+        classes varies by the sum of theirs.
+    own
+        What is left of each group's mean beside class and batch, drawn to 0 as far as sampling explains it, shape
+        (n_groups, n_genes).
+    """
+
+    means: FloatArray
+    within: FloatArray
+    shift: FloatArray
+    interaction: FloatArray
+    own: FloatArray
+
+
+def variance_components(moments: Moments, classes: IntArray, batches: IntArray, components: IntArray) -> Components:
+    """Split the means of groups into class, batch and the rest, and estimate what each varies by.
+
+    The mean of class c in batch b is μ_c + β_b + γ_cb, known with the variance s_c / n_cb. Class and batch are fitted by
+    weighted least squares, weights 1 / (κ + 1/n_cb) with κ the typical variance of γ in units of s; the variances of β
+    and γ follow from the sums of squares and their expectations.
+
+    Parameters
+    ----------
+    moments
+        Of groups, with the within-class scatter.
+    classes, batches
+        Class and batch of each group, shape (n_groups,).
+    components
+        Connected component of each batch; the levels of batches of one component have mean 0, since nothing tells the
+        levels of two components from their classes.
+
+    Returns
+    -------
+    The components. Variances are of few degrees of freedom where there are few batches, so each is drawn to what is
+    usual for genes.
+
+    References
+    ----------
+    Sums of squares and their expectations: Henderson, Biometrics 1953 (method 3); with known variances of sampling,
+    DerSimonian, Laird, Controlled Clinical Trials 1986. Drawing variances together: Smyth, Statistical Applications in
+    Genetics and Molecular Biology 2004.
+    """
+    design = _Design(classes, batches, components)
+    common = moments.within_variances()
+    cells = moments.counts.astype(np.float64)
+    within = _within_classes(moments, design, common)
+    varying = common > 0
+    unit = np.where(varying, common, 1.0)
+    sampling = np.where(varying, within, 1.0)[classes] / unit / cells[:, None]
+    means = moments.means / np.sqrt(unit)
+    kappa = 0.0
+    for _ in range(N_FITS):
+        fit = _Fit(design, means, 1.0 / (kappa + 1.0 / cells))
+        typical = fit.moderated_interaction(sampling)
+        kappa = float(np.median(typical[varying])) if varying.any() else 0.0
+    shift = fit.moderated_shift(sampling, typical)
+    by_class = fit.interaction_by_class(sampling, typical)
+    own = by_class[classes] / (by_class[classes] + sampling) * fit.left
+    scale = np.sqrt(unit)
+    return Components(fit.levels * scale, within, shift * common, by_class * common, own * scale)
+
+
+def _within_classes(moments: Moments, design: _Design, common: FloatArray) -> FloatArray:
+    """Return the variance of each class within batches, drawn to the common one where a class has few cells."""
+    squares = np.zeros((design.n_classes, moments.n_genes))
+    np.add.at(squares, design.classes, moments.squares)
+    free = np.bincount(design.classes, moments.counts - 1, design.n_classes)[:, None]
+    found: FloatArray = (squares + PRIOR_CELLS * common) / (free + PRIOR_CELLS)
+    return found
+
+
+class _Design:
+    """Which class and batch each group is of."""
+
+    def __init__(self, classes: IntArray, batches: IntArray, components: IntArray) -> None:
+        self.classes, self.batches = classes, batches
+        self.n_classes, self.n_batches = int(classes.max()) + 1, len(components)
+        n_groups = len(classes)
+        self.matrix = np.zeros((n_groups, self.n_classes + self.n_batches))
+        self.matrix[np.arange(n_groups), classes] = 1.0
+        self.matrix[np.arange(n_groups), self.n_classes + batches] = 1.0
+        level = np.zeros((int(components.max()) + 1, self.n_classes + self.n_batches))
+        level[components, self.n_classes + np.arange(self.n_batches)] = 1.0
+        absent = np.bincount(classes, minlength=self.n_classes) == 0
+        self.constraints = level.T @ level + np.diag(np.concatenate([absent, np.zeros(self.n_batches)]))
+        self.n_components = len(level)
+
+
+class _Fit:
+    """Class and batch fitted to the means of groups, in units of the deviation of each gene."""
+
+    def __init__(self, design: _Design, means: FloatArray, weights: FloatArray) -> None:
+        self._design, self._weights = design, weights
+        weighted = design.matrix * weights[:, None]
+        solve = np.linalg.solve(design.matrix.T @ weighted + design.constraints, weighted.T)
+        fitted = solve @ means
+        self.levels: FloatArray = fitted[: design.n_classes]
+        self.left: FloatArray = means - design.matrix @ fitted
+        leverage = np.einsum("gk,kg->g", design.matrix, solve)
+        self._free = np.maximum(1.0 - leverage, 0.0)
+        self._n_free = float(self._free.sum())
+        of_class = np.bincount(design.classes, weights, design.n_classes)
+        self._class_free = 1.0 - weights / of_class[design.classes]
+        means_of_class = np.zeros_like(self.levels)
+        np.add.at(means_of_class, design.classes, weights[:, None] * means)
+        means_of_class /= np.where(of_class > 0, of_class, 1.0)[:, None]
+        self._about_class = means - means_of_class[design.classes]
+        self._batch_trace = float(weights @ self._class_free)
+
+    @property
+    def _trace(self) -> float:
+        return float(self._weights @ self._free)
+
+    def _explained(self, sampling: FloatArray) -> FloatArray:
+        """Return what sampling adds to the mean square of what is left."""
+        return (self._weights * self._free) @ sampling / self._trace
+
+    def _mean_square(self) -> FloatArray:
+        return self._weights @ self.left**2 / self._trace
+
+    def moderated_interaction(self, sampling: FloatArray) -> FloatArray:
+        """Return the same, ≥ 0, drawn to what is usual for genes."""
+        if self._n_free < 0.5:
+            return np.zeros(sampling.shape[1])
+        explained = self._explained(sampling)
+        return np.maximum(explained * moderated(self._mean_square() / explained, self._n_free) - explained, 0.0)
+
+    def moderated_shift(self, sampling: FloatArray, interaction: FloatArray) -> FloatArray:
+        """Return the variance between levels of batches, ≥ 0, drawn to what is usual for genes."""
+        weights = self._weights
+        n_free = self._design.n_batches - self._design.n_components
+        between = weights @ self._about_class**2 - weights @ self.left**2
+        share = weights * (self._class_free - self._free)
+        expected = (share.sum() * interaction + share @ sampling) / self._batch_trace
+        usual = moderated(np.maximum(between, 0.0) / self._batch_trace / expected, n_free)
+        return np.maximum(usual * expected - expected, 0.0)
+
+    def interaction_by_class(self, sampling: FloatArray, typical: FloatArray) -> FloatArray:
+        """Return the variance of each class beside class and batch, drawn to that of all classes together."""
+        design, weights = self._design, self._weights * self._free
+        trace = np.bincount(design.classes, weights, design.n_classes)
+        free = np.bincount(design.classes, self._free, design.n_classes)
+        squares, explained = np.zeros_like(self.levels), np.zeros_like(self.levels)
+        np.add.at(squares, design.classes, self._weights[:, None] * self.left**2)
+        np.add.at(explained, design.classes, weights[:, None] * sampling)
+        tested = free >= 0.5
+        found = np.broadcast_to(typical, self.levels.shape).copy()
+        if tested.any():
+            part = trace[tested, None]
+            expected = typical + explained[tested] / part
+            ratios = moderated(squares[tested] / part / expected, free[tested, None], centred=True)
+            found[tested] = np.maximum(ratios * expected - explained[tested] / part, 0.0)
+        return found
+
+
+def moderated(ratios: FloatArray, free: FloatArray | float, *, centred: bool = False) -> FloatArray:
+    """Draw estimates of variances to what is usual among them.
+
+    Parameters
+    ----------
+    ratios
+        Estimates, ≥ 0, in units of what was expected, of any shape.
+    free
+        Their degrees of freedom, that broadcast against it.
+    centred
+        Whether 1 is what is usual; otherwise it is estimated too.
+
+    Returns
+    -------
+    Means of an inverse-gamma posterior, whose prior is fitted to the logarithms.
+
+    References
+    ----------
+    Smyth 2004, section 6.2.
+
+    Examples
+    --------
+    >>> moderated(np.array([1.0, 1.0, 1.0]), 4.0)  # no more spread than chance brings: all alike
+    array([1.41..., 1.41..., 1.41...])
+    """
+    degrees = np.broadcast_to(np.asarray(free, dtype=np.float64), ratios.shape)
+    used = ratios > 0
+    if not used.any():
+        return ratios
+    half = degrees[used] / 2
+    logs = np.log(ratios[used]) - digamma(half) + np.log(half)
+    spread = float(np.mean((logs - logs.mean()) ** 2 - polygamma(1, half)))
+    prior = 2.0 * _inverse_trigamma(spread) if spread > 0 else MOST_PRIOR
+    prior = min(prior, MOST_PRIOR)
+    usual = 1.0 if centred else float(np.exp(logs.mean() + digamma(prior / 2) - np.log(prior / 2)))
+    found: FloatArray = (prior * usual + degrees * ratios) / (prior + degrees)
+    return found
+
+
+def _inverse_trigamma(value: float) -> float:
+    """Solve trigamma(y) = value for y > 0 by Newton's method (Smyth 2004, appendix)."""
+    found = 0.5 + 1.0 / value
+    for _ in range(50):
+        trigamma = float(polygamma(1, found))
+        step = trigamma * (1.0 - trigamma / value) / float(polygamma(2, found))
+        found += step
+        if -step < 1e-8 * found:
+            break
+    return found
