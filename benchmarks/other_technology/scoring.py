@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from other_technology.pairs import Codes, Counts, Pair
 from selectormlp.evaluation.refit import CLASSIFIERS, fit_quietly
 
-MOST_CELLS = 150
+MAX_CELLS = 150
 """Cells of a type to refit on, and as many to test on, at most; smaller types are halved."""
 
 MEASURES = ("refit", "transfer", "transfer standardised")
@@ -44,7 +44,7 @@ def draw_cells(pair: Pair, seed: int) -> Draw:
         rows = np.flatnonzero(pair.reference.codes == kind)
         reference.append(rng.choice(rows, len(rows)))
         rows = rng.permutation(np.flatnonzero(pair.measured.codes == kind))
-        half = min(len(rows) // 2, MOST_CELLS)
+        half = min(len(rows) // 2, MAX_CELLS)
         learn.append(rows[:half])
         test.append(rows[half : 2 * half])
     return Draw(seed, *(np.sort(np.concatenate(rows)) for rows in (reference, learn, test)))

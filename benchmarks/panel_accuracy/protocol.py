@@ -22,7 +22,7 @@ LEAST_CELLS = 40
 SPLIT = SplitSizes(train=500, validation=125, test=125)
 """The most cells of a class on each side; smaller classes are split in the same proportion, 4 : 1 : 1."""
 
-MOST_GENES = 2000
+MAX_GENES = 2000
 """Genes that methods choose from: the most variable ones over the training cells."""
 
 
@@ -101,7 +101,7 @@ def prepare(cells: Cells, seed: int) -> Prepared:
     code = np.full(cells.n_classes, -1)
     code[split.kept_classes] = np.arange(len(split.kept_classes))
     train = cells.take(split.train).dense().X
-    genes = np.sort(order_by_score(train.var(axis=0, dtype=np.float64))[:MOST_GENES])
+    genes = np.sort(order_by_score(train.var(axis=0, dtype=np.float64))[:MAX_GENES])
     rows = np.concatenate([split.train, split.validation])
     X, X_test = (np.ascontiguousarray(cells.take(part).dense().X[:, genes]) for part in (rows, split.test))
     learning = Learning(X, code[cells.labels[rows]], len(split.kept_classes))

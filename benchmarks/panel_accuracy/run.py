@@ -29,7 +29,7 @@ from panel_accuracy.datasets import CACHE, DataSet, choose
 from panel_accuracy.jobs import run_job
 from panel_accuracy.limited import end_all
 from panel_accuracy.methods import DEFAULT, parse_method
-from panel_accuracy.protocol import LEAST_CELLS, MOST_GENES, SIZES, SPLIT, Prepared, Score, prepare, score_panel
+from panel_accuracy.protocol import LEAST_CELLS, MAX_GENES, SIZES, SPLIT, Prepared, Score, prepare, score_panel
 from panel_accuracy.results import Job, append_job, check_settings, open_results, over_the_limit, read_results
 from selectormlp.data.cells import IntArray
 from selectormlp.errors import DataError
@@ -117,7 +117,7 @@ def _record(settings: argparse.Namespace) -> dict[str, Any]:
             "sizes": sorted(settings.sizes),
             "least_cells": LEAST_CELLS,
             "split": SPLIT.as_array().tolist(),
-            "most_genes": MOST_GENES,
+            "most_genes": MAX_GENES,
             "classifiers": list(CLASSIFIERS),
         },
         "last_run": {

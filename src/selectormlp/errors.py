@@ -19,7 +19,7 @@ import difflib
 import unicodedata
 from collections.abc import Iterable
 
-MOST_MESSAGE = 3000
+MAX_MESSAGE = 3000
 """Characters of a message; the middle of a longer one is left out."""
 
 
@@ -36,10 +36,10 @@ class SelectorMLPError(Exception):
 
     def __str__(self) -> str:
         text = printable(" ".join(super().__str__().splitlines()))
-        if len(text) <= MOST_MESSAGE:
+        if len(text) <= MAX_MESSAGE:
             return text
-        end = MOST_MESSAGE // 4  # what to do stands there
-        return f"{text[: MOST_MESSAGE - end]} … {text[-end:]}"
+        end = MAX_MESSAGE // 4  # what to do stands there
+        return f"{text[: MAX_MESSAGE - end]} … {text[-end:]}"
 
 
 class InputError(SelectorMLPError, ValueError):
@@ -106,7 +106,7 @@ def printable(text: str) -> str:
 _CONTROLS = ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
-MOST_CHARACTERS = 200
+MAX_CHARACTERS = 200
 """Of a name in a message."""
 
 
@@ -174,6 +174,6 @@ def quoted(names: Iterable[object], *, most: int = 8) -> str:
     "'a', 'b' and 4 more"
     """
     listed = [str(name) for name in names]
-    cut = (name if len(name) <= MOST_CHARACTERS else f"{name[:MOST_CHARACTERS]}…" for name in listed[:most])
+    cut = (name if len(name) <= MAX_CHARACTERS else f"{name[:MAX_CHARACTERS]}…" for name in listed[:most])
     shown = ", ".join(map(repr, cut))
     return shown if len(listed) <= most else f"{shown} and {len(listed) - most} more"

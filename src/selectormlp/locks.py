@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 HELD = (errno.EWOULDBLOCK, errno.EACCES)
 """What the kernel answers where another has the lock; anything else means that there are no locks."""
 
-MOST_TRIES = 100
+MAX_TRIES = 100
 """Times that a lock is asked for whose file was removed in between."""
 
 LOCK_SUFFIX = ".lock"
@@ -136,7 +136,7 @@ def _locked_file(file: Path, name: str) -> int | None:
     Who had it before removes it as it lets go: what was locked then is a file without a name, and the next one is
     tried.
     """
-    for _ in range(MOST_TRIES):
+    for _ in range(MAX_TRIES):
         try:
             handle = os.open(file, os.O_RDWR | os.O_CREAT | NOFOLLOW, 0o666)
         except OSError as error:

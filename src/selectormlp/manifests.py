@@ -23,10 +23,10 @@ RUN_KEY = "selectormlp_run"
 CARRIERS = (".h5ad", ".npz")
 """Ends of the names of files that may be large and carry their run: they are not hashed."""
 
-MOST_BYTES = 1 << 24
+MAX_BYTES = 1 << 24
 """Size of the largest manifest or list of renames that is read."""
 
-MOST_BEFORE = 100
+MAX_BEFORE = 100
 """Files of runs before that a manifest remembers."""
 
 FORMAT = "selectormlp-result 1"
@@ -72,7 +72,7 @@ def read_manifest(folder: Path, name: str) -> Manifest | None:
 def read_small_json(file: Path) -> dict[str, Any] | None:
     """Read a small file of ours; None if it is absent, and {} if it is something else."""
     try:
-        text = read_start(file, MOST_BYTES).decode()
+        text = read_start(file, MAX_BYTES).decode()
         check_json(text)
         found = json.loads(text)
     except FileNotFoundError:

@@ -36,7 +36,7 @@ from selectormlp.manifests import (
     CARRIERS,
     FORMAT,
     MANIFEST_SUFFIX,
-    MOST_BEFORE,
+    MAX_BEFORE,
     hash_of,
     is_edited,
     is_inside,
@@ -47,7 +47,7 @@ from selectormlp.manifests import (
 
 logger = logging.getLogger(__name__)
 
-MOST_WAIT_S = 10.0
+MAX_WAIT_S = 10.0
 """How long a reader waits for a writer that is at its renames."""
 
 
@@ -139,7 +139,7 @@ def _addread_manifest(
         when = "" if before is None else f" of {before.written}"
         logger.info("%s: replaces the results%s (%s)", folder, when, quoted(replaced, most=4))
     known = {} if before is None else dict.fromkeys((*before.hashes.values(), *sorted(before.before)))
-    older = [known_hash for known_hash in known if known_hash and known_hash not in hashes.values()][:MOST_BEFORE]
+    older = [known_hash for known_hash in known if known_hash and known_hash not in hashes.values()][:MAX_BEFORE]
     content = {"format": FORMAT, "run": stage.run, "written": _now(), "files": hashes, "before": older}
     with written_whole(folder / f".{name}{MANIFEST_SUFFIX}") as (draft,):
         draft.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
@@ -240,7 +240,7 @@ def check_together(
         If files are of different runs, or altered.
     """
     place = Path(folder)
-    end = time.monotonic() + MOST_WAIT_S
+    end = time.monotonic() + MAX_WAIT_S
     while True:
         _settle(place, name)
         manifest = read_manifest(place, name)
@@ -260,7 +260,7 @@ def check_together(
 
 def _settle(folder: Path, name: str) -> None:
     """Wait for a writer that is at its renames, or make those of one that was killed."""
-    end = time.monotonic() + MOST_WAIT_S
+    end = time.monotonic() + MAX_WAIT_S
     while (folder / f".{name}{COMMIT_SUFFIX}").exists():
         try:
             with only_writer(folder, name):

@@ -55,6 +55,43 @@ def test_select_for_an_assay_in_memory_and_on_disk(cli, adata, data, tmp_path, a
     assert outcome.code == 0, outcome.err
 
 
+def test_explain_takes_the_assay_of_the_panel_or_the_one_named(cli, data, tmp_path):
+    common = [data, "--label-key", "cell_type"]
+    made = cli("select", *common, "--size", 4, "--method", "auto", "--assay", "assay.json", "--out", "panel")
+    assert made.code == 0, made.err
+    assert made.err.count("sequencing' is better") == 1  # said once
+    tables = {}
+    for name, flags in {"own": [], "same": ["--assay", "assay.json"], "other": ["--assay", "sequencing"]}.items():
+        outcome = cli("explain", *common, "--panel", "panel/panel.json", "--out", name, *flags)
+        assert outcome.code == 0, outcome.err
+        assert ("for the assay 'mine'" in " ".join(outcome.out.split())) == (name != "other")
+        tables[name] = pd.read_csv(tmp_path / name / "explanation.csv")
+    pd.testing.assert_frame_equal(tables["own"], tables["same"])
+    assert tables["own"]["loss"].tolist() != tables["other"]["loss"].tolist()
+    assert tables["own"]["separates"].str.contains("all others").any()
+    outcome = cli("explain", *common, "--panel", "panel/panel.json", "--out", "none", "--assay", "imagin")
+    assert outcome.code == 2
+    assert "did you mean 'imaging'" in outcome.err
+    assert not (tmp_path / "none").exists()
+
+
+def test_the_price_of_a_limit_is_measured_for_the_assay_in_memory_and_on_disk(cli, data, tmp_path):
+    criteria = {}
+    ways = {"memory": ["--assay", "assay.json"], "disk": ["--assay", "assay.json", "--lazy"], "as is": []}
+    for name, flags in ways.items():
+        outcome = cli(
+            "select", data, "--label-key", "cell_type", "--method", "discriminant", "--size", 4, "--forbid", "gene2",
+            "--price", "--out", name, *flags,
+        )  # fmt: skip
+        assert outcome.code == 0, outcome.err
+        assert "hold no counts" not in outcome.err
+        price = sm.read_panel(tmp_path / name / "panel.json").provenance.settings["limit_price"]
+        assert [one["without"] for one in price] == ["", "forbidden"]
+        criteria[name] = price[0]["criterion"]
+    assert criteria["memory"] == pytest.approx(criteria["disk"], rel=1e-4)
+    assert criteria["memory"] != pytest.approx(criteria["as is"], rel=1e-2)
+
+
 def test_evaluate_on_measured_cells_writes_tables_and_can_be_repeated(cli, data, measured, tmp_path):
     flags = ["--measured", measured.name, "--measured-label-key", "kind", "--label-map", "map.csv"]
     outcome = cli(

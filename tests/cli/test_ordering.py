@@ -342,3 +342,29 @@ def test_prices_of_an_extended_panel_and_of_named_sets(choose, tmp_path):
     assert outcome.code == 0, outcome.err
     prices = {one["without"]: one["n_changed"] for one in panel.provenance.settings["limit_price"]}
     assert prices == {"": 0, "gene_sets: weak": 1, "gene_sets: other": 1}
+
+
+def test_a_limit_that_the_panel_to_extend_exceeds_holds_for_new_genes(choose, tmp_path, table):
+    start = tmp_path / "start.csv"
+    start.write_text("gene\nS1\nS3\n")
+    words = ("--start-from", start, "--add", 5, "--gene-table", table, "--max-per-homolog-group", 1)
+    outcome, panel = choose(*words, command="extend")
+    assert outcome.code == 0, outcome.err
+    assert "exceeds 1 limit by itself: no new gene may add to it (genes of homolog group 'family' at most 1)" in (
+        " ".join(outcome.err.split())
+    )
+    assert panel.genes[:2] == ("S1", "S3")
+    assert "S5" not in panel.genes  # of the same group, and it tells types apart
+    (used,) = panel.provenance.settings["limit_use"]
+    assert (used["use"], used["high"]) == (2, 2)
+    again = choose("--strict-limits", *words, command="extend", name="strict")[0]
+    assert again.code == 2
+    assert "'S1', 'S3'" in again.err
+    outcome, _ = choose(*words, "--must-have", "S5", command="extend", name="more")
+    assert outcome.code == 2
+    assert "'S1', 'S3', 'S5'" in outcome.err
+
+
+def test_what_crowds_is_named_with_its_type(choose, data, tmp_path):
+    outcome, _ = choose("--must-have", "S0,S1", "--max-counts-per-type", 20)
+    refused(outcome, tmp_path, "'T' at most 20", "'S0'", "'S1'")

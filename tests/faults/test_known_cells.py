@@ -93,7 +93,7 @@ def test_panels_of_older_releases_are_read_and_their_cells_known_by_name(tmp_pat
 
 
 def test_of_many_cells_on_disk_some_stand_for_all(files, monkeypatch):
-    monkeypatch.setattr(fingerprints, "MOST_CELLS", 64)
+    monkeypatch.setattr(fingerprints, "MAX_CELLS", 64)
     monkeypatch.setattr(fingerprints, "BLOCK", 16)
     panel = select(str(files[0]))
     assert len(fingerprints.Fingerprints.from_text(panel.provenance.fingerprints).records) == 64

@@ -27,7 +27,7 @@ SYMLINKS = {True: {"symlinks": True, "dirs_exist_ok": True}, False: {}}
 TIMEOUT_S = 30
 """A case that takes longer hangs."""
 
-MOST_GB = 4
+MAX_GB = 4
 """Memory that the process may claim beyond what it holds at the start."""
 
 
@@ -104,7 +104,7 @@ def main():
     seed = int(time.time()) if given.seed is None else given.seed
     chosen = {name: reader for name, reader in readers().items() if given.only in name}
     held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (held + MOST_GB * 2**30,) * 2)
+    resource.setrlimit(resource.RLIMIT_AS, (held + MAX_GB * 2**30,) * 2)
     sys.stdout.write(f"seed {seed}: {len(chosen)} readers for {given.minutes:g} minutes\n")
     end, n_cases, found, round_number = time.monotonic() + 60 * given.minutes, 0, {}, 0
     last = given.findings / "last"

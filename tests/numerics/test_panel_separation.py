@@ -1,13 +1,17 @@
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 
 import selectormlp as sm
 from selectormlp.data.cells import Cells
+from selectormlp.data.normalize import log1p_cp10k
 from selectormlp.errors import DataError
 from selectormlp.moments.discriminant import DiscriminantObjective
+from selectormlp.moments.measurement import measured_moments
 from selectormlp.moments.stream import balanced_cell_weights, moments_of
-from selectormlp.panel.explain import explain_panel, expressed_genes
+from selectormlp.panel.assay import Assay
+from selectormlp.panel.explain import REST, explain_panel, expressed_genes
 from selectormlp.panel.provenance import Provenance
 from selectormlp.panel.separation import SeparationSettings, measure_separation, settings_of
 
@@ -35,12 +39,59 @@ def chosen_loss(given, genes, settings, shrunk):
     """The loss by which genes are chosen, after these have been, one at a time, under a fixed shrinkage."""
     fixed = settings | {"shrinkage": settings.get("shrinkage", 0.5) if shrunk else 0.0, "shrink_after": 0}
     objective = DiscriminantObjective(given, **fixed)
-    steps, before = [], objective
+    steps, before, start = [], objective, objective.current_loss
     for gene in genes:
         steps.append(before.gains()[gene])
         before.choose(int(gene))
-    start = objective.loss(np.zeros(len(objective.noise)))
     return start - sum(steps)
+
+
+def counted(seed):
+    """Moments of cells with counts, as an assay with an efficiency needs them."""
+    rng = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(len(SIZES)), SIZES)
+    counts = rng.poisson(rng.gamma(2.0, 2.0, size=(len(SIZES), 14))[labels] * rng.gamma(4.0, 0.25, (len(labels), 1)))
+    weights = balanced_cell_weights(np.bincount(labels))
+    return moments_of(
+        np.log1p(counts), labels, cell_weights=weights, total=False, molecules=True, counts=counts.astype(float)
+    )
+
+
+GENES = [f"g{column}" for column in range(14)]
+ASSAYS = {
+    "types against the rest": Assay(specificity=0.8),
+    "failing probes": Assay(failure=0.1),
+    "efficiencies": Assay(efficiency=0.4, gene_efficiencies={"g3": 0.1, "g8": 4.0}, background=0.2, mixing=0.1),
+    "all of it": Assay(specificity=0.5, failure=0.05, efficiency=2.0, mixing=0.2),
+}
+
+
+@pytest.mark.parametrize("assay", ASSAYS)
+@pytest.mark.parametrize("n_panel", [1, 4])
+def test_losses_for_an_assay_are_those_of_the_choice(assay, n_panel):
+    measurement = ASSAYS[assay].measurement(GENES)
+    more = {"specificity": measurement.specificity, "failure": measurement.failure, "ridge": 0.2}
+    for seed in range(3):
+        given, order = counted(seed), np.random.default_rng(seed).permutation(14)
+        panel, outside = order[:n_panel], order[n_panel:]
+        settings = SeparationSettings({"ridge": 0.2}, assay=ASSAYS[assay])
+        found = measure_separation(given, panel, outside, settings, genes=GENES)
+        as_measured = measured_moments(given, measurement)
+        whole = chosen_loss(as_measured, panel, more, False)
+        assert found.criterion == pytest.approx(whole, abs=1e-9)
+        n_contrasts = 6 + 4 * bool(measurement.specificity)
+        assert found.pair_losses.shape == (n_panel, n_contrasts)
+        for place in range(n_panel):
+            rest = np.delete(panel, place)
+            lost = chosen_loss(as_measured, rest, more, False) - whole
+            assert found.losses[place] == pytest.approx(max(lost, 0), abs=1e-9)
+            if found.substitutes[place] >= 0:
+                needed = [
+                    chosen_loss(as_measured, [*rest, other], more, False)
+                    - chosen_loss(as_measured, [*panel, other], more, False)
+                    for other in outside
+                ]
+                assert found.substitutes[place] == outside[np.argmin(needed)]
 
 
 @pytest.mark.parametrize("settings", [{}, EVERY, {"criterion": "bhattacharyya", "pooling": np.inf}])
@@ -148,6 +199,51 @@ def test_the_report_explains_by_the_settings_of_the_choice(adata):
     taken = {"method": "discriminant", "options": {"ridge": 0.9}, "reason": "it did best"}
     origin = Provenance("auto", {"selector": {"choice": taken}})
     assert settings_of(origin).objective == {"ridge": 0.9}
+
+
+LEARNED = {"specificity": 0.8, "efficiency": 0.5, "gene_efficiencies": {"gene0": 0.01, "gene4": 2.0}, "failure": 0.05}
+
+
+@pytest.mark.parametrize("assay", ["imaging", LEARNED], ids=["imaging", "learned"])
+@pytest.mark.parametrize("method", ["discriminant", "auto"])
+def test_a_panel_chosen_for_an_assay_is_explained_for_it(adata, assay, method):
+    """The criterion that the choice ended at, and the loss of the last gene, its score."""
+    panel = sm.select(adata, label_key="cell_type", n_genes=5, method=method, assay=assay)
+    found = sm.explain(adata, panel, label_key="cell_type")
+    plain = sm.explain(adata, panel, label_key="cell_type", assay="sequencing")
+    assert found.genes[-1].loss == pytest.approx(panel.scores[-1], rel=1e-6)
+    assert plain.genes[-1].loss != pytest.approx(panel.scores[-1], rel=1e-3)
+    assert plain.criterion != pytest.approx(found.criterion, rel=1e-3)
+    listed = sm.explain(adata, list(panel.genes), label_key="cell_type", assay=assay)
+    assert listed.genes == found.genes
+    assert found.settings.assay.specificity == 0.8
+    assert "each type and all others" in found.settings.described
+    pairs = [pair for gene in found.genes for pair in gene.pairs]
+    assert any(pair.second == REST for pair in pairs)
+    assert REST not in {pair.second for gene in plain.genes for pair in gene.pairs}
+
+
+def test_counts_behind_log_values_are_found_to_explain_by(adata):
+    panel = sm.select(adata, label_key="cell_type", n_genes=4, method="discriminant", assay=LEARNED)
+    logged = adata.copy()
+    logged.X = log1p_cp10k(sp.csr_array(adata.X))
+    explained, found = (sm.explain(cells, panel, label_key="cell_type") for cells in (logged, adata))
+    assert explained.criterion == pytest.approx(found.criterion, rel=1e-4)
+
+
+@pytest.mark.parametrize("assay", ["imagine", "/absent/assay.json", {"failure": 2}, ["imaging"], 3, {"no": 1}])
+def test_an_assay_in_provenance_that_is_none_is_left_out(assay):
+    """A panel is data from elsewhere: no file that it names is opened."""
+    origin = Provenance("discriminant", {"selector": {"ridge": 0.2, "assay": assay}})
+    assert settings_of(origin) == SeparationSettings({"ridge": 0.2})
+
+
+def test_the_report_explains_for_the_assay_of_the_choice(adata, tmp_path):
+    panel = sm.select(adata, label_key="cell_type", n_genes=4, method="discriminant", assay="imaging")
+    quick = {"label_key": "cell_type", "robustness": False, "n_stability": 0, "n_splits": 2}
+    page = sm.report(adata, panel, tmp_path / "page.html", **quick).read_text()
+    assert f"{sm.explain(adata, panel, label_key='cell_type').genes[0].loss:.3g}" in page
+    assert "for the assay &#39;imaging&#39;" in page or "for the assay 'imaging'" in page
 
 
 def test_genes_that_never_vary_do_no_harm():

@@ -1,6 +1,7 @@
 """Whatever limits are combined: a panel exists for the search whenever trying all panels finds one."""
 
 import itertools
+import time
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from selectormlp.errors import SettingsError
 from selectormlp.moments.forward import forward_select
+from selectormlp.panel.clash import clash
 from selectormlp.panel.completion import Completion
 from selectormlp.panel.limits import Limit
 
@@ -105,3 +107,56 @@ def test_exchange_within_limits_keeps_them():
     completion = Completion([Limit("cost", np.array([1.0, 2.0, 3.0, 1.0]), high=4)], np.ones(4, dtype=bool), [0], 2)
     assert completion.may_replace(np.array([0, 1]), 1).tolist() == [False, True, True, True]
     assert completion.may_replace(np.array([0, 1]), 0).tolist() == [True, False, False, False]
+
+
+@settings(max_examples=150, deadline=None)
+@given(small())
+def test_limits_that_clash_cannot_be_kept_and_none_of_them_can_be_left_out(case):
+    limits, allowed, required, size = case
+    if panels(*case) or not panels([], allowed, required, size):
+        return
+    found = clash(limits, allowed, required, size)
+    assert found.is_smallest
+    assert not panels(found.limits, allowed, required, size)
+    for limit in found.limits:
+        others = [limit] if found.each else [other for other in found.limits if other is not limit]
+        assert bool(panels(others, allowed, required, size)) is not found.each
+
+
+@settings(max_examples=100, deadline=None)
+@given(small(), st.data())
+def test_limits_beside_genes_that_stay_hold_for_all_that_can_be_changed(case, data):
+    limits, allowed, _, size = case
+    stay = np.array(data.draw(st.permutations(np.flatnonzero(allowed).tolist()))[:size], dtype=np.int64)
+    for limit in limits:
+        beside = limit.given(stay)
+        if limit.amounts[stay].sum() <= limit.ceiling or (limit.amounts < 0).any():
+            assert beside is limit
+            continue
+        for panel in panels([], allowed, stay.tolist(), min(size + 1, int(allowed.sum()))):
+            adds = limit.amounts[sorted(panel - set(stay.tolist()))].sum()
+            assert beside.is_kept(np.array(sorted(panel))) == (adds == 0)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_clash_among_many_limits_is_found_soon(whole):
+    rng = np.random.default_rng(0)
+    n_genes = 1500
+    limits = [
+        Limit(f"group {number}", (rng.random(n_genes) < 0.02).astype(float), high=60.0 + number)
+        for number in range(150)
+    ]
+    pair = np.zeros(n_genes)
+    pair[:3] = 1.0
+    low, high = pair.copy(), pair.copy()
+    low[0] = high[2] = 0.0
+    limits[70] = Limit("ones", low, low=2.0)  # genes 1 and 2
+    limits[111] = Limit("others", high, high=0.5 if whole else 0.0)  # neither gene 0 nor 1, or not one of them whole
+    started = time.process_time()
+    with pytest.raises(SettingsError, match="keeps: ones at least 2; others at most 0") as caught:
+        Completion(limits, np.ones(n_genes, dtype=bool), [], 100)
+    assert "group" not in str(caught.value)
+    assert time.process_time() - started < 20
+    started = time.process_time()
+    clash(limits, np.ones(n_genes, dtype=bool), [], 100, max_seconds=0)
+    assert time.process_time() - started < 10

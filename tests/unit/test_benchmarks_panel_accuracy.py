@@ -67,7 +67,7 @@ class TestPrepare:
         assert len(found.y_test) == 3 * 16
 
     def test_test_cells_have_no_say_in_the_genes(self, monkeypatch):
-        monkeypatch.setattr("panel_accuracy.protocol.MOST_GENES", 10)
+        monkeypatch.setattr("panel_accuracy.protocol.MAX_GENES", 10)
         data = cells()
         before = prepare(data, 0)
         is_test = (data.X[:, None, :5] == prepare_test_values(data)).all(axis=2).any(axis=1)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import selectormlp as sm
-from selectormlp.data.anndata_sample import capped_rows, read_sample
+from selectormlp.data.anndata_sample import read_sample
 from selectormlp.errors import DataError, SettingsError
 
 
@@ -71,11 +71,3 @@ def test_a_number_that_is_none_is_refused(file, number):
 def test_a_label_column_that_is_not_there_is_refused(file):
     with pytest.raises(DataError, match="did you mean 'cell_type'"):
         read_sample(file, label_key="cell_typ")
-
-
-def test_large_classes_are_capped_and_every_cell_has_its_chance():
-    codes = np.repeat([0, 1, -1], [50, 3, 20])
-    drawn = [capped_rows(codes, 10, np.random.default_rng(seed)) for seed in range(60)]
-    assert all(np.bincount(codes[rows], minlength=2).tolist() == [10, 3] for rows in drawn)
-    assert all((np.diff(rows) > 0).all() for rows in drawn)
-    assert set(np.concatenate(drawn).tolist()) == set(range(53))

@@ -14,7 +14,7 @@ from selectormlp.data.hashing import hash_cells
 def stored(tmp_path, monkeypatch):
     """50 cells on disk, of which 4 × 5 are hashed."""
     monkeypatch.setattr(hashing, "HASHED_CELLS", 5)
-    monkeypatch.setattr(hashing, "MOST_BLOCKS", 4)
+    monkeypatch.setattr(hashing, "MAX_BLOCKS", 4)
 
     def write(changed=None, n_cells=50):
         X = np.arange(1, 1 + 3 * n_cells, dtype=np.float32).reshape(-1, 3) / 2

@@ -131,6 +131,6 @@ def test_selection_stops_once_the_mask_is_settled():
 
 
 def test_few_cells_and_large_masks_still_make_batches(monkeypatch):
-    monkeypatch.setattr("selectormlp.networks.gated.MOST_DRAWN", 100)
+    monkeypatch.setattr("selectormlp.networks.gated.MAX_DRAWN", 100)
     task = make_task(n_genes=12, selection_steps=5, batch_size=100, cells_per_mask=8)
     assert len(select(task, 3).chosen) == 3

@@ -15,7 +15,7 @@ ROWS, COLUMNS = np.array([3, 3, 17]), np.array([5, 0, 2])
 @pytest.mark.parametrize("limit", [0, 1 << 30])
 @pytest.mark.parametrize("kind", [np.asarray, sp.csr_array])
 def test_rows_and_columns_agree_in_memory_and_by_batch(monkeypatch, limit, kind):
-    monkeypatch.setattr(targets, "MOST_BYTES", limit)
+    monkeypatch.setattr(targets, "MAX_BYTES", limit)
     cells = CellRows(kind(X), CPU)
     np.testing.assert_array_equal(cells.take(ROWS), X[ROWS])
     few = cells.columns(COLUMNS)

@@ -105,7 +105,7 @@ def test_it_learns_on_nine_of_ten_seeds(make, tmp_path):
 
 
 def test_training_scores_are_of_cells_spread_over_all(make, monkeypatch):
-    monkeypatch.setattr("selectormlp.networks.loading.MOST_SCORED", 20)
+    monkeypatch.setattr("selectormlp.networks.loading.MAX_SCORED", 20)
     few = train_from_files(make(data={"lazy": True}), "selector_mlp").model.selector.history_["train_accuracy"]
     np.testing.assert_allclose(few * 20, np.rint(few * 20), atol=1e-4)
 

@@ -12,14 +12,14 @@ import pandas as pd
 
 from selectormlp.assessment.genes import match_genes
 from selectormlp.assessment.label_map import LabelMap, read_label_map
-from selectormlp.assessment.measure import MOST_TRAIN, Judging, read_for_judging
-from selectormlp.data.cells import Cells, IntArray
+from selectormlp.assessment.measure import MAX_TRAIN, Judging, read_for_judging
+from selectormlp.data.cells import Cells, FloatArray, IntArray, dense
 from selectormlp.data.source import Source
+from selectormlp.data.subsample import subsample
 from selectormlp.errors import DataError, SettingsError, counted, quoted
 from selectormlp.evaluation.counts import count_scale, counts_of
 from selectormlp.evaluation.curve import default_sizes
-from selectormlp.evaluation.intervals import FloatArray
-from selectormlp.evaluation.splits import make_folds, thin_out
+from selectormlp.evaluation.splits import make_folds
 from selectormlp.evaluation.technologies import OtherTechnology, Side, score_elsewhere
 from selectormlp.panel.panel import Panel
 
@@ -132,11 +132,11 @@ def score_measured(found: Elsewhere, sizes: tuple[int, ...] | None, judging: Jud
         found.measured.labels,
         n_splits=judging.n_splits,
         donors=found.donors,
-        max_train=MOST_TRAIN,
+        max_train=MAX_TRAIN,
         seed=judging.seed,
     )
     codes = found.reference.labels
-    rows = thin_out(np.arange(len(codes)), codes, MOST_TRAIN, np.random.default_rng(judging.seed))
+    rows = subsample(codes, np.random.default_rng(judging.seed), share=min(1.0, MAX_TRAIN / len(codes)))
     reference = Side(found.reference.counts[rows], codes[rows])
     curves = score_elsewhere(
         reference,
@@ -232,5 +232,4 @@ def _counts(cells: Cells, genes: IntArray, rows: IntArray) -> FloatArray:
             "counts; give counts in X, or in the layer that --layer names"
         )
     few = replace(cells, X=cells.X[:, genes], genes=cells.genes[genes]).X[rows]
-    dense = np.asarray(few.toarray() if hasattr(few, "toarray") else few, dtype=np.float64)
-    return np.asarray(counts_of(dense, scale, rows), dtype=np.float64)
+    return np.asarray(counts_of(dense(few).astype(np.float64), scale, rows), dtype=np.float64)

@@ -39,7 +39,7 @@ from selectormlp.errors import DataError, SettingsError, counted, nearest
 from selectormlp.evaluation.cautions import LABELS_NOTE, ambient_notes, apart_notes
 from selectormlp.evaluation.counts import count_scale
 from selectormlp.evaluation.curve import (
-    MOST_CEILING_GENES,
+    MAX_CEILING_GENES,
     Curve,
     LevelOff,
     default_sizes,
@@ -249,8 +249,8 @@ def evaluate_task(adata: AnnData, panel: Panel, judging: Judging, extras: Extras
     everything = variable_orders(cells.X, folds)
     ceiling = measure("all genes", cells, folds, everything, np.array([len(everything[0])]), judging)
     notes += [*apart_notes([found.curve, ceiling.curve]), *ambient_notes(cells, genes, count_scale(cells)), LABELS_NOTE]
-    if cells.n_genes > MOST_CEILING_GENES:
-        notes.append(f"All genes: the {MOST_CEILING_GENES:,} of most variance of {cells.n_genes:,}.")
+    if cells.n_genes > MAX_CEILING_GENES:
+        notes.append(f"All genes: the {MAX_CEILING_GENES:,} of most variance of {cells.n_genes:,}.")
     evaluation = Evaluation(
         label_key=str(judging.source.label_key),
         classifier=judging.classifier_name,

@@ -18,7 +18,7 @@ from selectormlp.panel.spelling import spelling_hint
 
 logger = logging.getLogger(__name__)
 
-MOST_LOOKED_FOR = 50
+MAX_LOOKED_FOR = 50
 """Absent genes that near names are looked for; each takes up to half a second among 20,000 genes."""
 
 LENGTHS_APART = 2
@@ -69,7 +69,7 @@ def match_genes(
         elif positions:
             unusable.append(UnusableGene(gene, tuple(map(str, genes[positions]))))
         else:
-            near = suggest(gene, list(names.positions)) if len(unusable) < MOST_LOOKED_FOR else ()
+            near = suggest(gene, list(names.positions)) if len(unusable) < MAX_LOOKED_FOR else ()
             unusable.append(UnusableGene(gene, near))
     if not columns:
         closest = next((gene for gene in unusable if gene.suggestions), None)

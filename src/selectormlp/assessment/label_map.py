@@ -11,7 +11,7 @@ from pathlib import Path
 from selectormlp.errors import SettingsError, quoted
 from selectormlp.gate.files import read_start
 
-MOST_MAP = 1 << 24
+MAX_MAP = 1 << 24
 """Bytes of the largest table that is read, 16 MiB."""
 
 REFERENCE = frozenset({"reference", "scrna", "scrna-seq", "sequencing"})
@@ -74,9 +74,9 @@ def read_label_map(path: Path | str) -> LabelMap:
 
 def _text(place: Path) -> str:
     try:
-        content = read_start(place, MOST_MAP + 1, SettingsError)
-        if len(content) > MOST_MAP:
-            raise SettingsError(f"more than {MOST_MAP:,} bytes; a label map has a line a label")
+        content = read_start(place, MAX_MAP + 1, SettingsError)
+        if len(content) > MAX_MAP:
+            raise SettingsError(f"more than {MAX_MAP:,} bytes; a label map has a line a label")
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise SettingsError("not UTF-8 text; save it as CSV in UTF-8") from error

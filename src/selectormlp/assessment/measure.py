@@ -15,7 +15,7 @@ from selectormlp.assessment.protocol import Verdict
 from selectormlp.assessment.request import Measuring
 from selectormlp.config.model import MAX_SEED, check_whole
 from selectormlp.data.anndata_io import cells_from_adata, drop_unlisted
-from selectormlp.data.cells import Cells, IntArray
+from selectormlp.data.cells import BoolArray, Cells, FloatArray, IntArray
 from selectormlp.data.count_scale import CountScale
 from selectormlp.data.source import Source
 from selectormlp.data.symbols import named_by_symbol, other_names
@@ -27,10 +27,10 @@ from selectormlp.evaluation.curve import (
     predict_folds,
     summarise,
 )
-from selectormlp.evaluation.intervals import FloatArray, bootstrap_scores
+from selectormlp.evaluation.intervals import bootstrap_scores
 from selectormlp.evaluation.refit import refitter_of
 from selectormlp.evaluation.result import Splits
-from selectormlp.evaluation.splits import BoolArray, Dropped, Folds, make_folds
+from selectormlp.evaluation.splits import Dropped, Folds, make_folds
 from selectormlp.progress import step, track
 from selectormlp.values import settle
 
@@ -39,10 +39,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MOST_NAMED = 10
+MAX_NAMED = 10
 """Types that a note names."""
 
-MOST_TRAIN = 20_000
+MAX_TRAIN = 20_000
 """Cells that a classifier learns from in one split; with more, each fit of 100 genes takes several seconds."""
 
 DONOR_NAMES = re.compile(
@@ -237,7 +237,7 @@ def fold_cells(cells: Cells, testable: BoolArray, judging: Judging) -> Folds:
         n_splits=judging.n_splits,
         donors=cells.donors,
         testable=testable,
-        max_train=MOST_TRAIN,
+        max_train=MAX_TRAIN,
         seed=judging.seed,
     )
 
@@ -289,8 +289,8 @@ def split_notes(cells: Cells, folds: Folds) -> list[str]:
     notes += donor_notes(cells)
     if len(folds) == 1:
         notes.append("There is one split only, so no interval over splits (split_low and split_high are empty).")
-    if max(len(train) for train in folds.train) >= MOST_TRAIN - cells.n_classes and cells.n_cells > MOST_TRAIN:
-        notes.append(f"Classifiers learned from a random {MOST_TRAIN:,} cells in each split.")
+    if max(len(train) for train in folds.train) >= MAX_TRAIN - cells.n_classes and cells.n_cells > MAX_TRAIN:
+        notes.append(f"Classifiers learned from a random {MAX_TRAIN:,} cells in each split.")
     return notes
 
 
@@ -301,7 +301,7 @@ def _named_classes(cells: Cells, folds: Folds) -> str:
         f"{cells.classes[code]!r} ({'all' if not tested[code] else f'{number:,}'} of its cells)"
         for code, number in sorted(folds.unlearned, key=lambda part: tested[part[0]] > 0)
     ]
-    return ", ".join(parts[:MOST_NAMED]) + (f" and {len(parts) - MOST_NAMED} more" if len(parts) > MOST_NAMED else "")
+    return ", ".join(parts[:MAX_NAMED]) + (f" and {len(parts) - MAX_NAMED} more" if len(parts) > MAX_NAMED else "")
 
 
 def _dropped_note(cells: Cells, part: Dropped) -> str:

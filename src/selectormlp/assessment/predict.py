@@ -8,23 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 
 from selectormlp.assessment.genes import find_panel_genes, match_genes
-from selectormlp.assessment.measure import MOST_TRAIN, Judging, fold_cells, read_for_judging
-from selectormlp.data.cells import Cells, Matrix, as_matrix, check_unique
+from selectormlp.assessment.measure import MAX_TRAIN, Judging, fold_cells, read_for_judging
+from selectormlp.data.cells import AnyFloatArray, Cells, FloatArray, Matrix, as_matrix, check_unique, dense
 from selectormlp.data.expression import choose_expression
 from selectormlp.data.hashing import hash_cells
 from selectormlp.data.normalize import TARGET_SUM, stored_values
 from selectormlp.data.panel_io import gene_column
 from selectormlp.data.source import Normalization
+from selectormlp.data.subsample import subsample
 from selectormlp.data.symbols import shown_names, stored_genes
 from selectormlp.errors import DataError, SettingsError, counted, nearest, quoted
 from selectormlp.evaluation.calibration import honest_calibration, robust_temperature
-from selectormlp.evaluation.counts import Dense, alone, count_scale, counts_of, typical_total
-from selectormlp.evaluation.intervals import FloatArray
+from selectormlp.evaluation.counts import alone, count_scale, counts_of, typical_total
 from selectormlp.evaluation.refit import fit_quietly, make_classifier
-from selectormlp.evaluation.splits import Folds, thin_out
+from selectormlp.evaluation.splits import Folds
 from selectormlp.models.classifier_card import ClassifierCard, check_class_names, check_confidence
 from selectormlp.models.novelty import FALSE_ALARMS, cut_offs, fit_novelty, raised
 from selectormlp.models.panel_classifier import PanelClassifier
@@ -60,7 +59,8 @@ def fit_classifier_task(adata: AnnData, panel: Panel, judging: Judging, min_conf
     unseen = _unseen(X, cells, folds, judging)
     true = cells.labels[folds.test_rows]
     temperature = robust_temperature(unseen.scores, true, folds.split_of_test)
-    rows = thin_out(np.arange(cells.n_cells), cells.labels, MOST_TRAIN, np.random.default_rng(judging.seed))
+    rng = np.random.default_rng(judging.seed)
+    rows = subsample(cells.labels, rng, share=min(1.0, MAX_TRAIN / cells.n_cells))
     fitted = fit_quietly(make_classifier("logistic", judging.seed), X[rows], cells.labels[rows])
     weights, offsets = _linear(fitted, cells.n_classes)
     Z = _standardised(fitted, X[rows])
@@ -101,7 +101,7 @@ def _check_classifier(judging: Judging) -> None:
         )
 
 
-def _to_learn_from(cells: Cells) -> tuple[Cells, Dense, bool]:
+def _to_learn_from(cells: Cells) -> tuple[Cells, AnyFloatArray, bool]:
     """Return cells with counts and these, or, where there are no counts, all with their values; and which it is."""
     values = np.asarray(cells.X)
     scale = count_scale(cells) if cells.is_normalized else None
@@ -112,7 +112,7 @@ def _to_learn_from(cells: Cells) -> tuple[Cells, Dense, bool]:
     return cells.take(seen), counts[seen], True
 
 
-def _shares_of_one(counts: Dense) -> FloatArray:
+def _shares_of_one(counts: AnyFloatArray) -> FloatArray:
     """Average the shares of genes over cells; each the same where there are none, as for values below 0."""
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
     means = shares.mean(axis=0, dtype=np.float64)
@@ -165,7 +165,7 @@ def predict_task(
     places, present = find_panel_genes(card.genes, expression.genes, aliases, partial=partial)
     X = as_matrix(X[:, places])
     if card.is_counts:
-        X = as_matrix(alone(_dense(X), classifier.target_of(present)))
+        X = as_matrix(alone(dense(X), classifier.target_of(present)))
     names = adata.obs_names.astype(str)
     found = classifier.predict(X, names, min_confidence=min_confidence, present=present)
     _say_what_is_unsure(found, classifier)
@@ -229,7 +229,7 @@ class _Unseen:
     novelty: FloatArray
 
 
-def _unseen(X: Dense, cells: Cells, folds: Folds, judging: Judging) -> _Unseen:
+def _unseen(X: AnyFloatArray, cells: Cells, folds: Folds, judging: Judging) -> _Unseen:
     scores, novelty = [], []
     for train, test in track(folds, "calibrating", len(folds)):
         labels = cells.labels[train]
@@ -241,14 +241,9 @@ def _unseen(X: Dense, cells: Cells, folds: Folds, judging: Judging) -> _Unseen:
     return _Unseen(np.concatenate(scores), np.concatenate(novelty))
 
 
-def _standardised(fitted: Any, X: Dense) -> FloatArray:
+def _standardised(fitted: Any, X: AnyFloatArray) -> FloatArray:
     Z: FloatArray = np.asarray(fitted[0].transform(X), dtype=np.float64)
     return Z
-
-
-def _dense(X: Matrix) -> Dense:
-    dense: Dense = X.toarray() if isinstance(X, sp.csr_array) else np.asarray(X)
-    return dense
 
 
 def _linear(fitted: Any, n_classes: int) -> tuple[FloatArray, FloatArray]:

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from selectormlp.data.cells import Cells
+from selectormlp.data.cells import BoolArray, Cells
 from selectormlp.data.fingerprints import Fingerprints, known_cells
 from selectormlp.data.hashing import hash_cells
 from selectormlp.errors import counted
 from selectormlp.evaluation.result import Protocol
-from selectormlp.evaluation.splits import BoolArray
 from selectormlp.panel.panel import Panel
 from selectormlp.selection.recipe import Recipe, recipe_of
 

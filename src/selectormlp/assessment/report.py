@@ -41,7 +41,7 @@ SIZES = (10, 25, 50, 100, 200, 400, 800)
 PLAN = Plan(thinning=(0.5, 0.2), failures=(0.1,), gains=(), n_draws=1)
 """How cells are disturbed: the assays that see fewer counts, and probes that fail."""
 
-MOST_DONORS = 8
+MAX_DONORS = 8
 """Donors up to which each is left out once to see whether the panel is chosen again."""
 
 
@@ -262,7 +262,7 @@ def _stability(adata: AnnData, panel: Panel, task: Reporting) -> Stability | str
     if isinstance(recipe, str):
         return f"Stability was not measured: {recipe}."
     over = ["subsamples"]
-    if cells.donors is not None and 2 < len(np.unique(cells.donors)) <= MOST_DONORS:
+    if cells.donors is not None and 2 < len(np.unique(cells.donors)) <= MAX_DONORS:
         over.append("donors")
     logger.info("choosing %d panels anew from part of the cells", task.n_stability)
     repetition = Repetition(tuple(over), task.n_stability, confidence=task.judging.confidence, seed=task.judging.seed)

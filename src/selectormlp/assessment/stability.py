@@ -17,6 +17,7 @@ from selectormlp.data.anndata_io import cells_from_adata, drop_unlisted
 from selectormlp.data.cells import Cells, IntArray
 from selectormlp.data.panel_io import unlabelled_cells
 from selectormlp.data.source import Source
+from selectormlp.data.subsample import subsample
 from selectormlp.data.symbols import named_by_symbol, other_names
 from selectormlp.errors import SettingsError, nearest
 from selectormlp.evaluation.stability import Stability, summarise_stability
@@ -196,7 +197,7 @@ def repeat(cells: Cells, recipe: Recipe, repetition: Repetition) -> Stability:
             found = [recipe.choose(cells, seed) for seed in track(seeds, "choosing anew with other seeds")]
         elif source == "subsamples":
             times = track(range(repetition.n_repeats), "choosing anew from part of the cells")
-            found = [recipe.choose(cells.take(_subsample(cells, repetition.fraction, rng))) for _ in times]
+            found = [recipe.choose(cells.take(subsample(cells.labels, rng, share=repetition.fraction))) for _ in times]
         elif cells.donors is None:
             notes.append("donors were not varied: no donor column is named")
         else:
@@ -218,15 +219,6 @@ def repeat(cells: Cells, recipe: Recipe, repetition: Repetition) -> Stability:
         confidence=repetition.confidence,
         notes=notes,
     )
-
-
-def _subsample(cells: Cells, fraction: float, rng: np.random.Generator) -> IntArray:
-    """Draw this share of each class's cells, at least one, without replacement."""
-    kept = []
-    for label in np.unique(cells.labels):
-        rows = np.flatnonzero(cells.labels == label)
-        kept.append(rng.choice(rows, max(1, round(fraction * len(rows))), replace=False))
-    return np.sort(np.concatenate(kept))
 
 
 def _read(adata: AnnData, source: Source) -> Cells:

@@ -30,8 +30,8 @@ def usable_contenders(
     given
         Names, or options by name; None: :data:`CONTENDERS`.
     assay
-        What will measure the panel. If it is not ``sequencing``, cells at hand cannot tell how a panel will do: the
-        first contender that takes an assay is then the only one.
+        What will measure the panel. If it measures otherwise than ``sequencing``, cells at hand cannot tell how a panel
+        will do: the first contender that takes an assay is then the only one. Limits alone change nothing.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def usable_contenders(
                 f"contenders names {name!r}, which cannot be tried against others; expected methods that learn "
                 f"from labels and need no settings that depend on the data, as {quoted(CONTENDERS)}"
             )
-    if find_assay(assay) == find_assay(SEQUENCING):
+    if not find_assay(assay).alters_choice:
         return contenders
     for name, options in contenders.items():
         if takes_assay(name):

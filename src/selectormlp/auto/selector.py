@@ -12,8 +12,9 @@ from joblib import Memory
 
 from selectormlp.auto.choosing import best_of, listed, raised_from
 from selectormlp.auto.contenders import RAISING, SEQUENCING, takes_assay, usable_contenders
-from selectormlp.auto.trials import Task, Trial, Trials, cap_classes
+from selectormlp.auto.trials import Task, Trial, Trials
 from selectormlp.data.cells import Cells, IntArray, Matrix
+from selectormlp.data.subsample import subsample
 from selectormlp.errors import DataError, SettingsError
 from selectormlp.evaluation.refit import make_classifier
 from selectormlp.evaluation.splits import make_folds
@@ -28,7 +29,7 @@ from selectormlp.selectors.registry import find_method
 
 logger = logging.getLogger(__name__)
 
-MOST_FITTED = 50_000
+MAX_FITTED = 50_000
 """Cells that a method chooses from in the end, unless moments are all that it needs: on more, a network or a forest
 takes minutes."""
 
@@ -161,9 +162,10 @@ class AutoSelector(GeneSelector):
     def fit_cells(self, cells: Cells, *, target: Matrix | None = None, seed: int = 0) -> Self:
         """Fit on cells; panels are tested on donors that they were not chosen from, where cells have donors."""
         del target, seed
-        return self.fit(cells.X, np.array(cells.classes)[cells.labels], donors=cells.donors)
+        labels = np.array(cells.classes)[cells.labels]
+        return self.fit(cells.X, labels, donors=cells.donors, genes=cells.genes.astype(str).tolist())
 
-    def fit(self, X: Any, y: Any = None, *, donors: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, *, donors: Any = None, genes: Sequence[str] | None = None) -> Self:
         """Try the contenders, and let the best one choose.
 
         Parameters
@@ -175,6 +177,8 @@ class AutoSelector(GeneSelector):
         donors
             Donor of each cell, shape (n_cells,): none is both chosen from and tested on. None: cells are taken as
             independent.
+        genes
+            Names of the genes, for an assay with efficiencies of genes; None: those of X, if it is a data frame.
 
         Returns
         -------
@@ -196,7 +200,8 @@ class AutoSelector(GeneSelector):
         contenders = self._checked_contenders()
         must_have = checked_columns("must_have", self.must_have, X.shape[1])
         n_genes, seed = self._resolve_n_features(X.shape[1]), seed_from(self.random_state)
-        task = Task(n_genes, must_have, seed, self.limits or (), self.assay)
+        names = getattr(self, "feature_names_in_", None) if genes is None else genes
+        task = Task(n_genes, must_have, seed, self.limits or (), find_assay(self.assay).measurement(names))
         if len(must_have) > task.n_genes:
             raise SettingsError(
                 f"must_have holds {len(must_have)} genes and {task.n_genes} are to be selected; raise "
@@ -225,15 +230,15 @@ class AutoSelector(GeneSelector):
 
     def _fit_choice(self, X: AnyMatrix, y: Any, codes: IntArray, selector: GeneSelector, seed: int) -> GeneSelector:
         """Fit the selector that chooses, on all cells where that takes little."""
-        if len(codes) > MOST_FITTED and not find_method(self.choice_).kind.learns_from_moments:
-            rows = cap_classes(codes, MOST_FITTED, np.random.default_rng(seed))
+        if len(codes) > MAX_FITTED and not find_method(self.choice_).kind.learns_from_moments:
+            rows = subsample(codes, np.random.default_rng(seed), total=MAX_FITTED)
             logger.info("%s chooses from %d of the %d cells", self.choice_, len(rows), len(codes))
             X, y = X[rows], y[rows]
         return selector.fit(X, y)
 
     def _prepare(self, X: AnyMatrix, y: Any, codes: IntArray, donors: Any, task: Task) -> Trials:
         """Draw the cells and the folds."""
-        rows = cap_classes(codes, self.max_cells, np.random.default_rng(task.seed))
+        rows = subsample(codes, np.random.default_rng(task.seed), total=self.max_cells)
         groups = None if donors is None else np.asarray(donors)[rows].astype(str)
         folds = make_folds(codes[rows], n_splits=self.n_folds, donors=groups, seed=task.seed)
         memory = Memory(self.memory, verbose=0)

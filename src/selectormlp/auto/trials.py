@@ -16,10 +16,11 @@ from scipy.stats import t as t_law
 
 from selectormlp.auto.screening import discriminant_predict
 from selectormlp.blas import one_thread
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import BoolArray, FloatArray, IntArray, dense
 from selectormlp.errors import InputError
 from selectormlp.evaluation.refit import make_classifier, refit_predict
 from selectormlp.evaluation.splits import Folds
+from selectormlp.moments.measurement import Measurement
 from selectormlp.moments.stream import AnyMatrix
 from selectormlp.panel.completion import Completion
 from selectormlp.panel.limits import Limit
@@ -29,8 +30,6 @@ from selectormlp.selectors.options import set_options
 from selectormlp.selectors.registry import find_method
 
 logger = logging.getLogger(__name__)
-
-FloatArray = npt.NDArray[np.float64]
 
 
 Predictor = Callable[[npt.NDArray[Any], IntArray, npt.NDArray[Any]], IntArray]
@@ -56,14 +55,14 @@ class Task:
     limits
         Hard limits that the panel keeps.
     assay
-        What will measure the panel, for methods that take it.
+        What will measure the panel, for methods that take it; efficiencies of genes are by column.
     """
 
     n_genes: int
     must_have: IntArray
     seed: int
     limits: Sequence[Limit] = ()
-    assay: Any = "sequencing"
+    assay: Measurement = field(default_factory=Measurement)
 
     def selector(self, method: str, options: Mapping[str, Any], *, n_genes: int | None = None) -> GeneSelector:
         """Make a method's selector for this task, or for another number of genes, not yet fitted."""
@@ -242,7 +241,7 @@ class Trials:
             trial.seconds,
         )
 
-    def difference(self, trial: Trial, other: Trial, among: npt.NDArray[np.bool_] | None = None) -> tuple[float, float]:
+    def difference(self, trial: Trial, other: Trial, among: BoolArray | None = None) -> tuple[float, float]:
         """Return by how much a trial's balanced accuracy is above another's, and the standard error of that.
 
         Parameters
@@ -313,7 +312,7 @@ class Trials:
         shares = []
         for columns, (train, test) in zip(track(panels, "testing panels"), self.folds, strict=True):
             panel = self.X[:, columns]
-            values = panel.toarray() if hasattr(panel, "toarray") else panel
+            values = dense(panel)
             with one_thread():
                 right = [predict(values[train], self.codes[train], values[test]) for predict in predictors]
             shares.append(np.mean(np.array(right) == self.codes[test], axis=0))
@@ -329,22 +328,3 @@ def _class_means(values: FloatArray, codes: IntArray, n_classes: int) -> FloatAr
 
 def _fit(selector: GeneSelector, X: AnyMatrix, y: npt.NDArray[Any]) -> GeneSelector:
     return selector.fit(X, y)
-
-
-def cap_classes(codes: IntArray, most: int, rng: np.random.Generator) -> IntArray:
-    """Pick at most so many cells by cutting the largest classes down to one size, positions increasing.
-
-    Examples
-    --------
-    >>> codes = np.array([0, 0, 0, 0, 0, 1, 1])
-    >>> np.bincount(codes[cap_classes(codes, 5, np.random.default_rng(0))])
-    array([3, 2])
-    """
-    if len(codes) <= most:
-        return np.arange(len(codes))
-    counts = np.sort(np.bincount(codes))
-    counts = counts[counts > 0]
-    caps = (most - np.concatenate([[0], np.cumsum(counts)[:-1]])) // np.arange(len(counts), 0, -1)
-    cap = max(1, int(caps[np.argmax(caps < counts)]))
-    kept = [rng.permutation(np.flatnonzero(codes == code))[:cap] for code in np.unique(codes)]
-    return np.sort(np.concatenate(kept))

@@ -95,7 +95,7 @@ def explain(
         return
     existing = read_panel(str(request.panel))
     wanted = Constraints(**{name: getattr(request, name) for name in Allowed.model_fields})
-    explanation = explain_genes(read_some(request), existing, request, wanted)
+    explanation = explain_genes(read_some(request), existing, request, wanted, request.assay)
     file = write_explanation(explanation, out)
     print_explanation(explanation)
     print_files([file])

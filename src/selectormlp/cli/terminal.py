@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from selectormlp.panel.panel import Panel
     from selectormlp.selection.inspect import Inspection
 
-MOST_LINES = 25
+MAX_LINES = 25
 """Genes of a panel that are printed; the files hold all."""
 
 
@@ -115,10 +115,10 @@ def print_panel(panel: Panel, *, n_known: int = 0) -> None:
     lines = PlainTable(f"Panel of {counted(len(panel), 'gene', 'genes')} by {method}")
     lines.add_columns("", "gene", "score", "reason", numbers=("", "score"))
     genes = zip(panel.genes, panel.scores, panel.reasons, strict=True)
-    shown = islice(genes, n_known, n_known + MOST_LINES)
+    shown = islice(genes, n_known, n_known + MAX_LINES)
     for place, (gene, score, reason) in enumerate(shown, start=n_known + 1):
         lines.add_row(place, gene, "" if score is None else f"{score:.3g}", reason)
-    n_left = len(panel) - n_known - MOST_LINES
+    n_left = len(panel) - n_known - MAX_LINES
     if n_left > 0:
         lines.add_row("…", f"{n_left} more", "", "")
     lines.print()
@@ -140,7 +140,7 @@ def _print_prices(prices: Sequence[Price]) -> None:
 
 def print_explanation(explanation: Explanation) -> None:
     """Print a line a gene: the type it marks best, the pair it separates most, the loss without it, a substitute."""
-    lines = PlainTable(f"Σ 1/(1 + D²) over pairs of types: {explanation.criterion:.3g}")
+    lines = PlainTable(f"{explanation.settings.described}: {explanation.criterion:.3g}")
     lines.add_columns("gene", "marks", "separates", "loss", "substitute", numbers=("loss",))
     for found in explanation.genes:
         marks = ", ".join(f"{kind.name} ({kind.auc:.2f})" for kind in found.marks[:2])

@@ -28,7 +28,7 @@ UNS_KEY = "selectormlp"
 FEW_CELLS = 5
 """A type with fewer cells is warned of."""
 
-MOST_NAMED = 8
+MAX_NAMED = 8
 """Types that a warning names."""
 
 FEW_LABELS = 50
@@ -286,8 +286,8 @@ def warn_of_rare_types(cells: AnyCells) -> None:
             "(--exclude-label)",
             counted(len(rare), "type has", "types have"),
             FEW_CELLS,
-            ", ".join(f"{name!r}: {n}" for name, n in list(rare.items())[:MOST_NAMED])
-            + (" …" * (len(rare) > MOST_NAMED)),
+            ", ".join(f"{name!r}: {n}" for name, n in list(rare.items())[:MAX_NAMED])
+            + (" …" * (len(rare) > MAX_NAMED)),
         )
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeGuard
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from selectormlp.data.anndata_io import (
@@ -22,7 +21,7 @@ from selectormlp.data.anndata_io import (
     read_labels,
 )
 from selectormlp.data.anndata_parts import StoredFile, common_genes, joined_table, open_file
-from selectormlp.data.cells import UNKNOWN_CLASS, IntArray, gene_positions
+from selectormlp.data.cells import UNKNOWN_CLASS, Float32Array, IntArray, gene_positions
 from selectormlp.data.disk import DiskMatrix, StoredPart, open_store
 from selectormlp.data.expression import check_normalization
 from selectormlp.data.normalize import Normalization, holds_counts, is_whole, stored_values
@@ -295,7 +294,7 @@ def judge_values(opened: StoredAdata, normalize: Normalization) -> ValueKind:
     return "corrected" if normalize == "counts" else "counts"
 
 
-def _sample(matrix: DiskMatrix, *, read_on: bool) -> npt.NDArray[np.float32]:
+def _sample(matrix: DiskMatrix, *, read_on: bool) -> Float32Array:
     """Return values of cells from all over a file; ``read_on`` until they tell counts from other values."""
     starts = np.linspace(0, max(0, matrix.shape[0] - SAMPLE_CELLS), SAMPLE_PLACES).astype(np.int64)
     rows = np.unique(starts[:, None] + np.arange(SAMPLE_CELLS))
@@ -307,5 +306,5 @@ def _sample(matrix: DiskMatrix, *, read_on: bool) -> npt.NDArray[np.float32]:
     return values
 
 
-def _tells(values: npt.NDArray[np.float32]) -> bool:
+def _tells(values: Float32Array) -> bool:
     return bool(values.max(initial=0) > 1 or values.min(initial=0) < 0 or not is_whole(values))

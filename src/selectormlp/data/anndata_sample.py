@@ -10,7 +10,7 @@ import numpy as np
 
 from selectormlp.data.anndata_io import read_labels
 from selectormlp.data.anndata_lazy import Paths, open_adata
-from selectormlp.data.cells import IntArray
+from selectormlp.data.subsample import subsample
 from selectormlp.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -76,7 +76,8 @@ def read_sample(
         raise SettingsError(f"cells_per_type is {cells_per_type!r}; expected a whole number from 1 up")
     opened = open_adata(paths, label_key=label_key, layer=layer, all_columns=True)
     names, labels = read_labels(opened.table, label_key, exclude=exclude_labels)
-    of_type = capped_rows(np.asarray(labels.cat.codes, dtype=np.int64), cells_per_type, np.random.default_rng(seed))
+    codes = np.asarray(labels.cat.codes, dtype=np.int64)
+    of_type = subsample(codes, np.random.default_rng(seed), per_class=cells_per_type)
     rows = np.sort(names.get_indexer(labels.index[of_type]))
     adata = opened.table[rows].copy()
     if adata.obs[label_key].dtype == object:  # of several files, which may hold numbers, text or both
@@ -86,31 +87,3 @@ def read_sample(
         adata.layers[layer] = adata.X
     logger.info("read %d of %d cells: at most %d of a type", len(rows), opened.table.n_obs, cells_per_type)
     return adata
-
-
-def capped_rows(codes: IntArray, most: int, rng: np.random.Generator) -> IntArray:
-    """Draw at most so many cells of each class.
-
-    Parameters
-    ----------
-    codes
-        Class code of each cell, shape (n_cells,); cells of a negative code are not drawn.
-    most
-        Cells of a class.
-    rng
-        Decides which.
-
-    Returns
-    -------
-    Rows, increasing.
-
-    Examples
-    --------
-    >>> capped_rows(np.array([0, 0, 0, 1, -1]), 3, np.random.default_rng(0))
-    array([0, 1, 2, 3])
-    """
-    order = rng.permutation(len(codes))
-    order = order[np.argsort(codes[order], kind="stable")]
-    of_class = codes[order]
-    place_in_class = np.arange(len(order)) - np.searchsorted(of_class, of_class)
-    return np.sort(order[(place_in_class < most) & (of_class >= 0)])

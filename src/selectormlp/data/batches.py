@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse as sp
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from selectormlp.data.cells import IntArray, Matrix
+from selectormlp.data.cells import IntArray, Matrix, dense
 from selectormlp.data.stored import StoredMatrix
 
 EVALUATION_BATCH = 2048
@@ -49,7 +48,7 @@ def dense_rows(X: Matrix | StoredMatrix, rows: IntArray | slice) -> Tensor:
     Rows of an array that may not be written to, as joblib hands them to its workers, are copied.
     """
     found = X[rows]
-    return torch.from_numpy(found.toarray() if isinstance(found, sp.csr_array) else np.require(found, None, ["C", "W"]))
+    return torch.from_numpy(np.require(dense(found), None, ["C", "W"]))
 
 
 def dense_batches(X: Matrix | StoredMatrix) -> Iterator[Tensor]:

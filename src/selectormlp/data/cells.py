@@ -17,6 +17,10 @@ Matrix: TypeAlias = "npt.NDArray[np.float32] | sp.csr_array"
 """Expression values, cells × genes, float32: dense (C order) or CSR."""
 
 IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.float64]
+Float32Array = npt.NDArray[np.float32]
+AnyFloatArray = npt.NDArray[np.floating]
 
 UNKNOWN_CLASS = -1
 """Label code of a cell whose class is not in the class list."""
@@ -110,7 +114,19 @@ class Cells:
 
     def dense(self) -> Cells:
         """Return the same cells with a dense matrix (n_cells · n_genes · 4 bytes)."""
-        return replace(self, X=self.X.toarray()) if isinstance(self.X, sp.csr_array) else self
+        return replace(self, X=dense(self.X)) if isinstance(self.X, sp.csr_array) else self
+
+
+def dense(X: Matrix) -> Float32Array:
+    """Return values as a dense array, a copy only where they are sparse.
+
+    Examples
+    --------
+    >>> dense(sp.csr_array(np.eye(2, dtype=np.float32)))
+    array([[1., 0.],
+           [0., 1.]], dtype=float32)
+    """
+    return X.toarray() if isinstance(X, sp.sparray | sp.spmatrix) else np.asarray(X)
 
 
 def check_fit(

@@ -5,15 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import scipy.sparse as sp
 
-from selectormlp.data.cells import Matrix
+from selectormlp.data.cells import FloatArray, Matrix
 from selectormlp.data.normalize import LARGEST_PLAUSIBLE_LOG
 
-FloatArray = npt.NDArray[np.float64]
-
-MOST_LEAST_COUNT = 3
+MAX_LEAST_COUNT = 3
 """The largest that the least count of a cell may be; where few genes were measured, no gene may have a count of 1."""
 
 UNIT_TOLERANCE = 0.02
@@ -73,12 +70,12 @@ def find_count_scale(X: Matrix) -> CountScale | None:
     least = np.ones(rows.shape[0])
     least[filled] = np.minimum.reduceat(values, rows.indptr[:-1][filled])
     unit = least.copy()
-    for divisor in range(1, MOST_LEAST_COUNT + 1):  # a cell's least count may be 2 or 3
+    for divisor in range(1, MAX_LEAST_COUNT + 1):  # a cell's least count may be 2 or 3
         counts = values / np.repeat(unit, lengths)
         whole = np.abs(counts - np.rint(counts)) <= UNIT_TOLERANCE * np.maximum(counts, 1)
         share = np.ones(rows.shape[0])
         share[filled] = np.add.reduceat(whole.astype(np.float64), rows.indptr[:-1][filled]) / lengths[filled]
         bad = share < LEAST_WHOLE
-        if divisor < MOST_LEAST_COUNT:
+        if divisor < MAX_LEAST_COUNT:
             unit[bad] = least[bad] / (divisor + 1)
     return CountScale(unit) if bad.mean() <= 1 - LEAST_WHOLE and counts.max() > 1.5 else None

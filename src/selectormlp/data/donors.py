@@ -5,23 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import FloatArray, IntArray
 from selectormlp.errors import DataError
 
 SIDES = ("train", "validation", "test")
 
-FloatArray = npt.NDArray[np.float64]
 
-MOST_LOOKS = 2_000
+MAX_LOOKS = 2_000
 """Times that a search looks where else a donor could go, about a second; bounded by work and not by time, so that
 the same seed gives the same split."""
 
-MOST_STARTS = 30
+MAX_STARTS = 30
 """Orders of the donors that a search begins from, where the looks allow."""
 
-MOST_PARTNERS = 60
+MAX_PARTNERS = 60
 """Donors that one donor is tried to be exchanged with, in a round."""
 
 NOTHING = 1e-9
@@ -117,13 +115,13 @@ def assign_donors(per_donor: IntArray, wanted: IntArray, *, rng: np.random.Gener
     problem = _Problem(per_donor.astype(np.float64), targets, absent)
     best, least = np.zeros(n_donors, dtype=np.int64), np.inf
     n_looks = 0
-    for _ in range(MOST_STARTS):
+    for _ in range(MAX_STARTS):
         sides = _placed(problem, rng)
-        n_looks += _improve(problem, sides, rng, MOST_LOOKS - n_looks)
+        n_looks += _improve(problem, sides, rng, MAX_LOOKS - n_looks)
         cost = problem.total(sides)
         if cost < least - NOTHING:
             best, least = sides, cost
-        if least < NOTHING or n_looks + 2 * n_donors > MOST_LOOKS:
+        if least < NOTHING or n_looks + 2 * n_donors > MAX_LOOKS:
             break
     return filled[best]
 
@@ -184,8 +182,8 @@ def _exchange(problem: _Problem, sides: IntArray, held: FloatArray, donor: int, 
     """Exchange a donor with the one of another side with which that helps most, if it does."""
     here, own = sides[donor], problem.cells[donor]
     others = np.flatnonzero(sides != here)
-    if len(others) > MOST_PARTNERS:
-        others = rng.choice(others, MOST_PARTNERS, replace=False)
+    if len(others) > MAX_PARTNERS:
+        others = rng.choice(others, MAX_PARTNERS, replace=False)
     change = np.zeros(len(others))
     for there in np.unique(sides[others]):
         some = np.flatnonzero(sides[others] == there)

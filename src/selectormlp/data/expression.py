@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from selectormlp.data.cells import IntArray, Matrix, as_matrix, check_unique, gene_positions
+from selectormlp.data.cells import FloatArray, IntArray, Matrix, as_matrix, check_unique, gene_positions
 from selectormlp.data.labels import check_key
 from selectormlp.data.normalize import (
     NORMALIZATIONS,
@@ -51,7 +50,7 @@ class Expression:
     X: Matrix
     genes: pd.Index[str]
     is_counts: bool
-    totals: npt.NDArray[np.float64] | None = None
+    totals: FloatArray | None = None
 
     def normalized(self, rows: IntArray | slice = slice(None)) -> Matrix:
         """Return some cells: counts as log1p of counts per 10,000 of the whole cell, other values as they are."""

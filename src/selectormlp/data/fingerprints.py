@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
-from selectormlp.data.cells import Cells, IntArray, Matrix, as_matrix
+from selectormlp.data.cells import BoolArray, Cells, IntArray, Matrix, as_matrix
 from selectormlp.data.stored import StoredCells
 from selectormlp.errors import DataError
 
@@ -22,7 +22,7 @@ HashArray = npt.NDArray[np.uint64]
 BLOCK = 4096
 """Cells that are read at a time."""
 
-MOST_CELLS = 2**16
+MAX_CELLS = 2**16
 """Of cells on disk, so many are read for their fingerprints, in runs that lie evenly spread."""
 
 FEW_EXPRESSED = 5
@@ -111,13 +111,13 @@ def spread_positions(n_cells: int) -> IntArray:
     >>> len(spread_positions(1000)), len(spread_positions(10**7))
     (1000, 65536)
     """
-    if n_cells <= MOST_CELLS:
+    if n_cells <= MAX_CELLS:
         return np.arange(n_cells)
-    starts = np.linspace(0, n_cells - BLOCK, MOST_CELLS // BLOCK).astype(np.int64)
+    starts = np.linspace(0, n_cells - BLOCK, MAX_CELLS // BLOCK).astype(np.int64)
     return np.unique(starts[:, None] + np.arange(BLOCK))
 
 
-def known_cells(cells: Cells, names: Sequence[str], known: Fingerprints | None) -> npt.NDArray[np.bool_]:
+def known_cells(cells: Cells, names: Sequence[str], known: Fingerprints | None) -> BoolArray:
     """Tell which cells are among those of a list.
 
     A cell is, if it has the genes and values of one. A name counts where the cell of that name expresses the same genes
@@ -155,7 +155,7 @@ def known_cells(cells: Cells, names: Sequence[str], known: Fingerprints | None) 
     expressed = known.records["expressed"]
     agrees = has_record & (expressed[records] == own.records["expressed"])
     trusted = agrees.sum() >= SAME_SHARE * max(1, has_record.sum())
-    found: npt.NDArray[np.bool_] = by_value | agrees | (by_name & ~has_record & trusted)
+    found: BoolArray = by_value | agrees | (by_name & ~has_record & trusted)
     return found
 
 

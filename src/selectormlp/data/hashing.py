@@ -15,7 +15,7 @@ from selectormlp.data.stored import StoredCells
 HASHED_CELLS = 4096
 """Cells hashed at a time; part of the hash's definition."""
 
-MOST_BLOCKS = 16
+MAX_BLOCKS = 16
 """Of cells on disk, so many blocks of ``HASHED_CELLS`` are hashed: 65,536 cells take seconds, an atlas would not."""
 
 
@@ -26,7 +26,7 @@ def hash_cells(cells: Cells | StoredCells) -> str:
     ----------
     cells
         Dense and CSR matrices of the same values have the same hash, on every machine; so have class lists in
-        different order. Cell names and donors take no part. Of more than ``HASHED_CELLS`` · ``MOST_BLOCKS`` cells on
+        different order. Cell names and donors take no part. Of more than ``HASHED_CELLS`` · ``MAX_BLOCKS`` cells on
         disk, all labels and so many blocks that lie evenly spread are hashed.
 
     Returns
@@ -50,9 +50,9 @@ def hash_cells(cells: Cells | StoredCells) -> str:
     labels = [None if code < 0 else cells.classes[code] for code in cells.labels]
     digest = hashlib.sha256(json.dumps([list(cells.X.shape), list(map(str, cells.genes)), labels]).encode())
     starts = np.arange(0, cells.n_cells, HASHED_CELLS)
-    is_sample = isinstance(cells, StoredCells) and len(starts) > MOST_BLOCKS
+    is_sample = isinstance(cells, StoredCells) and len(starts) > MAX_BLOCKS
     if is_sample:
-        starts = starts[np.linspace(0, len(starts) - 1, MOST_BLOCKS).astype(np.int64)]
+        starts = starts[np.linspace(0, len(starts) - 1, MAX_BLOCKS).astype(np.int64)]
     for start in starts:
         _update(digest, cells.X[int(start) : int(start) + HASHED_CELLS])
     return f"sha256{'-sample' if is_sample else ''}:{digest.hexdigest()}"

@@ -22,7 +22,7 @@ NO_LABEL = frozenset({"", "nan", "-nan", "na", "n/a", "<na>", "#n/a", "#na", "no
 """Text, in small letters and without blanks around it, that stands for a missing label: what pandas writes and reads as
 missing."""
 
-MOST_SHOWN = 5
+MAX_SHOWN = 5
 """Labels that a message names."""
 
 
@@ -50,15 +50,15 @@ class LabelText:
     def say(self, key: str) -> None:
         """Log what was changed."""
         if self.emptied:
-            logger.warning("%r holds the text %s: taken as missing", key, quoted(self.emptied, most=MOST_SHOWN))
+            logger.warning("%r holds the text %s: taken as missing", key, quoted(self.emptied, most=MAX_SHOWN))
         if self.trimmed:
-            logger.warning("%r holds blanks around %s: left out", key, quoted(self.trimmed, most=MOST_SHOWN))
+            logger.warning("%r holds blanks around %s: left out", key, quoted(self.trimmed, most=MAX_SHOWN))
         alike = numbers_alike(self.names)
         if alike:
             logger.warning(
                 "%r holds labels that may be one, written in two ways (%s): taken as different",
                 key,
-                "; ".join(quoted(pair) for pair in alike[:MOST_SHOWN]),
+                "; ".join(quoted(pair) for pair in alike[:MAX_SHOWN]),
             )
 
 

@@ -6,11 +6,10 @@ import logging
 from typing import get_args
 
 import numpy as np
-import numpy.typing as npt
 import scipy.sparse as sp
 from sklearn.preprocessing import normalize as scale_rows
 
-from selectormlp.data.cells import Matrix
+from selectormlp.data.cells import Float32Array, FloatArray, Matrix
 from selectormlp.data.source import Normalization as Normalization
 from selectormlp.errors import DataError
 
@@ -24,9 +23,9 @@ LARGEST_PLAUSIBLE_LOG = 30.0
 """No log-transformed expression exceeds this: e³⁰ ≈ 10¹³ molecules in a cell."""
 
 
-def stored_values(X: Matrix) -> npt.NDArray[np.float32]:
+def stored_values(X: Matrix) -> Float32Array:
     """Return the values that are stored: all of a dense matrix, the explicit ones of a CSR matrix."""
-    values: npt.NDArray[np.float32] = X.data if isinstance(X, sp.csr_array) else X.ravel()
+    values: Float32Array = X.data if isinstance(X, sp.csr_array) else X.ravel()
     return values
 
 
@@ -95,7 +94,7 @@ def _check_fractions(where: str, largest: float) -> None:
         )
 
 
-def log1p_cp10k(X: Matrix, totals: npt.NDArray[np.float64] | None = None) -> Matrix:
+def log1p_cp10k(X: Matrix, totals: FloatArray | None = None) -> Matrix:
     """Scale each cell to 10,000 counts and take log(1 + x).
 
     Parameters

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
-from selectormlp.data.cells import Cells, IntArray, Matrix, as_matrix, check_fit, gene_positions
+from selectormlp.data.cells import BoolArray, Cells, IntArray, Matrix, as_matrix, check_fit, gene_positions
 from selectormlp.data.disk import StoredPart
 from selectormlp.data.normalize import is_whole, log1p_cp10k, stored_values
 from selectormlp.errors import DataError
@@ -88,7 +88,7 @@ class StoredMatrix:
     def _offsets(self) -> IntArray:
         return np.cumsum([0, *(part.shape[0] for part in self.parts)], dtype=np.int64)
 
-    def __getitem__(self, rows: slice | IntArray | npt.NDArray[np.bool_]) -> Matrix:
+    def __getitem__(self, rows: slice | IntArray | BoolArray) -> Matrix:
         """Read some cells, in the order given; files are read in the order on disk.
 
         Parameters
@@ -108,7 +108,7 @@ class StoredMatrix:
         X = self._as_stored(rows)
         return self._taken(_normalised(X) if self.is_counts else X)
 
-    def read_with_counts(self, rows: slice | IntArray | npt.NDArray[np.bool_]) -> tuple[Matrix, Matrix]:
+    def read_with_counts(self, rows: slice | IntArray | BoolArray) -> tuple[Matrix, Matrix]:
         """Read some cells once, normalised and as counts; parameters and errors as of ``matrix[rows]``.
 
         Returns
@@ -124,7 +124,7 @@ class StoredMatrix:
         """Keep the genes of this matrix, of those that cells are normalised over."""
         return X if self.columns is None else as_matrix(X[:, self.columns])
 
-    def _as_stored(self, rows: slice | IntArray | npt.NDArray[np.bool_]) -> Matrix:
+    def _as_stored(self, rows: slice | IntArray | BoolArray) -> Matrix:
         """Read some cells, in the order given, as the files hold them, with all genes of the parts."""
         wanted = self._source_rows(rows)
         if not len(wanted):
@@ -135,7 +135,7 @@ class StoredMatrix:
         unique, places = np.unique(wanted, return_inverse=True)
         return self._read(unique)[places]
 
-    def _source_rows(self, rows: slice | IntArray | npt.NDArray[np.bool_]) -> IntArray:
+    def _source_rows(self, rows: slice | IntArray | BoolArray) -> IntArray:
         """Return row numbers counted over all files."""
         n_cells = self.shape[0]
         if isinstance(rows, slice):
@@ -190,7 +190,7 @@ class StoredMatrix:
                 'set normalize to "counts" if these are corrected counts, or to "none" to take all cells as they are'
             )
 
-    def take_cells(self, rows: IntArray | npt.NDArray[np.bool_]) -> StoredMatrix:
+    def take_cells(self, rows: IntArray | BoolArray) -> StoredMatrix:
         """Keep some cells, in the order given; nothing is read."""
         return replace(self, rows=self._source_rows(rows))
 
@@ -226,10 +226,21 @@ class StoredMatrix:
 
     def load(self) -> Matrix:
         """Read all, block by block (sparse: twice its size while the blocks are joined)."""
-        blocks = [self[rows] for rows in track(list(self.row_blocks()), "reading cells")]
+        return self.load_with_totals()[0]
+
+    def load_with_totals(self) -> tuple[Matrix, npt.NDArray[np.float64] | None]:
+        """Read all, and the counts of each cell over all genes of the parts, (n_cells,); None where they hold none."""
+        blocks, totals = [], []
+        for rows in track(list(self.row_blocks()), "reading cells"):
+            X = self._as_stored(rows)
+            blocks.append(self._taken(_normalised(X) if self.is_counts else X))
+            if self.is_counts:
+                totals.append(np.asarray(X.sum(axis=1, dtype=np.float64)).ravel())
+        known = np.concatenate(totals) if self.is_counts else None
         if len(blocks) == 1:
-            return blocks[0]
-        return sp.csr_array(sp.vstack(blocks, format="csr")) if self.is_sparse else np.concatenate(blocks)
+            return blocks[0], known
+        joined = sp.csr_array(sp.vstack(blocks, format="csr")) if self.is_sparse else np.concatenate(blocks)
+        return joined, known
 
     def __array__(self, *args: object, **kwargs: object) -> NoReturn:
         raise TypeError("a matrix on disk is no array; read rows of it (matrix[rows]) or all (matrix.load())")
@@ -290,7 +301,7 @@ class StoredCells:
         """Count the cells of each class, shape (n_classes,)."""
         return np.bincount(self.labels[self.labels >= 0], minlength=self.n_classes).astype(np.int64)
 
-    def take(self, rows: IntArray | npt.NDArray[np.bool_]) -> StoredCells:
+    def take(self, rows: IntArray | BoolArray) -> StoredCells:
         """Keep some cells, given by position or by a mask, in the order given; nothing is read."""
         return replace(
             self,
@@ -313,7 +324,7 @@ class StoredCells:
             return self
         return replace(self, X=self.X.take_genes(gene_positions(self.genes, wanted)), genes=wanted)
 
-    def load(self, rows: IntArray | npt.NDArray[np.bool_] | None = None) -> Cells:
+    def load(self, rows: IntArray | BoolArray | None = None) -> Cells:
         """Read cells into memory: all, or some, given by position or by a mask, in the order given.
 
         Raises
@@ -322,14 +333,16 @@ class StoredCells:
             If a file cannot be read.
         """
         taken = self if rows is None else self.take(rows)
+        X, totals = taken.X.load_with_totals()
         return Cells(
-            X=taken.X.load(),
+            X=X,
             genes=taken.genes,
             names=taken.names,
             labels=taken.labels,
             classes=taken.classes,
             donors=taken.donors,
             is_normalized=taken.is_normalized,
+            totals=totals,
         )
 
 

@@ -6,8 +6,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
-from selectormlp.data.cells import IntArray
-from selectormlp.evaluation.intervals import FloatArray
+from selectormlp.data.cells import FloatArray, IntArray
 
 N_BINS = 10
 """Bins of confidence for the calibration error, as Guo et al. have them (15) for fewer cells."""

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import scipy.sparse as sp
 
-from selectormlp.data.cells import Cells, IntArray
+from selectormlp.data.cells import Cells, FloatArray, IntArray
 from selectormlp.data.count_scale import CountScale
 from selectormlp.errors import quoted
 from selectormlp.evaluation.curve import Curve
-from selectormlp.evaluation.intervals import FloatArray
 
 SEEN = 0.05
 """Share of the cells of a type that must show a gene for the type to count as having it."""

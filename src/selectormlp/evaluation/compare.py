@@ -9,9 +9,9 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import FloatArray, IntArray
 from selectormlp.evaluation.curve import Curve
-from selectormlp.evaluation.intervals import METRICS, FloatArray, split_interval
+from selectormlp.evaluation.intervals import METRICS, split_interval
 from selectormlp.evaluation.result import Protocol, Splits, UnusableGene
 from selectormlp.evaluation.splits import Folds
 from selectormlp.evaluation.stability import jaccard

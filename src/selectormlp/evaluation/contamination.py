@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import FloatArray, IntArray
 from selectormlp.data.count_scale import CountScale
-from selectormlp.evaluation.intervals import FloatArray
 
 
 def mix_cells(few: FloatArray, rng: np.random.Generator, *, scale: CountScale, share: float) -> FloatArray:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from selectormlp.data.cells import Cells, IntArray
+from selectormlp.data.cells import AnyFloatArray, Cells, IntArray
 from selectormlp.data.count_scale import CountScale, find_count_scale
 from selectormlp.data.normalize import TARGET_SUM
 
-Dense = npt.NDArray[np.floating]
 
-
-def counts_of(few: Dense, scale: CountScale, rows: IntArray) -> Dense:
+def counts_of(few: AnyFloatArray, scale: CountScale, rows: IntArray) -> AnyFloatArray:
     """Return the counts of some genes in some cells, which may be fractions where ambient RNA was subtracted.
 
     Parameters
@@ -29,7 +26,7 @@ def counts_of(few: Dense, scale: CountScale, rows: IntArray) -> Dense:
     >>> counts_of(np.log1p(np.array([[20.0, 0.0]])), CountScale(np.array([10.0, 5.0])), np.array([1])).round(3)
     array([[4., 0.]])
     """
-    counts: Dense = np.expm1(few) / scale.unit[rows, None].astype(few.dtype)
+    counts: AnyFloatArray = np.expm1(few) / scale.unit[rows, None].astype(few.dtype)
     return counts
 
 
@@ -43,7 +40,7 @@ def count_scale(cells: Cells) -> CountScale | None:
     return find_count_scale(cells.X)
 
 
-def alone(few: Dense, target: float) -> Dense:
+def alone(few: AnyFloatArray, target: float) -> AnyFloatArray:
     """Normalise counts as an assay of these genes alone would have to: to a common total of theirs, then log1p.
 
     Parameters
@@ -60,11 +57,11 @@ def alone(few: Dense, target: float) -> Dense:
            [0.   , 0.   ]])
     """
     totals = few.sum(axis=1, keepdims=True)
-    scaled: Dense = np.log1p(few * (target / np.where(totals > 0, totals, 1)))
+    scaled: AnyFloatArray = np.log1p(few * (target / np.where(totals > 0, totals, 1)))
     return scaled
 
 
-def typical_total(few: Dense) -> float:
+def typical_total(few: AnyFloatArray) -> float:
     """Return the median total of the cells that have any counts, to which others are scaled; 1 where none has.
 
     Examples

@@ -7,18 +7,16 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
 from selectormlp.blas import one_thread
-from selectormlp.data.cells import IntArray, Matrix
+from selectormlp.data.cells import FloatArray, IntArray, Matrix, dense
 from selectormlp.data.count_scale import CountScale
 from selectormlp.evaluation.counts import alone, counts_of, typical_total
 from selectormlp.evaluation.intervals import (
     METRICS,
     Estimate,
-    FloatArray,
     bootstrap_scores,
     scores_of,
     split_interval,
@@ -138,7 +136,7 @@ class LevelOff:
     high: int | None
 
 
-MOST_CEILING_GENES = 2000
+MAX_CEILING_GENES = 2000
 """Genes that stand for all genes, those of most variance: with more, refitted classifiers take long, and logistic
 regression gets worse, not better (zeisel_4000g, 47 types: 0.71 with 2,000, 0.61 with all 4,000)."""
 
@@ -203,7 +201,7 @@ def predict_folds(
     """
     predicted = []
     for (train, test), order in zip(folds, orders, strict=True):
-        learned, asked = (_dense(X[part][:, order[: sizes[-1]]]) for part in (train, test))
+        learned, asked = (dense(X[part][:, order[: sizes[-1]]]) for part in (train, test))
         if scale is not None:
             learned, asked = counts_of(learned, scale, train), counts_of(asked, scale, test)
         rows = []
@@ -219,12 +217,7 @@ def predict_folds(
     return np.concatenate(predicted, axis=1).astype(np.int64)
 
 
-def _dense(X: Matrix) -> npt.NDArray[np.float32]:
-    dense: npt.NDArray[np.float32] = X.toarray() if isinstance(X, sp.csr_array) else np.asarray(X)
-    return dense
-
-
-def variable_orders(X: Matrix, folds: Folds, most: int = MOST_CEILING_GENES) -> list[IntArray]:
+def variable_orders(X: Matrix, folds: Folds, most: int = MAX_CEILING_GENES) -> list[IntArray]:
     """List, for each split, all genes, or those of most variance in its training cells, shape (n,)."""
     if X.shape[1] <= most:
         return [np.arange(X.shape[1])] * len(folds)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from selectormlp.data.cells import IntArray
-from selectormlp.evaluation.intervals import FloatArray, scores_of
+from selectormlp.data.cells import FloatArray, IntArray
+from selectormlp.evaluation.intervals import scores_of
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,9 +10,7 @@ import scipy.sparse as sp
 from scipy.stats import norm
 from scipy.stats import t as t_law
 
-from selectormlp.data.cells import IntArray
-
-FloatArray = npt.NDArray[np.float64]
+from selectormlp.data.cells import BoolArray, FloatArray, IntArray
 
 METRICS = ("accuracy", "balanced_accuracy", "macro_f1")
 """The scores that are measured: share of cells right, mean recall of the classes, mean F1 of the classes."""
@@ -190,7 +188,7 @@ def bootstrap_scores(
     return np.concatenate(blocks, axis=1)
 
 
-def _one_hot(codes: IntArray, n_classes: int, weights: npt.NDArray[np.bool_] | None = None) -> sp.csr_array:
+def _one_hot(codes: IntArray, n_classes: int, weights: BoolArray | None = None) -> sp.csr_array:
     values = np.ones(len(codes)) if weights is None else weights.astype(np.float64)
     return sp.csr_array((values, codes, np.arange(len(codes) + 1)), shape=(len(codes), n_classes))
 

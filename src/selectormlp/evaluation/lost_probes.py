@@ -8,10 +8,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 
-from selectormlp.data.cells import IntArray, Matrix, as_matrix
-from selectormlp.evaluation.intervals import FloatArray
+from selectormlp.data.cells import FloatArray, IntArray, Matrix, as_matrix, dense
 from selectormlp.evaluation.refit import count_confusion, fit_quietly, refit_predict
 from selectormlp.evaluation.splits import Folds
 
@@ -74,7 +72,7 @@ def lose_each_probe(
         Of the panel's genes.
     """
     few = as_matrix(X[:, genes])
-    clean = np.asarray(few.toarray() if isinstance(few, sp.csr_array) else few, dtype=np.float32)
+    clean = dense(few)
     fitted = [fit_quietly(refitter(), clean[train], labels[train]) for train, _ in folds]
     true, n_classes = labels[folds.test_rows], int(labels.max()) + 1
 

@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import torch
 
 from selectormlp.data.batches import dense_batches
-from selectormlp.data.cells import IntArray, Matrix
+from selectormlp.data.cells import FloatArray, IntArray, Matrix
 from selectormlp.data.stored import StoredMatrix
 from selectormlp.evaluation.metrics import accuracy_from_hits
 from selectormlp.selectors.classifier import ClassifyingSelector
@@ -32,10 +31,10 @@ class MaskingCurve:
     """
 
     sizes: IntArray
-    accuracy: npt.NDArray[np.float64]
-    mean_per_class: npt.NDArray[np.float64]
-    random_accuracy: npt.NDArray[np.float64]
-    random_mean_per_class: npt.NDArray[np.float64]
+    accuracy: FloatArray
+    mean_per_class: FloatArray
+    random_accuracy: FloatArray
+    random_mean_per_class: FloatArray
 
     def to_frame(self) -> pd.DataFrame:
         """Return a row a size, random orders averaged, with the published program's column names."""
@@ -70,7 +69,7 @@ def masking_curve(
     sizes: IntArray,
     random_reps: int,
     rng: np.random.Generator,
-    ranking: npt.NDArray[np.int64] | None = None,
+    ranking: IntArray | None = None,
     advance: Callable[[int], object] = lambda _: None,
 ) -> MaskingCurve:
     """Predict cells with all but the top genes masked, and with all but random genes masked.

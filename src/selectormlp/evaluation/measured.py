@@ -8,10 +8,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 
-from selectormlp.data.cells import IntArray, Matrix
-from selectormlp.evaluation.intervals import FloatArray
+from selectormlp.data.cells import FloatArray, IntArray, Matrix, dense
 from selectormlp.evaluation.refit import count_confusion, fit_quietly, refit_predict
 from selectormlp.evaluation.splits import Folds
 from selectormlp.panel.assay import Assay
@@ -81,7 +79,7 @@ def simulate_counts(
     array([[8., 8., 8.],
            [8., 8., 8.]])
     """
-    seen = np.asarray(counts.toarray() if isinstance(counts, sp.csr_array) else counts, dtype=np.float64)
+    seen = dense(counts).astype(np.float64)
     n_cells, n_genes = seen.shape
     known = assay.gene_efficiencies or {}
     relative = np.array([known.get(gene, 1.0) for gene in genes]) if genes is not None else np.ones(n_genes)
@@ -149,9 +147,9 @@ def score_as_measured(
     seed
         Of all that is drawn.
     """
-    dense = np.asarray(counts.toarray() if isinstance(counts, sp.csr_array) else counts, dtype=np.float64)
-    total = float(np.median(dense.sum(axis=1)))
-    clean = log1p_over_panel(dense, total).astype(np.float32)
+    counted = dense(counts).astype(np.float64)
+    total = float(np.median(counted.sum(axis=1)))
+    clean = log1p_over_panel(counted, total).astype(np.float32)
     fitted = [fit_quietly(refitter(), clean[train], labels[train]) for train, _ in folds]
     true, n_classes = labels[folds.test_rows], int(labels.max()) + 1
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from selectormlp.data.cells import BoolArray, FloatArray
 from selectormlp.data.stored import AnyCells, StoredCells
 from selectormlp.errors import DataError, quoted
 from selectormlp.selectors.classifier import ClassifyingSelector
@@ -17,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 def accuracy_from_hits(
     hits: npt.NDArray[np.integer[Any]], totals: npt.NDArray[np.integer[Any]]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+) -> tuple[FloatArray, FloatArray]:
     """Turn hits per class into accuracy and mean per-class accuracy.
 
     Parameters
@@ -43,7 +44,7 @@ def accuracy_from_hits(
     return hits.sum(axis=-1) / totals.sum(), recalls.mean(axis=-1)
 
 
-def scorable_cells(cells: AnyCells, trained: npt.NDArray[np.bool_]) -> AnyCells:
+def scorable_cells(cells: AnyCells, trained: BoolArray) -> AnyCells:
     """Keep the cells whose class was trained on; say how many are left out.
 
     Parameters

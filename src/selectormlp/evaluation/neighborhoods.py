@@ -7,7 +7,7 @@ import scipy.sparse as sp
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
-from selectormlp.data.cells import IntArray, Matrix
+from selectormlp.data.cells import IntArray, Matrix, dense
 
 N_NEIGHBORS = 15
 """Neighbours of a cell, scanpy's default."""
@@ -41,7 +41,7 @@ def neighbors(X: Matrix, n_neighbors: int = N_NEIGHBORS, *, seed: int = 0) -> In
         solver = "arpack" if sp.issparse(X) else "randomized"
         points = PCA(N_COMPONENTS, svd_solver=solver, random_state=seed).fit_transform(X)
     else:
-        points = X.toarray() if isinstance(X, sp.csr_array) else X
+        points = dense(X)
     found = NearestNeighbors(n_neighbors=n_neighbors).fit(points).kneighbors(return_distance=False)
     return np.asarray(found, dtype=np.int64)
 

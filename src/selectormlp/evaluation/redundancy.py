@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from selectormlp.data.cells import Cells, IntArray, as_matrix
-from selectormlp.evaluation.unsupervised import MOST_CELLS, spearman
-
-FloatArray = npt.NDArray[np.float64]
+from selectormlp.data.cells import Cells, FloatArray, IntArray, as_matrix
+from selectormlp.evaluation.unsupervised import MAX_CELLS, spearman
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +65,7 @@ def measure_redundancy(cells: Cells, genes: IntArray, *, seed: int = 0) -> Redun
         Of the sample.
     """
     rows = np.arange(cells.n_cells)
-    if cells.n_cells > MOST_CELLS:
-        rows = np.sort(np.random.default_rng(seed).choice(cells.n_cells, MOST_CELLS, replace=False))
+    if cells.n_cells > MAX_CELLS:
+        rows = np.sort(np.random.default_rng(seed).choice(cells.n_cells, MAX_CELLS, replace=False))
     found = spearman(as_matrix(cells.X[rows][:, genes]))
     return Redundancy(tuple(map(str, cells.genes[genes])), found, len(rows))

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import scipy.sparse as sp
 from sklearn.base import BaseEstimator, clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import ConvergenceWarning
@@ -17,12 +15,10 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from selectormlp.data.cells import IntArray, Matrix
+from selectormlp.data.cells import FloatArray, IntArray, Matrix, dense
 from selectormlp.errors import SettingsError, nearest, quoted
 from selectormlp.evaluation.metrics import accuracy_from_hits
 from selectormlp.quiet import quiet_warnings
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def _logistic(seed: int) -> BaseEstimator:
@@ -154,7 +150,7 @@ def refit_predict(classifier: Any, X: Matrix, labels: IntArray, X_test: Matrix) 
     -------
     Class codes, shape (n_test_cells,).
     """
-    predicted: IntArray = np.asarray(fit_quietly(classifier, X, labels).predict(_dense(X_test)))
+    predicted: IntArray = np.asarray(fit_quietly(classifier, X, labels).predict(dense(X_test)))
     return predicted
 
 
@@ -167,7 +163,7 @@ def fit_quietly(classifier: Any, X: Matrix, labels: IntArray) -> Any:
         As in :func:`refit_predict`.
     """
     with quiet_warnings(category=ConvergenceWarning):
-        return classifier.fit(_dense(X), labels)
+        return classifier.fit(dense(X), labels)
 
 
 def refitter_of(classifier: Any, seed: int = 0) -> tuple[str, Callable[[], Any]]:
@@ -201,8 +197,3 @@ def refitter_of(classifier: Any, seed: int = 0) -> tuple[str, Callable[[], Any]]
             "classifier"
         )
     return type(classifier).__name__, lambda: clone(classifier)
-
-
-def _dense(X: Matrix) -> npt.NDArray[np.float32]:
-    dense: npt.NDArray[np.float32] = X.toarray() if isinstance(X, sp.csr_array) else np.asarray(X)
-    return dense

@@ -8,9 +8,10 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from selectormlp.data.cells import FloatArray
 from selectormlp.evaluation.curve import Curve, LevelOff
 from selectormlp.evaluation.hierarchy import Hierarchy
-from selectormlp.evaluation.intervals import Estimate, FloatArray
+from selectormlp.evaluation.intervals import Estimate
 from selectormlp.evaluation.measured import MeasuredScores
 from selectormlp.evaluation.robustness import Robustness
 from selectormlp.evaluation.stability import Stability

@@ -9,15 +9,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 
 from selectormlp.blas import one_thread
-from selectormlp.data.cells import IntArray, Matrix, as_matrix
+from selectormlp.data.cells import FloatArray, IntArray, Matrix, as_matrix, dense
 from selectormlp.data.count_scale import CountScale, find_count_scale
 from selectormlp.data.normalize import LARGEST_PLAUSIBLE_LOG, stored_values
 from selectormlp.errors import SettingsError, quoted
 from selectormlp.evaluation.contamination import add_ambient, mix_cells
-from selectormlp.evaluation.intervals import FloatArray
 from selectormlp.evaluation.lost_probes import LostProbes
 from selectormlp.evaluation.refit import count_confusion, fit_quietly, refit_predict
 from selectormlp.evaluation.splits import Folds
@@ -236,7 +234,7 @@ def measure_robustness(
         Of all that is drawn.
     """
     few = as_matrix(X[:, genes])
-    clean = np.asarray(few.toarray() if isinstance(few, sp.csr_array) else few, dtype=np.float64)
+    clean = dense(few).astype(np.float64)
     with one_thread():
         fitted = [fit_quietly(refitter(), clean[train].astype(np.float32), labels[train]) for train, _ in folds]
     ways, notes = _ways(X, clean, plan)

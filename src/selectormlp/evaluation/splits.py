@@ -10,11 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import LeaveOneGroupOut, StratifiedGroupKFold, StratifiedKFold
 
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import BoolArray, FloatArray, IntArray
+from selectormlp.data.subsample import subsample
 from selectormlp.errors import DataError, counted
 from selectormlp.quiet import quiet_warnings
-
-BoolArray = npt.NDArray[np.bool_]
 
 STRATIFIED, GROUPED, ONE_OUT = "stratified", "grouped", "leave one donor out"
 
@@ -85,7 +84,7 @@ class Folds:
         return np.repeat(np.arange(len(self)), [len(rows) for rows in self.test])
 
     @property
-    def test_shares(self) -> npt.NDArray[np.float64]:
+    def test_shares(self) -> FloatArray:
         """Test cells / training cells of each split, shape (n_splits,)."""
         return np.array([len(test) / len(train) for train, test in self])
 
@@ -151,7 +150,9 @@ def make_folds(
         left[tested] = False
         if donors is not None:
             left &= ~np.isin(donors, np.unique(donors[tested]))
-        learned = thin_out(np.flatnonzero(left), labels, max_train, rng)
+        learned = np.flatnonzero(left)
+        if max_train is not None and len(learned) > max_train:
+            learned = learned[subsample(labels[learned], rng, share=max_train / len(learned))]
         known = np.isin(labels[tested], labels[learned])
         classes = tuple(np.unique(labels[learned]).tolist())
         if known.any() and len(classes) > 1:
@@ -215,15 +216,3 @@ def _parts(
             scheme, splitter = GROUPED, StratifiedGroupKFold(min(n_splits, most), shuffle=True, random_state=seed)
     with quiet_warnings(category=UserWarning):  # classes with fewer cells than splits: some parts lack them
         return scheme, [test for _, test in splitter.split(everything, labels, donors)]
-
-
-def thin_out(rows: IntArray, labels: IntArray, most: int | None, rng: np.random.Generator) -> IntArray:
-    """Keep about ``most`` rows at random, each class to the same share, at least one of each; None keeps all."""
-    if most is None or len(rows) <= most:
-        return rows
-    kept = []
-    for label in np.unique(labels[rows]):
-        of_class = rows[labels[rows] == label]
-        number = max(1, round(len(of_class) * most / len(rows)))
-        kept.append(rng.choice(of_class, number, replace=False))
-    return np.sort(np.concatenate(kept))

@@ -13,9 +13,7 @@ import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 from scipy.stats import norm
 
-from selectormlp.data.cells import Cells, IntArray
-from selectormlp.evaluation.intervals import FloatArray
-from selectormlp.evaluation.splits import BoolArray
+from selectormlp.data.cells import BoolArray, Cells, FloatArray, IntArray
 from selectormlp.evaluation.unsupervised import spearman
 from selectormlp.values import Shown
 
@@ -133,7 +131,7 @@ class Stability(Shown):
         return pd.DataFrame([vars(overlap) for overlap in self.overlaps])
 
 
-MOST_PHI = -0.3
+MAX_PHI = -0.3
 """Correlation between "chosen" of two genes over repetitions, from which down they are taken to replace each other."""
 
 
@@ -229,7 +227,7 @@ def find_interchangeable(
     scale = np.outer(spread, spread)
     together = z.T @ z / len(z) - np.outer(frequency, frequency)
     phi = np.divide(together, scale, out=np.zeros_like(scale), where=scale > 0)
-    pairs = (phi <= MOST_PHI) & (np.abs(correlation) >= min_correlation)
+    pairs = (phi <= MAX_PHI) & (np.abs(correlation) >= min_correlation)
     n_groups, group = connected_components(sp.csr_array(pairs), directed=False)
     found = []
     for code in range(n_groups):

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import FloatArray, IntArray
 from selectormlp.evaluation.counts import alone, typical_total
 from selectormlp.evaluation.curve import Curve, summarise
-from selectormlp.evaluation.intervals import FloatArray
 from selectormlp.evaluation.refit import fit_quietly, refit_predict
 from selectormlp.evaluation.splits import Folds
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 from scipy.stats import rankdata
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
-from selectormlp.data.cells import Cells, IntArray, Matrix, as_matrix
+from selectormlp.data.cells import Cells, FloatArray, IntArray, Matrix, as_matrix, dense
 from selectormlp.errors import DataError
-from selectormlp.evaluation.intervals import FloatArray
 from selectormlp.evaluation.neighborhoods import N_NEIGHBORS, knn_overlap, leiden, neighbor_graph, neighbors
 from selectormlp.evaluation.splits import Folds
 from selectormlp.progress import track
@@ -94,7 +92,7 @@ class Unsupervised:
         return pd.DataFrame({"gene": self.genes, "nearest": nearest, "correlation": signed})
 
 
-MOST_CELLS = 3000
+MAX_CELLS = 3000
 """Cells that neighbours and clusters are found among; all pairs of distances are measured."""
 
 RIDGE = 1e-6
@@ -131,7 +129,7 @@ def explained_variance(X: Matrix, genes: IntArray, folds: Folds) -> float:
     residual = total = 0.0
     for train, test in folds:
         learned, truth = X[train], X[test]
-        known, asked = (_dense(part[:, genes]).astype(np.float64) for part in (learned, truth))
+        known, asked = (dense(part[:, genes]).astype(np.float64) for part in (learned, truth))
         centre = known.mean(axis=0)
         known, asked = known - centre, asked - centre
         gram = known.T @ known
@@ -182,7 +180,7 @@ def spearman(X: Matrix) -> FloatArray:
            [-1.,  1.,  0.],
            [ 0.,  0.,  1.]])
     """
-    ranks = rankdata(_dense(X), axis=0)
+    ranks = rankdata(dense(X), axis=0)
     ranks -= ranks.mean(axis=0)
     lengths = np.linalg.norm(ranks, axis=0)
     unit = np.divide(ranks, lengths, out=np.zeros_like(ranks), where=lengths > 0)
@@ -213,7 +211,7 @@ def measure_unsupervised(cells: Cells, genes: IntArray, folds: Folds, *, seed: i
     if cells.n_cells < 3:
         raise DataError(f"{cells.n_cells} cells; at least 3 are needed to compare neighbours")
     rng = np.random.default_rng(seed)
-    rows = np.sort(rng.permutation(cells.n_cells)[:MOST_CELLS])
+    rows = np.sort(rng.permutation(cells.n_cells)[:MAX_CELLS])
     sample, labels = cells.X[rows], cells.labels[rows]
     n_neighbors = min(N_NEIGHBORS, len(rows) - 1)
     near_all = neighbors(sample, n_neighbors, seed=seed)
@@ -247,8 +245,3 @@ def measure_unsupervised(cells: Cells, genes: IntArray, folds: Folds, *, seed: i
         n_cells=len(rows),
         n_neighbors=n_neighbors,
     )
-
-
-def _dense(X: Matrix) -> npt.NDArray[np.float32]:
-    dense: npt.NDArray[np.float32] = X.toarray() if isinstance(X, sp.csr_array) else np.asarray(X)
-    return dense

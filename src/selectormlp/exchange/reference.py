@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import scipy.io
 import scipy.sparse as sp
@@ -150,7 +149,7 @@ def write_reference(reference: Reference, folder: Path | str) -> Path:
             _member(bundle, "matrix.mtx.gz") as raw,
             gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=COMPRESSION, mtime=0) as packed,
         ):
-            counts: npt.NDArray[np.int64] = reference.counts.data.astype(np.int64)
+            counts: IntArray = reference.counts.data.astype(np.int64)
             whole = sp.csr_array((counts, reference.counts.indices, reference.counts.indptr), reference.counts.shape)
             scipy.io.mmwrite(packed, sp.coo_array(whole.T), field="integer", symmetry="general")
         _write_lines(bundle, "features.tsv.gz", features.to_csv(sep="\t", header=False, index=False))

@@ -8,14 +8,14 @@ from pathlib import Path
 from selectormlp.errors import DataError, InputError
 from selectormlp.gate.files import check_regular
 
-MOST_INFLATION = 50
+MAX_INFLATION = 50
 """Times that the content of a zip file may be larger than the file. Numbers and names shrink 2 to 10 times; deflate
 could reach 1,000."""
 
 ALWAYS_READ = 2**26
 """Content of this size, 64 MiB, is unpacked however small the file is."""
 
-MOST_MEMBERS = 10_000
+MAX_MEMBERS = 10_000
 
 
 def check_zip(place: Path, error: type[InputError] = DataError, *, whole: bool = False) -> None:
@@ -50,11 +50,11 @@ def check_zip(place: Path, error: type[InputError] = DataError, *, whole: bool =
         with zipfile.ZipFile(place) as archive:
             members = archive.infolist()
             size, unpacked = place.stat().st_size, sum(member.file_size for member in members)
-            if len(members) > MOST_MEMBERS:
-                raise error(f"{str(place)!r} holds {len(members):,} parts; expected at most {MOST_MEMBERS:,}")
-            if unpacked > max(ALWAYS_READ, MOST_INFLATION * size):
+            if len(members) > MAX_MEMBERS:
+                raise error(f"{str(place)!r} holds {len(members):,} parts; expected at most {MAX_MEMBERS:,}")
+            if unpacked > max(ALWAYS_READ, MAX_INFLATION * size):
                 raise error(
-                    f"{str(place)!r} holds {unpacked:,} bytes in a file of {size:,}; at most {MOST_INFLATION} times "
+                    f"{str(place)!r} holds {unpacked:,} bytes in a file of {size:,}; at most {MAX_INFLATION} times "
                     "its size is read: get it from where it was made"
                 )
             damaged = archive.testzip() if whole else None

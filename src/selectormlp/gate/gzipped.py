@@ -16,7 +16,7 @@ from selectormlp.errors import DataError
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 
-MOST_INFLATION = 100
+MAX_INFLATION = 100
 """Times that the content may be larger than the file. Counts shrink 5 to 50 times; deflate could reach 1,000."""
 
 ALWAYS_READ = 2**28
@@ -52,7 +52,7 @@ def unpacked(place: Path) -> Iterator[Path]:
     EOFError
         If it is cut short.
     """
-    most = max(ALWAYS_READ, MOST_INFLATION * place.stat().st_size)
+    most = max(ALWAYS_READ, MAX_INFLATION * place.stat().st_size)
     with tempfile.TemporaryDirectory(prefix="selectormlp-") as folder, _watched(folder):
         file = Path(folder) / "unpacked.h5ad"
         with file.open("wb") as target:
@@ -96,7 +96,7 @@ def _unpack(place: Path, target: BinaryIO, most: int) -> None:
             size += len(block)
             if size > most:
                 raise DataError(
-                    f"{str(place)!r} unpacks to more than {most:,} bytes, {MOST_INFLATION} times its size or more; "
+                    f"{str(place)!r} unpacks to more than {most:,} bytes, {MAX_INFLATION} times its size or more; "
                     "if you trust it, unpack it yourself (gunzip)"
                 )
             if size > room:

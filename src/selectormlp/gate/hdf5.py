@@ -25,7 +25,7 @@ PATIENCE = 10
 MEMORY = 2**32
 """Memory that a trial may claim, 4 GiB, libraries included."""
 
-MOST_KNOWN = 1024
+MAX_KNOWN = 1024
 
 _passed: dict[tuple[object, ...], None] = {}
 _lock = threading.Lock()
@@ -66,7 +66,7 @@ def check_hdf5(place: Path, named: Path | None = None, *, meanwhile: Callable[[]
     if refusal is not None:
         raise DataError(f"{shown!r} {refusal}")
     with _lock:
-        while len(_passed) >= MOST_KNOWN:
+        while len(_passed) >= MAX_KNOWN:
             _passed.pop(next(iter(_passed)))
         _passed[key] = None
 

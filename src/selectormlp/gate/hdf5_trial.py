@@ -14,13 +14,13 @@ from typing import Any
 
 import h5py
 
-MOST_WAYS = 1_000_000
+MAX_WAYS = 1_000_000
 """Ways to objects of a file; links to links to links could make more than any reader comes to the end of."""
 
-MOST_DEPTH = 100
+MAX_DEPTH = 100
 """Groups in each other."""
 
-MOST_INFLATION = 250
+MAX_INFLATION = 250
 """Times that all content may be larger than the file. Counts shrink 5 to 50 times; deflate could reach 1,000."""
 
 ALWAYS_READ = 2**30
@@ -65,9 +65,9 @@ def go_through(path: str | Path) -> None:
             raise RefusedError(f"is damaged ({_reason(error)})") from error
         ways, size = _count(file, {}, ())
         length = Path(path).stat().st_size
-        if ways > MOST_WAYS:
+        if ways > MAX_WAYS:
             raise RefusedError("links its parts to each other in more ways than can be read")
-        if size > max(ALWAYS_READ, MOST_INFLATION * length):
+        if size > max(ALWAYS_READ, MAX_INFLATION * length):
             raise RefusedError(
                 f"claims {size:,} bytes of content in a file of {length:,}, which no data of cells shrink to"
             )
@@ -146,8 +146,8 @@ def _count(part: Any, known: dict[Any, tuple[int, int]], above: tuple[Any, ...])
     if not isinstance(part, h5py.Group):
         return 1, 0
     address = _address(part)
-    if address in above or len(above) > MOST_DEPTH:
-        raise RefusedError(f"links {part.name!r} to itself, or holds more than {MOST_DEPTH} groups in each other")
+    if address in above or len(above) > MAX_DEPTH:
+        raise RefusedError(f"links {part.name!r} to itself, or holds more than {MAX_DEPTH} groups in each other")
     if address not in known:
         ways, size = 1, 0
         for name in part.id:

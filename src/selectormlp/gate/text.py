@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-MOST_DEPTH = 64
+MAX_DEPTH = 64
 """Lists or objects in each other, or parts of a dotted key; settings need five."""
 
 _TEXT_JSON = re.compile(r'"(?:[^"\\]++|\\.|\\\Z)*+(?:"|\Z)', re.DOTALL)
@@ -65,8 +65,8 @@ def check_toml(text: str) -> None:
     for part in _KEY_PART.finditer(bare):
         joined = part.start() > end and bare[end : part.start()].strip(" \t") == "."
         parts = parts + 1 if joined else 1
-        if parts > MOST_DEPTH:
-            raise ValueError(f"a key has more than {MOST_DEPTH} parts (a.b.c…)")
+        if parts > MAX_DEPTH:
+            raise ValueError(f"a key has more than {MAX_DEPTH} parts (a.b.c…)")
         end = part.end()
 
 
@@ -98,7 +98,7 @@ def check_yaml(text: str) -> None:
         while levels and levels[-1] >= column:
             levels.pop()
         levels += range(column, column + 1 + sum(opened.count(mark) for mark in "-?:"))
-        if len(levels) > MOST_DEPTH:
+        if len(levels) > MAX_DEPTH:
             _refuse()
 
 
@@ -106,9 +106,9 @@ def _check_brackets(text: str) -> None:
     depth = 0
     for mark in _BRACKETS.finditer(text):
         depth = depth + 1 if mark[0] in "[{" else max(0, depth - 1)
-        if depth > MOST_DEPTH:
+        if depth > MAX_DEPTH:
             _refuse()
 
 
 def _refuse() -> None:
-    raise ValueError(f"lists or objects lie in each other too deep (more than {MOST_DEPTH} levels)")
+    raise ValueError(f"lists or objects lie in each other too deep (more than {MAX_DEPTH} levels)")

@@ -32,7 +32,7 @@ STEP = 2**20
 ZSTD_MAGIC, ZSTD_BLOCK = b"\x28\xb5\x2f\xfd", 2**17
 
 
-MOST_UNSAID = 2**26
+MAX_UNSAID = 2**26
 """What the blocks of zstd frames that do not say their size may hold, 64 MiB, if that is more than the array says."""
 
 
@@ -222,7 +222,7 @@ def _zstd(content: memoryview, packed: _Packed) -> int:
         raise EOFError("no zstd frame")
     if place < len(content) - 8:  # a checksum may follow
         raise EOFError("something else follows its frames")
-    return min(size, packed.most) if unsaid and size <= MOST_UNSAID else size
+    return min(size, packed.most) if unsaid and size <= MAX_UNSAID else size
 
 
 def _zstd_blocks(content: memoryview, place: int) -> tuple[int, int]:

@@ -18,13 +18,13 @@ from selectormlp.gate.text import check_json
 
 METADATA = (".zarray", ".zgroup", ".zattrs", ".zmetadata", "zarr.json")
 
-MOST_BYTES = 2**26
+MAX_BYTES = 2**26
 """Size of the largest metadata file read, 64 MiB: consolidated ones hold those of all arrays."""
 
-MOST_DEPTH = 100
+MAX_DEPTH = 100
 """Folders in each other."""
 
-MOST_INFLATION = 250
+MAX_INFLATION = 250
 """Times that all content may be larger than the store. Counts shrink 5 to 50 times; codecs could reach thousands."""
 
 ALWAYS_READ = 2**30
@@ -33,7 +33,7 @@ ALWAYS_READ = 2**30
 LARGEST_CHUNK = 2**28
 """A chunk may be of this size, 256 MiB, whatever the shape of its array; else of four times the array."""
 
-MOST_CHUNKS, MISSING = 100_000, 10
+MAX_CHUNKS, MISSING = 100_000, 10
 """So many chunks are read whatever the files; else ten times the files, since chunks of zeros may be absent."""
 
 SIZES = {"bool": 1, "string": 8, "variable_length_bytes": 8, "complex64": 8, "complex128": 16}
@@ -60,11 +60,11 @@ def check_zarr(place: Path) -> None:
             if file.name.lower() in METADATA:  # some disks do not tell capitals
                 claimed = _check_metadata(file)
                 size, n_chunks = size + claimed[0], n_chunks + claimed[1]
-        if size > max(ALWAYS_READ, MOST_INFLATION * stored):
+        if size > max(ALWAYS_READ, MAX_INFLATION * stored):
             raise RefusedError(
                 f"claims {size:,} bytes of content in files of {stored:,}, which no data of cells shrink to"
             )
-        if n_chunks > max(MOST_CHUNKS, MISSING * n_files):
+        if n_chunks > max(MAX_CHUNKS, MISSING * n_files):
             raise RefusedError(f"claims {n_chunks:,} chunks in {n_files:,} files, which would be read one by one")
     except RefusedError as error:
         raise DataError(f"{str(place)!r} {error}") from error
@@ -80,8 +80,8 @@ def _files(root: Path) -> Iterator[tuple[Path, int]]:
     waiting, links = [(root, 0)], dict[Path, Path]()
     while waiting:
         folder, depth = waiting.pop()
-        if depth > MOST_DEPTH:
-            raise RefusedError(f"holds more than {MOST_DEPTH} folders in each other")
+        if depth > MAX_DEPTH:
+            raise RefusedError(f"holds more than {MAX_DEPTH} folders in each other")
         with os.scandir(folder) as entries:
             for entry in entries:
                 place = Path(entry.path)
@@ -110,9 +110,9 @@ def _check_metadata(file: Path) -> tuple[int, int]:
     shown, name = file.parent.name, file.name.lower()
     try:
         with file.open("rb") as stream:
-            content = stream.read(MOST_BYTES + 1)
-        if len(content) > MOST_BYTES:
-            raise RefusedError(f"has metadata of more than {MOST_BYTES:,} bytes ({shown}/{file.name})")
+            content = stream.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise RefusedError(f"has metadata of more than {MAX_BYTES:,} bytes ({shown}/{file.name})")
         text = content.decode("utf-8-sig")
         check_json(text)
         found = json.loads(text)

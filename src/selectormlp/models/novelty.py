@@ -5,11 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from selectormlp.data.cells import IntArray
-
-FloatArray = npt.NDArray[np.float64]
+from selectormlp.data.cells import FloatArray, IntArray
 
 FALSE_ALARMS = 0.05
 """Share of the cells of known types that are taken for new ones: where the cut-off is set."""

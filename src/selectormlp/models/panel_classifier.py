@@ -12,12 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import safetensors.numpy
-import scipy.sparse as sp
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from scipy.special import log_softmax
 
-from selectormlp.data.cells import IntArray, Matrix
+from selectormlp.data.cells import FloatArray, IntArray, Matrix, dense
 from selectormlp.errors import DataError, ModelFileError
 from selectormlp.files import written_whole
 from selectormlp.gate.files import check_regular
@@ -27,8 +26,6 @@ from selectormlp.models.partial import MissingGenes, draw_cells, fill_in
 from selectormlp.models.predictions import Predictions
 from selectormlp.models.safetensors_file import in_order
 from selectormlp.values import Shown
-
-FloatArray = npt.NDArray[np.float64]
 
 SUFFIX = ".safetensors"
 
@@ -81,7 +78,7 @@ class PanelClassifier(Shown):
         X
             Expression of ``card.genes``, shape (n_cells, n_genes).
         """
-        return self._scores((_dense(X) - self.mean) / self.scale)
+        return self._scores((dense(X).astype(np.float64) - self.mean) / self.scale)
 
     def _scores(self, Z: FloatArray) -> FloatArray:
         found: FloatArray = Z @ self.weights.T + self.offsets
@@ -162,7 +159,7 @@ class PanelClassifier(Shown):
         wanted = self.card.min_confidence if min_confidence is None else min_confidence
         check_confidence(wanted)
         missing = self.missing_genes(columns)
-        Z = (_dense(X) - self.mean[columns]) / self.scale[columns]
+        Z = (dense(X).astype(np.float64) - self.mean[columns]) / self.scale[columns]
         with np.errstate(all="ignore"):  # looked at below
             scores = self._scores(Z if missing is None or self.novelty is None else fill_in(Z, columns, self.novelty))
             probabilities = np.exp(log_softmax(scores / self.card.temperature, axis=1))
@@ -302,11 +299,6 @@ def _shapes(card: ClassifierCard) -> dict[str, tuple[int, ...]]:
             "parts": (n_genes,),
         }
     return shapes
-
-
-def _dense(X: Matrix) -> FloatArray:
-    dense: FloatArray = np.asarray(X.toarray() if isinstance(X, sp.csr_array) else X, dtype=np.float64)
-    return dense
 
 
 def _existing(place: Path) -> Path:

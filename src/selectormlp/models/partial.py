@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from selectormlp.data.cells import IntArray
-from selectormlp.models.novelty import RIDGE, FloatArray, Novelty
+from selectormlp.data.cells import FloatArray, IntArray
+from selectormlp.models.novelty import RIDGE, Novelty
 
 N_DRAWN = 200
 """Cells drawn of each type to find what missing genes cost."""

@@ -8,11 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from selectormlp.data.cells import BoolArray, FloatArray
 from selectormlp.models.partial import MissingGenes
 from selectormlp.values import Shown
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 UNSURE = "unsure"
 """Label of a cell whose highest probability is below the confidence wanted, or that is like no type learned."""

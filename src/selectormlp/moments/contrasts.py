@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from selectormlp.data.cells import IntArray
-from selectormlp.moments.moments import FloatArray
+from selectormlp.data.cells import FloatArray, IntArray
 
 
 @dataclass(frozen=True, eq=False)

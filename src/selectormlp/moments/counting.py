@@ -7,7 +7,7 @@ import math
 import numpy as np
 from scipy.special import gammaln, xlogy
 
-from selectormlp.moments.moments import FloatArray
+from selectormlp.data.cells import FloatArray
 
 EXACT_UP_TO = 64
 """Counts up to here are summed one by one; above, the distribution is smooth and every few counts suffice."""
@@ -20,7 +20,7 @@ TAIL = 12.0
 
 LEAST_REACH = 40.0
 
-MOST_COUNT = 1e7
+MAX_COUNT = 1e7
 """Counts above it are not summed; no assay counts so many molecules of a gene in a cell."""
 
 POISSON_FROM = 1e8
@@ -55,7 +55,7 @@ def log_count_moments(mean: FloatArray, variance: FloatArray, scale: float = 1.0
     """
     means, variances = mean.ravel(), np.maximum(variance, mean).ravel()
     result = np.zeros((2, len(means)))
-    reach = np.minimum(means + TAIL * np.sqrt(variances) + LEAST_REACH, MOST_COUNT)
+    reach = np.minimum(means + TAIL * np.sqrt(variances) + LEAST_REACH, MAX_COUNT)
     octaves = np.where(means > 0, np.ceil(np.log2(reach)), -1).astype(np.int64)
     for octave in np.unique(octaves[octaves >= 0]):
         group = np.flatnonzero(octaves == octave)

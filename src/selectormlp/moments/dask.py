@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, TypeVar
 import joblib
 import numpy as np
 
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import FloatArray, IntArray
 from selectormlp.data.stored import StoredMatrix
 from selectormlp.moments import stream
 from selectormlp.moments.cluster import active_client, computed, threads_of
-from selectormlp.moments.moments import FloatArray, Moments
+from selectormlp.moments.moments import Moments
 from selectormlp.moments.stream import AnyMatrix, Chunk, moments_of_chunks
 from selectormlp.moments.variable import square_sums_of_chunks
 

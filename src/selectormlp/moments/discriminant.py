@@ -7,12 +7,13 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import FloatArray, IntArray
 from selectormlp.errors import DataError, SettingsError, quoted
 from selectormlp.moments.contrasts import classes_against_rest, pairs_of_classes
 from selectormlp.moments.failures import FailingProbes
 from selectormlp.moments.forward import COLLINEAR, Residual
-from selectormlp.moments.moments import FloatArray, Moments
+from selectormlp.moments.losses import PairLosses, SummedTerms
+from selectormlp.moments.moments import Moments
 
 Criterion = Literal["inverse", "bhattacharyya", "log"]
 """What is summed over pairs of classes: 1/(1 + D²), exp(−D²/8) or −log(1 + D²); the least is best."""
@@ -163,11 +164,7 @@ class DiscriminantObjective:
     def gains(self) -> FloatArray:
         """Return how much each gene would lower the mean loss of the pairs, shape (n_genes,)."""
         variance = np.where(self._residual.free, self._residual.variance, np.inf)
-        if self._failing:
-            losses = self._losses_over(self._gaps_of, variance, self.noise, self._failing.losses_with)
-        else:
-            losses = self.losses_with(self._gaps_of, variance, self._distances)
-        gains = self.current_loss - losses
+        gains = self.current_loss - self.losses_with(self._gaps_of, variance, self._state)
         return np.where(gains > ROUNDING, gains, 0.0)
 
     def _gaps_of(self, pairs: slice) -> FloatArray:
@@ -184,9 +181,17 @@ class DiscriminantObjective:
     @property
     def current_loss(self) -> float:
         """Mean loss of the pairs on the genes chosen so far."""
-        if self._failing:
-            return float(self.pair_weights @ self._failing.losses())
-        return self.loss(self._distances)
+        return self.mean_loss(self._state)
+
+    def state(self) -> PairLosses:
+        """Return what sums up terms of genes to losses of pairs, without a gene so far."""
+        if self._failure:
+            return FailingProbes(self._failure, len(self.noise))
+        return SummedTerms(self._loss, len(self.noise))
+
+    def mean_loss(self, state: PairLosses) -> float:
+        """Return the mean loss of the pairs on the genes of a state."""
+        return float(self.pair_weights @ state.losses())
 
     def shrinkage(self, n_chosen: int) -> float:
         """Return the share by which covariances count less, once so many genes are chosen."""
@@ -197,8 +202,7 @@ class DiscriminantObjective:
         shrinkage = self.shrinkage(len(genes))
         self._residual = Residual(self.covariance, ridge=self.ridge, shrinkage=shrinkage)
         self._residual_gaps = self.gaps.copy()
-        self._distances = np.zeros_like(self.noise)
-        self._failing = FailingProbes(self._failure, len(self.noise)) if self._failure else None
+        self._state = self.state()
         for gene in genes:
             self._condition(gene)
 
@@ -207,10 +211,7 @@ class DiscriminantObjective:
         column = self._residual.choose(gene)
         if column is not None:
             gap = self._residual_gaps[:, gene] / deviation
-            terms = np.maximum(gap**2 - self.noise, 0.0)
-            self._distances += terms
-            if self._failing:
-                self._failing.add(terms)
+            self._state.add(np.maximum(gap**2 - self.noise, 0.0))
             for pairs in self._blocks():
                 self._residual_gaps[pairs] -= np.outer(gap[pairs], column)
 
@@ -219,19 +220,11 @@ class DiscriminantObjective:
         for start in range(0, len(self.noise), self._block):
             yield slice(start, start + self._block)
 
-    def loss(self, distances: FloatArray) -> float:
-        """Return the mean loss of the pairs at given D², shape (n_pairs,)."""
-        return float(self.pair_weights @ self._loss(distances.copy()))
-
-    def pair_losses(self, distances: FloatArray) -> FloatArray:
-        """Return what each pair adds to the mean loss at given D², shape (n_pairs,)."""
-        return self.pair_weights * self._loss(distances.copy())
-
     def losses_with(
         self,
         gaps: Callable[[slice], FloatArray],
         variance: FloatArray,
-        distances: FloatArray,
+        state: PairLosses,
         taken_off: FloatArray | None = None,
     ) -> FloatArray:
         """Return the mean loss of the pairs with each gene added, shape (n_genes,).
@@ -242,33 +235,19 @@ class DiscriminantObjective:
             Gives those of a run of pairs, given the panel, shape (n_pairs, n_genes); called block by block.
         variance
             Of each gene given the panel, shape (n_genes,).
-        distances
-            D² of each pair so far, shape (n_pairs,).
+        state
+            The panel's own terms.
         taken_off
             What is taken off the gene's share, which stays ≥ 0, shape (n_pairs,); None: what sampling brings.
         """
-
-        def of_pairs(terms: FloatArray, pairs: slice) -> FloatArray:
-            terms += distances[pairs, None]
-            return self._loss(terms)
-
-        return self._losses_over(gaps, variance, self.noise if taken_off is None else taken_off, of_pairs)
-
-    def _losses_over(
-        self,
-        gaps: Callable[[slice], FloatArray],
-        variance: FloatArray,
-        taken_off: FloatArray,
-        of_pairs: Callable[[FloatArray, slice], FloatArray],
-    ) -> FloatArray:
-        """Sum losses over the pairs, block by block; ``of_pairs`` turns what genes add to D² into losses."""
+        less = self.noise if taken_off is None else taken_off
         losses = np.zeros(len(variance))
         for pairs in self._blocks():
             squared = gaps(pairs) ** 2
             squared /= variance
-            squared -= taken_off[pairs, None]
+            squared -= less[pairs, None]
             np.maximum(squared, 0.0, out=squared)
-            losses += self.pair_weights[pairs] @ of_pairs(squared, pairs)
+            losses += self.pair_weights[pairs] @ state.losses_with(squared, pairs)
         return losses
 
 

@@ -6,15 +6,13 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 import scipy.linalg
 
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import BoolArray, FloatArray, IntArray
 from selectormlp.moments.discriminant import ROUNDING, DiscriminantObjective
 from selectormlp.moments.forward import COLLINEAR
-from selectormlp.moments.moments import FloatArray
 
-MayReplace = Callable[[IntArray, int], npt.NDArray[np.bool_]]
+MayReplace = Callable[[IntArray, int], BoolArray]
 """Says which genes may stand at a place of a panel: (panel, place) → mask, shape (n_genes,)."""
 
 
@@ -96,10 +94,12 @@ class _Conditioned:
         variance = self._variance + direction**2
         distances = self._distances - score**2 - len(self._panel) * self._objective.noise
         free = variance > COLLINEAR * self._marginal.max()
+        state = self._objective.state()
+        state.add(np.maximum(distances, 0.0))
         losses = self._objective.losses_with(
             lambda pairs: self._gaps[pairs] + np.outer(score[pairs], direction),
             np.where(free, variance, np.inf),
-            np.maximum(distances, 0.0),
+            state,
             np.maximum(-distances, 0.0),
         )
         losses[np.delete(self._panel, place)] = np.inf

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from selectormlp.moments.moments import FloatArray
+from selectormlp.data.cells import FloatArray
 
 N_NODES = 32
 """Nodes of the Gauss-Legendre quadrature; the error is below 1e-5 for panels of a few hundred genes."""

@@ -8,8 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from selectormlp.data.cells import IntArray
-from selectormlp.moments.moments import FloatArray
+from selectormlp.data.cells import FloatArray, IntArray
 
 COLLINEAR = 1e-9
 """A gene of which less than this share of its variance is left is a combination of the chosen ones: products

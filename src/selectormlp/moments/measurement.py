@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import FloatArray, IntArray
 from selectormlp.errors import SettingsError
 from selectormlp.moments.counting import log_count_moments
-from selectormlp.moments.moments import FloatArray, Moments
+from selectormlp.moments.moments import Moments
 
 
 @dataclass(frozen=True, eq=False)

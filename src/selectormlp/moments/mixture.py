@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from selectormlp.data.cells import FloatArray
 from selectormlp.errors import SettingsError
 from selectormlp.moments.forward import Objective
-from selectormlp.moments.moments import FloatArray
 
 
 class MixtureObjective:

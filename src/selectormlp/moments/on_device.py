@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import FloatArray, IntArray
 from selectormlp.data.stored import StoredMatrix
 from selectormlp.errors import DataError
 from selectormlp.moments import stream
-from selectormlp.moments.moments import FloatArray, Moments
+from selectormlp.moments.moments import Moments
 from selectormlp.moments.stream import AnyMatrix, as_float
 
 ROWS_AT_ONCE = 16_384

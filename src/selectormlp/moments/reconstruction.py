@@ -8,9 +8,10 @@ import numpy as np
 import scipy.linalg
 from scipy.sparse.linalg import eigsh
 
+from selectormlp.data.cells import FloatArray
 from selectormlp.errors import SettingsError, quoted
 from selectormlp.moments.forward import Residual
-from selectormlp.moments.moments import FloatArray, Moments
+from selectormlp.moments.moments import Moments
 
 Target = Literal["genes", "components"]
 """What is reconstructed: every gene, or the leading principal components, which noise genes hardly enter."""

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import AnyFloatArray, FloatArray, IntArray
 from selectormlp.errors import DataError
-from selectormlp.moments.moments import CountMoments, FloatArray, Moments, add_outer, merge_into
+from selectormlp.moments.moments import CountMoments, Moments, add_outer, merge_into
 
 AnyMatrix: TypeAlias = "npt.NDArray[Any] | sp.csr_array | sp.csr_matrix"
 """Cells × genes, dense or CSR; float32 and float64 are worked on as they are, other numbers as float64."""
@@ -210,7 +210,7 @@ def _expm1(X: AnyMatrix) -> AnyMatrix:
     return X.expm1() if hasattr(X, "expm1") else np.expm1(X)
 
 
-def _subtract_class_means(X: AnyMatrix, codes: IntArray, means: FloatArray) -> npt.NDArray[np.floating[Any]]:
+def _subtract_class_means(X: AnyMatrix, codes: IntArray, means: FloatArray) -> AnyFloatArray:
     offsets = means.astype(X.dtype)[codes]
     np.subtract(X.toarray() if hasattr(X, "toarray") else X, offsets, out=offsets)
     return offsets

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import FloatArray, IntArray
 from selectormlp.devices import Work
 from selectormlp.errors import DataError, SettingsError
-from selectormlp.moments.moments import FloatArray
 from selectormlp.moments.stream import CHUNK_BYTES, AnyMatrix, Chunk, as_float, class_sums, row_chunks
 
 GB = 10**9

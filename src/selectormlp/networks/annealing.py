@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from selectormlp.data.cells import IntArray
-from selectormlp.networks.gated import FloatArray, GatedTraining, Task
+from selectormlp.data.cells import AnyFloatArray, IntArray
+from selectormlp.networks.gated import GatedTraining, Task
 from selectormlp.networks.relaxed_gates import GATE_SCALE, BinaryGates, KHotMask
 from selectormlp.progress import track
 
@@ -30,7 +30,7 @@ CHECK_EVERY = 10
 REACHED_AT = 0.7
 """Part of the elimination at which its target is to be reached; the rest settles the gates."""
 
-AHEAD, GAIN, MOST_CHANGE = 10, 0.1, 1.1
+AHEAD, GAIN, MAX_CHANGE = 10, 0.1, 1.1
 """λ is steered by the number of genes that the gates head for in so many steps: each step multiplies it by (number /
 wanted)^gain, by 1.1 at the most. Steered by the number now it overshoots, since gates take some 50 steps to close."""
 
@@ -59,7 +59,7 @@ class Elimination:
         Rounds of the search for λ that followed the annealed path.
     """
 
-    probabilities: FloatArray
+    probabilities: AnyFloatArray
     penalty: float
     n_rounds: int
 
@@ -86,8 +86,8 @@ class Selection:
     """
 
     chosen: IntArray
-    probabilities: FloatArray
-    losses_without: FloatArray
+    probabilities: AnyFloatArray
+    losses_without: AnyFloatArray
     n_steps: int
 
 
@@ -168,7 +168,7 @@ def eliminate(task: Task, target: int) -> Elimination:
             penalty = FIRST_PENALTY * abs(float(loss)) / task.n_free or FIRST_PENALTY / task.n_free
         part = min(1.0, (step + AHEAD) / (REACHED_AT * n_steps))
         wanted = task.n_free * (target / task.n_free) ** part
-        penalty *= float(np.clip((closing.n_ahead() / wanted) ** GAIN, 1 / MOST_CHANGE, MOST_CHANGE))
+        penalty *= float(np.clip((closing.n_ahead() / wanted) ** GAIN, 1 / MAX_CHANGE, MAX_CHANGE))
         if step % CHECK_EVERY == CHECK_EVERY - 1 or step == n_steps - 1:
             settled = closing.look()
             task.report("eliminating", penalty, closing.n_open)

@@ -7,19 +7,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import FloatArray, IntArray
 from selectormlp.devices import seed_device
 from selectormlp.networks.columns import keep_columns
 from selectormlp.networks.finite import check_finite
 from selectormlp.networks.mlp import NetworkSpec, SelectorNetwork
 from selectormlp.networks.threads import threads_worth
-
-FloatArray = npt.NDArray[np.float64]
 
 SCORED_CELLS = 2000
 """Held-out cells that a network scores its genes on, at most; more cost time and settle little."""

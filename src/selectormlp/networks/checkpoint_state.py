@@ -17,7 +17,7 @@ from torch import Tensor
 
 from selectormlp.errors import ModelFileError, quoted
 from selectormlp.gate.archives import check_zip
-from selectormlp.networks.start import MOST_START, START_KEY
+from selectormlp.networks.start import MAX_START, START_KEY
 
 CARD_KEY = "selectormlp"
 """Where the model's card stands in a checkpoint and in the metadata of a network's file."""
@@ -49,9 +49,9 @@ OPTIMIZER = {
 }
 """Settings of AdamW in a checkpoint."""
 
-MOST_DEPTH = 12
+MAX_DEPTH = 12
 
-MOST_COUNT = 2**53
+MAX_COUNT = 2**53
 """Largest whole number: of steps, epochs and batches."""
 
 NAME = re.compile(r"[A-Za-z_][\w.]{0,200}")
@@ -99,7 +99,7 @@ def _checked(found: object) -> dict[str, Any]:
     for name in ("epoch", "global_step"):
         count(found[name], name)
     start = found.get(START_KEY, "")
-    if not isinstance(start, str) or len(start) > MOST_START:
+    if not isinstance(start, str) or len(start) > MAX_START:
         raise ValueError("it does not say when its run began")
     version = found[VERSION_KEY]
     if not isinstance(version, str) or not re.fullmatch(r"\d{1,4}\.\d{1,4}[\w.+-]{0,40}", version):
@@ -133,7 +133,7 @@ def count(value: object, name: str) -> int:
     ValueError
         If it is none, or larger than any number of steps.
     """
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MOST_COUNT:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_COUNT:
         raise ValueError(f"{name} is no whole number from 0 up")
     return value
 
@@ -244,7 +244,7 @@ def check_optimizer_states(found: object, own: torch.optim.Optimizer) -> list[di
 
 def _check_loops(value: object, name: str, depth: int = 0) -> None:
     """Check that the progress of loops is numbers and truths by name, and nothing else."""
-    if isinstance(value, dict) and depth < MOST_DEPTH:
+    if isinstance(value, dict) and depth < MAX_DEPTH:
         for key, part in value.items():
             if not isinstance(key, str) or not NAME.fullmatch(key):
                 raise ValueError(f"{name} names its parts in another way")

@@ -18,7 +18,7 @@ from selectormlp.networks.checkpoint_state import number, only_known, read_check
 from selectormlp.networks.module import MONITORED
 from selectormlp.networks.start import START_NAME
 
-MOST_SAVES = 50
+MAX_SAVES = 50
 """Times that a run's last checkpoint is written, or up to twice that: an interruption costs 2 % of a run at most, and
 the hundreds of short epochs of a small data set are not spent on writing."""
 
@@ -152,4 +152,4 @@ def checkpoint_callbacks(
         )
 
     kept = [checkpoint("{epoch:03d}-{" + MONITORED + ":.4f}", MONITORED, save_top_k)] if validates else []
-    return [*kept, checkpoint("last", None, 1, max(1, max_epochs // MOST_SAVES))] if save_last else kept
+    return [*kept, checkpoint("last", None, 1, max(1, max_epochs // MAX_SAVES))] if save_last else kept

@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import FloatArray, IntArray
 from selectormlp.networks.mlp import SelectorNetwork
 from selectormlp.networks.threads import one_at_a_time
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @torch.no_grad()

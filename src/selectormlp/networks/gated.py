@@ -9,17 +9,16 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import AnyFloatArray, IntArray
 from selectormlp.networks.columns import keep_columns
 from selectormlp.networks.finite import check_finite, diverged
 from selectormlp.networks.relaxed_gates import BinaryGates, KHotMask
 from selectormlp.networks.targets import CellRows, Targets
 
-MOST_DRAWN = 1 << 23
+MAX_DRAWN = 1 << 23
 """Numbers drawn for the masks of a step at the most; more cells share a mask where k · genes is large."""
 
 CHECK_LOSS_EVERY = 10
@@ -30,8 +29,6 @@ SCORED_CELLS = 512
 
 Report = Callable[[str, float, int], None]
 """Told of progress: the stage, λ (0 where there is none) and the number of genes left."""
-
-FloatArray = npt.NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -175,7 +172,7 @@ class GatedTraining:
         n_cells = task.cells.n_cells
         drawn = task.n_free * (gates.weight.shape[0] if isinstance(gates, KHotMask) else 1)
         batch = min(annealing.batch_size, n_cells)
-        sharing = max(annealing.cells_per_mask, math.ceil(batch * drawn / MOST_DRAWN))
+        sharing = max(annealing.cells_per_mask, math.ceil(batch * drawn / MAX_DRAWN))
         self.n_masks = max(1, batch // sharing)
         self.batch_size = batch // self.n_masks * self.n_masks
         self._waiting = np.empty(0, dtype=np.int64)
@@ -224,7 +221,7 @@ class GatedTraining:
         return twin
 
     @torch.no_grad()
-    def losses_without(self) -> FloatArray:
+    def losses_without(self) -> AnyFloatArray:
         """Measure by how much the loss grows without each gene, all gates being open, shape (n_genes,)."""
         check_finite(self.network, self.task.annealing.learning_rate)
         rows = np.sort(self.task.rng.permutation(self.cells.n_cells)[:SCORED_CELLS])

@@ -36,7 +36,7 @@ Side: TypeAlias = tuple[AnyMatrix, IntArray]
 Batches: TypeAlias = DataLoader[tuple[Tensor, Tensor]] | StoredBatches | WholeEpochs | AllCells
 """What a trainer iterates over."""
 
-MOST_SCORED = 50_000
+MAX_SCORED = 50_000
 """Training cells on disk that are scored after an epoch: all of them would be read twice."""
 
 
@@ -185,7 +185,7 @@ def _scoring_batches(X: AnyMatrix, labels: IntArray, reading: Reading, share: Sh
 
 def _scored_part(X: AnyMatrix, labels: IntArray, reading: Reading) -> Side:
     """Choose the training cells that are scored after an epoch: all in memory, a part of those on disk."""
-    if not isinstance(X, StoredMatrix) or len(labels) <= MOST_SCORED:
+    if not isinstance(X, StoredMatrix) or len(labels) <= MAX_SCORED:
         return X, labels
-    rows = spread_rows(len(labels), MOST_SCORED, reading.block_size)
+    rows = spread_rows(len(labels), MAX_SCORED, reading.block_size)
     return X.take_cells(rows), labels[rows]

@@ -11,7 +11,7 @@ START_KEY = "selectormlp_start"
 START_NAME = ".start.json"
 """The file that says it until a run has a checkpoint."""
 
-MOST_START = 200
+MAX_START = 200
 """Characters of what is said."""
 
 
@@ -46,7 +46,7 @@ def parse_start(text: object) -> Start:
     Start(number=0, utc='')
     """
     try:
-        found = json.loads(text) if isinstance(text, str) and len(text) <= MOST_START else None
+        found = json.loads(text) if isinstance(text, str) and len(text) <= MAX_START else None
     except ValueError:
         found = None
     number, utc = (found.get("number"), found.get("utc")) if isinstance(found, dict) else (None, None)

@@ -6,20 +6,19 @@ from abc import ABC, abstractmethod
 from typing import Literal, get_args
 
 import numpy as np
-import numpy.typing as npt
 import scipy.sparse as sp
 import torch
 from torch import Tensor
 
 from selectormlp.data.batches import dense_rows
-from selectormlp.data.cells import IntArray, Matrix
+from selectormlp.data.cells import AnyFloatArray, IntArray, Matrix
 from selectormlp.networks.losses import hurdle_loss, squared_error, weighted_cross_entropy
 
 ProfileLoss = Literal["hurdle", "mse"]
 
 PROFILE_LOSSES: tuple[str, ...] = get_args(ProfileLoss)
 
-MOST_BYTES = 1 << 30
+MAX_BYTES = 1 << 30
 """A matrix up to this size is kept dense on the device; a larger one is densified a batch at a time."""
 
 
@@ -39,7 +38,7 @@ class CellRows:
         self.n_cells, self.n_genes = map(int, X.shape)
         self._resident: Tensor | None = None
         self._X = X
-        if self.n_cells * self.n_genes * 4 <= MOST_BYTES:
+        if self.n_cells * self.n_genes * 4 <= MAX_BYTES:
             self._resident = dense_rows(X, slice(None)).to(device)
 
     def take(self, rows: IntArray) -> Tensor:
@@ -88,7 +87,7 @@ class LabelTargets(Targets):
         Where the outputs will be.
     """
 
-    def __init__(self, codes: IntArray, weights: npt.NDArray[np.floating], device: torch.device) -> None:
+    def __init__(self, codes: IntArray, weights: AnyFloatArray, device: torch.device) -> None:
         self.n_outputs = len(weights)
         self._codes = torch.from_numpy(codes).to(device)
         self._weights = torch.from_numpy(weights.astype(np.float32)).to(device)

@@ -9,8 +9,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import lightning as L  # noqa: N812
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -18,7 +16,7 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from selectormlp.data.batches import Share
-from selectormlp.data.cells import IntArray, Matrix
+from selectormlp.data.cells import Float32Array, IntArray, Matrix
 from selectormlp.data.stored import StoredMatrix
 from selectormlp.data.stored_batches import Reading
 from selectormlp.devices import rounded_products
@@ -98,7 +96,7 @@ def train_network(
     network: NetworkSpec,
     training: TrainingSpec,
     *,
-    class_weights: npt.NDArray[np.float32] | None = None,
+    class_weights: Float32Array | None = None,
     validation: tuple[Matrix | StoredMatrix, IntArray] | None = None,
     run: Run | None = None,
     reading: Reading | None = None,
@@ -122,7 +120,7 @@ def train_network(
         Weight of each class in the loss, shape (n_classes,); None weights all alike.
     validation
         Cells and class codes that are scored after every epoch and choose the best one. The training cells are
-        scored too; of those on disk, about ``MOST_SCORED`` that lie spread over all.
+        scored too; of those on disk, about ``MAX_SCORED`` that lie spread over all.
     run
         Where to train and to leave logs and checkpoints; None trains on one device and leaves none.
     reading

@@ -85,6 +85,17 @@ class Assay(Settings):
             )
         return self
 
+    @property
+    def alters_choice(self) -> bool:
+        """Whether genes are chosen otherwise than for cells that are measured as those at hand; limits do not count.
+
+        Examples
+        --------
+        >>> Assay(failure=0.1).alters_choice, ASSAYS["sequencing"].alters_choice
+        (True, False)
+        """
+        return bool(self.specificity or self.failure or self.efficiency)
+
     def measurement(self, genes: Sequence[str] | None = None) -> Measurement:
         """Return what bears on the choice of genes.
 
@@ -171,7 +182,7 @@ def assumption(assay: Assay | str | Path | Mapping[str, object]) -> str:
     "cells measured as those that the genes were chosen on; if by imaging, see assay 'imaging' (--assay imaging)"
     """
     found = find_assay(assay)
-    if not (found.specificity or found.failure or found.efficiency):
+    if not found.alters_choice:
         usual = "cells measured as those that the genes were chosen on"
         return f"{usual}; if by imaging, see assay 'imaging' (--assay imaging)"
     return (

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from selectormlp.data.cells import IntArray, Matrix
+from selectormlp.data.cells import FloatArray, IntArray, Matrix
 from selectormlp.errors import DataError
 from selectormlp.panel.assay import Assay
-from selectormlp.panel.markers import FloatArray
 
 LEAST_GENES = 8
 """Genes that both sides see, from which a spread is worth stating."""

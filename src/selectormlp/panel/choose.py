@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import BoolArray, IntArray
 from selectormlp.errors import SettingsError
 from selectormlp.panel.completion import Completion
 from selectormlp.panel.limits import Limit
-from selectormlp.panel.markers import BoolArray, Markers
+from selectormlp.panel.markers import Markers
 from selectormlp.panel.rules import Rules, refuse
 
 MUST_HAVE = "must-have"

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import BoolArray, IntArray
 from selectormlp.errors import SettingsError
-from selectormlp.panel.feasible import Answer, as_mask, find_panel, irreducible, why_impossible
+from selectormlp.panel.clash import clash, hopeless, why_impossible
+from selectormlp.panel.feasible import Answer, Solution, as_mask, find_panel
 from selectormlp.panel.limits import TOLERANCE, Limit
-from selectormlp.panel.markers import BoolArray
 
 
 class Completion:
@@ -58,7 +58,8 @@ class Completion:
         self._amounts = np.array([limit.amounts for limit in self.limits]).reshape(len(self.limits), len(allowed))
         self._floor = np.array([limit.floor for limit in self.limits])
         self._ceiling = np.array([limit.ceiling for limit in self.limits])
-        found = find_panel(self.limits, allowed, self._required, n_genes)
+        alone = hopeless(self.limits, allowed, self._required, n_genes)
+        found = Solution(Answer.NO) if alone else find_panel(self.limits, allowed, self._required, n_genes)
         if found.panel is None:
             raise SettingsError(why_impossible(self.limits, allowed, self._required, n_genes, found.answer))
         self._witness = found.panel
@@ -117,8 +118,8 @@ class Completion:
             return "not allowed"
         if not self._refused[gene]:
             given = [*self._required, *self.chosen, gene]
-            blocking = irreducible(self.limits, self._allowed, given, self.n_genes)
-            self._refused[gene] = "; ".join(map(str, blocking)) or f"the panel of {self.n_genes} genes is full"
+            blocking = clash(self.limits, self._allowed, given, self.n_genes)
+            self._refused[gene] = "; ".join(map(str, blocking.limits)) or f"the panel of {self.n_genes} genes is full"
         return self._refused[gene]
 
     def _refuse(self, gene: int, why: str) -> None:

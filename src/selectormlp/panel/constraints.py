@@ -19,11 +19,10 @@ from selectormlp.config.model import (
     Settings,
     Table,
 )
+from selectormlp.data.cells import AnyFloatArray
 from selectormlp.panel.assay_limits import AssayLimits
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
     import pandas as pd
 
     from selectormlp.panel.physics import TypeCounts
@@ -157,7 +156,7 @@ class Constraints(Allowed, AssayLimits):
         *,
         n_genes: int | None = None,
         aliases: pd.Index[str] | None = None,
-        mean_expression: npt.NDArray[np.floating] | None = None,
+        mean_expression: AnyFloatArray | None = None,
         counts: TypeCounts | None = None,
     ) -> Rules:
         """Turn names into positions and masks over the genes of the data.

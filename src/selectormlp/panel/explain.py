@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from selectormlp.data.cells import Cells, gene_positions
+from selectormlp.data.cells import BoolArray, Cells, FloatArray, gene_positions
 from selectormlp.errors import DataError
 from selectormlp.moments.moments import Moments
 from selectormlp.panel.constraints import MARKER_AUC
-from selectormlp.panel.markers import BoolArray, FloatArray, Markers, measure_markers
+from selectormlp.panel.markers import Markers, measure_markers
 from selectormlp.panel.separation import SeparationSettings, measure_separation
 
 
@@ -28,7 +29,10 @@ class MarkedType:
 
 @dataclass(frozen=True)
 class SeparatedPair:
-    """Two types that a gene helps to separate, and what they add to the gene's loss."""
+    """Two types that a gene helps to separate, and what they add to the gene's loss.
+
+    For an assay with a specificity, ``second`` may be :data:`REST`: the type is told from all others mixed.
+    """
 
     first: str
     second: str
@@ -74,7 +78,7 @@ class Explanation:
         One explanation a gene, in the order of the panel.
     criterion
         What the choice minimises, with the whole panel: by default the mean of 1 / (1 + D²) over pairs of types, 0 (all
-        far apart) to 1.
+        far apart) to 1; ``settings.described`` says what it is otherwise.
     settings
         By which it is measured: those that the panel was chosen by, else the defaults.
     """
@@ -106,6 +110,9 @@ class Explanation:
         )
 
 
+REST = "all others"
+"""Stands for all types but one, mixed."""
+
 LEAST_SHARE = 0.1
 """Share of the cells of some type that must show a substitute."""
 
@@ -132,7 +139,8 @@ def explain_panel(
     cells
         Labelled cells, to measure effect size, AUC and expression on.
     moments
-        Of the same cells, genes and classes, with the within-class scatter.
+        Of the same cells, genes and classes, with the within-class scatter, and with moments of counts where the assay
+        has an efficiency.
     settings
         Those by which the panel was chosen, see :func:`selectormlp.panel.separation.settings_of`; None: the defaults.
     allowed
@@ -169,7 +177,9 @@ def explain_panel(
     may_replace[panel] = False
     may_replace &= expressed_genes(cells)
     settings = settings or SeparationSettings()
-    separation = measure_separation(moments, panel, np.flatnonzero(may_replace), settings)
+    separation = measure_separation(
+        moments, panel, np.flatnonzero(may_replace), settings, genes=cells.genes.astype(str).tolist()
+    )
     markers = measure_markers(cells.take_genes(wanted))
     classes = [cells.classes[code] for code in np.flatnonzero(moments.class_weights > 0)]
     return Explanation(
@@ -226,8 +236,9 @@ def _marked_types(markers: Markers, gene: int, min_auc: float) -> tuple[MarkedTy
 
 
 def _separated_pairs(losses: FloatArray, classes: Sequence[str], most: int) -> tuple[SeparatedPair, ...]:
-    firsts, seconds = np.triu_indices(len(classes), 1)
-    best = np.argsort(-losses, kind="stable")[:most]
-    return tuple(
-        SeparatedPair(classes[firsts[p]], classes[seconds[p]], float(losses[p])) for p in best if losses[p] > 0
-    )
+    names = [
+        *combinations(classes, 2),
+        *((name, REST) for name in classes),
+    ]  # the latter where there are losses of them
+    best = np.argsort(-losses, kind="stable")[:most].tolist()
+    return tuple(SeparatedPair(names[p][0], names[p][1], float(losses[p])) for p in best if losses[p] > 0)

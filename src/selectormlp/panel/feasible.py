@@ -1,8 +1,8 @@
-"""Whether there is a panel within all limits, and which limits clash if there is none."""
+"""Whether there is a panel within all limits."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -10,9 +10,8 @@ import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array
 
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import BoolArray, FloatArray, IntArray
 from selectormlp.panel.limits import Limit
-from selectormlp.panel.markers import BoolArray, FloatArray
 
 MAX_NODES = 2_000
 """Branch-and-bound nodes of one feasibility question. Real panels take a few; work, not time, so that panels repeat."""
@@ -49,7 +48,13 @@ class Solution:
 
 
 def find_panel(
-    limits: Sequence[Limit], allowed: BoolArray, required: Iterable[int], n_genes: int, *, max_nodes: int = MAX_NODES
+    limits: Sequence[Limit],
+    allowed: BoolArray,
+    required: Iterable[int],
+    n_genes: int,
+    *,
+    max_nodes: int = MAX_NODES,
+    max_seconds: float = MAX_SECONDS,
 ) -> Solution:
     """Look for any panel of a size within limits, one that uses little of them.
 
@@ -63,8 +68,8 @@ def find_panel(
         Positions of genes that the panel holds.
     n_genes
         Its size.
-    max_nodes
-        Bound on the branch-and-bound search.
+    max_nodes, max_seconds
+        Bounds on the branch-and-bound search.
 
     Notes
     -----
@@ -77,15 +82,16 @@ def find_panel(
     pool = np.flatnonzero(allowed)
     few = _likely(limits, pool, n_genes)
     few = np.union1d(few, needed)
-    solution = _solve(limits, few, needed, n_genes, len(allowed), max_nodes)
+    bounds = {"node_limit": max_nodes, "time_limit": max_seconds}
+    solution = _solve(limits, few, needed, n_genes, len(allowed), bounds)
     if solution.answer is Answer.YES or len(few) == len(pool):
         return solution
-    return _solve(limits, pool, needed, n_genes, len(allowed), max_nodes)
+    return _solve(limits, pool, needed, n_genes, len(allowed), bounds)
 
 
 def _likely(limits: Sequence[Limit], pool: IntArray, n_genes: int) -> IntArray:
     """Return the genes that a panel within limits most likely needs: they use little, or serve a lower bound most."""
-    rows, low, high = _scaled(limits, pool)
+    rows, low, high = scaled(limits, pool)
     use = np.where(np.isfinite(high)[:, None], np.maximum(rows, 0.0), 0.0).sum(axis=0)
     kept = [pool[np.argsort(use, kind="stable")[: 2 * n_genes]]]
     for row in rows[np.isfinite(low)]:
@@ -96,10 +102,15 @@ def _likely(limits: Sequence[Limit], pool: IntArray, n_genes: int) -> IntArray:
 
 
 def _solve(
-    limits: Sequence[Limit], pool: IntArray, needed: IntArray, n_genes: int, n_all: int, max_nodes: int
+    limits: Sequence[Limit],
+    pool: IntArray,
+    needed: IntArray,
+    n_genes: int,
+    n_all: int,
+    search: Mapping[str, float],
 ) -> Solution:
     """Solve the integer programme over a pool of genes."""
-    rows, low, high = _scaled(limits, pool)
+    rows, low, high = scaled(limits, pool)
     use = np.where(np.isfinite(high)[:, None], np.maximum(rows, 0.0), 0.0).sum(axis=0)
     constraints = [LinearConstraint(np.ones((1, len(pool))), n_genes, n_genes)]
     if len(rows):
@@ -109,7 +120,7 @@ def _solve(
         constraints=constraints,
         bounds=Bounds(np.isin(pool, needed).astype(np.float64), 1.0),
         integrality=np.ones(len(pool)),
-        options={"node_limit": max_nodes, "time_limit": MAX_SECONDS, "mip_rel_gap": 0.5, "presolve": False},
+        options={**search, "mip_rel_gap": 0.5, "presolve": False},
     )
     if result.x is None:
         return Solution(Answer.NO if result.status == INFEASIBLE else Answer.OPEN)
@@ -119,38 +130,7 @@ def _solve(
     return Solution(Answer.YES, as_mask(panel, n_all))
 
 
-def why_impossible(
-    limits: Sequence[Limit], allowed: BoolArray, required: Sequence[int], n_genes: int, answer: Answer
-) -> str:
-    """Say why there is no panel: the smallest set of limits found that cannot hold together."""
-    if answer is Answer.OPEN:
-        return (
-            f"no panel of {n_genes} genes within the {len(limits)} limits was found, and none excluded, in "
-            f"{MAX_NODES:,} steps or {MAX_SECONDS:g} s of search; loosen a limit"
-        )
-    blocking = irreducible(limits, allowed, required, n_genes)
-    held = f" that holds the {len(required)} required gene(s)" if required else ""
-    if not blocking:
-        return (
-            f"no panel of {n_genes} genes{held}: {int(allowed.sum())} gene(s) are allowed; allow more, or ask for fewer"
-        )
-    together = "; ".join(map(str, blocking))
-    return f"no panel of {n_genes} genes{held} keeps: {together}; loosen or drop one of these"
-
-
-def irreducible(
-    limits: Sequence[Limit], allowed: BoolArray, required: Sequence[int], n_genes: int
-) -> tuple[Limit, ...]:
-    """Return limits that clash, none of which can be left out: each is dropped in turn, if the clash stays."""
-    kept = list(limits)
-    for limit in limits:
-        fewer = [other for other in kept if other is not limit]
-        if find_panel(fewer, allowed, required, n_genes).answer is Answer.NO:
-            kept = fewer
-    return tuple(kept)
-
-
-def _scaled(limits: Sequence[Limit], pool: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+def scaled(limits: Sequence[Limit], pool: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return the limits as rows whose largest amount is about 1: the solver's tolerance (1e-6) is absolute."""
     rows = np.array([limit.amounts[pool] for limit in limits]).reshape(len(limits), len(pool))
     low, high = np.array([limit.floor for limit in limits]), np.array([limit.ceiling for limit in limits])

@@ -21,7 +21,7 @@ FORMULA_STARTS = "=+-@\t\r\n＝＋－＠"
 
 TRUE, FALSE = frozenset({"true", "1", "yes", "t", "1.0"}), frozenset({"false", "0", "no", "f", "", "0.0"})
 
-MOST_ABOVE = 10
+MAX_ABOVE = 10
 """Lines above the header, such as titles, that are passed over."""
 
 GENE_LIKE = re.compile(r"[^\s,;|\"]+")
@@ -168,7 +168,7 @@ def _blank_separated(rows: list[list[str]]) -> list[list[str]]:
 
 def _header_row(rows: Sequence[Sequence[str]]) -> int | None:
     """Find the line that is a header of genes: the first, or one below titles, which fill one cell."""
-    for place, row in enumerate(rows[:MOST_ABOVE]):
+    for place, row in enumerate(rows[:MAX_ABOVE]):
         names = [folded(cell) for cell in row]
         telling = [name for name in names if name in {*GENE_HEADERS, *ID_HEADERS, *CHOSEN_HEADERS}]
         if telling and (telling != ["x"] or not row[0]):

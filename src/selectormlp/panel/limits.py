@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from selectormlp.data.cells import IntArray
-from selectormlp.panel.markers import BoolArray, FloatArray
+import numpy as np
+
+from selectormlp.data.cells import BoolArray, FloatArray, IntArray
 
 TOLERANCE = 1e-9
 """Share of a bound by which a sum may pass it: rounding of sums of up to a million float64."""
@@ -29,7 +30,6 @@ class Limit:
 
     Examples
     --------
-    >>> import numpy as np
     >>> limit = Limit("cost", np.array([3.0, 1.0, 2.0]), high=4)
     >>> limit.is_kept(np.array([0, 1])), limit.is_kept(np.array([0, 2]))
     (True, False)
@@ -54,6 +54,54 @@ class Limit:
     def is_kept(self, genes: IntArray) -> bool:
         """Say whether a panel of these genes (positions) keeps the limit."""
         return bool(self.floor <= self.amounts[genes].sum() <= self.ceiling)
+
+    def spread(self, held: IntArray, others: IntArray, n_others: int) -> tuple[float, float]:
+        """Return the least and the most that a panel can sum up to, whatever other limits say.
+
+        Parameters
+        ----------
+        held
+            Positions of genes that the panel holds, distinct.
+        others
+            Positions of genes to choose from beside these, distinct.
+        n_others
+            How many of them the panel takes, 0 to len(others).
+
+        Examples
+        --------
+        >>> limit = Limit("cost", np.array([3.0, 1.0, 2.0]), high=4)
+        >>> limit.spread(np.array([0]), np.array([1, 2]), 1)
+        (4.0, 5.0)
+        """
+        sum_held, amounts = float(self.amounts[held].sum()), self.amounts[others]
+        if not 0 < n_others < len(others):
+            whole = sum_held + (float(amounts.sum()) if n_others else 0.0)
+            return whole, whole
+        least = np.partition(amounts, n_others - 1)[:n_others].sum()
+        most = np.partition(amounts, len(others) - n_others)[len(others) - n_others :].sum()
+        return sum_held + float(least), sum_held + float(most)
+
+    def is_hopeless(self, held: IntArray, others: IntArray, n_others: int) -> bool:
+        """Say whether no panel keeps this limit, even without all others; parameters as for :meth:`spread`."""
+        least, most = self.spread(held, others, n_others)
+        slack = TOLERANCE * float(np.abs(self.amounts).max(initial=0.0)) * (len(held) + n_others)
+        return least - slack > self.ceiling or most + slack < self.floor
+
+    def given(self, genes: IntArray) -> Limit:
+        """Return what of the limit can still be kept beside genes that stay: at most what they take by themselves.
+
+        The limit itself where they keep its upper bound, or others may make up for them (amounts below 0).
+
+        Examples
+        --------
+        >>> limit = Limit("genes of group 'HLA'", np.array([1.0, 1.0, 1.0, 0.0]), high=1)
+        >>> str(limit.given(np.array([0, 1])))
+        "genes of group 'HLA' (above 1 in the panel that is extended) at most 2"
+        """
+        held = float(self.amounts[genes].sum())
+        if held <= self.ceiling or self.amounts.min(initial=0.0) < 0:
+            return self
+        return replace(self, name=f"{self.name} (above {self.high:g} in the panel that is extended)", high=held)
 
     def take(self, genes: IntArray | BoolArray) -> Limit:
         """Return the limit over some of the genes, in the order given."""

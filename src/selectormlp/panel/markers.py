@@ -6,15 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import scipy.sparse as sp
 
-from selectormlp.data.cells import Cells, IntArray, Matrix
+from selectormlp.data.cells import BoolArray, Cells, Float32Array, FloatArray, IntArray, Matrix
 from selectormlp.panel.constraints import MARKER_AUC
-
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
-
 
 MEAN_ROUNDING, DEVIATION_ROUNDING = 1e-12, 1e-7
 """Shares of the largest value below which a difference of means and a standard deviation (the root of a difference)
@@ -99,7 +94,7 @@ def measure_markers(cells: Cells) -> Markers:
     return Markers(cells.classes, effect, auc)
 
 
-def _columns(X: Matrix) -> Iterator[tuple[IntArray, npt.NDArray[np.float32]]]:
+def _columns(X: Matrix) -> Iterator[tuple[IntArray, Float32Array]]:
     """Yield the rows and values that are not zero of each gene in turn, copying a block of genes at a time."""
     n_cells, n_genes = X.shape
     per_gene = X.nnz / n_genes if isinstance(X, sp.csr_array) else n_cells

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from selectormlp.errors import PanelError
 
-MOST_INFLATION = 100
+MAX_INFLATION = 100
 """The most that cell names may grow when unpacked. Real names shrink 3 to 20 times; deflate could reach 1,000."""
 
 
@@ -27,7 +27,7 @@ def pack(names: Sequence[str]) -> PackedNames:
     """Pack names."""
     text = json.dumps(list(names), separators=(",", ":")).encode()
     packed = zlib.compress(text)
-    if len(text) > MOST_INFLATION * len(packed):  # so alike that a reader would suspect a bomb
+    if len(text) > MAX_INFLATION * len(packed):  # so alike that a reader would suspect a bomb
         packed = zlib.compress(text, level=0)
     return PackedNames(len(names), base64.b64encode(packed).decode("ascii"))
 
@@ -45,12 +45,12 @@ def unpack(packed: PackedNames) -> tuple[str, ...]:
     try:
         data = base64.b64decode(packed.zlib, validate=True)
         inflator = zlib.decompressobj()
-        text = inflator.decompress(data, MOST_INFLATION * len(data))
+        text = inflator.decompress(data, MAX_INFLATION * len(data))
     except (binascii.Error, ValueError, zlib.error) as error:
         raise PanelError(f"its cell names cannot be unpacked ({error}); copy the file again") from error
     if not inflator.eof:
         raise PanelError(
-            f"its cell names are cut short or unpack to {MOST_INFLATION} times their size; copy the file again"
+            f"its cell names are cut short or unpack to {MAX_INFLATION} times their size; copy the file again"
         )
     try:
         names = TypeAdapter(tuple[str, ...]).validate_json(text, strict=True)

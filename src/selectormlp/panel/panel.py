@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import AnyFloatArray, IntArray
 from selectormlp.errors import PanelError, SettingsError, quoted
 from selectormlp.panel.choose import SELECTED, Choice, choose
 from selectormlp.panel.markers import Markers
@@ -22,7 +21,7 @@ from selectormlp.values import Shown
 
 T = TypeVar("T")
 
-MOST_SHOWN = 10
+MAX_SHOWN = 10
 """Genes that a panel shows of itself at the prompt."""
 
 
@@ -112,8 +111,8 @@ class Panel(Shown):
 
     def __repr__(self) -> str:
         """Return size, method and first genes: the cells that it was learned on would fill the screen."""
-        more = ", …" if len(self) > MOST_SHOWN else ""
-        return f"Panel({len(self)} genes by {self.provenance.method}: {', '.join(self.genes[:MOST_SHOWN])}{more})"
+        more = ", …" if len(self) > MAX_SHOWN else ""
+        return f"Panel({len(self)} genes by {self.provenance.method}: {', '.join(self.genes[:MAX_SHOWN])}{more})"
 
     @classmethod
     def from_choice(
@@ -121,9 +120,9 @@ class Panel(Shown):
         choice: Choice,
         genes: pd.Index[str],
         *,
-        scores: npt.NDArray[np.floating] | None = None,
+        scores: AnyFloatArray | None = None,
         gene_ids: Sequence[str] | None = None,
-        thresholds: npt.NDArray[np.floating] | None = None,
+        thresholds: AnyFloatArray | None = None,
         provenance: Provenance,
     ) -> Panel:
         """Make a panel of the genes that were chosen.
@@ -218,13 +217,13 @@ class Panel(Shown):
 def extend_panel(
     panel: Panel,
     order: IntArray,
-    gains: npt.NDArray[np.floating],
+    gains: AnyFloatArray,
     rules: Rules,
     *,
     n_new: int,
     provenance: Provenance,
     gene_ids: Sequence[str] | None = None,
-    thresholds: npt.NDArray[np.floating] | None = None,
+    thresholds: AnyFloatArray | None = None,
     markers: Markers | None = None,
 ) -> Panel:
     """Add genes to an existing panel.
@@ -297,7 +296,7 @@ def extend_panel(
 
 
 def _extended_thresholds(
-    panel: Panel, rules: Rules, thresholds: npt.NDArray[np.floating] | None, new: IntArray
+    panel: Panel, rules: Rules, thresholds: AnyFloatArray | None, new: IntArray
 ) -> tuple[float | None, ...] | None:
     old = panel.thresholds
     if thresholds is None:
@@ -308,7 +307,7 @@ def _extended_thresholds(
     return (*kept, *_finite(thresholds, new))
 
 
-def _finite(values: npt.NDArray[np.floating] | None, positions: IntArray) -> tuple[float | None, ...]:
+def _finite(values: AnyFloatArray | None, positions: IntArray) -> tuple[float | None, ...]:
     if values is None:
         return (None,) * len(positions)
     return tuple(float(value) if np.isfinite(value) else None for value in values[positions])

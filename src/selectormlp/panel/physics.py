@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from selectormlp.data.cells import BoolArray, FloatArray
 from selectormlp.errors import SettingsError, quoted
 from selectormlp.panel.assay_limits import AssayLimits
 from selectormlp.panel.limits import Limit
-from selectormlp.panel.markers import BoolArray, FloatArray
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from selectormlp.data.cells import BoolArray
 from selectormlp.errors import SettingsError, nearest
-from selectormlp.panel.markers import BoolArray
 from selectormlp.panel.names import GeneNames
 
 logger = logging.getLogger(__name__)

@@ -6,12 +6,11 @@ import logging
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from selectormlp.data.cells import AnyFloatArray, BoolArray, FloatArray
 from selectormlp.errors import SettingsError, UnknownGenesError, nearest, quoted
 from selectormlp.panel.constraints import Constraints
-from selectormlp.panel.markers import BoolArray, FloatArray
 from selectormlp.panel.names import GeneNames, is_pattern, one_each
 from selectormlp.panel.physics import TypeCounts, exclusions, limit_rows
 from selectormlp.panel.presets import in_family
@@ -33,7 +32,7 @@ def resolve_constraints(
     *,
     n_genes: int | None = None,
     aliases: pd.Index[str] | None = None,
-    mean_expression: npt.NDArray[np.floating] | None = None,
+    mean_expression: AnyFloatArray | None = None,
     counts: TypeCounts | None = None,
 ) -> Rules:
     """Turn names into positions and masks over the genes of the data; see :meth:`Constraints.resolve`."""
@@ -153,7 +152,7 @@ def _ignored(wanted: Constraints, lookups: Mapping[str, dict[str, list[int]]], n
 
 
 def _out_of_bounds(
-    wanted: Constraints, genes: pd.Index[str], mean_expression: npt.NDArray[np.floating] | None
+    wanted: Constraints, genes: pd.Index[str], mean_expression: AnyFloatArray | None
 ) -> dict[str, BoolArray]:
     """Say which genes lie below and above the bounds on mean expression."""
     if not wanted.bounds_means:

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from selectormlp.data.cells import IntArray
-from selectormlp.errors import SettingsError, quoted
+from selectormlp.data.cells import BoolArray, FloatArray, IntArray
+from selectormlp.errors import SettingsError, counted, quoted
 from selectormlp.panel.constraints import MARKER_AUC
 from selectormlp.panel.limits import Limit
-from selectormlp.panel.markers import BoolArray, FloatArray
 from selectormlp.panel.names import GeneNames, one_each
 
 logger = logging.getLogger(__name__)
 
 BUDGET_TOLERANCE = 1e-9
 """Share of the budget by which a sum of costs may exceed it: rounding of sums of up to a million float64."""
+
+
+MAX_PHRASES = 5
+"""Clashes that one message names."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,13 +97,16 @@ class Rules:
             priorities=None if self.priorities is None else self.priorities[self.allowed],
         )
 
-    def with_existing(self, panel_genes: Iterable[str]) -> Rules:
+    def with_existing(self, panel_genes: Iterable[str], *, strict: bool = False) -> Rules:
         """Take the genes of an existing panel in: first, always, and at no cost, whatever else the rules say.
 
         Parameters
         ----------
         panel_genes
             Names or aliases; those that the data lack are logged and listed in ``ignored``.
+        strict
+            Keep limits as they are. Else a limit that these genes exceed by themselves bounds the sum at what they
+            take, so that no new gene may add to it; the log names such limits.
 
         Raises
         ------
@@ -114,6 +120,15 @@ class Rules:
             logger.warning("%d gene(s) of the existing panel are not in the data: %s", len(absent), quoted(absent))
         allowed, costs = self.allowed.copy(), self.costs.copy()
         allowed[existing], costs[existing] = True, 0.0
+        limits = self.limits if strict else tuple(limit.given(existing) for limit in self.limits)
+        exceeded = [str(own) for own, limit in zip(self.limits, limits, strict=True) if limit is not own]
+        if exceeded:
+            logger.warning(
+                "the panel that is extended exceeds %s by itself: no new gene may add to %s (%s)",
+                counted(len(exceeded), "limit", "limits"),
+                "it" if len(exceeded) == 1 else "them",
+                some(exceeded),
+            )
         return replace(
             self,
             must_have=np.concatenate([existing, self.must_have[~np.isin(self.must_have, existing)]]),
@@ -121,6 +136,7 @@ class Rules:
             costs=costs,
             ignored=(*self.ignored, *absent),
             n_existing=len(existing),
+            limits=limits,
         )
 
     def clashes(self, n_genes: int, pool: IntArray | None = None) -> list[str]:
@@ -145,12 +161,33 @@ class Rules:
             return [f"{n_must} must-have genes for a panel of {n_genes}"]
         if n_pool < n_genes:
             return [f"{n_pool} allowed gene(s) for a panel of {n_genes}"]
-        others = np.sort(self.costs[np.setdiff1d(pool, self.must_have)])
-        cheapest = self.costs[self.must_have].sum() + others[: n_genes - n_must].sum()
+        others, n_others = np.setdiff1d(pool, self.must_have), n_genes - n_must
+        cheapest = self.costs[self.must_have].sum() + np.sort(self.costs[others])[:n_others].sum()
         if cheapest > self.cost_limit:
             held = f", its {n_must} must-have gene(s) included," if n_must else ""
             return [f"the cheapest panel of {n_genes}{held} costs {cheapest:.6g}, above the budget of {self.budget:g}"]
-        return []
+        return [
+            self._hopeless(limit, others, n_others)
+            for limit in self.limits
+            if limit.is_hopeless(self.must_have, others, n_others)
+        ]
+
+    def _hopeless(self, limit: Limit, others: IntArray, n_others: int) -> str:
+        """Say what no panel of a size can keep, and which of the must-have genes take most of it."""
+        n_genes = len(self.must_have) + n_others
+        least, most = limit.spread(self.must_have, others, n_others)
+        if most < limit.floor:
+            return f"{limit}, and {n_genes} genes reach {most:.4g}"
+        taken = limit.amounts[self.must_have]
+        first = self.must_have[np.argsort(-taken, kind="stable")][: np.count_nonzero(taken)]
+        if not len(first):
+            return f"{limit}, and the {n_genes} genes that take least of it take {least:.4g}"
+        whose = "gene(s) that stay" if self.n_existing else "must-have gene(s)"
+        named = quoted(self.genes[first], most=3)
+        held = f"the {len(self.must_have)} {whose} take {taken.sum():.4g} ({named})"
+        if taken.sum() > limit.ceiling:
+            return f"{limit}, and {held}"
+        return f"{limit}, and {n_genes} genes take {least:.4g} or more, of which {held}"
 
 
 def refuse(clashes: list[str]) -> None:
@@ -162,6 +199,16 @@ def refuse(clashes: list[str]) -> None:
         If there are any.
     """
     if clashes:
-        raise SettingsError(
-            f"these constraints cannot all be kept: {'; '.join(clashes)}; loosen or drop one side of each"
-        )
+        raise SettingsError(f"these constraints cannot all be kept: {some(clashes)}; loosen or drop one side of each")
+
+
+def some(phrases: Sequence[str]) -> str:
+    """Join the first phrases, and say how many more there are.
+
+    Examples
+    --------
+    >>> some(["a", "b"])
+    'a; b'
+    """
+    more = [f"and {len(phrases) - MAX_PHRASES} more"] if len(phrases) > MAX_PHRASES else []
+    return "; ".join([*phrases[:MAX_PHRASES], *more])

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, solve_triangular
 
-from selectormlp.data.cells import IntArray
-from selectormlp.errors import DataError
+from selectormlp.data.cells import FloatArray, IntArray
+from selectormlp.errors import DataError, SettingsError
 from selectormlp.moments.discriminant import CRITERIA, DiscriminantObjective
 from selectormlp.moments.forward import COLLINEAR
+from selectormlp.moments.losses import PairLosses
+from selectormlp.moments.measurement import Measurement, measured_moments
 from selectormlp.moments.moments import Moments
-from selectormlp.panel.markers import FloatArray
+from selectormlp.panel.assay import ASSAYS, Assay, find_assay
 from selectormlp.panel.provenance import Provenance
 from selectormlp.progress import track
 
@@ -25,6 +28,9 @@ NAMES = {"discriminant-bhattacharyya": "bhattacharyya"}
 """Criterion of methods that are named after theirs."""
 
 NUMBERS = ("ridge", "pooling", "shrinkage", "shrink_after")
+
+LOSSES = {"inverse": "1 / (1 + D²)", "bhattacharyya": "exp(−D²/8)", "log": "−log(1 + D²)"}
+"""Loss of a pair of types by criterion."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +43,36 @@ class SeparationSettings:
         Arguments of :class:`selectormlp.moments.discriminant.DiscriminantObjective` that are not at their defaults.
     class_weights
         Importance of classes, by label; 1 where not named.
+    assay
+        What will measure the panel; None: it is measured as the cells at hand were.
+
+    Examples
+    --------
+    >>> SeparationSettings(assay=ASSAYS["imaging"]).described
+    "1 / (1 + D²), mean over pairs of types and over each type and all others, for the assay 'imaging'"
     """
 
     objective: Mapping[str, Any] = field(default_factory=dict)
     class_weights: Mapping[str, float] = field(default_factory=dict)
+    assay: Assay | None = None
+
+    def measurement(self, genes: Sequence[str]) -> Measurement:
+        """Return how genes will be measured, as far as it bears on separation."""
+        return Measurement() if self.assay is None else self.assay.measurement(genes)
+
+    @property
+    def needs_counts(self) -> bool:
+        """Whether moments of counts are needed."""
+        return self.assay is not None and self.assay.efficiency is not None
+
+    @property
+    def described(self) -> str:
+        """What is averaged over what."""
+        loss = LOSSES[self.objective.get("criterion", "inverse")]
+        if self.assay is None:
+            return f"{loss}, mean over pairs of types"
+        over = "pairs of types and over each type and all others" if self.assay.specificity else "pairs of types"
+        return f"{loss}, mean over {over}, for the assay {self.assay.name!r}"
 
 
 def settings_of(provenance: Provenance) -> SeparationSettings:
@@ -63,7 +95,29 @@ def settings_of(provenance: Provenance) -> SeparationSettings:
     found |= {name: selector[name] for name in NUMBERS if _is_number(selector.get(name))}
     weights = selector.get("class_weights")
     named = weights.items() if isinstance(weights, dict) else ()
-    return SeparationSettings(found, {str(label): float(value) for label, value in named if _is_number(value)})
+    of_classes = {str(label): float(value) for label, value in named if _is_number(value)}
+    return SeparationSettings(found, of_classes, _recorded_assay(selector.get("assay")))
+
+
+def measured_assay(assay: Assay | str | Path | Mapping[str, object] | None) -> Assay | None:
+    """Return an assay by name, file or values; None for one that measures as the cells at hand were measured.
+
+    Raises
+    ------
+    SettingsError
+        As :func:`selectormlp.panel.assay.find_assay` does.
+    """
+    found = None if assay is None else find_assay(assay)
+    return found if found is not None and found.alters_choice else None
+
+
+def _recorded_assay(assay: object) -> Assay | None:
+    """Read an assay of a panel's provenance: a name of ours or values, never a file; None where it is neither."""
+    known = isinstance(assay, dict) or (isinstance(assay, str) and assay in ASSAYS)
+    try:
+        return measured_assay(assay) if known else None  # type: ignore[arg-type]  # as `known` says
+    except SettingsError:
+        return None
 
 
 def _is_number(value: object) -> bool:
@@ -75,7 +129,8 @@ class Separation:
     """Separation of the types by a panel, with and without each of its genes.
 
     The criterion is that of the discriminant choice: the mean over pairs of types of a loss of their squared
-    Mahalanobis distance D² on the panel, 1 / (1 + D²) by default; 0 where all pairs are far apart.
+    Mahalanobis distance D² on the panel, 1 / (1 + D²) by default; 0 where all pairs are far apart. For an assay, each
+    type and all others mixed may count among the pairs, and the loss is that after measurement and failing probes.
 
     Attributes
     ----------
@@ -84,7 +139,8 @@ class Separation:
     losses
         Growth of the criterion without each gene, ≥ 0, shape (n_panel,).
     pair_losses
-        The share of each pair of types in it, shape (n_panel, n_pairs), pairs in the order of ``numpy.triu_indices``.
+        The share of each pair of types in it, shape (n_panel, n_pairs), pairs in the order of ``numpy.triu_indices``;
+        each type and all others follow where the assay has a specificity.
     substitutes
         Position of the outside gene that best replaces each gene, -1 where none restores half of its loss,
         shape (n_panel,).
@@ -100,20 +156,27 @@ class Separation:
 
 
 def measure_separation(
-    moments: Moments, panel: IntArray, outside: IntArray, settings: SeparationSettings | None = None
+    moments: Moments,
+    panel: IntArray,
+    outside: IntArray,
+    settings: SeparationSettings | None = None,
+    *,
+    genes: Sequence[str] = (),
 ) -> Separation:
     """Measure the criterion of a panel, the loss without each gene, and the gene that best replaces each.
 
     Parameters
     ----------
     moments
-        Of the types, with the within-class scatter.
+        Of the types, with the within-class scatter, and with moments of counts where the assay has an efficiency.
     panel
         Positions of the panel's genes, in order.
     outside
         Positions of the genes that may replace them.
     settings
         Those of the choice.
+    genes
+        Names of the genes of the moments, for an assay with efficiencies of genes.
 
     Raises
     ------
@@ -143,26 +206,34 @@ def measure_separation(
     """
     if not np.isfinite(moments.means).all() or (moments.within is not None and not np.isfinite(moments.within).all()):
         raise DataError("means or covariance hold NaN or infinite values; compute them from finite data")
-    objective = DiscriminantObjective(moments, **(settings or SeparationSettings()).objective)
+    settings = settings or SeparationSettings()
+    measurement = settings.measurement(genes)
+    objective = DiscriminantObjective(
+        measured_moments(moments, measurement),
+        specificity=measurement.specificity,
+        failure=measurement.failure,
+        **settings.objective,
+    )
     conditioned = _Conditioned(objective, panel, outside)
-    criterion = objective.loss(conditioned.distances)
     with_each = conditioned.losses_with()
     pair_losses = np.empty((len(panel), len(objective.noise)))
     substitutes = np.full(len(panel), -1, dtype=np.int64)
     left = np.full(len(panel), np.nan)
-    whole = objective.pair_losses(conditioned.distances)
+    weights, whole = objective.pair_weights, objective.pair_weights * conditioned.state.losses()
     for place in track(range(len(panel)), "explaining genes"):
-        without = conditioned.distances_without(place)
-        pair_losses[place] = objective.pair_losses(without) - whole
+        state = conditioned.state_without(place)
+        without = weights * state.losses()
+        pair_losses[place] = without - whole
         loss = max(float(pair_losses[place].sum()), 0.0)
         if len(outside) and loss > 0:
-            needed_with = conditioned.losses_with(place, without) - with_each
+            needed_with = conditioned.losses_with(place, state) - with_each
             best = int(np.argmin(needed_with))
-            instead = objective.pair_losses(conditioned.distances_with(place, best, without))
-            restored = np.minimum(objective.pair_losses(without) - instead, np.maximum(pair_losses[place], 0.0))
+            instead = weights * conditioned.losses_instead(place, best, state)
+            restored = np.minimum(without - instead, np.maximum(pair_losses[place], 0.0))
             remaining = max(loss - float(restored.sum()), 0.0)
             if remaining <= (1 - LEAST_RESTORED) * loss:
                 substitutes[place], left[place] = outside[best], remaining
+    criterion = objective.mean_loss(conditioned.state)
     return Separation(criterion, np.maximum(pair_losses.sum(axis=1), 0.0), pair_losses, substitutes, left)
 
 
@@ -176,7 +247,7 @@ class _Conditioned:
         own = shrinkage * variances[panel] + ridge
         self._within = (1 - shrinkage) * objective.covariance[np.ix_(panel, panel)] + np.diag(own)
         self._gaps = objective.gaps[:, panel]
-        self.distances = self._distances(np.arange(len(panel)))
+        self.state = self._state(np.arange(len(panel)))
         between = (1 - shrinkage) * objective.covariance[np.ix_(panel, outside)]
         self._precision: FloatArray = cho_solve(_factor(self._within), np.eye(len(panel)))
         self._slopes = self._precision @ between
@@ -184,35 +255,37 @@ class _Conditioned:
         self._variance = np.maximum(variances[outside] + ridge - np.einsum("ij,ij->j", between, self._slopes), ridge)
         self._residual_gaps = objective.gaps[:, outside] - self._gaps @ self._slopes
 
-    def _distances(self, kept: IntArray) -> FloatArray:
-        """Return D² of each pair on some genes of the panel, in order, shape (n_pairs,)."""
+    def _state(self, kept: IntArray) -> PairLosses:
+        """Sum up some genes of the panel, in order."""
         factor, lower = _factor(self._within[np.ix_(kept, kept)])
         steps = solve_triangular(factor, self._gaps[:, kept].T, lower=lower)
-        distances: FloatArray = np.maximum(steps**2 - self._objective.noise, 0.0).sum(axis=0)
-        return distances
+        state = self._objective.state()
+        for terms in np.maximum(steps**2 - self._objective.noise, 0.0):
+            state.add(terms)
+        return state
 
-    def distances_without(self, place: int) -> FloatArray:
-        """Return D² of each pair on the panel without one gene, shape (n_pairs,)."""
-        return self._distances(np.delete(np.arange(len(self._within)), place))
+    def state_without(self, place: int) -> PairLosses:
+        """Sum up the panel without one gene."""
+        return self._state(np.delete(np.arange(len(self._within)), place))
 
-    def distances_with(self, place: int, other: int, distances: FloatArray) -> FloatArray:
-        """Return D² of each pair with an outside gene in the place of one, given D² without that, shape (n_pairs,)."""
+    def losses_instead(self, place: int, other: int, without: PairLosses) -> FloatArray:
+        """Return the loss of each pair with an outside gene in the place of one, shape (n_pairs,)."""
         deviation = np.sqrt(self._precision[place, place])
         slope = self._slopes[place, other] / deviation
         gaps = self._residual_gaps[:, other] + self._scores[:, place] / deviation * slope
-        share: FloatArray = np.maximum(gaps**2 / (self._variance[other] + slope**2) - self._objective.noise, 0.0)
-        return distances + share
+        terms = np.maximum(gaps**2 / (self._variance[other] + slope**2) - self._objective.noise, 0.0)
+        return without.losses_with(terms[:, None], slice(None))[:, 0]
 
-    def losses_with(self, place: int | None = None, distances: FloatArray | None = None) -> FloatArray:
+    def losses_with(self, place: int | None = None, without: PairLosses | None = None) -> FloatArray:
         """Return the criterion with each outside gene added, to the panel or to it without a gene, (n_outside,)."""
-        if place is None or distances is None:
-            return self._objective.losses_with(lambda pairs: self._residual_gaps[pairs], self._variance, self.distances)
+        if place is None or without is None:
+            return self._objective.losses_with(lambda pairs: self._residual_gaps[pairs], self._variance, self.state)
         deviation = np.sqrt(self._precision[place, place])
         direction, score = self._slopes[place] / deviation, self._scores[:, place] / deviation
         return self._objective.losses_with(
             lambda pairs: self._residual_gaps[pairs] + np.outer(score[pairs], direction),
             self._variance + direction**2,
-            distances,
+            without,
         )
 
 

@@ -44,7 +44,7 @@ PANEL_NAME = "panel"
 
 PANEL_FILES = (CSV_NAME, JSON_NAME, LIST_NAME)
 
-MOST_BYTES = 1 << 30
+MAX_BYTES = 1 << 30
 """Size of the largest file read: the JSON of a panel learned on a hundred million cells is of this order."""
 
 logger = logging.getLogger(__name__)
@@ -299,8 +299,8 @@ def text_of(place: Path) -> str:
         siblings = [p.name for p in place.parent.iterdir()] if place.parent.is_dir() else []
         raise PanelError(f"no file {str(place)!r}; in its folder, {nearest(place.name, sorted(siblings))}")
     try:
-        if place.stat().st_size > MOST_BYTES:
-            raise PanelError(f"{str(place)!r} has {place.stat().st_size:,} bytes; a panel has at most {MOST_BYTES:,}")
+        if place.stat().st_size > MAX_BYTES:
+            raise PanelError(f"{str(place)!r} has {place.stat().st_size:,} bytes; a panel has at most {MAX_BYTES:,}")
         content = place.read_bytes()
         if content[:4] == ZIP_MAGIC:
             raise PanelError(

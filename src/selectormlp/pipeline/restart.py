@@ -11,7 +11,7 @@ from selectormlp.errors import SettingsError, nearest
 from selectormlp.files import is_draft, written_whole
 from selectormlp.models.card import ModelCard
 from selectormlp.models.storage import CHECKPOINT_SUFFIX, checkpoint_card, checkpoint_start
-from selectormlp.networks.start import MOST_START, START_NAME, Start, parse_start
+from selectormlp.networks.start import MAX_START, START_NAME, Start, parse_start
 from selectormlp.pipeline.settings import TrainSettings
 
 logger = logging.getLogger(__name__)
@@ -129,7 +129,7 @@ def _start_of(folder: Path) -> Start:
         return next((start for start in found if start is not None), UNREADABLE)
     try:
         with (folder / START_NAME).open(encoding="utf-8") as stream:
-            return parse_start(stream.read(MOST_START))
+            return parse_start(stream.read(MAX_START))
     except (OSError, ValueError):
         return Start()
 

@@ -16,6 +16,7 @@ from selectormlp.data.anndata_lazy import open_cells
 from selectormlp.data.cells import Cells
 from selectormlp.data.split_index import SPLIT_NAME, SUFFIX
 from selectormlp.data.stored import AnyCells, StoredCells
+from selectormlp.data.subsample import subsample
 from selectormlp.errors import DataError, InputError
 from selectormlp.manifests import read_manifest
 from selectormlp.models.model import Model
@@ -178,8 +179,7 @@ def cap_classes(cells: AnyCells, most: int | None, rng: np.random.Generator) -> 
     """Keep at most so many cells of each class, at random; None keeps all."""
     if most is None or cells.class_counts().max() <= most:
         return cells
-    kept = [rng.permutation(np.flatnonzero(cells.labels == code))[:most] for code in range(cells.n_classes)]
-    capped = cells.take(np.sort(np.concatenate(kept)))
+    capped = cells.take(subsample(cells.labels, rng, per_class=most))
     logger.info("classes are capped at %d cells again: %d of %d cells are kept", most, capped.n_cells, cells.n_cells)
     return capped
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from selectormlp.assessment.tables import RANKING_NAME, write_tables
 from selectormlp.config.files import SETTINGS_NAME, write_settings
 from selectormlp.data.anndata_io import CellsSource
-from selectormlp.data.cells import Cells
+from selectormlp.data.cells import BoolArray, Cells
 from selectormlp.data.hashing import hash_cells
 from selectormlp.data.stored import AnyCells, StoredCells
 from selectormlp.data.stored_batches import Reading
@@ -184,9 +184,9 @@ def _take_places(stem: Path, log_folder: Path, checkpoints: list[Path], locks: E
         clear_leftovers(folder)
 
 
-def _trained_classes(train: AnyCells) -> npt.NDArray[np.bool_]:
+def _trained_classes(train: AnyCells) -> BoolArray:
     """Return which classes have training cells; there are at least two."""
-    trained: npt.NDArray[np.bool_] = train.class_counts() > 0
+    trained: BoolArray = train.class_counts() > 0
     if trained.sum() < 2:
         raise DataError(
             f"the training cells are of {int(trained.sum())} class(es); at least 2 are needed: split again with a "

@@ -20,10 +20,10 @@ LETTER = 0.62
 SMALLEST, LARGEST = 5.0, 9.0
 """Fonts in points; below the smallest, names are left out instead."""
 
-MOST_LETTERS = 30
+MAX_LETTERS = 30
 
 
-def short(name: str, most: int = MOST_LETTERS) -> str:
+def short(name: str, most: int = MAX_LETTERS) -> str:
     """Cut a name that is too long for a figure.
 
     Examples

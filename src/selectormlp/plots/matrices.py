@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgb
 
+from selectormlp.data.cells import FloatArray
 from selectormlp.evaluation.curve import Curve
 from selectormlp.evaluation.expression import Expression
 from selectormlp.evaluation.result import Evaluation
@@ -214,7 +214,7 @@ def _name_types(axes: Axes, expression: Expression, swap_axes: bool) -> None:
     place_names(axes, "y", expression.genes if swap_axes else expression.classes)
 
 
-def _shade(axes: Axes, values: npt.NDArray[np.float64], label: str, *, vmax: float) -> None:
+def _shade(axes: Axes, values: FloatArray, label: str, *, vmax: float) -> None:
     image = axes.imshow(
         values, cmap=SHADES, norm=Normalize(0, max(vmax, 1e-12)), aspect="auto", interpolation="nearest"
     )

@@ -12,7 +12,7 @@ from selectormlp.evaluation.compare import Comparison
 from selectormlp.plots.figure import COLORS, GREY, deliver, finish
 from selectormlp.plots.labels import named_axes, place_names, short
 
-MOST_SETS = 40
+MAX_SETS = 40
 """Sets of genes that are drawn, the largest ones."""
 
 ROW, BARS = 0.28, 1.8
@@ -22,7 +22,7 @@ ROW, BARS = 0.28, 1.8
 def overlap(
     found: Comparison,
     *,
-    n_sets: int = MOST_SETS,
+    n_sets: int = MAX_SETS,
     title: str = "",
     ax: Axes | None = None,
     show: bool | None = None,

@@ -42,7 +42,7 @@ REDUNDANT = 0.8
 LEAST_PANELS = 10
 """Repetitions from which genes that replace each other are named: of fewer, most pairs that differ do so by chance."""
 
-MOST_NAMED = 12
+MAX_NAMED = 12
 
 
 @dataclass(frozen=True)
@@ -232,8 +232,8 @@ def _type_warnings(found: Findings) -> list[Warned]:
 
 
 def _listed(names: list[str], mark: str) -> str:
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return mark.join(names[:MOST_NAMED]) + more
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return mark.join(names[:MAX_NAMED]) + more
 
 
 PROTOCOLS = {

@@ -35,7 +35,7 @@ DOTS_DPI = 130
 WIDE = 760
 """Pixels from which a figure scrolls within the page instead of shrinking."""
 
-MOST_BARS = 60
+MAX_BARS = 60
 """Genes in the figure of stability; the panel's table has all."""
 
 
@@ -85,8 +85,8 @@ def draw_figures(found: Findings) -> dict[str, Figure]:
     if evaluation.stability is not None:
         held = evaluation.stability
         wanted["stability"] = (
-            f"How often genes were chosen again, the first {min(MOST_BARS, len(held.genes))} of {len(held.genes)}.",
-            lambda: plots.stability(held, n_genes=MOST_BARS, show=False),
+            f"How often genes were chosen again, the first {min(MAX_BARS, len(held.genes))} of {len(held.genes)}.",
+            lambda: plots.stability(held, n_genes=MAX_BARS, show=False),
         )
     if found.masked:
         wanted["masked"] = (

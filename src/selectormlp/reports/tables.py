@@ -99,7 +99,7 @@ def _panel_columns(found: Findings) -> tuple[Column, ...]:
         Column("gene"),
         Column("marks", "types that the gene marks, with its AUC against all other cells"),
         Column("separates", "pairs of types that it pulls apart most, beyond what the others do"),
-        Column("loss", "how much Σ 1/(1 + D²) over pairs of types grows without the gene", numeric=True),
+        Column("loss", f"how much grows without the gene: {found.explanation.settings.described}", numeric=True),
         Column("substitute", "the gene outside the panel that serves best in its place"),
         Column("nearest", "the gene of the panel most correlated with it (Spearman)"),
         Column("reason", "why it was chosen"),

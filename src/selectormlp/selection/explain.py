@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-import numpy as np
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from selectormlp.data.cells import Cells
 from selectormlp.data.source import Normalization, Source
-from selectormlp.moments.stream import balanced_cell_weights, moments_of
 from selectormlp.moments.variable import check_memory, gene_variances, most_variable
 from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.explain import Explanation, explain_panel
 from selectormlp.panel.given import PanelLike, as_panel
 from selectormlp.panel.panel import Panel
-from selectormlp.panel.separation import settings_of
+from selectormlp.panel.separation import measured_assay, settings_of
 from selectormlp.progress import showing
 from selectormlp.selection.reading import read
+from selectormlp.selection.separating import cell_weights_of, moments_for
 from selectormlp.selection.steps import rules_with
-from selectormlp.selectors.labels import class_importance
 
 if TYPE_CHECKING:
     from anndata import AnnData
+
+logger = logging.getLogger(__name__)
 
 SUBSTITUTE_GENES, MEMORY_GB = 5000, 8.0
 """Genes among which substitutes are looked for, and memory for their covariance, as the selectors have them."""
@@ -40,6 +41,7 @@ def explain(
     candidates: Sequence[str] | None = None,
     ignore_unknown: bool = False,
     gene_name_key: str | None = None,
+    assay: Any = None,
     progress: bool = True,
 ) -> Explanation:
     """Say of each gene of a panel which types it marks, which it separates, what is lost without it, what replaces it.
@@ -56,6 +58,9 @@ def explain(
         Which genes may serve as substitutes; those of the panel need not obey.
     ignore_unknown
         Leave out genes that the data lack, and log them, instead of refusing them.
+    assay
+        Explain as for this assay: ``sequencing``, ``imaging``, the file of an assay, an :class:`Assay` or its values.
+        None: the one that the panel was chosen for, as its provenance says.
     progress
         Whether to show progress of what takes more than a second, on a terminal or in a notebook.
 
@@ -71,7 +76,7 @@ def explain(
     DataError
         If a column or layer is absent, or the matrix is not usable, or there are fewer than two types.
     SettingsError
-        If a forbidden or candidate gene is unknown.
+        If a forbidden or candidate gene, or the assay, is unknown.
 
     Examples
     --------
@@ -89,21 +94,24 @@ def explain(
     )
     constraints = Constraints(forbidden=forbidden, candidates=candidates, ignore_unknown=ignore_unknown)
     with showing(progress):
-        return explain_genes(adata, as_panel(panel), source, constraints)
+        return explain_genes(adata, as_panel(panel), source, constraints, assay)
 
 
-def explain_genes(adata: AnnData, panel: Panel, source: Source, constraints: Constraints) -> Explanation:
+def explain_genes(
+    adata: AnnData, panel: Panel, source: Source, constraints: Constraints, assay: Any = None
+) -> Explanation:
     """Explain a panel as settings say; see :func:`explain`."""
+    settings = settings_of(panel.provenance)
+    if assay is not None:
+        settings = replace(settings, assay=measured_assay(assay))
     found = read(adata, source)
     rules = rules_with(panel, found.resolve(source, constraints), ignore_unknown=constraints.ignore_unknown)
+    assert isinstance(found.cells, Cells)  # noqa: S101  # of an object in memory
     few = found.cells.take_genes(rules.genes)
-    assert isinstance(few, Cells)  # noqa: S101  # of an object in memory
-    settings = settings_of(panel.provenance)
-    known = {label: weight for label, weight in settings.class_weights.items() if label in few.classes}
-    weights = balanced_cell_weights(few.class_counts(), class_importance(np.array(few.classes), known))
     if few.n_genes > SUBSTITUTE_GENES:
-        variances = gene_variances(few.X, few.labels, weights)
+        variances = gene_variances(few.X, few.labels, cell_weights_of(few, settings))
         few = few.take_genes(few.genes[most_variable(variances, SUBSTITUTE_GENES, always=rules.must_have)])
     check_memory(few.n_genes, 1, MEMORY_GB)
-    moments = moments_of(few.X, few.labels, cell_weights=weights, total=False)
+    logger.info("the genes are explained by %s", settings.described)
+    moments = moments_for(few, settings, found.cells)
     return explain_panel(rules.genes[rules.must_have].tolist(), few, moments=moments, settings=settings)

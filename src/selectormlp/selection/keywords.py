@@ -80,6 +80,8 @@ class SelectOptions(TypedDict, total=False):
 class ExtendOptions(TypedDict, total=False):
     """Options of :func:`selectormlp.extend` beside those that its signature names."""
 
+    strict_limits: bool
+    """Refuse a panel whose own genes exceed a limit, rather than let no new gene add to it."""
     dask_scheduler: str | None
     """Address of a Dask cluster to read with (tcp://host:8786); takes --lazy as given."""
     gene_id_key: str | None

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from selectormlp.data.cells import Cells
+from selectormlp.data.stored import StoredCells
 from selectormlp.errors import SettingsError
-from selectormlp.moments.stream import balanced_cell_weights, moments_of
 from selectormlp.panel.choose import choose
 from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.panel import Panel
@@ -20,8 +20,8 @@ from selectormlp.panel.provenance import Provenance
 from selectormlp.panel.separation import SeparationSettings, measure_separation, settings_of
 from selectormlp.selection.reading import Opened
 from selectormlp.selection.request import Choice
-from selectormlp.selection.steps import How, Ranked, in_memory, rank, rules_with
-from selectormlp.selectors.labels import class_importance
+from selectormlp.selection.separating import moments_for
+from selectormlp.selection.steps import How, Ranked, in_memory, rank, rules_beside
 from selectormlp.selectors.registry import find_method
 
 logger = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ def price_limits(
     for name, constraints in loosened(request.constraints):
         logger.info("choosing without %s, to say what it costs", name)
         rules = found.resolve(request, constraints, workers=how.workers)
-        rules = rules.restricted() if panel is None else rules_with(panel, rules, ignore_unknown=request.ignore_unknown)
+        rules = rules.restricted() if panel is None else rules_beside(panel, rules, request)
         try:
             panels[name] = _genes(rank(found.cells, rules, how, n_genes), n_genes)
         except SettingsError as error:  # as where other constraints lean on this one
@@ -122,7 +122,7 @@ def _compared(
     """Measure all panels on the same cells."""
     union = pd.Index(np.unique(np.concatenate(list(panels.values()))))
     cells = in_memory(found.cells.take_genes(union), "the price of constraints", seed)
-    criteria = {name: _criterion(cells, genes, settings) for name, genes in panels.items()}
+    criteria = {name: _criterion(cells, genes, settings, found.cells) for name, genes in panels.items()}
     held = set(panels[""])
     return [
         {
@@ -135,9 +135,7 @@ def _compared(
     ]
 
 
-def _criterion(cells: Cells, genes: pd.Index[str], settings: SeparationSettings) -> float:
-    few = cells.take_genes(genes)
-    known = {label: weight for label, weight in settings.class_weights.items() if label in few.classes}
-    weights = balanced_cell_weights(few.class_counts(), class_importance(np.array(few.classes), known))
-    moments = moments_of(few.X, few.labels, cell_weights=weights, total=False)
-    return measure_separation(moments, np.arange(len(genes)), np.arange(0), settings).criterion
+def _criterion(cells: Cells, genes: pd.Index[str], settings: SeparationSettings, whole: Cells | StoredCells) -> float:
+    moments = moments_for(cells.take_genes(genes), settings, whole)
+    everything = np.arange(len(genes))
+    return measure_separation(moments, everything, everything[:0], settings, genes=genes.tolist()).criterion

@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
-from selectormlp.data.cells import Cells, IntArray, Matrix
+from selectormlp.data.cells import AnyFloatArray, BoolArray, Cells, FloatArray, IntArray, Matrix
 from selectormlp.data.stored import AnyCells, StoredCells
 from selectormlp.errors import DataError, InputError, SettingsError, counted, quoted
 from selectormlp.moments.dask import Workers
@@ -53,11 +52,11 @@ class Ranking:
 
     method: str
     order: IntArray
-    scores: npt.NDArray[np.floating[Any]]
+    scores: AnyFloatArray
     settings: dict[str, Any]
     nested: bool
-    thresholds: npt.NDArray[np.floating[Any]] | None = None
-    silent: npt.NDArray[np.bool_] | None = None
+    thresholds: AnyFloatArray | None = None
+    silent: BoolArray | None = None
 
     @property
     def ranks(self) -> IntArray:
@@ -73,7 +72,7 @@ def rank_genes(
     n_genes: int,
     must_have: Sequence[int] = (),
     limits: Sequence[Limit] = (),
-    priorities: npt.NDArray[np.float64] | None = None,
+    priorities: FloatArray | None = None,
     options: Mapping[str, Any] | None = None,
     seed: int = 0,
     target: Matrix | None = None,
@@ -160,7 +159,7 @@ def rank_stored_genes(
     n_genes: int,
     must_have: Sequence[int] = (),
     limits: Sequence[Limit] = (),
-    priorities: npt.NDArray[np.float64] | None = None,
+    priorities: FloatArray | None = None,
     options: Mapping[str, Any] | None = None,
     workers: Workers | None = None,
 ) -> Ranking:
@@ -199,7 +198,7 @@ def rank_stored_genes(
     return _ranking(selector, method)
 
 
-def unexpressed(X: Matrix) -> npt.NDArray[np.bool_]:
+def unexpressed(X: Matrix) -> BoolArray:
     """Tell which genes are 0 in every cell, shape (n_genes,).
 
     Examples
@@ -208,20 +207,20 @@ def unexpressed(X: Matrix) -> npt.NDArray[np.bool_]:
     array([ True, False])
     """
     if isinstance(X, sp.csr_array):
-        silent: npt.NDArray[np.bool_] = np.bincount(X.indices[X.data != 0], minlength=X.shape[1]) == 0
+        silent: BoolArray = np.bincount(X.indices[X.data != 0], minlength=X.shape[1]) == 0
     else:
         silent = ~np.asarray((X != 0).any(axis=0))
     return silent
 
 
-def _silent_last(ranking: Ranking, silent: npt.NDArray[np.bool_]) -> Ranking:
+def _silent_last(ranking: Ranking, silent: BoolArray) -> Ranking:
     """Put genes that no cell expresses last, whatever a method gives for ties."""
     last = silent[ranking.order]
     order = ranking.order if not last.any() else np.concatenate([ranking.order[~last], ranking.order[last]])
     return replace(ranking, order=order, silent=silent)
 
 
-def _preferring(ranking: Ranking, priorities: npt.NDArray[np.float64]) -> Ranking:
+def _preferring(ranking: Ranking, priorities: FloatArray) -> Ranking:
     """Order genes by their place in a ranking times their priority."""
     worth = (1.0 - np.arange(len(ranking.order)) / len(ranking.order)) * priorities[ranking.order]
     return replace(ranking, order=ranking.order[np.argsort(-worth, kind="stable")])

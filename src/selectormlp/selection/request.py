@@ -205,6 +205,8 @@ class ExtendRequest(Choice):
     """Panel: panel.json, genes in a table or list, or a vendor's pre-designed panel."""
     n_new: Annotated[Count | None, Flag(("--n-new", "--add"), first=True, needed=True)] = None
     """Number of genes to add."""
+    strict_limits: Annotated[bool, Flag()] = False
+    """Refuse a panel whose own genes exceed a limit, rather than let no new gene add to it."""
 
 
 class ExplainRequest(SampledSource, Allowed):
@@ -214,6 +216,9 @@ class ExplainRequest(SampledSource, Allowed):
     """The command that these settings are for."""
     panel: Annotated[Place | None, Flag(first=True, needed=True, keyword=False, recorded=False)] = None
     """Panel: panel.json, or genes in a CSV, TSV or text file."""
+    assay: Annotated[AssayName | None, Flag()] = None
+    """Explain as for this assay: sequencing, imaging, or the JSON or YAML file of an assay; by default the one that the
+    panel was chosen for."""
 
 
 def check_choice(request: Choice) -> None:

@@ -29,7 +29,7 @@ from selectormlp.selection.price import price_limits
 from selectormlp.selection.ranking import warn_of_silent_genes
 from selectormlp.selection.reading import Opened, opened
 from selectormlp.selection.request import Choice, ExtendRequest, SelectRequest, check_choice
-from selectormlp.selection.steps import Ranked, log_assumption, rank, rules_with, with_use
+from selectormlp.selection.steps import Ranked, log_assumption, rank, rules_beside, with_use
 from selectormlp.selectors.base import GeneSelector
 from selectormlp.versions import package_versions
 
@@ -254,7 +254,7 @@ def add_genes(data: AnnData | Paths, panel: Panel, request: ExtendRequest, *, pr
     log_assumption(request.options)
     with showing(progress), opened(data, request) as (found, how):
         rules = found.resolve(request, request.constraints, workers=how.workers)
-        rules = rules_with(panel, rules, ignore_unknown=request.ignore_unknown)
+        rules = rules_beside(panel, rules, request)
         refuse(rules.clashes(rules.n_existing + n_new))
         ranked = rank(found.cells, rules, how, rules.n_existing + n_new)
         priced = price_limits(found, request, how, ranked, rules.n_existing + n_new, panel=panel)

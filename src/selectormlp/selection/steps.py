@@ -8,12 +8,11 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from selectormlp.data.anndata_sample import capped_rows
-from selectormlp.data.cells import Cells, IntArray, Matrix
+from selectormlp.data.cells import Cells, FloatArray, IntArray, Matrix
 from selectormlp.data.stored import StoredCells
+from selectormlp.data.subsample import subsample
 from selectormlp.errors import PanelError, nearest, quoted
 from selectormlp.moments.dask import Workers, stored_moments
 from selectormlp.panel.assay import assumption
@@ -26,6 +25,7 @@ from selectormlp.panel.provenance import Provenance
 from selectormlp.panel.rules import Rules
 from selectormlp.selection.crowding import counts_per_type
 from selectormlp.selection.ranking import Ranking, rank_genes, rank_stored_genes, warn_of_silent_genes
+from selectormlp.selection.request import Choice, ExtendRequest
 from selectormlp.selectors.registry import Method, find_method
 
 logger = logging.getLogger(__name__)
@@ -140,7 +140,7 @@ class Task:
     n_genes: int
     must_have: list[int]
     limits: Sequence[Limit]
-    priorities: npt.NDArray[np.float64] | None
+    priorities: FloatArray | None
 
     def as_keywords(self) -> dict[str, Any]:
         """Return the fields by name."""
@@ -169,7 +169,7 @@ def resolve(
     return constraints.resolve(cells.genes, n_genes=n_genes, aliases=aliases, mean_expression=means, counts=counts)
 
 
-def rules_with(panel: Panel, rules: Rules, *, ignore_unknown: bool) -> Rules:
+def rules_with(panel: Panel, rules: Rules, *, ignore_unknown: bool, strict: bool = False) -> Rules:
     """Return rules under which the genes of a panel stay, restricted to what is allowed.
 
     Raises
@@ -184,7 +184,7 @@ def rules_with(panel: Panel, rules: Rules, *, ignore_unknown: bool) -> Rules:
             f"{absent[0]!r}: {nearest(absent[0], rules.names.positions)}; correct them, or ask for unknown names to "
             "be ignored (--ignore-unknown)"
         )
-    held = rules.with_existing(panel.genes)
+    held = rules.with_existing(panel.genes, strict=strict)
     if not held.n_existing:
         raise PanelError(
             f"none of the {len(panel)} genes of the panel ({quoted(panel.genes, most=3)}) is in the data (first: "
@@ -192,6 +192,12 @@ def rules_with(panel: Panel, rules: Rules, *, ignore_unknown: bool) -> Rules:
             "names (gene_name_key, --gene-name-key)"
         )
     return held.restricted()
+
+
+def rules_beside(panel: Panel, rules: Rules, request: Choice) -> Rules:
+    """Return rules for the genes that a request adds to a panel; see :func:`rules_with`."""
+    strict = isinstance(request, ExtendRequest) and request.strict_limits
+    return rules_with(panel, rules, ignore_unknown=request.ignore_unknown, strict=strict)
 
 
 def rank(cells: Cells | StoredCells, rules: Rules, how: How, n_genes: int) -> Ranked:
@@ -271,12 +277,11 @@ def in_memory(cells: Cells | StoredCells, what: str, seed: int) -> Cells:
 def sample_rows(cells: StoredCells, rng: np.random.Generator) -> IntArray:
     """Draw cells to be read into memory, class by class; large classes are capped; rows increase."""
     if not cells.n_classes:
-        n_drawn = min(cells.n_cells, SAMPLE_UNLABELLED)
-        return np.sort(rng.choice(cells.n_cells, n_drawn, replace=False))
-    return capped_rows(cells.labels, SAMPLE_PER_CLASS, rng)
+        return subsample(np.zeros(cells.n_cells, dtype=np.int64), rng, per_class=SAMPLE_UNLABELLED)
+    return subsample(cells.labels, rng, per_class=SAMPLE_PER_CLASS)
 
 
-def _mean_expression(cells: Cells | StoredCells, workers: Workers | None) -> npt.NDArray[np.float64]:
+def _mean_expression(cells: Cells | StoredCells, workers: Workers | None) -> FloatArray:
     if isinstance(cells, Cells):
         return np.asarray(cells.X.mean(axis=0, dtype=np.float64)).ravel()
     one_class = np.zeros(cells.n_cells, dtype=np.int64)

@@ -6,20 +6,19 @@ from abc import abstractmethod
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.base import BaseEstimator
 from sklearn.feature_selection import SelectorMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from selectormlp.data.cells import Cells, IntArray, Matrix
+from selectormlp.data.cells import AnyFloatArray, BoolArray, Cells, IntArray, Matrix
 from selectormlp.errors import DataError, SettingsError, counted
 
 DTYPES = [np.float64, np.float32]
 """Types of values that are taken as they are; others become the first."""
 
 
-def order_by_score(scores: npt.NDArray[np.floating[Any]]) -> IntArray:
+def order_by_score(scores: AnyFloatArray) -> IntArray:
     """Order genes from the highest score to the lowest, shape (n_genes,); equal scores in column order.
 
     Examples
@@ -30,7 +29,7 @@ def order_by_score(scores: npt.NDArray[np.floating[Any]]) -> IntArray:
     return np.argsort(-scores, kind="stable").astype(np.int64)
 
 
-def check_scores(scores: npt.NDArray[np.floating[Any]], what: str) -> None:
+def check_scores(scores: AnyFloatArray, what: str) -> None:
     """Raise unless every score is a number: genes cannot be ranked by NaN, nor told apart by infinite scores.
 
     Parameters
@@ -150,10 +149,10 @@ class GeneSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
             )
         return validate_data(self, X, y, accept_sparse="csr", **{"dtype": DTYPES, **options})
 
-    def _set_scores(self, scores: npt.NDArray[np.floating[Any]]) -> None:
+    def _set_scores(self, scores: AnyFloatArray) -> None:
         self._set_order(order_by_score(scores), scores)
 
-    def _set_order(self, order: IntArray, scores: npt.NDArray[np.floating[Any]]) -> None:
+    def _set_order(self, order: IntArray, scores: AnyFloatArray) -> None:
         check_scores(scores, type(self).__name__)
         self.n_features_to_select_ = self._resolve_n_features(len(scores))
         self.scores_ = scores
@@ -176,9 +175,9 @@ class GeneSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
             f"n_features_to_select={wanted!r}; expected a whole number of genes, a fraction between 0 and 1, or None"
         )
 
-    def _get_support_mask(self) -> npt.NDArray[np.bool_]:
+    def _get_support_mask(self) -> BoolArray:
         check_is_fitted(self, "ranking_")
-        support: npt.NDArray[np.bool_] = self.ranking_ <= self.n_features_to_select_
+        support: BoolArray = self.ranking_ <= self.n_features_to_select_
         return support
 
     def __sklearn_tags__(self) -> Any:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import scipy.sparse as sp
 
-from selectormlp.data.cells import Matrix
+from selectormlp.data.cells import AnyFloatArray, Matrix
 from selectormlp.errors import SettingsError
 
 Threshold: TypeAlias = float | Literal["quantile"]
@@ -17,10 +16,8 @@ Threshold: TypeAlias = float | Literal["quantile"]
 CHUNK = 512
 """Genes densified at a time for their quantiles."""
 
-FloatArray = npt.NDArray[np.floating[Any]]
 
-
-def gene_thresholds(X: Any, threshold: Threshold, quantile: float) -> FloatArray:
+def gene_thresholds(X: Any, threshold: Threshold, quantile: float) -> AnyFloatArray:
     """Return the threshold of each gene, shape (n_genes,), in the units and the precision of X.
 
     Parameters
@@ -59,7 +56,7 @@ def gene_thresholds(X: Any, threshold: Threshold, quantile: float) -> FloatArray
     return found
 
 
-def binarized(X: Any, thresholds: FloatArray) -> Matrix:
+def binarized(X: Any, thresholds: AnyFloatArray) -> Matrix:
     """Turn expression into 1 where it is above the gene's threshold and 0 elsewhere, float32.
 
     Parameters

@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 import torch
 
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import AnyFloatArray, IntArray
 from selectormlp.devices import Device, Work, check_device, choose_device
 from selectormlp.errors import SettingsError
 from selectormlp.networks.annealing import WARM_UP, Selection, eliminate, select
@@ -21,13 +21,13 @@ from selectormlp.networks.targets import CellRows, Targets
 from selectormlp.networks.threads import threads_worth
 from selectormlp.progress import showing, step
 from selectormlp.selectors.base import seed_from
-from selectormlp.selectors.binarize import FloatArray, binarized, gene_thresholds
+from selectormlp.selectors.binarize import binarized, gene_thresholds
 from selectormlp.selectors.columns import checked_columns
 from selectormlp.selectors.on_off import OnOffSelector
 
 logger = logging.getLogger(__name__)
 
-SELECTED_FROM, LEAST_SELECTED_FROM, MOST_SELECTED_FROM = 8, 100, 500
+SELECTED_FROM, LEAST_SELECTED_FROM, MAX_SELECTED_FROM = 8, 100, 500
 """Genes left by the elimination for each gene to be chosen; the fewest, and the most but for twice those."""
 
 
@@ -103,7 +103,7 @@ class BinarizingSelector(OnOffSelector):
 
     def _choose(self, task: Task, must_have: IntArray, free: IntArray, n_chosen: int) -> None:
         n_genes = len(self.thresholds_)
-        gates: FloatArray = np.ones(len(free))
+        gates: AnyFloatArray = np.ones(len(free))
         n_left = self._n_left(n_chosen)
         self.elimination_ = None
         left = np.arange(len(free))
@@ -125,7 +125,7 @@ class BinarizingSelector(OnOffSelector):
         """Return how many genes the elimination is to leave."""
         n_left = self.n_candidates
         if n_left is None:
-            n_left = min(max(SELECTED_FROM * n_chosen, LEAST_SELECTED_FROM), max(2 * n_chosen, MOST_SELECTED_FROM))
+            n_left = min(max(SELECTED_FROM * n_chosen, LEAST_SELECTED_FROM), max(2 * n_chosen, MAX_SELECTED_FROM))
         return max(n_left, n_chosen, 1)
 
     def _work(self, n_columns: int, n_chosen: int, n_outputs: int) -> Work:

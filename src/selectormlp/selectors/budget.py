@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from selectormlp.data.batches import dense_rows
-from selectormlp.data.cells import IntArray, Matrix
+from selectormlp.data.cells import FloatArray, IntArray, Matrix
 from selectormlp.devices import Device, Work, check_device, choose_device
 from selectormlp.errors import DataError, SettingsError
 from selectormlp.networks.budget import FEWEST_GENES, Budget, drop_to_budget, train_panel
@@ -251,9 +250,7 @@ class BudgetSelectorMLP(NetworkClassifier):
         return tags
 
 
-def _standardised(
-    cells: Matrix, columns: IntArray, means: npt.NDArray[np.float64], deviations: npt.NDArray[np.float64]
-) -> Tensor:
+def _standardised(cells: Matrix, columns: IntArray, means: FloatArray, deviations: FloatArray) -> Tensor:
     """Standardise some columns, and note the means and deviations of these among those of all genes."""
     values = dense_rows(cells[:, columns], slice(None)).clone()
     means[columns] = values.mean(dim=0).double().numpy()

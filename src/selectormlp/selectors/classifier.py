@@ -13,11 +13,9 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from selectormlp.data.cells import IntArray, Matrix, as_matrix
+from selectormlp.data.cells import Float32Array, IntArray, Matrix, as_matrix
 from selectormlp.errors import DataError, quoted
 from selectormlp.selectors.base import GeneSelector
-
-FloatArray = npt.NDArray[np.float32]
 
 
 class ClassifyingSelector(ClassifierMixin, GeneSelector):  # type: ignore[misc]  # scikit-learn is untyped
@@ -40,7 +38,7 @@ class ClassifyingSelector(ClassifierMixin, GeneSelector):  # type: ignore[misc] 
         """
 
     @abstractmethod
-    def first_layer(self) -> tuple[FloatArray, FloatArray]:
+    def first_layer(self) -> tuple[Float32Array, Float32Array]:
         """Return what the first layer does to the genes: x ↦ x · weights + offset.
 
         Returns
@@ -49,14 +47,14 @@ class ClassifyingSelector(ClassifierMixin, GeneSelector):  # type: ignore[misc] 
         """
 
     @abstractmethod
-    def scores_from_first_layer(self, activations: FloatArray) -> FloatArray:
+    def scores_from_first_layer(self, activations: Float32Array) -> Float32Array:
         """Turn the first layer's output, (n_cells, n_hidden), into class scores, (n_cells, n_classes)."""
 
     @abstractmethod
-    def _class_scores(self, X: Matrix) -> FloatArray:
+    def _class_scores(self, X: Matrix) -> Float32Array:
         """Score the classes of checked cells, (n_cells, n_genes) → (n_cells, n_classes); highest wins."""
 
-    def class_scores(self, X: Any) -> FloatArray:
+    def class_scores(self, X: Any) -> Float32Array:
         """Score the classes of cells, one column a class even where there are two.
 
         Parameters
@@ -78,7 +76,7 @@ class ClassifyingSelector(ClassifierMixin, GeneSelector):  # type: ignore[misc] 
         labels: npt.NDArray[Any] = self.classes_[best]
         return labels
 
-    def decision_function(self, X: Any) -> FloatArray:
+    def decision_function(self, X: Any) -> Float32Array:
         """Score the classes, (n_cells, n_classes); with two classes, (n_cells,) in favour of the second."""
         scores = self.class_scores(X)
         return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
@@ -100,10 +98,10 @@ class ClassifyingSelector(ClassifierMixin, GeneSelector):  # type: ignore[misc] 
 class ProbabilitiesMixin:
     """Adds class probabilities to a selector whose scores are logits."""
 
-    def predict_proba(self, X: Any) -> npt.NDArray[np.float32]:
+    def predict_proba(self, X: Any) -> Float32Array:
         """Predict the probability of each class, shape (n_cells, n_classes); rows sum to 1."""
         scores = self.class_scores(X)  # type: ignore[attr-defined]
-        probabilities: npt.NDArray[np.float32] = softmax(scores, axis=1)
+        probabilities: Float32Array = softmax(scores, axis=1)
         return probabilities
 
 

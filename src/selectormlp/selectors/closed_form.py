@@ -10,13 +10,13 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from selectormlp.data.cells import UNKNOWN_CLASS, IntArray
+from selectormlp.data.cells import UNKNOWN_CLASS, FloatArray, IntArray
 from selectormlp.data.stored import StoredCells
 from selectormlp.devices import Device, check_device
 from selectormlp.errors import SettingsError
 from selectormlp.moments.dask import Workers
 from selectormlp.moments.forward import Forward, Objective, forward_select
-from selectormlp.moments.moments import FloatArray, Moments
+from selectormlp.moments.moments import Moments
 from selectormlp.moments.stream import balanced_cell_weights
 from selectormlp.moments.variable import check_memory, most_variable
 from selectormlp.panel.completion import Completion

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar, Self
@@ -23,8 +22,6 @@ from selectormlp.panel.assay import ASSAYS, Assay, find_assay
 from selectormlp.panel.completion import Completion
 from selectormlp.panel.limits import Limit
 from selectormlp.selectors.closed_form import ClosedFormSelector
-
-logger = logging.getLogger(__name__)
 
 
 class DiscriminantSelector(ClosedFormSelector):
@@ -61,8 +58,9 @@ class DiscriminantSelector(ClosedFormSelector):
         Factor on what each gene gains, by column, when the next is chosen; None: all count alike.
     assay
         What will measure the panel: ``sequencing``, as the cells at hand; ``imaging``; the path of an assay's file; an
-        :class:`~selectormlp.panel.assay.Assay`, or its values by name. Its limits are not looked at here; see
-        ``limits``.
+        :class:`~selectormlp.panel.assay.Assay`, or its values by name; or a
+        :class:`~selectormlp.moments.measurement.Measurement`, whose efficiencies of genes are by column. Its limits are
+        not looked at here; see ``limits``.
     refine
         Exchange chosen against unchosen genes until the criterion stops improving; panels of different sizes
         are then no longer nested. Off by default, for what it brought in refitted balanced accuracy (two data
@@ -121,7 +119,7 @@ class DiscriminantSelector(ClosedFormSelector):
         must_have: Sequence[int] | None = None,
         limits: Sequence[Limit] | None = None,
         priorities: Sequence[float] | None = None,
-        assay: Assay | str | Mapping[str, Any] = "sequencing",
+        assay: Assay | str | Mapping[str, Any] | Measurement = "sequencing",
         refine: bool = False,
         max_refine_s: float = 10.0,
         max_genes: int | None = 5000,
@@ -190,9 +188,11 @@ class DiscriminantSelector(ClosedFormSelector):
             del self._genes
 
     def _measurement(self) -> Measurement:
-        assay = find_assay(self.assay)
-        names = getattr(self, "_genes", getattr(self, "feature_names_in_", None))
-        measurement = assay.measurement(names)
+        if isinstance(self.assay, Measurement):
+            measurement = self.assay
+        else:
+            names = getattr(self, "_genes", getattr(self, "feature_names_in_", None))
+            measurement = find_assay(self.assay).measurement(names)
         if self.refine and measurement.failure:
             raise SettingsError("refine does not work with failing probes; set refine or the assay's failure to 0")
         return measurement
@@ -200,7 +200,7 @@ class DiscriminantSelector(ClosedFormSelector):
     @property
     def record_(self) -> dict[str, Any]:
         """What provenance is to hold instead of the parameters: the values of an assay that has no name of ours."""
-        if isinstance(self.assay, str) and self.assay in ASSAYS:
+        if isinstance(self.assay, Measurement) or (isinstance(self.assay, str) and self.assay in ASSAYS):
             return {}
         return {"assay": find_assay(self.assay).model_dump(mode="json")}
 
@@ -210,12 +210,6 @@ class DiscriminantSelector(ClosedFormSelector):
 
     def _objective(self, moments: Moments) -> DiscriminantObjective:
         measurement = self._measurement().take(self.candidates_)
-        if measurement.specificity:
-            logger.info(
-                "for another technology: %.0f %% of the criterion tells each type from all others mixed; assay "
-                "'sequencing' is better where the panel is measured as these cells were",
-                100 * measurement.specificity,
-            )
         return DiscriminantObjective(
             measured_moments(moments, measurement),
             specificity=measurement.specificity,

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.base import clone
 from sklearn.utils import get_tags
 
+from selectormlp.data.cells import BoolArray, FloatArray
 from selectormlp.errors import SettingsError, quoted
 from selectormlp.selectors.base import GeneSelector, check_scores, order_by_score
 from selectormlp.selectors.registry import Method
@@ -90,15 +90,15 @@ class EstimatorSelector(GeneSelector):
         return {"estimator": description_of(self.estimator)}
 
 
-def _constant(X: Any) -> npt.NDArray[np.bool_]:
+def _constant(X: Any) -> BoolArray:
     """Say which genes have one value in all cells, shape (n_genes,)."""
     ends = X.max(axis=0), X.min(axis=0)
     high, low = (np.asarray(end.toarray() if hasattr(end, "toarray") else end).ravel() for end in ends)
-    constant: npt.NDArray[np.bool_] = high == low
+    constant: BoolArray = high == low
     return constant
 
 
-def _scores(values: npt.NDArray[np.float64], name: str) -> npt.NDArray[np.float64]:
+def _scores(values: FloatArray, name: str) -> FloatArray:
     """Turn what an estimator has learned into one score a gene, higher is better."""
     if name == "ranking_":
         values = values.max() - values + 1.0

@@ -7,9 +7,8 @@ from typing import Any, Literal, Self, get_args
 import numpy as np
 from scipy.stats import ttest_ind_from_stats
 
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import FloatArray, IntArray
 from selectormlp.errors import DataError, SettingsError, quoted
-from selectormlp.moments.moments import FloatArray
 from selectormlp.moments.stream import as_float, class_sums
 from selectormlp.panel.markers import MEAN_ROUNDING
 from selectormlp.quiet import quiet_warnings

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from sklearn.utils.class_weight import compute_class_weight
 
-from selectormlp.data.cells import Cells, IntArray, Matrix, as_matrix
+from selectormlp.data.cells import Cells, Float32Array, IntArray, Matrix, as_matrix
 from selectormlp.data.split import SplitSizes, split_cells
 from selectormlp.data.stored import StoredCells, StoredMatrix
 from selectormlp.data.stored_batches import Reading
@@ -24,7 +24,7 @@ from selectormlp.networks.module import TrainingSpec
 from selectormlp.networks.sizes import LEARNING_RATE, batch_size_for, epochs_for
 from selectormlp.networks.training import Run, train_network
 from selectormlp.selectors.base import seed_from
-from selectormlp.selectors.classifier import ClassifyingSelector, FloatArray, ProbabilitiesMixin, encode
+from selectormlp.selectors.classifier import ClassifyingSelector, ProbabilitiesMixin, encode
 from selectormlp.selectors.labels import check_class_weight
 
 PANEL_SPLIT = SplitSizes(train=5000, validation=1000, test=0)
@@ -40,20 +40,20 @@ class NetworkClassifier(ProbabilitiesMixin, ClassifyingSelector):
         The trained :class:`~selectormlp.networks.mlp.SelectorNetwork`, on the CPU.
     """
 
-    def _class_scores(self, X: Matrix) -> FloatArray:
-        scores: FloatArray = predict_logits(self.network_, X).numpy()
+    def _class_scores(self, X: Matrix) -> Float32Array:
+        scores: Float32Array = predict_logits(self.network_, X).numpy()
         return scores
 
     @torch.inference_mode()
-    def first_layer(self) -> tuple[FloatArray, FloatArray]:
+    def first_layer(self) -> tuple[Float32Array, Float32Array]:
         """Return the first layer with the gene weights folded in: (n_genes, n_hidden), (n_hidden,)."""
         weight, bias = self.network_.folded_weight(), self.network_.first.bias
         return np.ascontiguousarray(weight.numpy().T), bias.numpy()
 
     @torch.inference_mode()
-    def scores_from_first_layer(self, activations: FloatArray) -> FloatArray:
+    def scores_from_first_layer(self, activations: Float32Array) -> Float32Array:
         """Run the layers behind the first: (n_cells, n_hidden) → logits (n_cells, n_classes)."""
-        scores: FloatArray = self.network_.from_first_layer(torch.from_numpy(activations)).numpy()
+        scores: Float32Array = self.network_.from_first_layer(torch.from_numpy(activations)).numpy()
         return scores
 
 
@@ -219,7 +219,7 @@ class NetworkSelector(NetworkClassifier):
         self.adopt_network(trained.network)
         return self
 
-    def _class_weights(self, codes: IntArray) -> FloatArray | None:
+    def _class_weights(self, codes: IntArray) -> Float32Array | None:
         if self.class_weight is None:
             return None
         trained = self.trained_classes_

@@ -6,9 +6,9 @@ from typing import Any
 
 from sklearn.utils.validation import check_is_fitted
 
-from selectormlp.data.cells import Matrix
+from selectormlp.data.cells import AnyFloatArray, Matrix
 from selectormlp.selectors.base import GeneSelector
-from selectormlp.selectors.binarize import FloatArray, Threshold, binarized
+from selectormlp.selectors.binarize import Threshold, binarized
 
 
 class OnOffSelector(GeneSelector):
@@ -22,7 +22,7 @@ class OnOffSelector(GeneSelector):
 
     threshold: Threshold
     quantile: float
-    thresholds_: FloatArray
+    thresholds_: AnyFloatArray
 
     def binarize(self, X: Any) -> Matrix:
         """Return the panel's columns as on (1) or off (0) by the fitted thresholds.

@@ -6,12 +6,12 @@ import logging
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import FloatArray, IntArray
 from selectormlp.data.count_scale import find_count_scale
 from selectormlp.data.stored import StoredMatrix
 from selectormlp.devices import AnyDevice, Device, Work, choose_device
 from selectormlp.moments.dask import Workers, stored_moments, stored_variances, uses_cluster
-from selectormlp.moments.moments import FloatArray, Moments
+from selectormlp.moments.moments import Moments
 from selectormlp.moments.stream import AnyMatrix, moments_of, row_chunks
 from selectormlp.moments.variable import gene_variances, work_of_moments
 

@@ -11,9 +11,9 @@ import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 
-from selectormlp.data.cells import Matrix
+from selectormlp.data.cells import Float32Array, Matrix
 from selectormlp.quiet import quiet_warnings
-from selectormlp.selectors.classifier import ClassifyingSelector, FloatArray
+from selectormlp.selectors.classifier import ClassifyingSelector
 from selectormlp.selectors.labels import check_class_weight, class_importance
 
 logger = logging.getLogger(__name__)
@@ -123,15 +123,15 @@ class LinearSVM(ClassifyingSelector):
         self.n_iter_ = svm.n_iter_
         self._set_scores(np.abs(svm.coef_).sum(axis=0))
 
-    def _class_scores(self, X: Matrix) -> FloatArray:
+    def _class_scores(self, X: Matrix) -> Float32Array:
         weights, offset = self.first_layer()
         return self.scores_from_first_layer((X @ weights + offset).astype(np.float32))
 
-    def first_layer(self) -> tuple[FloatArray, FloatArray]:
+    def first_layer(self) -> tuple[Float32Array, Float32Array]:
         """Return the coefficients: (n_genes, n_rows) and offset (n_rows,), one row a class (one for two classes)."""
         return np.ascontiguousarray(self.svm_.coef_.T.astype(np.float32)), self.svm_.intercept_.astype(np.float32)
 
-    def scores_from_first_layer(self, activations: FloatArray) -> FloatArray:
+    def scores_from_first_layer(self, activations: Float32Array) -> Float32Array:
         """Spread the distances over the class list: −∞ for classes without training cells."""
         distances = np.hstack([-activations, activations]) if activations.shape[1] == 1 else activations
         scores = np.full((len(activations), len(self.classes_)), -np.inf, dtype=np.float32)

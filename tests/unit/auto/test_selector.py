@@ -4,12 +4,14 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from selectormlp.auto.contenders import CONTENDERS
 from selectormlp.auto.selector import AutoSelector
 from selectormlp.auto.trials import Trial, Trials
 from selectormlp.errors import DataError, SettingsError
+from selectormlp.panel.assay import Assay
 from selectormlp.panel.limits import Limit
 from selectormlp.selectors.discriminant import DiscriminantSelector
 from selectormlp.selectors.registry import METHODS
@@ -94,7 +96,7 @@ def test_the_choice_is_made_from_all_cells():
 
 @pytest.mark.parametrize(("method", "n_fitted"), [("discriminant", 150), ("markers", 90)])
 def test_of_very_many_cells_slow_methods_take_a_part(monkeypatch, method, n_fitted):
-    monkeypatch.setattr("selectormlp.auto.selector.MOST_FITTED", 90)
+    monkeypatch.setattr("selectormlp.auto.selector.MAX_FITTED", 90)
     X, y = cells()
     auto = AutoSelector(2, contenders=[method], random_state=0)
     kind = type(METHODS[method].make())
@@ -190,6 +192,30 @@ def test_panels_are_tried_and_chosen_within_limits():
         assert all(limit.is_kept(panel) for trial in auto.trials_ for panel in trial.panels)
         assert len(set(auto.get_support(indices=True)) & {2, 4}) == 1
         assert not auto.is_nested_
+
+
+def test_an_assay_of_limits_alone_leaves_the_contenders():
+    X, y = cells()
+    limits = Assay(limits={"min_probes": 3}, source="a page", date="2026-11-26")
+    plain, limited = (
+        AutoSelector(2, random_state=0, assay=assay).fit(np.abs(X), y) for assay in ("sequencing", limits)
+    )
+    assert [trial.method for trial in limited.trials_] == [trial.method for trial in plain.trials_]
+    np.testing.assert_array_equal(plain.ranking_, limited.ranking_)
+
+
+@pytest.mark.parametrize("min_recall", [None, 0.99])
+def test_efficiencies_of_genes_reach_the_method_that_chooses(min_recall):
+    X, y = cells()
+    frame = pd.DataFrame(np.abs(X), columns=[f"g{column}" for column in range(X.shape[1])])
+    lost = Assay(efficiency=1.0, gene_efficiencies={"g2": 1e-5})
+    auto = AutoSelector(2, assay=lost, random_state=0, min_recall=min_recall).fit(frame, y)
+    assert 2 not in auto.get_support(indices=True)
+    assert auto.record_["choice"]["options"]["assay"]["gene_efficiencies"] == {"g2": 1e-5}
+    named = AutoSelector(2, assay=lost, random_state=0, min_recall=min_recall)
+    np.testing.assert_array_equal(named.fit(np.abs(X), y, genes=list(frame.columns)).ranking_, auto.ranking_)
+    with pytest.raises(SettingsError, match="no names"):
+        AutoSelector(2, assay=lost).fit(np.abs(X), y)
 
 
 def test_contenders_that_know_nothing_of_an_assay_are_left_out():

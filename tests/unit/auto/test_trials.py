@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse as sp
 from joblib import Memory
 
-from selectormlp.auto.trials import Task, Trial, Trials, cap_classes
+from selectormlp.auto.trials import Task, Trial, Trials
 from selectormlp.evaluation.splits import make_folds
 from selectormlp.selectors.registry import METHODS, Method
 
@@ -132,17 +132,6 @@ def test_a_method_that_cannot_work_is_left_out_and_said(caplog):
     tried.run("selector_mlp-budget", {"n_networks": 1000})
     assert not tried.done
     assert "selector_mlp-budget cannot be tried: 80 cells for 1000 networks" in caplog.text
-
-
-@pytest.mark.parametrize(
-    ("counts", "most", "kept"),
-    [([5, 2], 7, [5, 2]), ([5, 2], 5, [3, 2]), ([100, 10, 1], 31, [20, 10, 1]), ([4, 4, 4], 7, [2, 2, 2])],
-)
-def test_the_largest_classes_are_cut_first(counts, most, kept):
-    codes = np.repeat(np.arange(len(counts)), counts)
-    rows = cap_classes(codes, most, np.random.default_rng(0))
-    assert np.bincount(codes[rows]).tolist() == kept
-    assert (np.diff(rows) > 0).all()
 
 
 def test_rankings_that_are_kept_serve_other_sizes(tmp_path, monkeypatch):

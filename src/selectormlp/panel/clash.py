@@ -1,0 +1,180 @@
+"""Why there is no panel within all limits: a small set of them that cannot hold together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import linprog
+from scipy.sparse import csr_array, hstack, identity, vstack
+
+from selectormlp.data.cells import BoolArray, IntArray
+from selectormlp.panel.feasible import MAX_NODES, MAX_SECONDS, Answer, find_panel, scaled
+from selectormlp.panel.limits import Limit
+
+MAX_EXPLAIN_SECONDS = 10.0
+"""Seconds after which limits that clash are named as they are, though some of them may be left out."""
+
+MAX_NAMED = 10
+"""Limits that a message names."""
+
+INFEASIBLE_BY = 1e-7
+"""Sum of violations, as shares of the largest amount, from which a linear programme counts as infeasible: the
+tolerance of HiGHS."""
+
+
+@dataclass(frozen=True)
+class Clash:
+    """Limits that no panel keeps.
+
+    Attributes
+    ----------
+    limits
+        At least one of them has to give way; none clashes with the size alone.
+    is_smallest
+        Whether none of them could be left out; False where time was over.
+    each
+        Whether each of them clashes by itself, with the size and the required genes.
+    """
+
+    limits: tuple[Limit, ...]
+    is_smallest: bool = True
+    each: bool = False
+
+    def __str__(self) -> str:
+        named = "; ".join(map(str, self.limits[:MAX_NAMED]))
+        more = f"; and {len(self.limits) - MAX_NAMED} more" if len(self.limits) > MAX_NAMED else ""
+        if self.each:
+            return f"{named}{more}; loosen or drop {'each of these' if len(self.limits) > 1 else 'it'}"
+        among = "" if self.is_smallest else f" (not narrowed down further in {MAX_EXPLAIN_SECONDS:g} s)"
+        return f"{named}{more}{among}; loosen or drop one of these"
+
+
+def why_impossible(
+    limits: Sequence[Limit], allowed: BoolArray, required: Sequence[int], n_genes: int, answer: Answer
+) -> str:
+    """Say why there is no panel: the smallest set of limits found that cannot hold together."""
+    if answer is Answer.OPEN:
+        return (
+            f"no panel of {n_genes} genes within the {len(limits)} limits was found, and none excluded, in "
+            f"{MAX_NODES:,} steps or {MAX_SECONDS:g} s of search; loosen a limit"
+        )
+    found = clash(limits, allowed, required, n_genes)
+    held = f" that holds the {len(required)} required gene(s)" if required else ""
+    if not found.limits:
+        return (
+            f"no panel of {n_genes} genes{held}: {int(allowed.sum())} gene(s) are allowed; allow more, or ask for fewer"
+        )
+    return f"no panel of {n_genes} genes{held} keeps: {found}"
+
+
+def hopeless(limits: Sequence[Limit], allowed: BoolArray, required: Sequence[int], n_genes: int) -> tuple[Limit, ...]:
+    """Return the limits that no panel keeps, even without all others."""
+    needed = np.unique(np.array(required, dtype=np.int64))
+    others = np.setdiff1d(np.flatnonzero(allowed), needed)
+    n_others = n_genes - len(needed)
+    if not 0 <= n_others <= len(others):
+        return ()
+    return tuple(limit for limit in limits if limit.is_hopeless(needed, others, n_others))
+
+
+def clash(
+    limits: Sequence[Limit],
+    allowed: BoolArray,
+    required: Sequence[int],
+    n_genes: int,
+    *,
+    max_seconds: float = MAX_EXPLAIN_SECONDS,
+) -> Clash:
+    """Find limits that clash, none of which can be left out.
+
+    Parameters
+    ----------
+    limits
+        No panel keeps them all.
+    allowed
+        Genes to choose from, shape (n_genes_of_data,).
+    required
+        Positions of genes that the panel holds.
+    n_genes
+        Its size.
+    max_seconds
+        After so long, what is left is returned as it is.
+
+    Returns
+    -------
+    All limits that are hopeless by themselves, if any are; else a set as small as time allows; no limits where size
+    and required genes clash already.
+
+    Notes
+    -----
+    Limits with a multiplier other than 0 in the linear programme that violates limits least cannot hold together
+    (Farkas' lemma). Of these, or of all where only whole genes make a clash, limits are dropped in ever smaller blocks
+    while the clash stays: Junker (QuickXplain, AAAI 2004) does the same recursively.
+    """
+    deadline = time.monotonic() + max_seconds
+    alone = hopeless(limits, allowed, required, n_genes)
+    if alone:
+        return Clash(alone, each=True)
+
+    def still_clash(some: Sequence[Limit]) -> bool:
+        left = max(deadline - time.monotonic(), 0.01)
+        return find_panel(some, allowed, required, n_genes, max_seconds=left).answer is Answer.NO
+
+    kept = _certificate(limits, allowed, required, n_genes, max_seconds)
+    if not kept or not still_clash(kept):
+        kept = list(limits)
+    size = (len(kept) + 1) // 2
+    while kept and size:
+        start = 0
+        while start < len(kept):
+            if time.monotonic() > deadline:
+                return Clash(tuple(kept), is_smallest=False)
+            fewer = kept[:start] + kept[start + size :]
+            if still_clash(fewer):
+                kept = fewer
+            else:
+                start += size
+        size //= 2
+    return Clash(tuple(kept))
+
+
+def _certificate(
+    limits: Sequence[Limit], allowed: BoolArray, required: Sequence[int], n_genes: int, max_seconds: float
+) -> list[Limit]:
+    """Return limits that clash for shares of genes already; none where shares of genes could keep all."""
+    needed = np.unique(np.array(required, dtype=np.int64))
+    pool = np.union1d(np.flatnonzero(allowed), needed)
+    rows, owner, bounds = _inequalities(limits, pool)
+    if not len(owner):
+        return []
+    n_rows = len(owner)
+    found = linprog(
+        np.concatenate([np.zeros(len(pool)), np.ones(n_rows)]),
+        A_ub=hstack([rows, -identity(n_rows)], format="csr"),
+        b_ub=bounds,
+        A_eq=csr_array(np.concatenate([np.ones(len(pool)), np.zeros(n_rows)])[None]),
+        b_eq=[n_genes],
+        bounds=np.column_stack(
+            [
+                np.concatenate([np.isin(pool, needed).astype(np.float64), np.zeros(n_rows)]),
+                np.concatenate([np.ones(len(pool)), np.full(n_rows, np.inf)]),
+            ]
+        ),
+        method="highs",
+        options={"time_limit": max_seconds},
+    )
+    if found.status != 0 or found.fun < INFEASIBLE_BY:
+        return []
+    places = np.unique(owner[np.abs(found.ineqlin.marginals) > 0])
+    return [limits[place] for place in places]
+
+
+def _inequalities(limits: Sequence[Limit], pool: IntArray) -> tuple[csr_array, IntArray, IntArray]:
+    """Return limits as rows ≤ bounds over a pool of genes, and which limit each row belongs to."""
+    amounts, low, high = scaled(limits, pool)
+    has_high, has_low = np.flatnonzero(np.isfinite(high)), np.flatnonzero(np.isfinite(low))
+    rows = vstack([csr_array(amounts[has_high]), csr_array(-amounts[has_low])], format="csr")
+    return rows, np.concatenate([has_high, has_low]), np.concatenate([high[has_high], -low[has_low]])

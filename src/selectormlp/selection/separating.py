@@ -1,0 +1,53 @@
+"""Moments by which panels are explained and priced."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+
+from selectormlp.data.cells import Cells, FloatArray
+from selectormlp.data.stored import StoredCells
+from selectormlp.evaluation.counts import count_scale
+from selectormlp.moments.moments import Moments
+from selectormlp.moments.stream import balanced_cell_weights, moments_of
+from selectormlp.panel.separation import SeparationSettings
+from selectormlp.selectors.labels import class_importance
+
+logger = logging.getLogger(__name__)
+
+
+def cell_weights_of(cells: Cells, settings: SeparationSettings) -> FloatArray:
+    """Weigh cells by the importance of their classes, shape (n_classes,); labels that the cells lack do not count."""
+    known = {label: weight for label, weight in settings.class_weights.items() if label in cells.classes}
+    return balanced_cell_weights(cells.class_counts(), class_importance(np.array(cells.classes), known))
+
+
+def moments_for(cells: Cells, settings: SeparationSettings, whole: Cells | StoredCells) -> Moments:
+    """Compute what separation is measured from, with moments of counts where the assay needs them.
+
+    Parameters
+    ----------
+    cells
+        Labelled.
+    settings
+        Those of the choice.
+    whole
+        The same cells with all genes, by which counts are recovered from values in memory; on disk, cells that were
+        read from counts know their totals. Otherwise expm1 of the values stands for counts, and the log says so.
+    """
+    counts = None
+    if settings.needs_counts:
+        known = cells if cells.totals is not None else whole
+        scale = count_scale(known) if isinstance(known, Cells) else None
+        counts = None if scale is None else scale.counts(cells.X)
+        if counts is None:
+            logger.info("the values hold no counts: expm1 of them stands for counts, one total for all cells")
+    return moments_of(
+        cells.X,
+        cells.labels,
+        cell_weights=cell_weights_of(cells, settings),
+        total=False,
+        molecules=settings.needs_counts,
+        counts=counts,
+    )
