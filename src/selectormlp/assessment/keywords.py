@@ -17,6 +17,8 @@ class EvaluateOptions(TypedDict, total=False):
     """Distance from the best size measured within which the curve counts as level."""
     confidence: float
     """Nominal coverage of intervals."""
+    batch_key: str | None
+    """Column of obs with the batch (study, chemistry, donor, file)."""
     normalize: Literal["auto", "counts", "none"]
     """auto (log1p of counts per 10,000 if X holds counts), counts (refuses what is none), or none."""
     exclude_labels: Sequence[str]
@@ -44,6 +46,8 @@ class CompareOptions(TypedDict, total=False):
 
     confidence: float
     """Nominal coverage of intervals."""
+    batch_key: str | None
+    """Column of obs with the batch (study, chemistry, donor, file)."""
     normalize: Literal["auto", "counts", "none"]
     """auto (log1p of counts per 10,000 if X holds counts), counts (refuses what is none), or none."""
     exclude_labels: Sequence[str]
@@ -61,6 +65,8 @@ class RobustnessOptions(TypedDict, total=False):
     """Number of splits. With this many donors or fewer, leave one donor out per split."""
     confidence: float
     """Nominal coverage of intervals."""
+    batch_key: str | None
+    """Column of obs with the batch (study, chemistry, donor, file)."""
     normalize: Literal["auto", "counts", "none"]
     """auto (log1p of counts per 10,000 if X holds counts), counts (refuses what is none), or none."""
     exclude_labels: Sequence[str]
@@ -78,6 +84,8 @@ class StabilityOptions(TypedDict, total=False):
     """Absolute Spearman correlation from which two genes are treated as interchangeable."""
     confidence: float
     """Nominal coverage of intervals."""
+    batch_key: str | None
+    """Column of obs with the batch (study, chemistry, donor, file)."""
     normalize: Literal["auto", "counts", "none"]
     """auto (log1p of counts per 10,000 if X holds counts), counts (refuses what is none), or none."""
     exclude_labels: Sequence[str]
@@ -99,6 +107,8 @@ class ReportOptions(TypedDict, total=False):
     """Where the cells come from, as the page says it."""
     confidence: float
     """Nominal coverage of intervals."""
+    batch_key: str | None
+    """Column of obs with the batch (study, chemistry, donor, file)."""
     normalize: Literal["auto", "counts", "none"]
     """auto (log1p of counts per 10,000 if X holds counts), counts (refuses what is none), or none."""
     exclude_labels: Sequence[str]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,9 @@ from selectormlp.errors import counted
 from selectormlp.evaluation.result import Protocol
 from selectormlp.panel.panel import Panel
 from selectormlp.selection.recipe import Recipe, recipe_of
+
+if TYPE_CHECKING:
+    from anndata import AnnData
 
 LEAST_TESTED = 100
 """Cells that a panel was not learned on, from which they are enough to test it: accuracy is then good to ± 0.1."""
@@ -44,7 +48,13 @@ class Verdict:
     note: str
 
 
-def judge(panel: Panel, cells: Cells, label_key: str, aliases: pd.Index[str] | None = None) -> Verdict:
+def judge(
+    panel: Panel,
+    cells: Cells,
+    label_key: str,
+    aliases: pd.Index[str] | None = None,
+    adata: AnnData | None = None,
+) -> Verdict:
     """Decide how a panel can be tested fairly.
 
     Parameters
@@ -55,8 +65,8 @@ def judge(panel: Panel, cells: Cells, label_key: str, aliases: pd.Index[str] | N
         Labelled cells, with donors where these are to be kept apart.
     label_key
         Their label column.
-    aliases
-        See :class:`Recipe`.
+    aliases, adata
+        See :func:`selectormlp.selection.recipe.recipe_of`.
 
     Notes
     -----
@@ -82,7 +92,7 @@ def judge(panel: Panel, cells: Cells, label_key: str, aliases: pd.Index[str] | N
     if _enough(unseen, cells):
         note = f"The panel was learned on {n_learned}; it is tested on the others{whose} only."
         return Verdict("other cells", unseen, None, note)
-    recipe = recipe_of(panel, label_key, aliases)
+    recipe = recipe_of(panel, label_key, aliases, adata)
     if isinstance(recipe, Recipe):
         n_genes = counted(recipe.n_genes, "gene", "genes")
         tried = "" if panel.provenance.taken is None else ", which 'auto' had taken on all of these cells,"

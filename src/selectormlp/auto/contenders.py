@@ -57,11 +57,11 @@ def usable_contenders(
     if not find_assay(assay).alters_choice:
         return contenders
     for name, options in contenders.items():
-        if takes_assay(name):
+        if takes(name, "assay"):
             return {name: options}
     raise SettingsError(f"none of the contenders takes an assay; add {RAISING!r}, or leave the assay out")
 
 
-def takes_assay(method: str) -> bool:
-    """Tell whether a method chooses for an assay."""
-    return "assay" in find_method(method).make().get_params(deep=False)
+def takes(method: str, option: str) -> bool:
+    """Tell whether a method has an option, such as an assay that it chooses for."""
+    return option in find_method(method).make().get_params(deep=False)

@@ -11,20 +11,21 @@ import numpy as np
 from joblib import Memory
 
 from selectormlp.auto.choosing import best_of, listed, raised_from
-from selectormlp.auto.contenders import RAISING, SEQUENCING, takes_assay, usable_contenders
+from selectormlp.auto.contenders import RAISING, SEQUENCING, takes, usable_contenders
 from selectormlp.auto.trials import Task, Trial, Trials
 from selectormlp.data.cells import Cells, IntArray, Matrix
 from selectormlp.data.subsample import subsample
-from selectormlp.errors import DataError, SettingsError
+from selectormlp.errors import DataError, SettingsError, quoted
 from selectormlp.evaluation.refit import make_classifier
 from selectormlp.evaluation.splits import make_folds
+from selectormlp.moments.batches import COMBINES, Combine
 from selectormlp.moments.stream import AnyMatrix
 from selectormlp.panel.assay import ASSAYS, Assay, find_assay
 from selectormlp.panel.limits import Limit
 from selectormlp.progress import track
-from selectormlp.selectors.base import GeneSelector, seed_from
+from selectormlp.selectors.base import GeneSelector, fit_labelled, seed_from
 from selectormlp.selectors.columns import checked_columns
-from selectormlp.selectors.labels import encode_labels
+from selectormlp.selectors.labels import checked_batches, encode_labels
 from selectormlp.selectors.registry import find_method
 
 logger = logging.getLogger(__name__)
@@ -78,6 +79,9 @@ class AutoSelector(GeneSelector):
         What will measure the panel, see :class:`selectormlp.selectors.discriminant.DiscriminantSelector`. If it is
         not ``sequencing``, the first contender that takes an assay chooses: cells at hand cannot tell how a panel will
         do.
+    combine
+        How batches are combined, where cells have any, see
+        :class:`selectormlp.selectors.discriminant.DiscriminantSelector`.
     memory
         Folder that keeps what was fitted in trials, as in scikit-learn's ``Pipeline``: trying another size on the same
         cells then takes little. None: nothing is kept.
@@ -141,6 +145,7 @@ class AutoSelector(GeneSelector):
         must_have: Sequence[int] | None = None,
         limits: Sequence[Limit] | None = None,
         assay: Assay | str | Mapping[str, Any] = SEQUENCING,
+        combine: Combine = "new-study",
         memory: str | None = None,
         random_state: Any = None,
     ) -> None:
@@ -156,16 +161,26 @@ class AutoSelector(GeneSelector):
         self.must_have = must_have
         self.limits = limits
         self.assay = assay
+        self.combine = combine
         self.memory = memory
         self.random_state = random_state
 
     def fit_cells(self, cells: Cells, *, target: Matrix | None = None, seed: int = 0) -> Self:
-        """Fit on cells; panels are tested on donors that they were not chosen from, where cells have donors."""
+        """Fit on cells; panels are tested on batches, or donors, they were not chosen from, where there are any."""
         del target, seed
         labels = np.array(cells.classes)[cells.labels]
-        return self.fit(cells.X, labels, donors=cells.donors, genes=cells.genes.astype(str).tolist())
+        names = cells.genes.astype(str).tolist()
+        return self.fit(cells.X, labels, donors=cells.donors, batches=cells.batches, genes=names)
 
-    def fit(self, X: Any, y: Any = None, *, donors: Any = None, genes: Sequence[str] | None = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        donors: Any = None,
+        batches: Any = None,
+        genes: Sequence[str] | None = None,
+    ) -> Self:
         """Try the contenders, and let the best one choose.
 
         Parameters
@@ -177,6 +192,9 @@ class AutoSelector(GeneSelector):
         donors
             Donor of each cell, shape (n_cells,): none is both chosen from and tested on. None: cells are taken as
             independent.
+        batches
+            Batch of each cell (study, chemistry), shape (n_cells,): methods tell batches from classes, and none is both
+            chosen from and tested on, whatever the donors. None: cells are pooled.
         genes
             Names of the genes, for an assay with efficiencies of genes; None: those of X, if it is a data frame.
 
@@ -194,6 +212,7 @@ class AutoSelector(GeneSelector):
             If X or y is not usable (as scikit-learn says it).
         """
         X, y = self._checked(X, y)
+        batches = checked_batches(batches, len(y))
         self.classes_, codes = encode_labels(y)
         if len(self.classes_) < 2:
             raise DataError("all cells are of one class; at least 2 classes are needed to tell apart")
@@ -201,7 +220,8 @@ class AutoSelector(GeneSelector):
         must_have = checked_columns("must_have", self.must_have, X.shape[1])
         n_genes, seed = self._resolve_n_features(X.shape[1]), seed_from(self.random_state)
         names = getattr(self, "feature_names_in_", None) if genes is None else genes
-        task = Task(n_genes, must_have, seed, self.limits or (), find_assay(self.assay).measurement(names))
+        assay = find_assay(self.assay).measurement(names)
+        task = Task(n_genes, must_have, seed, self.limits or (), assay, self.combine)
         if len(must_have) > task.n_genes:
             raise SettingsError(
                 f"must_have holds {len(must_have)} genes and {task.n_genes} are to be selected; raise "
@@ -211,7 +231,7 @@ class AutoSelector(GeneSelector):
         self.trials_, n_attempts, self.reason_ = [], 0, "it is the only contender"
         if others or self.min_recall is not None:
             try:
-                trials = self._prepare(X, y, codes, donors, task)
+                trials = self._prepare(X, y, codes, donors, batches, task)
             except DataError as error:
                 self.reason_ = f"nothing could be tried: {error}"
             else:
@@ -221,28 +241,32 @@ class AutoSelector(GeneSelector):
                     self.choice_, options = best.method, best.options
                 self.trials_ = trials.found
         logger.info("%s chooses: %s", self.choice_, self.reason_)
-        self.selector_ = self._fit_choice(X, y, codes, task.selector(self.choice_, options), task.seed)
+        self.selector_ = self._fit_choice(X, y, codes, batches, task.selector(self.choice_, options), task.seed)
         knows_all_sizes = find_method(self.choice_).kind.is_nested and getattr(self.selector_, "is_nested_", True)
         self.is_nested_ = knows_all_sizes and not self.limits
         self.record_ = self._record(options, n_attempts)
         self._set_order(task.order(self.selector_), np.asarray(self.selector_.scores_, dtype=np.float64))
         return self
 
-    def _fit_choice(self, X: AnyMatrix, y: Any, codes: IntArray, selector: GeneSelector, seed: int) -> GeneSelector:
+    def _fit_choice(
+        self, X: AnyMatrix, y: Any, codes: IntArray, batches: Any, selector: GeneSelector, seed: int
+    ) -> GeneSelector:
         """Fit the selector that chooses, on all cells where that takes little."""
         if len(codes) > MAX_FITTED and not find_method(self.choice_).kind.learns_from_moments:
             rows = subsample(codes, np.random.default_rng(seed), total=MAX_FITTED)
             logger.info("%s chooses from %d of the %d cells", self.choice_, len(rows), len(codes))
-            X, y = X[rows], y[rows]
-        return selector.fit(X, y)
+            X, y, batches = X[rows], y[rows], None if batches is None else batches[rows]
+        return fit_labelled(selector, X, y, batches)
 
-    def _prepare(self, X: AnyMatrix, y: Any, codes: IntArray, donors: Any, task: Task) -> Trials:
+    def _prepare(self, X: AnyMatrix, y: Any, codes: IntArray, donors: Any, batches: Any, task: Task) -> Trials:
         """Draw the cells and the folds."""
         rows = subsample(codes, np.random.default_rng(task.seed), total=self.max_cells)
-        groups = None if donors is None else np.asarray(donors)[rows].astype(str)
+        units = donors if batches is None or len(np.unique(batches)) < 2 else batches
+        groups = None if units is None else np.asarray(units)[rows].astype(str)
+        few = None if batches is None else batches[rows]
         folds = make_folds(codes[rows], n_splits=self.n_folds, donors=groups, seed=task.seed)
         memory = Memory(self.memory, verbose=0)
-        return Trials(X[rows], y[rows], codes[rows], folds, task, tuple(self.classifiers), memory, groups)
+        return Trials(X[rows], y[rows], codes[rows], folds, task, tuple(self.classifiers), memory, groups, few)
 
     def _run(self, trials: Trials, contenders: Mapping[str, Mapping[str, Any]]) -> int:
         """Try the contenders in turn, then other class weights where a class falls short; return how many of these."""
@@ -295,15 +319,19 @@ class AutoSelector(GeneSelector):
             "max_attempts": n_attempts,
             "choice": {
                 "method": self.choice_,
-                "options": {**self._assay_of(self.choice_), **options},
+                "options": {**self._assay_of(self.choice_), **self._combine_of(self.choice_), **options},
                 "reason": self.reason_,
                 "trials": [trial.as_record() for trial in self.trials_],
             },
         }
 
+    def _combine_of(self, method: str) -> dict[str, Any]:
+        """Return how batches are combined as an option of the method that chose, where it is not the default."""
+        return {"combine": self.combine} if self.combine != COMBINES[0] and takes(method, "combine") else {}
+
     def _assay_of(self, method: str) -> dict[str, Any]:
         """Return the assay as an option of the method that chose, with which it can be chosen again."""
-        if self.assay == SEQUENCING or not takes_assay(method):
+        if self.assay == SEQUENCING or not takes(method, "assay"):
             return {}
         return self._assay_record() or {"assay": self.assay}
 
@@ -321,6 +349,7 @@ class AutoSelector(GeneSelector):
             "classifiers": (len(self.classifiers) >= 1, "one or more"),
             "n_folds": (self.n_folds >= 2, "2 or more"),
             "max_cells": (self.max_cells >= 1, "1 or more"),
+            "combine": (self.combine in COMBINES, f"one of {quoted(COMBINES)}"),
             "margin": (self.margin >= 0, "0 or more"),
             "max_minutes": (self.max_minutes is None or self.max_minutes >= 0, "0 or more, or None"),
             "min_recall": (self.min_recall is None or 0 <= self.min_recall <= 1, "0 to 1, or None"),
@@ -330,6 +359,11 @@ class AutoSelector(GeneSelector):
             if not is_valid:
                 raise SettingsError(f"{name}={getattr(self, name)!r}; expected {expected}")
         return contenders
+
+    @property
+    def takes_batches(self) -> bool:
+        """Whether it tells batches from classes: the methods that do are given them."""
+        return True
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

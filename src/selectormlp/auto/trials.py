@@ -25,7 +25,7 @@ from selectormlp.moments.stream import AnyMatrix
 from selectormlp.panel.completion import Completion
 from selectormlp.panel.limits import Limit
 from selectormlp.progress import track
-from selectormlp.selectors.base import GeneSelector
+from selectormlp.selectors.base import GeneSelector, fit_labelled
 from selectormlp.selectors.options import set_options
 from selectormlp.selectors.registry import find_method
 
@@ -56,6 +56,8 @@ class Task:
         Hard limits that the panel keeps.
     assay
         What will measure the panel, for methods that take it; efficiencies of genes are by column.
+    combine
+        How batches are combined, for methods that do.
     """
 
     n_genes: int
@@ -63,6 +65,7 @@ class Task:
     seed: int
     limits: Sequence[Limit] = ()
     assay: Measurement = field(default_factory=Measurement)
+    combine: str = "new-study"
 
     def selector(self, method: str, options: Mapping[str, Any], *, n_genes: int | None = None) -> GeneSelector:
         """Make a method's selector for this task, or for another number of genes, not yet fitted."""
@@ -73,6 +76,7 @@ class Task:
             "random_state": self.seed,
             "limits": list(self.limits) or None,
             "assay": self.assay,
+            "combine": self.combine,
         }
         known = selector.get_params(deep=False)
         selector.set_params(**{name: value for name, value in wanted.items() if name in known})
@@ -170,6 +174,8 @@ class Trials:
         Keeps rankings, so that trials for other sizes need not make them again.
     donors
         Donor of each cell, shape (n_cells,): the units that a standard error is over. None: cells are.
+    batches
+        Batch of each cell, shape (n_cells,), for methods that tell batches from classes; or None.
 
     Attributes
     ----------
@@ -187,9 +193,10 @@ class Trials:
         classifiers: Sequence[str],
         memory: Memory,
         donors: npt.NDArray[Any] | None = None,
+        batches: npt.NDArray[Any] | None = None,
     ) -> None:
         self.X, self.labels, self.codes, self.folds, self.task = X, labels, codes, folds, task
-        self.classifiers = classifiers
+        self.classifiers, self.batches = classifiers, batches
         self.n_classes = int(codes.max()) + 1
         self._tested = codes[folds.test_rows]
         self._donors = None if donors is None else np.unique(donors[folds.test_rows], return_inverse=True)[1]
@@ -301,7 +308,12 @@ class Trials:
         if self.task.limits:
             most = None
         return self.task.panel(
-            self._fit(self.task.selector(method, options, n_genes=most), self.X[train], self.labels[train])
+            self._fit(
+                self.task.selector(method, options, n_genes=most),
+                self.X[train],
+                self.labels[train],
+                None if self.batches is None else self.batches[train],
+            )
         )
 
     def _predictor(self, name: str) -> Predictor:
@@ -326,5 +338,5 @@ def _class_means(values: FloatArray, codes: IntArray, n_classes: int) -> FloatAr
     return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
 
-def _fit(selector: GeneSelector, X: AnyMatrix, y: npt.NDArray[Any]) -> GeneSelector:
-    return selector.fit(X, y)
+def _fit(selector: GeneSelector, X: AnyMatrix, y: npt.NDArray[Any], batches: npt.NDArray[Any] | None) -> GeneSelector:
+    return fit_labelled(selector, X, y, batches)

@@ -51,6 +51,8 @@ class CellsSource:
         ``"auto"``, ``"counts"`` or ``"none"``; see :mod:`selectormlp.data.normalize`.
     exclude_labels
         Labels whose cells are left out.
+    batch_key
+        Column of ``obs`` with the batch, or None.
     """
 
     label_key: str
@@ -58,6 +60,7 @@ class CellsSource:
     layer: str | None = None
     normalize: Normalization = "auto"
     exclude_labels: tuple[str, ...] = ()
+    batch_key: str | None = None
 
 
 def cells_from_adata(
@@ -114,7 +117,8 @@ def cells_from_adata(
         names=pd.Index(labels.index.astype(str)),
         labels=class_codes(labels, classes),
         classes=tuple(classes),
-        donors=None if source.donor_key is None else read_donors(adata, source.donor_key)[rows],
+        donors=read_units(adata, source.donor_key, "donor", rows),
+        batches=read_units(adata, source.batch_key, "batch", rows),
         is_normalized=expression.is_counts,
         totals=np.asarray(counts.sum(axis=1)).ravel()[taken].astype(np.float64) if expression.is_counts else None,
     )
@@ -199,12 +203,45 @@ def read_donors(adata: AnnData, donor_key: str) -> npt.NDArray[np.str_]:
     DataError
         If the column is absent, holds what is no donor, or a cell has no donor.
     """
-    found = label_text(obs_column(adata, donor_key, "donor"), donor_key)
-    found.say(donor_key)
-    missing = int((found.codes < 0).sum())
+    return _units(adata, donor_key, "donor")
+
+
+def read_units(adata: AnnData, key: str | None, what: str, rows: IntArray | None = None) -> npt.NDArray[np.str_] | None:
+    """Read the donor or batch of cells as text.
+
+    Parameters
+    ----------
+    adata
+        Its ``obs`` is read.
+    key
+        The column; None where none is named.
+    what
+        What it holds, ``"donor"`` or ``"batch"``.
+    rows
+        Cells to read; None: all.
+
+    Returns
+    -------
+    Shape (n_cells,), or None where no column is named.
+
+    Raises
+    ------
+    DataError
+        If the column is absent, holds what is no text, or a cell that is read has none.
+    """
+    if key is None:
+        return None
+    return _units(adata, key, what, rows)
+
+
+def _units(adata: AnnData, key: str, what: str, rows: IntArray | None = None) -> npt.NDArray[np.str_]:
+    found = label_text(obs_column(adata, key, what), key)
+    found.say(key)
+    codes = found.codes if rows is None else found.codes[rows]
+    missing = int((codes < 0).sum())
     if missing:
-        raise DataError(f"{missing} cell(s) have no donor in {donor_key!r}; fill the column or leave it out")
-    return np.array(found.names, dtype=np.str_)[found.codes]
+        raise DataError(f"{missing} cell(s) have no {what} in {key!r}; fill the column or leave it out")
+    return np.array(found.names, dtype=np.str_)[codes]
 
 
 def obs_column(adata: AnnData, key: str, what: str) -> pd.Series:

@@ -17,8 +17,8 @@ from selectormlp.data.anndata_io import (
     carried_classes,
     categorical,
     class_codes,
-    read_donors,
     read_labels,
+    read_units,
 )
 from selectormlp.data.anndata_parts import StoredFile, common_genes, joined_table, open_file
 from selectormlp.data.cells import UNKNOWN_CLASS, Float32Array, IntArray, gene_positions
@@ -122,7 +122,13 @@ def open_cells(
     SettingsError
         If ``source.normalize`` is not one of its three values.
     """
-    opened = open_adata(paths, label_key=source.label_key, donor_key=source.donor_key, layer=source.layer)
+    opened = open_adata(
+        paths,
+        label_key=source.label_key,
+        donor_key=source.donor_key,
+        batch_key=source.batch_key,
+        layer=source.layer,
+    )
     return stored_cells(opened, source, classes=classes, genes=genes)
 
 
@@ -151,13 +157,18 @@ def stored_cells(
         names=pd.Index(labels.index.astype(str)),
         labels=class_codes(labels, classes),
         classes=tuple(classes),
-        donors=None if source.donor_key is None else read_donors(table, source.donor_key)[rows],
+        donors=read_units(table, source.donor_key, "donor", rows),
+        batches=read_units(table, source.batch_key, "batch", rows),
         is_normalized=X.is_counts,
     )
 
 
 def stored_unlabelled_cells(
-    opened: StoredAdata, *, normalize: Normalization = "auto", donor_key: str | None = None
+    opened: StoredAdata,
+    *,
+    normalize: Normalization = "auto",
+    donor_key: str | None = None,
+    batch_key: str | None = None,
 ) -> StoredCells:
     """Take all cells of files that are open, of no class; see :func:`selectormlp.data.panel_io.unlabelled_cells`."""
     check_normalization(normalize)
@@ -169,7 +180,8 @@ def stored_unlabelled_cells(
         names=table.obs_names,
         labels=np.full(table.n_obs, UNKNOWN_CLASS, dtype=np.int64),
         classes=(),
-        donors=None if donor_key is None else read_donors(table, donor_key),
+        donors=read_units(table, donor_key, "donor"),
+        batches=read_units(table, batch_key, "batch"),
         is_normalized=X.is_counts,
     )
 
@@ -179,6 +191,7 @@ def open_adata(
     *,
     label_key: str | None = None,
     donor_key: str | None = None,
+    batch_key: str | None = None,
     layer: str | None = None,
     all_columns: bool = False,
 ) -> StoredAdata:
@@ -197,7 +210,7 @@ def open_adata(
     index = _split_index(places)
     if index is not None:
         places = list(index.paths)
-    wanted = None if all_columns else ((label_key, "label"), (donor_key, "donor"))
+    wanted = None if all_columns else ((label_key, "label"), (donor_key, "donor"), (batch_key, "batch"))
     files = [open_file(place, wanted, layer) for place in places]
     genes, columns = common_genes(files)
     table = joined_table(files, genes) if index is None else _side(files, genes, index)

@@ -49,6 +49,8 @@ class Cells:
         Whether X was turned from counts into log1p of counts per 10,000 when it was read.
     totals
         Counts of each cell over all genes that X was normalised by, shape (n_cells,); None where it was not.
+    batches
+        Batch of each cell (study, chemistry, file), or None.
 
     Raises
     ------
@@ -64,9 +66,17 @@ class Cells:
     donors: npt.NDArray[np.str_] | None = None
     is_normalized: bool = False
     totals: npt.NDArray[np.float64] | None = None
+    batches: npt.NDArray[np.str_] | None = None
 
     def __post_init__(self) -> None:
-        check_fit(self.X.shape, genes=self.genes, names=self.names, labels=self.labels, donors=self.donors)
+        check_fit(
+            self.X.shape,
+            genes=self.genes,
+            names=self.names,
+            labels=self.labels,
+            donors=self.donors,
+            batches=self.batches,
+        )
 
     @property
     def n_cells(self) -> int:
@@ -96,6 +106,7 @@ class Cells:
             labels=self.labels[rows],
             donors=None if self.donors is None else self.donors[rows],
             totals=None if self.totals is None else self.totals[rows],
+            batches=None if self.batches is None else self.batches[rows],
         )
 
     def take_genes(self, genes: Sequence[str] | pd.Index[str]) -> Cells:
@@ -136,8 +147,9 @@ def check_fit(
     names: pd.Index[str],
     labels: IntArray,
     donors: npt.NDArray[np.str_] | None,
+    batches: npt.NDArray[np.str_] | None = None,
 ) -> None:
-    """Refuse genes, cells, labels or donors that do not fit a matrix of this shape, and names that repeat.
+    """Refuse genes, cells, labels, donors or batches that do not fit a matrix of this shape, and names that repeat.
 
     Raises
     ------
@@ -149,6 +161,8 @@ def check_fit(
     found["labels"] = (len(labels), n_cells)
     if donors is not None:
         found["donors"] = (len(donors), n_cells)
+    if batches is not None:
+        found["batches"] = (len(batches), n_cells)
     for what, (length, expected) in found.items():
         if length != expected:
             raise DataError(f"{length} {what} for a matrix of {n_cells} cells × {n_genes} genes")

@@ -47,6 +47,8 @@ class Source(Settings):
     """Column of obs with the cell type; reconstruction, persist-unsupervised, variance and random need none."""
     donor_key: Annotated[str | None, Flag(first=True)] = None
     """Column of obs with the donor."""
+    batch_key: Annotated[str | None, Flag(first=True)] = None
+    """Column of obs with the batch (study, chemistry, donor, file)."""
     layer: Annotated[str | None, Flag(first=True)] = None
     """Layer to read instead of X."""
     normalize: Annotated[Normalization, Flag()] = "auto"
@@ -70,4 +72,4 @@ class Source(Settings):
         key = label_key or self.label_key
         if key is None:
             raise SettingsError("no label column is named; give a column of obs with cell types as label_key")
-        return CellsSource(key, self.donor_key, self.layer, self.normalize, tuple(self.exclude_labels))
+        return CellsSource(key, self.donor_key, self.layer, self.normalize, tuple(self.exclude_labels), self.batch_key)

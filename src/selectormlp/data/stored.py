@@ -262,7 +262,7 @@ class StoredCells:
     ----------
     X
         Expression on disk, n_cells × n_genes.
-    genes, names, labels, classes, donors, is_normalized
+    genes, names, labels, classes, donors, is_normalized, batches
         As there, in memory.
 
     Raises
@@ -278,9 +278,17 @@ class StoredCells:
     classes: tuple[str, ...]
     donors: npt.NDArray[np.str_] | None = None
     is_normalized: bool = False
+    batches: npt.NDArray[np.str_] | None = None
 
     def __post_init__(self) -> None:
-        check_fit(self.X.shape, genes=self.genes, names=self.names, labels=self.labels, donors=self.donors)
+        check_fit(
+            self.X.shape,
+            genes=self.genes,
+            names=self.names,
+            labels=self.labels,
+            donors=self.donors,
+            batches=self.batches,
+        )
 
     @property
     def n_cells(self) -> int:
@@ -309,6 +317,7 @@ class StoredCells:
             names=self.names[rows],
             labels=self.labels[rows],
             donors=None if self.donors is None else self.donors[rows],
+            batches=None if self.batches is None else self.batches[rows],
         )
 
     def take_genes(self, genes: Sequence[str] | pd.Index[str]) -> StoredCells:
@@ -341,6 +350,7 @@ class StoredCells:
             labels=taken.labels,
             classes=taken.classes,
             donors=taken.donors,
+            batches=taken.batches,
             is_normalized=taken.is_normalized,
             totals=totals,
         )

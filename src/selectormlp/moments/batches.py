@@ -7,83 +7,16 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from selectormlp.data.cells import UNKNOWN_CLASS, IntArray
+from selectormlp.data.cells import FloatArray, IntArray
 from selectormlp.errors import SettingsError, quoted
 from selectormlp.moments.components import Components, variance_components
-from selectormlp.moments.moments import CountMoments, FloatArray, Moments, add_outer
+from selectormlp.moments.groups import Groups
+from selectormlp.moments.moments import CountMoments, Moments, add_outer
 
 Combine = Literal["new-study", "corrected", "worst"]
 """How batches are combined: for a batch not yet seen, within batches only, or by the worst batch of each pair."""
 
 COMBINES: tuple[str, ...] = get_args(Combine)
-
-
-@dataclass(frozen=True, eq=False)
-class Groups:
-    """Groups of cells: those of one class in one batch, as far as there are any.
-
-    Moments of groups are computed like moments of classes, a group being a class, and so they add up over files,
-    chunks, workers and a GPU in the same way.
-
-    Attributes
-    ----------
-    classes, batches
-        Class and batch code of each group, shape (n_groups,).
-    n_classes, n_batches
-        Number of classes, with or without cells, and of batches.
-    """
-
-    classes: IntArray
-    batches: IntArray
-    n_classes: int
-    n_batches: int
-
-    def __len__(self) -> int:
-        return len(self.classes)
-
-    @property
-    def components(self) -> IntArray:
-        """Component of each batch, shape (n_batches,); batches that share a class, directly or by others, are one."""
-        from scipy.sparse import csr_array
-        from scipy.sparse.csgraph import connected_components
-
-        size = self.n_classes + self.n_batches
-        edges = csr_array((np.ones(len(self)), (self.classes, self.n_classes + self.batches)), (size, size))
-        labels = connected_components(edges, directed=False)[1][self.n_classes :]
-        return np.unique(labels, return_inverse=True)[1].astype(np.int64)
-
-    @property
-    def can_be_combined(self) -> bool:
-        """Whether there is anything to combine: a class that is in two batches."""
-        return len(self) > len(np.unique(self.classes))
-
-    def of_cells(self, codes: IntArray, batches: IntArray) -> IntArray:
-        """Return the group of each cell, shape (n_cells,); ``UNKNOWN_CLASS`` where a cell is of none."""
-        place = np.full((self.n_classes, self.n_batches), UNKNOWN_CLASS)
-        place[self.classes, self.batches] = np.arange(len(self))
-        return np.where(codes >= 0, place[codes, batches], UNKNOWN_CLASS)
-
-
-def groups_of(codes: IntArray, batches: IntArray, n_classes: int) -> Groups:
-    """Find the groups that cells form.
-
-    Parameters
-    ----------
-    codes, batches
-        Class and batch code of each cell, shape (n_cells,); cells of a negative class take no part.
-    n_classes
-        Number of classes.
-
-    Examples
-    --------
-    >>> groups = groups_of(np.array([0, 0, 1, -1]), np.array([0, 1, 0, 1]), 2)
-    >>> groups.classes, groups.batches
-    (array([0, 0, 1]), array([0, 1, 0]))
-    """
-    n_batches = int(batches.max(initial=-1)) + 1
-    known = codes >= 0
-    classes, found = np.divmod(np.unique(codes[known] * max(1, n_batches) + batches[known]), max(1, n_batches))
-    return Groups(classes, found, n_classes, n_batches)
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +26,7 @@ class BatchMeans:
     Attributes
     ----------
     classes
-        Codes of the classes, shape (n_present,).
+        Codes of the classes, increasing, shape (n_present,).
     means
         Shape (n_present, n_genes).
     """
@@ -102,29 +35,41 @@ class BatchMeans:
     means: FloatArray
 
 
-def pooled(moments: Moments, groups: Groups) -> Moments:
+def pooled(moments: Moments) -> Moments:
     """Return the moments of classes from those of groups: what they are where batches are not told apart.
 
-    The within-class scatter of ``moments`` is reused for the result.
+    Examples
+    --------
+    >>> from selectormlp.moments.groups import groups_of
+    >>> from selectormlp.moments.stream import moments_of
+    >>> X, codes, batches = np.array([[0.0], [2.0], [4.0], [9.0]]), np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1])
+    >>> groups = groups_of(codes, batches, 2)
+    >>> whole = pooled(groups.mark(moments_of(X, groups.of_cells(codes, batches))))
+    >>> whole.means.ravel(), whole.class_variances().ravel().round(2)
+    (array([2., 9.]), array([2.67, 0.  ]))
     """
+    groups = moments.groups
+    if groups is None:
+        return moments
     whole = _regrouped(moments, groups)
     shares = moments.counts / np.maximum(whole.counts, 1)[groups.classes]
-    means = _over_groups(shares[:, None] * moments.means, groups)
+    means = groups.summed(shares[:, None] * moments.means)
     apart = moments.means - means[groups.classes]
-    squares = molecules = None
+    squares = molecules = within = None
     if moments.squares is not None:
-        squares = _over_groups(moments.squares + moments.counts[:, None] * apart**2, groups)
+        squares = groups.summed(moments.squares + moments.counts[:, None] * apart**2)
     if moments.molecules is not None:
         found = moments.molecules
-        levels = _over_groups(shares[:, None] * found.means, groups)
+        levels = groups.summed(shares[:, None] * found.means)
         spread = moments.counts[:, None] * (found.means - levels[groups.classes]) ** 2
-        molecules = CountMoments(levels, _over_groups(found.squares + spread, groups), found.absolute)
+        molecules = CountMoments(levels, groups.summed(found.squares + spread), found.absolute)
     if moments.within is not None:
-        add_outer(moments.within, apart, moments.cell_weights * moments.counts)
-    return replace(whole, means=means, squares=squares, molecules=molecules)
+        within = moments.within.copy()
+        add_outer(within, apart, moments.cell_weights * moments.counts)
+    return replace(whole, means=means, squares=squares, within=within, molecules=molecules)
 
 
-def combined(moments: Moments, groups: Groups, combine: Combine = "new-study") -> tuple[Moments, list[BatchMeans]]:
+def combined(moments: Moments, combine: Combine = "new-study") -> tuple[Moments, list[BatchMeans]]:
     """Combine the moments of groups into those of classes, so that a batch is not taken for a class.
 
     The gap between two classes is averaged over gaps within batches: a batch's own level cancels, however its cells are
@@ -140,9 +85,8 @@ def combined(moments: Moments, groups: Groups, combine: Combine = "new-study") -
     Parameters
     ----------
     moments
-        Of groups, with the within-class scatter, which is reused; a cell weighs as those of its class.
-    groups
-        Which groups.
+        Of groups, with the within-class scatter; a cell weighs as those of its class. Those of classes are returned as
+        they are.
     combine
         How.
 
@@ -164,21 +108,21 @@ def combined(moments: Moments, groups: Groups, combine: Combine = "new-study") -
     """
     if combine not in COMBINES:
         raise SettingsError(f"combine={combine!r}; expected one of {quoted(COMBINES)}")
-    if not groups.can_be_combined:
-        return pooled(moments, groups), []
+    groups = moments.groups
+    if groups is None or not groups.can_be_combined:
+        return pooled(moments), []
     parts = variance_components(moments, groups.classes, groups.batches, groups.components)
-    classes = _regrouped(moments, groups) if combine == "corrected" else pooled(moments, groups)
+    classes = _regrouped(moments, groups) if combine == "corrected" else pooled(moments)
     variances = parts.within.copy()
     if combine != "corrected":
         variances += parts.shift
     if combine == "new-study":
         variances += 2.0 * parts.interaction  # τ² of a pair is the sum of its two: the mean of twice each
     ratio = _ratio(classes.class_weights @ variances, classes.within_variances())
-    within = classes.within
-    assert within is not None  # noqa: S101  # within_variances has refused it
-    within *= ratio[:, None]
+    assert classes.within is not None  # noqa: S101  # within_variances has refused it
+    within = classes.within * ratio[:, None]
     within *= ratio
-    found = replace(classes, means=parts.means, squares=variances * classes.counts[:, None])
+    found = replace(classes, means=parts.means, squares=variances * classes.counts[:, None], within=within)
     return found, _batch_means(parts, groups) if combine == "worst" else []
 
 
@@ -187,20 +131,13 @@ def _regrouped(moments: Moments, groups: Groups) -> Moments:
     weights = np.zeros(groups.n_classes)
     weights[groups.classes] = moments.cell_weights
     counts = np.bincount(groups.classes, moments.counts, groups.n_classes).astype(np.int64)
-    return replace(moments, counts=counts, cell_weights=weights, molecules=None)
+    return replace(moments, counts=counts, cell_weights=weights, molecules=None, groups=None)
 
 
 def _ratio(after: FloatArray, before: FloatArray) -> FloatArray:
     """Return the ratio of deviations; 1 where a gene does not vary."""
     ratio = np.divide(after, before, out=np.ones_like(before), where=before > 0)
     return np.sqrt(ratio)
-
-
-def _over_groups(values: FloatArray, groups: Groups) -> FloatArray:
-    """Sum values of groups over the groups of each class, shape (n_classes, n_genes)."""
-    sums = np.zeros((groups.n_classes, values.shape[1]))
-    np.add.at(sums, groups.classes, values)
-    return sums
 
 
 def _batch_means(parts: Components, groups: Groups) -> list[BatchMeans]:

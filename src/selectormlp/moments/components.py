@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import digamma, polygamma
 
-from selectormlp.data.cells import IntArray
-from selectormlp.moments.moments import FloatArray, Moments
+from selectormlp.data.cells import FloatArray, IntArray
+from selectormlp.moments.moments import Moments
 
 PRIOR_CELLS = 10.0
 """Cells that the common variance of a gene counts for beside those of a class: a variance of ten cells is known to
@@ -51,9 +52,9 @@ class Components:
 def variance_components(moments: Moments, classes: IntArray, batches: IntArray, components: IntArray) -> Components:
     """Split the means of groups into class, batch and the rest, and estimate what each varies by.
 
-    The mean of class c in batch b is μ_c + β_b + γ_cb, known with the variance s_c / n_cb. Class and batch are fitted by
-    weighted least squares, weights 1 / (κ + 1/n_cb) with κ the typical variance of γ in units of s; the variances of β
-    and γ follow from the sums of squares and their expectations.
+    The mean of class c in batch b is μ_c + β_b + γ_cb, known with the variance s_c / n_cb. Class and batch are fitted
+    by weighted least squares, weights 1 / (κ + 1/n_cb) with κ the typical variance of γ in units of s; the variances of
+    β and γ follow from the sums of squares and their expectations.
 
     Parameters
     ----------
@@ -98,6 +99,7 @@ def variance_components(moments: Moments, classes: IntArray, batches: IntArray, 
 
 def _within_classes(moments: Moments, design: _Design, common: FloatArray) -> FloatArray:
     """Return the variance of each class within batches, drawn to the common one where a class has few cells."""
+    assert moments.squares is not None  # noqa: S101  # kept with the scatter
     squares = np.zeros((design.n_classes, moments.n_genes))
     np.add.at(squares, design.classes, moments.squares)
     free = np.bincount(design.classes, moments.counts - 1, design.n_classes)[:, None]
@@ -149,17 +151,21 @@ class _Fit:
 
     def _explained(self, sampling: FloatArray) -> FloatArray:
         """Return what sampling adds to the mean square of what is left."""
-        return (self._weights * self._free) @ sampling / self._trace
+        explained: FloatArray = (self._weights * self._free) @ sampling / self._trace
+        return explained
 
     def _mean_square(self) -> FloatArray:
-        return self._weights @ self.left**2 / self._trace
+        found: FloatArray = self._weights @ self.left**2 / self._trace
+        return found
 
     def moderated_interaction(self, sampling: FloatArray) -> FloatArray:
-        """Return the same, ≥ 0, drawn to what is usual for genes."""
+        """Return the variance beside class and batch, ≥ 0, drawn to what is usual for genes; 0 where nothing is left."""
         if self._n_free < 0.5:
             return np.zeros(sampling.shape[1])
         explained = self._explained(sampling)
-        return np.maximum(explained * moderated(self._mean_square() / explained, self._n_free) - explained, 0.0)
+        usual: FloatArray = explained * moderated(self._mean_square() / explained, self._n_free)
+        found: FloatArray = np.maximum(usual - explained, 0.0)
+        return found
 
     def moderated_shift(self, sampling: FloatArray, interaction: FloatArray) -> FloatArray:
         """Return the variance between levels of batches, ≥ 0, drawn to what is usual for genes."""
@@ -168,8 +174,9 @@ class _Fit:
         between = weights @ self._about_class**2 - weights @ self.left**2
         share = weights * (self._class_free - self._free)
         expected = (share.sum() * interaction + share @ sampling) / self._batch_trace
-        usual = moderated(np.maximum(between, 0.0) / self._batch_trace / expected, n_free)
-        return np.maximum(usual * expected - expected, 0.0)
+        usual = expected * moderated(np.maximum(between, 0.0) / self._batch_trace / expected, n_free)
+        found: FloatArray = np.maximum(usual - expected, 0.0)
+        return found
 
     def interaction_by_class(self, sampling: FloatArray, typical: FloatArray) -> FloatArray:
         """Return the variance of each class beside class and batch, drawn to that of all classes together."""
@@ -189,7 +196,7 @@ class _Fit:
         return found
 
 
-def moderated(ratios: FloatArray, free: FloatArray | float, *, centred: bool = False) -> FloatArray:
+def moderated(ratios: FloatArray, free: npt.ArrayLike, *, centred: bool = False) -> FloatArray:
     """Draw estimates of variances to what is usual among them.
 
     Parameters
@@ -211,8 +218,8 @@ def moderated(ratios: FloatArray, free: FloatArray | float, *, centred: bool = F
 
     Examples
     --------
-    >>> moderated(np.array([1.0, 1.0, 1.0]), 4.0)  # no more spread than chance brings: all alike
-    array([1.41..., 1.41..., 1.41...])
+    >>> moderated(np.array([1.0, 1.0, 1.0]), 4.0).round(2)  # no more spread than chance brings: all alike
+    array([1.31, 1.31, 1.31])
     """
     degrees = np.broadcast_to(np.asarray(free, dtype=np.float64), ratios.shape)
     used = ratios > 0

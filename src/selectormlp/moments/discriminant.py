@@ -9,10 +9,11 @@ import numpy as np
 
 from selectormlp.data.cells import FloatArray, IntArray
 from selectormlp.errors import DataError, SettingsError, quoted
-from selectormlp.moments.contrasts import classes_against_rest, pairs_of_classes
+from selectormlp.moments.batches import BatchMeans, Combine, combined
+from selectormlp.moments.contrasts import Contrasts, contrasts_of, pair_places
 from selectormlp.moments.failures import FailingProbes
 from selectormlp.moments.forward import COLLINEAR, Residual
-from selectormlp.moments.losses import PairLosses, SummedTerms
+from selectormlp.moments.losses import PairLosses, SummedTerms, WorstBatch
 from selectormlp.moments.moments import Moments
 
 Criterion = Literal["inverse", "bhattacharyya", "log"]
@@ -80,12 +81,15 @@ class DiscriminantObjective:
         gene that marks one class holds up where another technology blurs small differences.
     failure
         Probability that the probes of a gene fail; the loss is then the expectation of 1/(1 + D²) over failures.
+    combine
+        For moments of groups, of one class in one batch each: how batches are combined, see
+        :func:`selectormlp.moments.batches.combined`. With ``worst``, the loss of a pair is that in its worst batch.
 
     Raises
     ------
     SettingsError
-        If the criterion is unknown, ridge or pooling negative, shrinkage or specificity outside 0 to 1, or the failure
-        outside 0 to below 1 or above 0 with another criterion than ``inverse``.
+        If the criterion is unknown, ridge or pooling negative, shrinkage or specificity outside 0 to 1, the failure
+        outside 0 to below 1 or above 0 with another criterion than ``inverse``, or ``combine`` unknown.
     DataError
         If the moments hold no within-class scatter, or fewer than two classes.
 
@@ -96,13 +100,14 @@ class DiscriminantObjective:
     ridge
         What is added to its diagonal.
     gaps
-        Difference of the means of each pair of classes, shape (n_pairs, n_genes), in units in which the variance
+        Difference of the means of each pair of classes, shape (n_rows, n_genes), in units in which the variance
         of the pair's own is that of the common covariance. Pairs are in the order of ``numpy.triu_indices``; with
-        specificity, each class against the rest follows, counted among the pairs.
+        specificity, each class against the rest follows, counted among the pairs. A pair has a row, or, where its worst
+        batch counts, a row for each batch.
     pair_weights
         What each pair counts, shape (n_pairs,), sum 1.
     noise
-        Growth of D² by sampling, shape (n_pairs,).
+        Growth of D² by sampling, shape (n_rows,).
 
     References
     ----------
@@ -124,23 +129,10 @@ class DiscriminantObjective:
         shrink_after: int = 20,
         specificity: float = 0.0,
         failure: float = 0.0,
+        combine: Combine = "new-study",
     ) -> None:
-        if criterion not in CRITERIA:
-            raise SettingsError(f"criterion={criterion!r}; expected one of {quoted(CRITERIA)}")
-        if not ridge >= 0:
-            raise SettingsError(f"ridge={ridge!r}; expected a number ≥ 0")
-        if not pooling >= 0:
-            raise SettingsError(f"pooling={pooling!r}; expected a number of cells ≥ 0")
-        if not 0 <= shrinkage <= 1:
-            raise SettingsError(f"shrinkage={shrinkage!r}; expected a number from 0 to 1")
-        if shrink_after < 0:
-            raise SettingsError(f"shrink_after={shrink_after!r}; expected a number of genes ≥ 0")
-        if not 0 <= specificity <= 1:
-            raise SettingsError(f"specificity={specificity!r}; expected a number from 0 to 1")
-        if not 0 <= failure < 1 or (failure and criterion != "inverse"):
-            raise SettingsError(
-                f"failure={failure!r} with criterion {criterion!r}; expected a number from 0 to below 1, and 'inverse'"
-            )
+        _check(criterion, ridge, pooling, shrinkage, shrink_after, specificity, failure)
+        moments, batches = combined(moments, combine)
         used = np.flatnonzero(moments.class_weights > 0)
         if len(used) < 2:
             raise DataError(f"{len(used)} class(es) with cells and weight; at least 2 are needed to tell apart")
@@ -148,11 +140,12 @@ class DiscriminantObjective:
         common = self.covariance.diagonal()
         self.ridge = ridge * _typical_variance(common)
         counts, shares = moments.counts[used], moments.class_weights[used]
-        of_classes = moments.means[used], _towards(common, moments.class_variances()[used], counts, pooling)
-        told = pairs_of_classes(*of_classes, counts, shares)
-        if specificity:
-            told = told.joined(classes_against_rest(*of_classes, counts, shares), specificity)
-        self.pair_weights, self.noise = told.weights, told.noise
+        variances = _towards(common, moments.class_variances()[used], counts, pooling)
+        told = contrasts_of(moments.means[used], variances, counts, shares, specificity)
+        if batches:
+            made = [_in_batch(batch, used, variances, counts, shares, specificity) for batch in batches]
+            told = told.in_batches(made)
+        self.pair_weights, self.noise, self._starts = told.weights, told.noise, told.starts
         self.gaps = told.gaps * _units(common + self.ridge, told.variances + self.ridge)
         self._block = max(1, BLOCK_BYTES // (8 * len(common)))
         self._loss = _LOSSES[criterion]
@@ -167,8 +160,8 @@ class DiscriminantObjective:
         gains = self.current_loss - self.losses_with(self._gaps_of, variance, self._state)
         return np.where(gains > ROUNDING, gains, 0.0)
 
-    def _gaps_of(self, pairs: slice) -> FloatArray:
-        return self._residual_gaps[pairs]
+    def _gaps_of(self, rows: slice) -> FloatArray:
+        return self._residual_gaps[rows]
 
     def choose(self, gene: int) -> None:
         """Condition on a gene (by column)."""
@@ -185,9 +178,11 @@ class DiscriminantObjective:
 
     def state(self) -> PairLosses:
         """Return what sums up terms of genes to losses of pairs, without a gene so far."""
+        n_rows = len(self.noise)
+        rows: PairLosses = SummedTerms(self._loss, n_rows)
         if self._failure:
-            return FailingProbes(self._failure, len(self.noise))
-        return SummedTerms(self._loss, len(self.noise))
+            rows = FailingProbes(self._failure, n_rows)
+        return rows if self._starts is None else WorstBatch(rows, self._starts, n_rows)
 
     def mean_loss(self, state: PairLosses) -> float:
         """Return the mean loss of the pairs on the genes of a state."""
@@ -212,13 +207,21 @@ class DiscriminantObjective:
         if column is not None:
             gap = self._residual_gaps[:, gene] / deviation
             self._state.add(np.maximum(gap**2 - self.noise, 0.0))
-            for pairs in self._blocks():
-                self._residual_gaps[pairs] -= np.outer(gap[pairs], column)
+            for rows, _ in self._blocks():
+                self._residual_gaps[rows] -= np.outer(gap[rows], column)
 
-    def _blocks(self) -> Iterator[slice]:
-        """Cut the pairs so that a block of pairs × genes stays in the cache."""
-        for start in range(0, len(self.noise), self._block):
-            yield slice(start, start + self._block)
+    def _blocks(self) -> Iterator[tuple[slice, slice]]:
+        """Cut the gaps so that a block of them stays in the cache; yield its rows, and the pairs that they are of."""
+        if self._starts is None:
+            for start in range(0, len(self.noise), self._block):
+                yield (pairs := slice(start, start + self._block)), pairs
+            return
+        ends = np.append(self._starts, len(self.noise))
+        first = 0
+        while first < len(self._starts):
+            last = max(first + 1, int(np.searchsorted(ends, ends[first] + self._block, side="right")) - 1)
+            yield slice(int(ends[first]), int(ends[last])), slice(first, last)
+            first = last
 
     def losses_with(
         self,
@@ -232,23 +235,63 @@ class DiscriminantObjective:
         Parameters
         ----------
         gaps
-            Gives those of a run of pairs, given the panel, shape (n_pairs, n_genes); called block by block.
+            Gives those of a run of rows, given the panel, shape (n_rows, n_genes); called block by block.
         variance
             Of each gene given the panel, shape (n_genes,).
         state
             The panel's own terms.
         taken_off
-            What is taken off the gene's share, which stays ≥ 0, shape (n_pairs,); None: what sampling brings.
+            What is taken off the gene's share, which stays ≥ 0, shape (n_rows,); None: what sampling brings.
         """
         less = self.noise if taken_off is None else taken_off
         losses = np.zeros(len(variance))
-        for pairs in self._blocks():
-            squared = gaps(pairs) ** 2
+        for rows, pairs in self._blocks():
+            squared = gaps(rows) ** 2
             squared /= variance
-            squared -= less[pairs, None]
+            squared -= less[rows, None]
             np.maximum(squared, 0.0, out=squared)
-            losses += self.pair_weights[pairs] @ state.losses_with(squared, pairs)
+            losses += self.pair_weights[pairs] @ state.losses_with(squared, rows)
         return losses
+
+
+def _check(
+    criterion: str,
+    ridge: float,
+    pooling: float,
+    shrinkage: float,
+    shrink_after: int,
+    specificity: float,
+    failure: float,
+) -> None:
+    """Refuse parameters that are out of range."""
+    if criterion not in CRITERIA:
+        raise SettingsError(f"criterion={criterion!r}; expected one of {quoted(CRITERIA)}")
+    if not ridge >= 0:
+        raise SettingsError(f"ridge={ridge!r}; expected a number ≥ 0")
+    if not pooling >= 0:
+        raise SettingsError(f"pooling={pooling!r}; expected a number of cells ≥ 0")
+    if not 0 <= shrinkage <= 1:
+        raise SettingsError(f"shrinkage={shrinkage!r}; expected a number from 0 to 1")
+    if shrink_after < 0:
+        raise SettingsError(f"shrink_after={shrink_after!r}; expected a number of genes ≥ 0")
+    if not 0 <= specificity <= 1:
+        raise SettingsError(f"specificity={specificity!r}; expected a number from 0 to 1")
+    if not 0 <= failure < 1 or (failure and criterion != "inverse"):
+        raise SettingsError(
+            f"failure={failure!r} with criterion {criterion!r}; expected a number from 0 to below 1, and 'inverse'"
+        )
+
+
+def _in_batch(
+    batch: BatchMeans, used: IntArray, variances: FloatArray, counts: IntArray, shares: FloatArray, specificity: float
+) -> tuple[IntArray, Contrasts]:
+    """Compare the classes of one batch; return which of all comparisons these are, and the comparisons."""
+    known = np.isin(batch.classes, used)
+    of_used = np.searchsorted(used, batch.classes[known])
+    places = pair_places(of_used, len(used))
+    if specificity:
+        places = np.concatenate([places, len(used) * (len(used) - 1) // 2 + of_used])
+    return places, contrasts_of(batch.means[known], variances[of_used], counts[of_used], shares[of_used], specificity)
 
 
 def _typical_variance(variances: FloatArray) -> float:

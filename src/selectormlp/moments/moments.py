@@ -8,6 +8,7 @@ import numpy as np
 
 from selectormlp.data.cells import FloatArray, IntArray
 from selectormlp.errors import DataError
+from selectormlp.moments.groups import Groups
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +72,9 @@ class Moments:
         Σ_i (x_i − mean)(x_i − mean)ᵀ, every cell counting the same, shape (n_genes, n_genes), or None.
     molecules
         Means and squares of the counts themselves, or None.
+    groups
+        What the classes are, if they are groups of one class in one batch each; None: they are classes. See
+        :mod:`selectormlp.moments.batches`.
 
     References
     ----------
@@ -85,6 +89,7 @@ class Moments:
     within: FloatArray | None = None
     total: FloatArray | None = None
     molecules: CountMoments | None = None
+    groups: Groups | None = None
 
     @property
     def n_cells(self) -> int:
@@ -106,6 +111,12 @@ class Moments:
         """Mean expression over all cells, shape (n_genes,)."""
         mean: FloatArray = self.counts @ self.means / max(1, self.n_cells)
         return mean
+
+    @property
+    def told_apart(self) -> IntArray:
+        """Codes of the classes that have cells and weight, increasing."""
+        counted = np.flatnonzero(self.class_weights > 0)
+        return counted if self.groups is None else np.unique(self.groups.classes[counted])
 
     @property
     def class_weights(self) -> FloatArray:

@@ -12,6 +12,7 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve, solve_triangular
 
 from selectormlp.data.cells import FloatArray, IntArray
 from selectormlp.errors import DataError, SettingsError
+from selectormlp.moments.batches import COMBINES
 from selectormlp.moments.discriminant import CRITERIA, DiscriminantObjective
 from selectormlp.moments.forward import COLLINEAR
 from selectormlp.moments.losses import PairLosses
@@ -45,6 +46,8 @@ class SeparationSettings:
         Importance of classes, by label; 1 where not named.
     assay
         What will measure the panel; None: it is measured as the cells at hand were.
+    batch_key
+        Column of ``obs`` with the batches that types are told from; None: cells are pooled.
 
     Examples
     --------
@@ -55,6 +58,7 @@ class SeparationSettings:
     objective: Mapping[str, Any] = field(default_factory=dict)
     class_weights: Mapping[str, float] = field(default_factory=dict)
     assay: Assay | None = None
+    batch_key: str | None = None
 
     def measurement(self, genes: Sequence[str]) -> Measurement:
         """Return how genes will be measured, as far as it bears on separation."""
@@ -68,11 +72,14 @@ class SeparationSettings:
     @property
     def described(self) -> str:
         """What is averaged over what."""
-        loss = LOSSES[self.objective.get("criterion", "inverse")]
-        if self.assay is None:
-            return f"{loss}, mean over pairs of types"
-        over = "pairs of types and over each type and all others" if self.assay.specificity else "pairs of types"
-        return f"{loss}, mean over {over}, for the assay {self.assay.name!r}"
+        both = self.assay is not None and self.assay.specificity
+        over = "pairs of types and over each type and all others" if both else "pairs of types"
+        found = f"{LOSSES[self.objective.get('criterion', 'inverse')]}, mean over {over}"
+        if self.assay is not None:
+            found += f", for the assay {self.assay.name!r}"
+        if self.batch_key is not None:
+            found += f", over batches of {self.batch_key!r} ({self.objective.get('combine', COMBINES[0])})"
+        return found
 
 
 def settings_of(provenance: Provenance) -> SeparationSettings:
@@ -87,16 +94,20 @@ def settings_of(provenance: Provenance) -> SeparationSettings:
     taken = provenance.taken
     method = taken.method if taken else provenance.method
     selector = taken.options if taken else provenance.settings.get("selector")
+    key = provenance.settings.get("batch_key")
+    key = key if isinstance(key, str) else None
     if not isinstance(selector, dict) or not (method.startswith("discriminant") or method == "mixture"):
-        return SeparationSettings()
+        return SeparationSettings(batch_key=key)
     found: dict[str, Any] = {"criterion": NAMES[method]} if method in NAMES else {}
     if selector.get("criterion") in CRITERIA:
         found["criterion"] = selector["criterion"]
+    if selector.get("combine") in COMBINES:
+        found["combine"] = selector["combine"]
     found |= {name: selector[name] for name in NUMBERS if _is_number(selector.get(name))}
     weights = selector.get("class_weights")
     named = weights.items() if isinstance(weights, dict) else ()
     of_classes = {str(label): float(value) for label, value in named if _is_number(value)}
-    return SeparationSettings(found, of_classes, _recorded_assay(selector.get("assay")))
+    return SeparationSettings(found, of_classes, _recorded_assay(selector.get("assay")), key)
 
 
 def measured_assay(assay: Assay | str | Path | Mapping[str, object] | None) -> Assay | None:
@@ -216,7 +227,7 @@ def measure_separation(
     )
     conditioned = _Conditioned(objective, panel, outside)
     with_each = conditioned.losses_with()
-    pair_losses = np.empty((len(panel), len(objective.noise)))
+    pair_losses = np.empty((len(panel), len(objective.pair_weights)))
     substitutes = np.full(len(panel), -1, dtype=np.int64)
     left = np.full(len(panel), np.nan)
     weights, whole = objective.pair_weights, objective.pair_weights * conditioned.state.losses()

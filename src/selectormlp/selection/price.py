@@ -76,7 +76,8 @@ def price_limits(
             panels[name] = _genes(rank(found.cells, rules, how, n_genes), n_genes)
         except SettingsError as error:  # as where other constraints lean on this one
             logger.warning("without %s there is no panel to compare with: %s", name, error)
-    settings = settings_of(Provenance(ranked.ranking.method, {"selector": ranked.ranking.settings}))
+    recorded = {"selector": ranked.ranking.settings, "batch_key": request.batch_key}
+    settings = settings_of(Provenance(ranked.ranking.method, recorded))
     return {"limit_price": _compared(panels, found, settings, how.seed)}
 
 

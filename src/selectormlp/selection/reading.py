@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import pandas as pd
 
 from selectormlp.data.anndata_io import cells_from_adata, drop_unlisted, warn_of_rare_types
 from selectormlp.data.anndata_lazy import Paths, are_paths, open_adata, stored_cells, stored_unlabelled_cells
+from selectormlp.data.cell_batches import check_batches, warn_of_lone_types
 from selectormlp.data.cells import Cells, Matrix
 from selectormlp.data.panel_io import gene_column, unlabelled_cells
 from selectormlp.data.source import Source
@@ -28,6 +30,9 @@ from selectormlp.selectors.registry import find_method
 
 if TYPE_CHECKING:
     from anndata import AnnData
+
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,10 +100,17 @@ def read(adata: AnnData, source: Source, *, layer: str | None = None) -> Opened:
     """Read cells of an object: all, of no class, where no label column is named."""
     layer = layer or source.layer
     if source.label_key is None:
-        cells = unlabelled_cells(adata, layer=layer, normalize=source.normalize, donor_key=source.donor_key)
+        cells = unlabelled_cells(
+            adata,
+            layer=layer,
+            normalize=source.normalize,
+            donor_key=source.donor_key,
+            batch_key=source.batch_key,
+        )
     else:
         cells = drop_unlisted(cells_from_adata(adata, source.model_copy(update={"layer": layer}).labelled()))
         warn_of_rare_types(cells)
+    _check_units(cells, source)
     return Opened(named_by_symbol(cells, adata, source.gene_name_key), adata)
 
 
@@ -119,6 +131,12 @@ def opened(data: AnnData | Paths, request: Choice) -> Iterator[tuple[Opened, How
         If the data are not usable, a file cannot be read by rows, or a cluster cannot be reached.
     """
     method = find_method(request.method)
+    if request.batch_key is not None and not method.make().takes_batches:
+        logger.warning(
+            "the method %r ignores batches: the cells of all batches are pooled; 'auto', 'discriminant', 'mixture', "
+            "'forest', 'markers' and 'markers-wilcoxon' tell batches from types",
+            method.name,
+        )
     if not are_paths(data):
         if request.dask_scheduler is not None:
             raise SettingsError("a Dask scheduler reads cells on disk, and these are in memory; give a file instead")
@@ -128,18 +146,34 @@ def opened(data: AnnData | Paths, request: Choice) -> Iterator[tuple[Opened, How
     if request.target_layer is not None:
         raise SettingsError("target_layer cannot be read from disk; read the file in memory, or leave it out")
     check_scheduler(request.dask_scheduler)
-    stored = open_adata(data, label_key=request.label_key, donor_key=request.donor_key, layer=request.layer)
+    stored = open_adata(
+        data,
+        label_key=request.label_key,
+        donor_key=request.donor_key,
+        batch_key=request.batch_key,
+        layer=request.layer,
+    )
     with step("reading cells", 0) as bar:
         if request.label_key is None:
-            cells = stored_unlabelled_cells(stored, normalize=request.normalize, donor_key=request.donor_key)
+            cells = stored_unlabelled_cells(
+                stored, normalize=request.normalize, donor_key=request.donor_key, batch_key=request.batch_key
+            )
         else:
             cells = drop_unlisted(stored_cells(stored, request.source.labelled()))
             warn_of_rare_types(cells)
+        _check_units(cells, request)
         cells = named_by_symbol(cells, stored.table, request.gene_name_key)
         workers = Workers(request.dask_scheduler, on_start=bar.restart, on_block=bar.advance)
         files = tuple(matrix.path.name for matrix in stored.matrices)
         how = How(method, request.options, request.seed, None, workers)
         yield Opened(cells, stored.table, files), how
+
+
+def _check_units(cells: Cells | StoredCells, source: Source) -> None:
+    """Refuse batches that say nothing, and warn of types that one batch or donor has alone."""
+    if source.batch_key is not None:
+        check_batches(cells, source.batch_key)
+    warn_of_lone_types(cells)
 
 
 def _target(adata: AnnData, request: Choice) -> Matrix | None:

@@ -9,6 +9,7 @@ import numpy as np
 from selectormlp.data.cells import Cells, FloatArray
 from selectormlp.data.stored import StoredCells
 from selectormlp.evaluation.counts import count_scale
+from selectormlp.moments.groups import groups_of
 from selectormlp.moments.moments import Moments
 from selectormlp.moments.stream import balanced_cell_weights, moments_of
 from selectormlp.panel.separation import SeparationSettings
@@ -29,7 +30,7 @@ def moments_for(cells: Cells, settings: SeparationSettings, whole: Cells | Store
     Parameters
     ----------
     cells
-        Labelled.
+        Labelled. With batches, moments are those of groups, of one type in one batch each.
     settings
         Those of the choice.
     whole
@@ -43,11 +44,13 @@ def moments_for(cells: Cells, settings: SeparationSettings, whole: Cells | Store
         counts = None if scale is None else scale.counts(cells.X)
         if counts is None:
             logger.info("the values hold no counts: expm1 of them stands for counts, one total for all cells")
-    return moments_of(
-        cells.X,
-        cells.labels,
-        cell_weights=cell_weights_of(cells, settings),
-        total=False,
-        molecules=settings.needs_counts,
-        counts=counts,
+    codes, weights = cells.labels, cell_weights_of(cells, settings)
+    groups = None
+    if cells.batches is not None:
+        batches = np.unique(cells.batches, return_inverse=True)[1]
+        groups = groups_of(codes, batches, cells.n_classes)
+        codes, weights = groups.of_cells(codes, batches), weights[groups.classes]
+    moments = moments_of(
+        cells.X, codes, cell_weights=weights, total=False, molecules=settings.needs_counts, counts=counts
     )
+    return moments if groups is None else groups.mark(moments)

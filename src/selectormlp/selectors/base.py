@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -105,6 +105,11 @@ class GeneSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
     may_contend: ClassVar[bool] = True
     """Whether ``auto`` can try it, if it learns from labels: its settings do not depend on the data."""
 
+    @property
+    def takes_batches(self) -> bool:
+        """Whether ``fit`` takes batches of cells and tells them from classes."""
+        return False
+
     @staticmethod
     def defaults_for(n_cells: int) -> dict[str, Any]:
         """Return the parameters whose defaults depend on the number of cells; none here."""
@@ -130,7 +135,7 @@ class GeneSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         del target, seed
         if not self.needs_labels:
             return self.fit(cells.X)
-        return self.fit(cells.X, np.array(cells.classes)[cells.labels])
+        return fit_labelled(self, cells.X, np.array(cells.classes)[cells.labels], cells.batches)
 
     def _checked(self, X: Any, y: Any = "no_validation", **options: Any) -> Any:
         """Return cells × genes, dense or CSR, and the labels where they are given, checked as scikit-learn does.
@@ -184,3 +189,13 @@ class GeneSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+AnySelector = TypeVar("AnySelector", bound=GeneSelector)
+
+
+def fit_labelled(selector: AnySelector, X: Any, y: Any, batches: Any = None) -> AnySelector:
+    """Fit a selector on labelled cells, with their batches where they have any and it takes them."""
+    if batches is None or not selector.takes_batches:
+        return selector.fit(X, y)
+    return selector.fit(X, y, batches=batches)  # type: ignore[call-arg]  # as takes_batches says

@@ -14,8 +14,10 @@ from selectormlp.data.cells import UNKNOWN_CLASS, FloatArray, IntArray
 from selectormlp.data.stored import StoredCells
 from selectormlp.devices import Device, check_device
 from selectormlp.errors import SettingsError
+from selectormlp.moments.batches import Combine
 from selectormlp.moments.dask import Workers
 from selectormlp.moments.forward import Forward, Objective, forward_select
+from selectormlp.moments.groups import Groups, groups_of
 from selectormlp.moments.moments import Moments
 from selectormlp.moments.stream import balanced_cell_weights
 from selectormlp.moments.variable import check_memory, most_variable
@@ -23,7 +25,7 @@ from selectormlp.panel.completion import Completion
 from selectormlp.panel.limits import Limit
 from selectormlp.selectors.base import GeneSelector, order_by_score
 from selectormlp.selectors.columns import checked_columns
-from selectormlp.selectors.labels import class_importance, encode_labels
+from selectormlp.selectors.labels import checked_batches, class_importance, encode_labels
 from selectormlp.selectors.passes import Kept, MatrixPasses, Passes, StoredPasses
 
 logger = logging.getLogger(__name__)
@@ -54,9 +56,15 @@ class ClosedFormSelector(GeneSelector):
     max_memory_gb: float
     device: Device
     class_weights: Mapping[Any, float] | None = None
+    combine: Combine = "new-study"
 
     _within: ClassVar[bool] = False
     _total: ClassVar[bool] = False
+
+    @property
+    def takes_batches(self) -> bool:
+        """Whether it tells batches from classes: where classes are told apart."""
+        return self._within
 
     @property
     def _molecules(self) -> bool:
@@ -123,18 +131,19 @@ class ClosedFormSelector(GeneSelector):
             codes = new_codes[cells.labels]
             importance = class_importance(self.classes_, self.class_weights)
         self.n_features_in_ = cells.n_genes
-        return self._fit_passes(StoredPasses(cells.X, codes, workers or Workers()), importance)
+        return self._fit_passes(StoredPasses(cells.X, codes, workers or Workers()), importance, cells.batches)
 
     def _fit_unlabelled(self, X: Any) -> Self:
         X = self._checked(X)
         return self._fit_passes(MatrixPasses(X, np.zeros(X.shape[0], dtype=np.int64)), np.ones(1))
 
-    def _fit_labelled(self, X: Any, y: Any) -> Self:
+    def _fit_labelled(self, X: Any, y: Any, batches: Any = None) -> Self:
         X, y = self._checked(X, y)
+        batches = checked_batches(batches, len(y))
         self.classes_, codes = encode_labels(y)
-        return self._fit_passes(MatrixPasses(X, codes), class_importance(self.classes_, self.class_weights))
+        return self._fit_passes(MatrixPasses(X, codes), class_importance(self.classes_, self.class_weights), batches)
 
-    def _fit_passes(self, cells: Passes, importance: FloatArray) -> Self:
+    def _fit_passes(self, cells: Passes, importance: FloatArray, batches: Any = None) -> Self:
         n_genes = self.n_features_in_
         check_device(self.device)
         must_have = checked_columns("must_have", self.must_have, n_genes)
@@ -150,15 +159,29 @@ class ClosedFormSelector(GeneSelector):
                 len(self.candidates_),
                 n_genes,
             )
+        groups = self._groups(cells.codes, batches, len(importance))
         n_pairs = math.comb(len(importance), 2) if self._within else 0
+        if groups is not None:
+            n_pairs = n_pairs * (groups.n_batches if self.combine == "worst" else 1) + len(groups)
+            cells = cells.with_codes(groups.of_cells(cells.codes, _codes_of(batches)))
+            cell_weights = cell_weights[groups.classes]
         check_memory(len(self.candidates_), self._within + self._total, self.max_memory_gb, n_pairs=n_pairs)
         kept = Kept(self._within, self._total, self._molecules)
         self.device_ = cells.device(self.device, kept.work(len(cells.codes), len(self.candidates_)), kept)
         moments = cells.moments(self.candidates_, cell_weights, kept, self.device_)
+        if groups is not None:
+            moments = groups.mark(moments)
         if moments.molecules is not None and not moments.molecules.absolute:
             logger.info("X holds no counts: expm1 of the values stands for them, one total for all cells")
         self._select(moments, variances, must_have)
         return self
+
+    def _groups(self, codes: IntArray, batches: Any, n_classes: int) -> Groups | None:
+        """Return the groups of cells of one class in one batch; None where batches cannot be told from classes."""
+        if batches is None or not self.takes_batches:
+            return None
+        groups = groups_of(codes, _codes_of(batches), n_classes)
+        return groups if groups.n_batches > 1 and groups.can_be_combined else None
 
     def _select(self, moments: Moments, variances: FloatArray, must_have: IntArray) -> None:
         objective = self._objective(moments)
@@ -197,3 +220,8 @@ class ClosedFormSelector(GeneSelector):
         """Improve on the order of a forward selection; as it stands, leave it."""
         del objective, n_fixed, completion
         return forward.order
+
+
+def _codes_of(batches: Any) -> IntArray:
+    codes: IntArray = np.unique(batches, return_inverse=True)[1].astype(np.int64)
+    return codes

@@ -12,6 +12,7 @@ from selectormlp.data.cells import Cells, IntArray, Matrix
 from selectormlp.data.stored import StoredCells
 from selectormlp.devices import Device
 from selectormlp.errors import SettingsError
+from selectormlp.moments.batches import Combine
 from selectormlp.moments.dask import Workers
 from selectormlp.moments.discriminant import Criterion, DiscriminantObjective
 from selectormlp.moments.exchange import exchange
@@ -61,6 +62,10 @@ class DiscriminantSelector(ClosedFormSelector):
         :class:`~selectormlp.panel.assay.Assay`, or its values by name; or a
         :class:`~selectormlp.moments.measurement.Measurement`, whose efficiencies of genes are by column. Its limits are
         not looked at here; see ``limits``.
+    combine
+        How batches are combined, where cells have any: ``new-study``, for a batch not yet seen; ``corrected``, within
+        batches only, for data that will be corrected for batches; ``worst``, each pair by its worst batch. See
+        :func:`selectormlp.moments.batches.combined`.
     refine
         Exchange chosen against unchosen genes until the criterion stops improving; panels of different sizes
         are then no longer nested. Off by default, for what it brought in refitted balanced accuracy (two data
@@ -120,6 +125,7 @@ class DiscriminantSelector(ClosedFormSelector):
         limits: Sequence[Limit] | None = None,
         priorities: Sequence[float] | None = None,
         assay: Assay | str | Mapping[str, Any] | Measurement = "sequencing",
+        combine: Combine = "new-study",
         refine: bool = False,
         max_refine_s: float = 10.0,
         max_genes: int | None = 5000,
@@ -137,13 +143,14 @@ class DiscriminantSelector(ClosedFormSelector):
         self.limits = limits
         self.priorities = priorities
         self.assay = assay
+        self.combine = combine
         self.refine = refine
         self.max_refine_s = max_refine_s
         self.max_genes = max_genes
         self.max_memory_gb = max_memory_gb
         self.device = device
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, *, batches: Any = None) -> Self:
         """Learn which genes matter.
 
         Parameters
@@ -152,6 +159,9 @@ class DiscriminantSelector(ClosedFormSelector):
             Expression, shape (n_cells, n_genes), dense or CSR; not altered.
         y
             Labels, shape (n_cells,), at least two classes.
+        batches
+            Batch of each cell (study, chemistry, donor), shape (n_cells,), which is told from classes; see ``combine``.
+            None: cells are pooled.
 
         Returns
         -------
@@ -166,7 +176,7 @@ class DiscriminantSelector(ClosedFormSelector):
         ValueError
             If X or y is not usable (as scikit-learn says it).
         """
-        return self._fit_labelled(X, y)
+        return self._fit_labelled(X, y, batches)
 
     def fit_cells(self, cells: Cells, *, target: Matrix | None = None, seed: int = 0) -> Self:
         """Learn from cells, whose genes have names; see :meth:`GeneSelector.fit_cells`."""
@@ -219,6 +229,7 @@ class DiscriminantSelector(ClosedFormSelector):
             pooling=self.pooling,
             shrinkage=self.shrinkage,
             shrink_after=self.shrink_after,
+            combine=self.combine,
         )
 
     def _refined(self, objective: Objective, forward: Forward, n_fixed: int, completion: Completion | None) -> IntArray:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 from selectormlp.devices import Device
+from selectormlp.moments.batches import Combine
 from selectormlp.moments.discriminant import Criterion, DiscriminantObjective
 from selectormlp.moments.mixture import MixtureObjective
 from selectormlp.moments.moments import Moments
@@ -29,6 +30,9 @@ class MixtureSelector(ClosedFormSelector):
         As :class:`~selectormlp.selectors.discriminant.DiscriminantSelector` takes them.
     target, n_components
         As :class:`~selectormlp.selectors.reconstruction.ReconstructionSelector` takes them.
+    combine
+        How batches are combined, where cells have any, as :class:`DiscriminantSelector` does; profiles are
+        reconstructed over all cells.
     must_have
         Columns that are chosen first, in this order.
     limits
@@ -86,6 +90,7 @@ class MixtureSelector(ClosedFormSelector):
         class_weights: Mapping[Any, float] | None = None,
         target: Target = "genes",
         n_components: int = 50,
+        combine: Combine = "new-study",
         must_have: Sequence[int] | None = None,
         limits: Sequence[Limit] | None = None,
         priorities: Sequence[float] | None = None,
@@ -100,6 +105,7 @@ class MixtureSelector(ClosedFormSelector):
         self.class_weights = class_weights
         self.target = target
         self.n_components = n_components
+        self.combine = combine
         self.must_have = must_have
         self.limits = limits
         self.priorities = priorities
@@ -107,7 +113,7 @@ class MixtureSelector(ClosedFormSelector):
         self.max_memory_gb = max_memory_gb
         self.device = device
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, *, batches: Any = None) -> Self:
         """Learn which genes matter.
 
         Parameters
@@ -116,6 +122,9 @@ class MixtureSelector(ClosedFormSelector):
             Expression, shape (n_cells, n_genes), dense or CSR; not altered.
         y
             Labels, shape (n_cells,), at least two classes.
+        batches
+            Batch of each cell (study, chemistry, donor), shape (n_cells,), which is told from classes; see ``combine``.
+            None: cells are pooled.
 
         Returns
         -------
@@ -130,11 +139,11 @@ class MixtureSelector(ClosedFormSelector):
         ValueError
             If X or y is not usable (as scikit-learn says it).
         """
-        return self._fit_labelled(X, y)
+        return self._fit_labelled(X, y, batches)
 
     def _objective(self, moments: Moments) -> MixtureObjective:
         return MixtureObjective(
-            DiscriminantObjective(moments, criterion=self.criterion, ridge=self.ridge),
+            DiscriminantObjective(moments, criterion=self.criterion, ridge=self.ridge, combine=self.combine),
             ReconstructionObjective(moments, target=self.target, n_components=self.n_components),
             weight=self.weight,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 from selectormlp.data.cells import FloatArray, IntArray
@@ -51,6 +51,9 @@ class Passes(Protocol):
     def codes(self) -> IntArray:
         """Class of each cell, shape (n_cells,)."""
 
+    def with_codes(self, codes: IntArray) -> Passes:
+        """Return passes over the same cells with other codes."""
+
     def variances(self, cell_weights: FloatArray) -> FloatArray:
         """Compute the variance of each gene over weighted cells, shape (n_genes,)."""
 
@@ -67,6 +70,10 @@ class MatrixPasses:
 
     X: AnyMatrix
     codes: IntArray
+
+    def with_codes(self, codes: IntArray) -> MatrixPasses:
+        """Return passes over the same cells with other codes."""
+        return replace(self, codes=codes)
 
     def variances(self, cell_weights: FloatArray) -> FloatArray:
         """Compute the variance of each gene over weighted cells."""
@@ -96,6 +103,10 @@ class StoredPasses:
     X: StoredMatrix
     codes: IntArray
     workers: Workers
+
+    def with_codes(self, codes: IntArray) -> StoredPasses:
+        """Return passes over the same cells with other codes."""
+        return replace(self, codes=codes)
 
     def variances(self, cell_weights: FloatArray) -> FloatArray:
         """Compute the variance of each gene over weighted cells."""
