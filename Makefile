@@ -12,7 +12,7 @@ JOBS ?= 1
 SHARED := --numprocesses auto --dist loadfile
 export MPLBACKEND := Agg
 
-.PHONY: help install demo test test-slow test-portable coverage fuzz mutation lint types audit package bench bench-speed bench-accuracy bench-other-technology docs \
+.PHONY: help install demo test test-slow test-portable coverage fuzz mutation lint types audit package bench bench-speed bench-accuracy bench-other-technology docs pictures \
   command-reference keywords clean
 
 help:  ## list the targets
@@ -93,6 +93,9 @@ $(BENCH_STAMP): $(STAMP)
 
 docs: $(DOCS_STAMP)  ## build the documentation, its tutorials executed, into docs/_build/html; warnings are errors
 	$(BIN)/python -m sphinx --builder html --jobs auto --fail-on-warning --keep-going docs docs/_build/html
+
+pictures: demo  ## make the pictures of the README anew from the demo; needs Chromium
+	$(BIN)/python docs/pictures.py demo_results
 
 $(DOCS_STAMP): $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'

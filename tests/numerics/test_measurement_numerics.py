@@ -102,6 +102,20 @@ def test_the_quadrature_is_the_expectation_over_all_failures(probability):
     assert expected_loss(terms, probability) == pytest.approx(chance @ (1 / (1 + patterns @ terms)), abs=1e-6)
 
 
+@pytest.mark.parametrize("probability", [0.02, 0.3])
+def test_the_expected_bound_is_exact(probability):
+    terms = np.array([0.3, 4.0, 11.0, 0.05, 60.0, 2.0])
+    patterns = np.array(np.meshgrid(*[[0, 1]] * 6)).reshape(6, -1).T
+    chance = np.where(patterns, 1 - probability, probability).prod(axis=1)
+    state = FailingProbes(probability, 1, "bhattacharyya")
+    for term in terms[:-1]:
+        state.add(np.array([term]))
+    ahead = state.losses_with(terms[-1:, None], slice(None))[0, 0]
+    state.add(terms[-1:])
+    assert state.losses()[0] == pytest.approx(chance @ np.exp(-(patterns @ terms) / 8), rel=1e-12)
+    assert ahead == pytest.approx(state.losses()[0])
+
+
 def test_the_quadrature_agrees_with_draws_of_a_large_panel():
     rng, n_draws = np.random.default_rng(0), 20_000
     terms = rng.gamma(0.5, 4.0, 40)

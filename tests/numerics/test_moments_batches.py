@@ -1,5 +1,6 @@
 """Moments per batch: that they add up to those of all cells, and what the model makes of known shifts."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -118,8 +119,7 @@ def test_batches_without_a_class_in_common_are_set_against_each_other_by_their_m
 def test_components_are_found_where_there_are_many_batches():
     X, codes, batches = simulated(np.full((4, 40), 15), shift=0.5, interaction=0.2, n_genes=300)
     moments = of_groups(X, codes, batches)
-    groups = moments.groups
-    found = variance_components(moments, groups.classes, groups.batches, groups.components)
+    found = variance_components(moments, moments.groups)
     assert found.within.mean() == pytest.approx(1.0, abs=0.02)
     assert found.shift.mean() == pytest.approx(0.5, abs=0.03)
     assert found.interaction.mean() == pytest.approx(0.2, abs=0.02)
@@ -129,8 +129,7 @@ def test_components_are_found_where_there_are_many_batches():
 def test_without_a_batch_effect_little_is_found(n_batches):
     X, codes, batches = simulated(np.full((4, n_batches), 40), n_genes=300)
     moments = of_groups(X, codes, batches)
-    groups = moments.groups
-    found = variance_components(moments, groups.classes, groups.batches, groups.components)
+    found = variance_components(moments, moments.groups)
     assert found.shift.mean() < 0.02
     assert found.interaction.mean() < 0.02
 
@@ -177,3 +176,21 @@ def test_variances_alike_are_drawn_together_and_others_are_left():
     assert moderated(alike, 3.0).std() < 0.1 * alike.std()
     different = alike * np.exp(rng.normal(scale=2.0, size=2000))
     assert moderated(different, 3.0).std() > 0.5 * different.std()
+
+
+def test_genes_that_a_batch_did_not_measure_are_fitted_to_the_others():
+    X, codes, batches = simulated(np.full((3, 4), 40), shift=1.0, gap=1.0, n_genes=60)
+    everything = of_groups(X, codes, batches)
+    groups = everything.groups
+    cells = np.repeat(everything.counts[:, None].astype(float), 60, axis=1)
+    cells[groups.batches == 3, :20] = 0.0
+    means, squares = everything.means.copy(), everything.squares.copy()
+    means[cells == 0], squares[cells == 0] = 0.0, 0.0
+    some = replace(everything, means=means, squares=squares, cells_measured=cells)
+    kept = batches < 3
+    fewer = of_groups(X[kept], codes[kept], batches[kept])
+    found, expected = combined(some)[0], combined(fewer)[0]
+    np.testing.assert_allclose(np.diff(found.means[:, :20], axis=0), np.diff(expected.means[:, :20], axis=0), atol=0.02)
+    np.testing.assert_allclose(found.cells_measured[:, [0, 30]], [[120, 160]] * 3)
+    assert np.isfinite(found.within).all()
+    assert DiscriminantObjective(some, combine="worst").gains().max() > 0

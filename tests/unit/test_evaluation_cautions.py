@@ -1,5 +1,7 @@
 """Warnings of ambient RNA, of types that may be one, and of types of one donor."""
 
+import copy
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ from selectormlp.data.cells import Cells
 from selectormlp.data.normalize import log1p_cp10k
 from selectormlp.evaluation.cautions import ambient_genes, ambient_notes, hardly_apart
 from selectormlp.evaluation.counts import count_scale
+from selectormlp.evaluation.notes import Caution, Kind, cautions_of, donors_unused, types_of_one_donor
 from selectormlp.evaluation.stability import consistency, count_candidates
 
 GENES = ["HBLIKE", "RPLIKE", "MARK0", "MARK1", "MARK2", "WEAK", *(f"OTHER{i}" for i in range(300))]
@@ -36,7 +39,7 @@ def test_genes_that_leak_and_genes_that_are_everywhere_are_told_from_markers(blo
     assert ambient.tolist() == [0]
     assert common.tolist() == [1]
     notes = ambient_notes(blood, np.arange(6), count_scale(blood))
-    assert [note.split(":")[0] for note in notes] == ["Ambient RNA", "Everywhere"]
+    assert [note.kind for note in notes] == [Kind.AMBIENT, Kind.EVERYWHERE]
     assert "'HBLIKE'" in notes[0]
     assert ambient_notes(blood, np.arange(2, 6), count_scale(blood)) == []
     assert ambient_notes(blood, np.arange(6), None) == []
@@ -50,7 +53,8 @@ def test_a_type_cut_in_two_is_warned_of_and_others_are_not(make_adata):
     found = sm.evaluate(adata, ["gene0", "gene1", "gene2", "gene3"], label_key="fine", n_splits=2, unsupervised=False)
     pairs = hardly_apart([found.curve, found.ceiling])
     assert [pair[:2] for pair in pairs] == [("type A", "type A2")]
-    assert any(note.startswith("Hardly told apart, even by all genes: 'type A' and 'type A2'") for note in found.notes)
+    (note,) = [note for note in cautions_of(found.notes) if note.kind is Kind.HARDLY_APART]
+    assert "'type A' and 'type A2'" in note
     whole = sm.evaluate(
         adata, ["gene0", "gene1", "gene2", "gene3"], label_key="cell_type", n_splits=2, unsupervised=False
     )
@@ -62,7 +66,8 @@ def test_types_of_one_donor_are_named(adata):
     adata.obs["kind"] = adata.obs["cell_type"].astype(str)
     adata.obs.loc[adata.obs_names[adata.obs["donor"] == "donor 1"][:5], "kind"] = "rare type"
     found = sm.evaluate(adata, ["gene0", "gene1"], label_key="kind", donor_key="donor", unsupervised=False)
-    assert any(note.startswith("Types of one donor only: 'rare type' (5 cells)") for note in found.notes)
+    (note,) = [note for note in cautions_of(found.notes) if note.kind is Kind.ONE_DONOR]
+    assert "'rare type' (5 cells)" in note
     plain = sm.evaluate(adata, ["gene0", "gene1"], label_key="cell_type", donor_key="donor", unsupervised=False)
     assert not any("one donor only" in note for note in plain.notes)
 
@@ -104,3 +109,18 @@ def test_what_fails_late_does_not_take_what_was_measured_with_it(adata, monkeypa
     assert found.curve.accuracy.value[-1] > 0.3
     assert "Robustness could not be measured: no robustness today." in found.notes
     assert "all else was" in said()
+
+
+def test_warnings_are_found_by_kind_whatever_they_say():
+    plain = "OPTIMISTIC is a word that this sentence holds; donors are not used in it. Ambient RNA: none."
+    late, first = Caution(Kind.ONE_DONOR, "second"), Caution(Kind.OPTIMISTIC, "first")
+    assert cautions_of([plain, late, first]) == ["first", "second"]
+    again = copy.deepcopy(late)
+    assert (again, again.kind) == ("second", Kind.ONE_DONOR)
+
+
+def test_long_lists_are_cut_and_counted():
+    types = types_of_one_donor([(f"type {i}", 1000 * i) for i in range(10)])
+    assert "'type 7' (7,000 cells) and 2 more." in types
+    assert "type 8" not in types
+    assert "'d'" not in donors_unused(dict.fromkeys("abcd", 2))

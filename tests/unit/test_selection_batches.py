@@ -217,3 +217,20 @@ def test_a_class_that_no_batch_can_test_is_tested_against_all_cells():
     X = np.vstack([X, np.full((3, 6), [0, 0, 0, 9.0, 0, 0])])
     for method in ("t-test", "wilcoxon"):
         assert 3 in MarkerSelector(3, method=method).fit(X, y, batches=batches).get_support(indices=True)
+
+
+@pytest.mark.parametrize("combine", ["new-study", "corrected", "worst"])
+def test_data_sets_with_genes_of_their_own_are_batches(two_batches, combine):
+    first, second = (two_batches[two_batches.obs["study"] == study].copy() for study in ("one", "two"))
+    second = second[:, second.var_names != "gene5"].copy()
+    panel = sm.select(
+        {"one": first, "two": second},
+        label_key="cell_type",
+        n_genes=8,
+        method="discriminant",
+        batch_key="data_set",
+        combine=combine,
+        join_genes="union",
+        progress=False,
+    )
+    assert not set(panel.genes) & set(BATCH_GENES)

@@ -176,7 +176,7 @@ def test_the_command_reads_from_disk(adata, file, cli, tmp_path):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["other.h5ad"], "2 files are named; several are read only with --lazy"),
+        (["other.h5ad"], "no file 'other.h5ad'"),
         (["--dask-scheduler", "nonsense://x"], "no Dask scheduler answers at 'nonsense://x'"),
     ],
 )

@@ -122,7 +122,7 @@ def compare(
 def compare_task(
     adata: AnnData,
     panels: Mapping[str, Panel],
-    methods: Sequence[str],
+    methods: Sequence[Any],
     n_genes: int | None,
     sizes: Sequence[int],
     judging: Judging,
@@ -169,7 +169,7 @@ def compare_task(
     )
 
 
-def _check(panels: Mapping[str, Panel], methods: Sequence[str], n_genes: int | None, sizes: Sequence[int]) -> None:
+def _check(panels: Mapping[str, Panel], methods: Sequence[Any], n_genes: int | None, sizes: Sequence[int]) -> None:
     if not panels and not methods:
         raise SettingsError("there is nothing to compare; give panels, methods, or both")
     if n_genes is not None:
@@ -178,9 +178,8 @@ def _check(panels: Mapping[str, Panel], methods: Sequence[str], n_genes: int | N
         raise SettingsError("methods alone need a size for their panels; give n_genes (--size)")
     for size in sizes:
         check_whole("a size", size, least=1)
-    for method in methods:
-        find_method(method)
-    if len(set(methods)) < len(methods):
+    names = [find_method(method).name for method in methods]
+    if len(set(names)) < len(names):
         raise SettingsError("a method is listed twice; list each once")
 
 
@@ -191,11 +190,12 @@ def _enter(
     return Contender(name, genes, unusable, judge(panel, cells, str(judging.source.label_key), aliases, adata))
 
 
-def _enter_method(method: str, n_genes: int, cells: Cells, panels: Mapping[str, Panel], judging: Judging) -> Contender:
+def _enter_method(method: Any, n_genes: int, cells: Cells, panels: Mapping[str, Panel], judging: Judging) -> Contender:
     if n_genes > cells.n_genes:
         raise SettingsError(f"panels of {n_genes} genes from data of {cells.n_genes}; expected no more")
     recipe = Recipe(method, n_genes, {}, Constraints(), judging.seed, batches=named_batches(cells))
     everything = np.ones(cells.n_cells, dtype=np.bool_)
-    note = f"{method!r} chose {counted(n_genes, 'gene', 'genes')} anew from the training cells of each split."
-    name = f"{method} (method)" if method in panels else method
+    name = find_method(method).name
+    note = f"{name!r} chose {counted(n_genes, 'gene', 'genes')} anew from the training cells of each split."
+    name = f"{name} (method)" if name in panels else name
     return Contender(name, recipe.choose(cells), (), Verdict("reselected", everything, recipe, note))

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from selectormlp.data.text_tables import read_rows
 from selectormlp.errors import SettingsError, quoted
-from selectormlp.gate.files import read_start
-
-MAX_MAP = 1 << 24
-"""Bytes of the largest table that is read, 16 MiB."""
 
 REFERENCE = frozenset({"reference", "scrna", "scrna-seq", "sequencing"})
 MEASURED = frozenset({"measured", "imaging", "spatial"})
@@ -64,47 +59,14 @@ def read_label_map(path: Path | str) -> LabelMap:
     >>> read_label_map(file)
     LabelMap(reference={'Astro1': 'Astrocyte'}, measured={'Astrocytes': 'Astrocyte'})
     """
-    place = Path(path)
-    try:
-        rows = _rows(_text(place))
-        return _map_of(rows)
-    except SettingsError as error:
-        raise SettingsError(f"{str(place)!r}: {error}") from error
-
-
-def _text(place: Path) -> str:
-    try:
-        content = read_start(place, MAX_MAP + 1, SettingsError)
-        if len(content) > MAX_MAP:
-            raise SettingsError(f"more than {MAX_MAP:,} bytes; a label map has a line a label")
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise SettingsError("not UTF-8 text; save it as CSV in UTF-8") from error
-    except OSError as error:
-        raise SettingsError(f"cannot be read ({error.strerror or error}); give a CSV file of labels") from error
-
-
-def _rows(text: str) -> list[list[str]]:
-    first = text.partition("\n")[0]
-    delimiter = max(",;\t", key=first.count)
-    try:
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
-    except csv.Error as error:
-        raise SettingsError(f"not a readable table ({error}); expected the columns {HEADER}") from error
-    return [cells for row in rows if any(cells := [cell.strip() for cell in row])]
-
-
-def _map_of(rows: list[list[str]]) -> LabelMap:
-    header = [cell.casefold() for cell in rows[0]] if rows else []
-    if not {"cell_type", "common"} <= set(header):
-        raise SettingsError(f"the header is {','.join(header)[:80]!r}; expected the columns {HEADER}")
     found = _Sides()
-    for row in rows[1:]:
-        if len(row) > len(header):
-            raise SettingsError(f"the line {','.join(row)[:60]!r} has {len(row)} cells below a header of {len(header)}")
-        cells = {**dict.fromkeys(header, ""), **dict(zip(header, row, strict=False))}
-        for side in _sides(cells.get("side"), found):
-            _add(side, cells["cell_type"], cells["common"])
+    rows = read_rows(path, {"cell_type", "common"}, HEADER)
+    try:
+        for cells in rows:
+            for side in _sides(cells.get("side"), found):
+                _add(side, cells["cell_type"], cells["common"])
+    except SettingsError as error:
+        raise SettingsError(f"{str(Path(path))!r}: {error}") from error
     return LabelMap(found.reference, found.measured)
 
 

@@ -20,6 +20,7 @@ from selectormlp.data.count_scale import CountScale
 from selectormlp.data.source import Source
 from selectormlp.data.symbols import named_by_symbol, other_names
 from selectormlp.errors import DataError, SettingsError, counted, quoted
+from selectormlp.evaluation import notes
 from selectormlp.evaluation.cautions import donor_notes
 from selectormlp.evaluation.counts import count_scale
 from selectormlp.evaluation.curve import (
@@ -28,6 +29,7 @@ from selectormlp.evaluation.curve import (
     summarise,
 )
 from selectormlp.evaluation.intervals import bootstrap_scores
+from selectormlp.evaluation.notes import Caution, cautions_of
 from selectormlp.evaluation.refit import refitter_of
 from selectormlp.evaluation.result import Splits
 from selectormlp.evaluation.splits import Dropped, Folds, make_folds
@@ -126,27 +128,22 @@ def read_for_judging(adata: AnnData, source: Source) -> tuple[Cells, pd.Index[An
     return cells, other_names(adata, cells.genes, source.gene_name_key)
 
 
-def unused_donors(adata: AnnData, source: Source, also_known: Sequence[str | None] = ()) -> str | None:
-    """Say which columns look like donors where none is used; None where there is nothing to say.
+def unused_donors(adata: AnnData, source: Source, also_known: Sequence[str | None] = ()) -> Caution | None:
+    """Warn of columns that look like donors where none is used; None where there is nothing to say.
 
     A column does if its name says so (donor, batch, sample, patient, …) and it has two values or more that cells share.
     """
     if source.donor_key is not None:
         return None
     known = {source.label_key, *also_known}
-    found = []
+    found = {}
     for name in map(str, adata.obs.columns):
         if name in known or not DONOR_NAMES.search(name):
             continue
         n_values = adata.obs[name].nunique()
         if 2 <= n_values <= max(2, adata.n_obs // 5):
-            found.append(f"{name!r} ({n_values} values)")
-    if not found:
-        return None
-    return (
-        f"obs has {', '.join(found[:3])}, which may be donors, and donors are not used: cells of one donor are on both "
-        "sides of the splits, so the scores may be too good for new donors. Name the column as donor_key (--donor-key)."
-    )
+            found[name] = n_values
+    return notes.donors_unused(found) if found else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -266,32 +263,31 @@ def opening_notes(
     adata: AnnData, source: Source, verdicts: Sequence[Verdict], coarse_key: str | None = None
 ) -> list[str]:
     """Say how panels are tested, and warn of scores that are too good."""
-    notes = list(dict.fromkeys(verdict.note for verdict in verdicts))
-    warnings = [verdict.note for verdict in verdicts if verdict.protocol == "optimistic"]
     donors = unused_donors(adata, source, [coarse_key])
-    for warning in dict.fromkeys([*warnings, *([donors] if donors else [])]):
+    said = list(dict.fromkeys([*(verdict.note for verdict in verdicts), *([donors] if donors else [])]))
+    for warning in cautions_of(said):
         logger.warning("%s", warning)
-    return [*notes, *([donors] if donors else [])]
+    return said
 
 
 def split_notes(cells: Cells, folds: Folds) -> list[str]:
     """Say what is unusual about splits."""
-    notes = [_dropped_note(cells, part) for part in folds.dropped]
+    said = [_dropped_note(cells, part) for part in folds.dropped]
     n_unlearned = folds.n_untested - sum(part.n_cells for part in folds.dropped)
     if n_unlearned:
-        notes.append(
+        said.append(
             f"{counted(n_unlearned, 'cell is', 'cells are')} not tested, since no cell of "
             f"{'its' if n_unlearned == 1 else 'their'} class was left to learn from: "
             f"{_named_classes(cells, folds)}."
         )
     if folds.dropped and n_unlearned:
-        notes.append(f"In all, {folds.n_untested:,} cells are not tested.")
-    notes += donor_notes(cells)
+        said.append(f"In all, {folds.n_untested:,} cells are not tested.")
+    said += donor_notes(cells)
     if len(folds) == 1:
-        notes.append("There is one split only, so no interval over splits (split_low and split_high are empty).")
+        said.append("There is one split only, so no interval over splits (split_low and split_high are empty).")
     if max(len(train) for train in folds.train) >= MAX_TRAIN - cells.n_classes and cells.n_cells > MAX_TRAIN:
-        notes.append(f"Classifiers learned from a random {MAX_TRAIN:,} cells in each split.")
-    return notes
+        said.append(f"Classifiers learned from a random {MAX_TRAIN:,} cells in each split.")
+    return said
 
 
 def _named_classes(cells: Cells, folds: Folds) -> str:

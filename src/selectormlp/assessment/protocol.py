@@ -12,6 +12,7 @@ from selectormlp.data.cells import BoolArray, Cells
 from selectormlp.data.fingerprints import Fingerprints, known_cells
 from selectormlp.data.hashing import hash_cells
 from selectormlp.errors import counted
+from selectormlp.evaluation import notes
 from selectormlp.evaluation.result import Protocol
 from selectormlp.panel.panel import Panel
 from selectormlp.selection.recipe import Recipe, recipe_of
@@ -103,16 +104,8 @@ def judge(
         )
         return Verdict("reselected", everything, recipe, note)
     if cells.donors is not None and _enough(~learned, cells):
-        note = (
-            "OPTIMISTIC: the panel is tested on cells that it was not learned on, but it was learned on other cells of "
-            f"their donors, and {recipe}."
-        )
-        return Verdict("optimistic", ~learned, None, note)
-    note = (
-        f"OPTIMISTIC: the panel was learned on {n_learned}, which leaves too few to test it on, and {recipe}. Test it "
-        "on other cells, or test a panel that was chosen from part of these."
-    )
-    return Verdict("optimistic", everything, None, note)
+        return Verdict("optimistic", ~learned, None, notes.known_donors(recipe))
+    return Verdict("optimistic", everything, None, notes.known_cells(int(learned.sum()), cells.n_cells, recipe))
 
 
 def _enough(mask: BoolArray, cells: Cells) -> bool:

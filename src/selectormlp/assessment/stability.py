@@ -146,7 +146,7 @@ def stability_task(
     adata: AnnData,
     source: Source,
     panel: Panel | None,
-    method: str | None,
+    method: Any,
     n_genes: int | None,
     options: Mapping[str, Any],
     repetition: Repetition,
@@ -162,7 +162,7 @@ def stability_task(
         if n_genes is None:
             raise SettingsError("a method needs a size for its panels; give n_genes")
         check_whole("n_genes", n_genes, least=1)
-        recipe = Recipe(str(method), n_genes, options, Constraints(), repetition.seed, batches=named_batches(cells))
+        recipe = Recipe(method, n_genes, options, Constraints(), repetition.seed, batches=named_batches(cells))
     return repeat(cells, recipe, repetition)
 
 
@@ -183,6 +183,7 @@ def repeat(cells: Cells, recipe: Recipe, repetition: Repetition) -> Stability:
     SettingsError
         If there is nothing to vary.
     """
+    method = find_method(recipe.method)
     reference = recipe.choose(cells)
     rng = np.random.default_rng(repetition.seed)
     panels: list[IntArray] = []
@@ -190,8 +191,8 @@ def repeat(cells: Cells, recipe: Recipe, repetition: Repetition) -> Stability:
     notes = []
     for source in dict.fromkeys(repetition.over):
         found: list[IntArray] = []
-        if source == "seeds" and "random_state" not in find_method(recipe.method).make().get_params(deep=False):
-            notes.append(f"seeds were not varied: {recipe.method!r} draws nothing, and gives the same panel with each")
+        if source == "seeds" and not method.draws:
+            notes.append(f"seeds were not varied: {method.name!r} draws nothing, and gives the same panel with each")
         elif source == "seeds":
             seeds = rng.integers(0, MAX_SEED, repetition.n_repeats).tolist()
             found = [recipe.choose(cells, seed) for seed in track(seeds, "choosing anew with other seeds")]
@@ -210,7 +211,7 @@ def repeat(cells: Cells, recipe: Recipe, repetition: Repetition) -> Stability:
     if not panels:
         raise SettingsError(f"there is nothing to vary ({'; '.join(notes)}); add 'subsamples'")
     return summarise_stability(
-        recipe.method,
+        method.name,
         cells.genes[reference].tolist(),
         [cells.genes[columns].tolist() for columns in panels],
         sources,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from selectormlp.errors import SettingsError, quoted
 from selectormlp.panel.assay import find_assay
-from selectormlp.selectors.registry import find_method
+from selectormlp.selectors.registry import Method, find_method
 
 CONTENDERS: Mapping[str, Mapping[str, Any]] = {"discriminant": {}, "discriminant-bhattacharyya": {}, "markers": {}}
 """What is tried, with its options, in this order: cheap ones that fail on different data. docs/design_decisions.md has
@@ -21,14 +23,15 @@ SEQUENCING = "sequencing"
 
 
 def usable_contenders(
-    given: Sequence[str] | Mapping[str, Mapping[str, Any]] | None, assay: Any = SEQUENCING
-) -> dict[str, Mapping[str, Any]]:
-    """Return contenders with their options.
+    given: Sequence[Any] | Mapping[Any, Mapping[str, Any]] | None, assay: Any = SEQUENCING
+) -> dict[Method | str, Mapping[str, Any]]:
+    """Return contenders with their options: names, and estimators as methods, each with a name of its own.
 
     Parameters
     ----------
     given
-        Names, or options by name; None: :data:`CONTENDERS`.
+        Names or estimators (see :func:`selectormlp.selectors.registry.find_method`), or a mapping from these to
+        options; None: :data:`CONTENDERS`.
     assay
         What will measure the panel. If it measures otherwise than ``sequencing``, cells at hand cannot tell how a panel
         will do: the first contender that takes an assay is then the only one. Limits alone change nothing.
@@ -46,22 +49,28 @@ def usable_contenders(
     given = CONTENDERS if given is None else given
     if isinstance(given, str) or not len(given):
         raise SettingsError(f"contenders={given!r}; expected one or more methods, as a list or a mapping to options")
-    contenders = dict(given) if isinstance(given, Mapping) else {name: {} for name in given}
-    for name in contenders:
-        kind = find_method(name).kind
-        if not (kind.may_contend and kind.needs_labels):
+    options = given if isinstance(given, Mapping) else {wanted: {} for wanted in given}
+    contenders: dict[Method | str, Mapping[str, Any]] = {}
+    n_alike: Counter[str] = Counter()
+    for wanted, of_method in options.items():
+        method = find_method(wanted)
+        if not (method.kind.may_contend and method.kind.needs_labels):
             raise SettingsError(
-                f"contenders names {name!r}, which cannot be tried against others; expected methods that learn "
+                f"contenders names {method.name!r}, which cannot be tried against others; expected methods that learn "
                 f"from labels and need no settings that depend on the data, as {quoted(CONTENDERS)}"
             )
+        n_alike[method.name] += 1
+        if n_alike[method.name] > 1:
+            method = replace(method, name=f"{method.name} ({n_alike[method.name]})")
+        contenders[wanted if isinstance(wanted, str) else method] = of_method
     if not find_assay(assay).alters_choice:
         return contenders
-    for name, options in contenders.items():
-        if takes(name, "assay"):
-            return {name: options}
+    for wanted, of_method in contenders.items():
+        if takes(wanted, "assay"):
+            return {wanted: of_method}
     raise SettingsError(f"none of the contenders takes an assay; add {RAISING!r}, or leave the assay out")
 
 
-def takes(method: str, option: str) -> bool:
+def takes(method: Method | str, option: str) -> bool:
     """Tell whether a method has an option, such as an assay that it chooses for."""
     return option in find_method(method).make().get_params(deep=False)

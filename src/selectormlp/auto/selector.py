@@ -11,22 +11,25 @@ import numpy as np
 from joblib import Memory
 
 from selectormlp.auto.choosing import best_of, listed, raised_from
-from selectormlp.auto.contenders import RAISING, SEQUENCING, takes, usable_contenders
-from selectormlp.auto.trials import Task, Trial, Trials
+from selectormlp.auto.contenders import RAISING, SEQUENCING, usable_contenders
+from selectormlp.auto.record import options_taken, record_of
+from selectormlp.auto.task import Task
+from selectormlp.auto.trials import Trial, Trials
 from selectormlp.data.cells import Cells, IntArray, Matrix
+from selectormlp.data.label_tree import Mistakes
 from selectormlp.data.subsample import subsample
 from selectormlp.errors import DataError, SettingsError, quoted
 from selectormlp.evaluation.refit import make_classifier
 from selectormlp.evaluation.splits import make_folds
 from selectormlp.moments.batches import COMBINES, Combine
 from selectormlp.moments.stream import AnyMatrix
-from selectormlp.panel.assay import ASSAYS, Assay, find_assay
+from selectormlp.panel.assay import Assay, find_assay
 from selectormlp.panel.limits import Limit
 from selectormlp.progress import track
 from selectormlp.selectors.base import GeneSelector, fit_labelled, seed_from
 from selectormlp.selectors.columns import checked_columns
 from selectormlp.selectors.labels import checked_batches, encode_labels
-from selectormlp.selectors.registry import find_method
+from selectormlp.selectors.registry import Method, find_method
 
 logger = logging.getLogger(__name__)
 
@@ -51,8 +54,9 @@ class AutoSelector(GeneSelector):
     n_features_to_select
         How many genes to choose: a number, a fraction, or None for half of them.
     contenders
-        Methods that learn from labels (names in :data:`selectormlp.selectors.registry.METHODS`), a list, or a mapping
-        to their options; the first is preferred. None: :data:`selectormlp.auto.contenders.CONTENDERS`.
+        Methods that learn from labels: names in :data:`selectormlp.selectors.registry.METHODS`, or unfitted estimators
+        that score genes. A list, or a mapping to their options; the first is preferred. None:
+        :data:`selectormlp.auto.contenders.CONTENDERS`.
     classifiers
         What the last two panels are judged by (see :data:`selectormlp.evaluation.refit.CLASSIFIERS`).
     n_folds
@@ -82,6 +86,9 @@ class AutoSelector(GeneSelector):
     combine
         How batches are combined, where cells have any, see
         :class:`selectormlp.selectors.discriminant.DiscriminantSelector`.
+    mistakes
+        What mistakes between classes cost, along a tree of labels: methods that weigh them take them into account, and
+        panels are judged by what their mistakes cost. None: all cost the same.
     memory
         Folder that keeps what was fitted in trials, as in scikit-learn's ``Pipeline``: trying another size on the same
         cells then takes little. None: nothing is kept.
@@ -129,12 +136,13 @@ class AutoSelector(GeneSelector):
     """
 
     may_contend = False
+    takes_batches = True
 
     def __init__(
         self,
         n_features_to_select: int | float | None = None,
         *,
-        contenders: Sequence[str] | Mapping[str, Mapping[str, Any]] | None = None,
+        contenders: Sequence[Any] | Mapping[Any, Mapping[str, Any]] | None = None,
         classifiers: Sequence[str] = ("logistic", "knn"),
         n_folds: int = 3,
         max_cells: int = 5000,
@@ -146,6 +154,7 @@ class AutoSelector(GeneSelector):
         limits: Sequence[Limit] | None = None,
         assay: Assay | str | Mapping[str, Any] = SEQUENCING,
         combine: Combine = "new-study",
+        mistakes: Mistakes | None = None,
         memory: str | None = None,
         random_state: Any = None,
     ) -> None:
@@ -162,24 +171,18 @@ class AutoSelector(GeneSelector):
         self.limits = limits
         self.assay = assay
         self.combine = combine
+        self.mistakes = mistakes
         self.memory = memory
         self.random_state = random_state
 
     def fit_cells(self, cells: Cells, *, target: Matrix | None = None, seed: int = 0) -> Self:
         """Fit on cells; panels are tested on batches, or donors, they were not chosen from, where there are any."""
         del target, seed
-        labels = np.array(cells.classes)[cells.labels]
-        names = cells.genes.astype(str).tolist()
+        labels, names = np.array(cells.classes)[cells.labels], cells.genes.astype(str).tolist()
         return self.fit(cells.X, labels, donors=cells.donors, batches=cells.batches, genes=names)
 
     def fit(
-        self,
-        X: Any,
-        y: Any = None,
-        *,
-        donors: Any = None,
-        batches: Any = None,
-        genes: Sequence[str] | None = None,
+        self, X: Any, y: Any = None, *, donors: Any = None, batches: Any = None, genes: Sequence[str] | None = None
     ) -> Self:
         """Try the contenders, and let the best one choose.
 
@@ -220,14 +223,15 @@ class AutoSelector(GeneSelector):
         must_have = checked_columns("must_have", self.must_have, X.shape[1])
         n_genes, seed = self._resolve_n_features(X.shape[1]), seed_from(self.random_state)
         names = getattr(self, "feature_names_in_", None) if genes is None else genes
-        assay = find_assay(self.assay).measurement(names)
-        task = Task(n_genes, must_have, seed, self.limits or (), assay, self.combine)
+        measurement = find_assay(self.assay).measurement(names)
+        task = Task(n_genes, must_have, seed, self.limits or (), measurement, self.combine, self.mistakes)
         if len(must_have) > task.n_genes:
             raise SettingsError(
                 f"must_have holds {len(must_have)} genes and {task.n_genes} are to be selected; raise "
                 "n_features_to_select"
             )
-        (self.choice_, options), *others = contenders.items()
+        (first, options), *others = contenders.items()
+        method = find_method(first)
         self.trials_, n_attempts, self.reason_ = [], 0, "it is the only contender"
         if others or self.min_recall is not None:
             try:
@@ -238,23 +242,28 @@ class AutoSelector(GeneSelector):
                 n_attempts = self._run(trials, contenders)
                 if trials.done:
                     best, self.reason_ = self._choose(trials)
-                    self.choice_, options = best.method, best.options
+                    options = best.options
+                    named = {find_method(wanted).name: wanted for wanted in contenders}
+                    method = find_method(named.get(best.method, best.method))
                 self.trials_ = trials.found
+        self.choice_ = method.name
         logger.info("%s chooses: %s", self.choice_, self.reason_)
-        self.selector_ = self._fit_choice(X, y, codes, batches, task.selector(self.choice_, options), task.seed)
-        knows_all_sizes = find_method(self.choice_).kind.is_nested and getattr(self.selector_, "is_nested_", True)
+        self.selector_ = self._fit_choice(X, y, codes, batches, method, task.selector(method, options), seed)
+        knows_all_sizes = method.kind.is_nested and getattr(self.selector_, "is_nested_", True)
         self.is_nested_ = knows_all_sizes and not self.limits
-        self.record_ = self._record(options, n_attempts)
+        taken = options_taken(method, options, self.assay, self.combine, self.selector_)
+        choice = {"method": method.name, "options": taken, "reason": self.reason_}
+        self.record_ = record_of(self.trials_, n_attempts, self.assay, choice, options)
         self._set_order(task.order(self.selector_), np.asarray(self.selector_.scores_, dtype=np.float64))
         return self
 
     def _fit_choice(
-        self, X: AnyMatrix, y: Any, codes: IntArray, batches: Any, selector: GeneSelector, seed: int
+        self, X: AnyMatrix, y: Any, codes: IntArray, batches: Any, method: Method, selector: GeneSelector, seed: int
     ) -> GeneSelector:
         """Fit the selector that chooses, on all cells where that takes little."""
-        if len(codes) > MAX_FITTED and not find_method(self.choice_).kind.learns_from_moments:
+        if len(codes) > MAX_FITTED and not method.kind.learns_from_moments:
             rows = subsample(codes, np.random.default_rng(seed), total=MAX_FITTED)
-            logger.info("%s chooses from %d of the %d cells", self.choice_, len(rows), len(codes))
+            logger.info("%s chooses from %d of the %d cells", method.name, len(rows), len(codes))
             X, y, batches = X[rows], y[rows], None if batches is None else batches[rows]
         return fit_labelled(selector, X, y, batches)
 
@@ -262,20 +271,22 @@ class AutoSelector(GeneSelector):
         """Draw the cells and the folds."""
         rows = subsample(codes, np.random.default_rng(task.seed), total=self.max_cells)
         units = donors if batches is None or len(np.unique(batches)) < 2 else batches
-        groups = None if units is None else np.asarray(units)[rows].astype(str)
-        few = None if batches is None else batches[rows]
+        groups = None if units is None else np.asarray(units, dtype=str)[rows]
         folds = make_folds(codes[rows], n_splits=self.n_folds, donors=groups, seed=task.seed)
-        memory = Memory(self.memory, verbose=0)
-        return Trials(X[rows], y[rows], codes[rows], folds, task, tuple(self.classifiers), memory, groups, few)
+        few = None if batches is None else batches[rows]
+        kept = (tuple(self.classifiers), Memory(self.memory, verbose=0))
+        return Trials(X[rows], y[rows], codes[rows], folds, task, *kept, groups, few)
 
-    def _run(self, trials: Trials, contenders: Mapping[str, Mapping[str, Any]]) -> int:
+    def _run(self, trials: Trials, contenders: Mapping[Method | str, Mapping[str, Any]]) -> int:
         """Try the contenders in turn, then other class weights where a class falls short; return how many of these."""
         end = np.inf if self.max_minutes is None else time.monotonic() + 60 * self.max_minutes
-        for method, options in track(contenders.items(), "trying methods"):
+        for wanted, options in track(contenders.items(), "trying methods"):
             if trials.done and time.monotonic() >= end:
-                logger.info("%g minutes are over: %s and what follows is not tried", self.max_minutes, method)
+                logger.info(
+                    "%g minutes are over: %s and what follows is not tried", self.max_minutes, find_method(wanted).name
+                )
                 return 0
-            trials.run(method, options)
+            trials.run(wanted, options)
         if self.min_recall is None or not trials.done:
             return 0
         for trial in trials.done:
@@ -294,7 +305,8 @@ class AutoSelector(GeneSelector):
 
     def _choose(self, trials: Trials) -> tuple[Trial, str]:
         """Return the best trial, and why it is."""
-        reason = f"balanced accuracy in {len(trials.folds)} folds: {listed(trials.done)}"
+        scored = "balanced accuracy" if self.mistakes is None else "balanced accuracy, less what mistakes cost,"
+        reason = f"{scored} in {len(trials.folds)} folds: {listed(trials.done)}"
         best = best_of(trials, self.margin)
         confirmed = listed([trial for trial in trials.found if trial.refitted])
         if confirmed:
@@ -308,43 +320,15 @@ class AutoSelector(GeneSelector):
             f"{raised.balanced_accuracy:.3f}"
         )
 
-    def _record(self, options: Mapping[str, Any], n_attempts: int) -> dict[str, Any]:
-        plain = [trial for trial in self.trials_ if not trial.raises]
-        tried = {trial.method: dict(trial.options) for trial in plain}
-        return {
-            **self._assay_record(),
-            "contenders": tried or {self.choice_: dict(options)},
-            "max_minutes": None,
-            "memory": None,
-            "max_attempts": n_attempts,
-            "choice": {
-                "method": self.choice_,
-                "options": {**self._assay_of(self.choice_), **self._combine_of(self.choice_), **options},
-                "reason": self.reason_,
-                "trials": [trial.as_record() for trial in self.trials_],
-            },
-        }
-
-    def _combine_of(self, method: str) -> dict[str, Any]:
-        """Return how batches are combined as an option of the method that chose, where it is not the default."""
-        return {"combine": self.combine} if self.combine != COMBINES[0] and takes(method, "combine") else {}
-
-    def _assay_of(self, method: str) -> dict[str, Any]:
-        """Return the assay as an option of the method that chose, with which it can be chosen again."""
-        if self.assay == SEQUENCING or not takes(method, "assay"):
-            return {}
-        return self._assay_record() or {"assay": self.assay}
-
-    def _assay_record(self) -> dict[str, Any]:
-        if isinstance(self.assay, str) and self.assay in ASSAYS:
-            return {}
-        return {"assay": find_assay(self.assay).model_dump(mode="json")}
-
-    def _checked_contenders(self) -> dict[str, Mapping[str, Any]]:
+    def _checked_contenders(self) -> dict[Method | str, Mapping[str, Any]]:
         """Check all parameters, and return the contenders with their options."""
         contenders = usable_contenders(self.contenders, self.assay)
         for name in self.classifiers:
             make_classifier(name)
+        if self.min_recall is not None and self.mistakes is not None:
+            raise SettingsError(
+                "min_recall takes all mistakes for alike, and a tree of labels or costs weighs them; leave one out"
+            )
         in_range = {
             "classifiers": (len(self.classifiers) >= 1, "one or more"),
             "n_folds": (self.n_folds >= 2, "2 or more"),
@@ -359,11 +343,6 @@ class AutoSelector(GeneSelector):
             if not is_valid:
                 raise SettingsError(f"{name}={getattr(self, name)!r}; expected {expected}")
         return contenders
-
-    @property
-    def takes_batches(self) -> bool:
-        """Whether it tells batches from classes: the methods that do are given them."""
-        return True
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

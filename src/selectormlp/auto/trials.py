@@ -15,19 +15,16 @@ from scipy.stats import norm
 from scipy.stats import t as t_law
 
 from selectormlp.auto.screening import discriminant_predict
+from selectormlp.auto.task import Task
 from selectormlp.blas import one_thread
 from selectormlp.data.cells import BoolArray, FloatArray, IntArray, dense
 from selectormlp.errors import InputError
 from selectormlp.evaluation.refit import make_classifier, refit_predict
 from selectormlp.evaluation.splits import Folds
-from selectormlp.moments.measurement import Measurement
 from selectormlp.moments.stream import AnyMatrix
-from selectormlp.panel.completion import Completion
-from selectormlp.panel.limits import Limit
 from selectormlp.progress import track
 from selectormlp.selectors.base import GeneSelector, fit_labelled
-from selectormlp.selectors.options import set_options
-from selectormlp.selectors.registry import find_method
+from selectormlp.selectors.registry import Method, find_method
 
 logger = logging.getLogger(__name__)
 
@@ -41,67 +38,6 @@ sizes can share it."""
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
-    """What every method is asked for.
-
-    Attributes
-    ----------
-    n_genes
-        Size of the panel.
-    must_have
-        Columns that come first.
-    seed
-        Of whatever is random in a method.
-    limits
-        Hard limits that the panel keeps.
-    assay
-        What will measure the panel, for methods that take it; efficiencies of genes are by column.
-    combine
-        How batches are combined, for methods that do.
-    """
-
-    n_genes: int
-    must_have: IntArray
-    seed: int
-    limits: Sequence[Limit] = ()
-    assay: Measurement = field(default_factory=Measurement)
-    combine: str = "new-study"
-
-    def selector(self, method: str, options: Mapping[str, Any], *, n_genes: int | None = None) -> GeneSelector:
-        """Make a method's selector for this task, or for another number of genes, not yet fitted."""
-        selector = find_method(method).make()
-        wanted = {
-            "n_features_to_select": n_genes or self.n_genes,
-            "must_have": self.must_have.tolist(),
-            "random_state": self.seed,
-            "limits": list(self.limits) or None,
-            "assay": self.assay,
-            "combine": self.combine,
-        }
-        known = selector.get_params(deep=False)
-        selector.set_params(**{name: value for name, value in wanted.items() if name in known})
-        set_options(selector, options, method=method)
-        return selector
-
-    def order(self, selector: GeneSelector) -> IntArray:
-        """Return all columns in the order of a fitted selector: must-have ones first, then those within all limits."""
-        order = np.argsort(selector.ranking_)
-        order = np.concatenate([self.must_have, order[~np.isin(order, self.must_have)]])
-        if not self.limits:
-            return order
-        completion = Completion(self.limits, np.ones(len(order), dtype=np.bool_), self.must_have, self.n_genes)
-        for gene in order.tolist():
-            if len(completion.chosen) < self.n_genes and completion.may_follow(gene):
-                completion.choose(gene)
-        panel = np.array(completion.chosen, dtype=np.int64)
-        return np.concatenate([panel, order[~np.isin(order, panel)]])
-
-    def panel(self, selector: GeneSelector) -> IntArray:
-        """Return the panel of a fitted selector, increasing columns, shape (n_genes,)."""
-        return np.sort(self.order(selector)[: self.n_genes])
-
-
-@dataclass(frozen=True, eq=False)
 class Trial:
     """How a method's panels did on cells that they were not chosen from.
 
@@ -112,7 +48,8 @@ class Trial:
     seconds
         Wall time.
     shares
-        Share of the classifiers that were right about each tested cell, shape (n_tested,).
+        Share of the classifiers that were right about each tested cell, shape (n_tested,); with costs of mistakes, 1
+        less what their mistakes cost, as a share of the highest cost.
     recalls
         Their mean over each class, NaN where it has no tested cell, shape (n_classes,).
     panels
@@ -199,25 +136,30 @@ class Trials:
         self.classifiers, self.batches = classifiers, batches
         self.n_classes = int(codes.max()) + 1
         self._tested = codes[folds.test_rows]
+        self._credit = np.eye(self.n_classes)
+        if task.mistakes is not None:
+            present, first = np.unique(codes, return_index=True)
+            self._credit[np.ix_(present, present)] = task.mistakes.credit(labels[first])
         self._donors = None if donors is None else np.unique(donors[folds.test_rows], return_inverse=True)[1]
         self._fit = memory.cache(_fit)
         self.done: list[Trial] = []
         self._confirmed: dict[Trial, Trial] = {}
 
-    def run(self, method: str, options: Mapping[str, Any]) -> None:
+    def run(self, wanted: Method | str, options: Mapping[str, Any]) -> None:
         """Try a method; one that cannot work on these cells is left out, and the log says why.
 
         Its panels are screened: judged by a closed-form discriminant and by nearest neighbours.
         """
-        start = time.perf_counter()
+        start, method = time.perf_counter(), find_method(wanted)
+        folds = track(self.folds, method.name, len(self.folds))
         try:
-            panels = [self._panel(method, options, train) for train, _ in track(self.folds, method, len(self.folds))]
+            panels = [self._panel(method, options, train) for train, _ in folds]
             shares = self._shares_right(panels, [discriminant_predict, self._predictor("knn")])
         except (InputError, ValueError) as error:  # scikit-learn's and scanpy's own refusals are ValueErrors
-            logger.info("%s cannot be tried: %s", method, " ".join(str(error).split())[:200])
+            logger.info("%s cannot be tried: %s", method.name, " ".join(str(error).split())[:200])
             return
         recalls = _class_means(shares, self._tested, self.n_classes)
-        self.done.append(Trial(method, options, time.perf_counter() - start, shares, recalls, panels))
+        self.done.append(Trial(method.name, options, time.perf_counter() - start, shares, recalls, panels))
         self._log("tried", self.done[-1])
 
     @property
@@ -302,9 +244,9 @@ class Trials:
         )
         return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)[fold, self._tested]
 
-    def _panel(self, method: str, options: Mapping[str, Any], train: IntArray) -> IntArray:
+    def _panel(self, method: Method, options: Mapping[str, Any], train: IntArray) -> IntArray:
         """Choose a panel from some cells, increasing columns."""
-        most = max(self.task.n_genes, min(RANKED, self.X.shape[1] // 2)) if find_method(method).kind.is_nested else None
+        most = max(self.task.n_genes, min(RANKED, self.X.shape[1] // 2)) if method.kind.is_nested else None
         if self.task.limits:
             most = None
         return self.task.panel(
@@ -326,8 +268,8 @@ class Trials:
             panel = self.X[:, columns]
             values = dense(panel)
             with one_thread():
-                right = [predict(values[train], self.codes[train], values[test]) for predict in predictors]
-            shares.append(np.mean(np.array(right) == self.codes[test], axis=0))
+                found = [predict(values[train], self.codes[train], values[test]) for predict in predictors]
+            shares.append(self._credit[self.codes[test], np.array(found)].mean(axis=0))
         return np.concatenate(shares)
 
 

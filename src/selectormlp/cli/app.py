@@ -12,6 +12,7 @@ from selectormlp.cli import evaluation, panels, published
 from selectormlp.cli import report as reports
 from selectormlp.cli import settings as settings_commands
 from selectormlp.cli.failures import INTERRUPTED, REFUSED, exit_code, refuse
+from selectormlp.cli.levels import LevelsCommand
 from selectormlp.cli.options import DataFiles, Layer, Normalize, Quiet
 from selectormlp.cli.settings import UsageError
 from selectormlp.cli.short_memory import check_memory_limits
@@ -75,27 +76,33 @@ def inspect(
 
 
 app.command(
+    cls=LevelsCommand,
     epilog="Example: `selectormlp select cells.h5ad --label-key cell_type --n-genes 100 --must-have CD3E "
-    "--forbid 'MT-*' --out panel`"
+    "--forbid 'MT-*' --out panel`",
 )(panels.select)
 app.command(
+    cls=LevelsCommand,
     epilog="Example: `selectormlp extend cells.h5ad --panel panel/panel.json --n-new 20 --label-key cell_type "
-    "--out larger`"
+    "--out larger`",
 )(panels.extend)
 app.command(
-    epilog="Example: `selectormlp explain cells.h5ad --panel panel/panel.json --label-key cell_type --out panel`"
+    cls=LevelsCommand,
+    epilog="Example: `selectormlp explain cells.h5ad --panel panel/panel.json --label-key cell_type --out panel`",
 )(panels.explain)
 app.command(
+    cls=LevelsCommand,
     epilog="Example: `selectormlp evaluate cells.h5ad --label-key cell_type --donor-key donor --panel my_genes.csv "
-    "--out evaluation --model classifier.safetensors`"
+    "--out evaluation --model classifier.safetensors`",
 )(evaluation.evaluate)
 app.command(
+    cls=LevelsCommand,
     epilog="Example: `selectormlp compare cells.h5ad --label-key cell_type --panel mine.csv --panel theirs.csv "
-    "--method discriminant --size 50 --out comparison`"
+    "--method discriminant --size 50 --out comparison`",
 )(evaluation.compare)
 app.command(
+    cls=LevelsCommand,
     epilog="Example: `selectormlp report cells.h5ad --label-key cell_type --donor-key donor --panel panel/panel.json "
-    "--out report.html`"
+    "--out report.html`",
 )(reports.report)
 app.command(epilog="Example: `selectormlp predict new.h5ad --model classifier.safetensors --out predictions`")(
     evaluation.predict

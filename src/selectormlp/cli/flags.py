@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import collections.abc
 import functools
 import inspect
+import re
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -84,7 +86,7 @@ def values_of(options: list[Option], flags: Mapping[str, Any]) -> dict[str, Any]
         if option.name in flags:
             value: Any = flags[option.name]
             value = value.value if isinstance(value, StrEnum) else value
-            parts.append(_split(value) if option.flag.split else tuple(value) if isinstance(value, list) else value)
+            parts.append(_taken(option, value))
         file = f"{option.name}_file"
         if option.flag.file is not None and file in flags:
             parts.append(option.flag.file.read(flags[file]))
@@ -122,7 +124,7 @@ def _place(made: Mapping[str, Any]) -> Callable[[inspect.Parameter], int]:
 
 def _parameters(option: Option) -> Iterator[inspect.Parameter]:
     flag, panel = option.flag, option.heading or None
-    hint = _hint(option.field.annotation)
+    hint: Any = list[str] if flag.levels else _hint(option.field.annotation)
     if flag.argument:
         text = f"{option.help.rstrip('.')}. Or in the file of --config." if flag.needed else option.help
         metavar = option.flag.names[0] if option.flag.names else None
@@ -156,6 +158,23 @@ def _ends(option: Option) -> dict[str, Any]:
     return {name: end for name, end in (("min", limits.get("ge")), ("max", most)) if end is not None}
 
 
+def _taken(option: Option, value: Any) -> Any:
+    if option.flag.levels:
+        return levels_in(value)
+    return _split(value) if option.flag.split else tuple(value) if isinstance(value, list) else value
+
+
+def levels_in(texts: Iterable[str]) -> tuple[str, ...]:
+    """Take names of columns apart that were given with commas between them; a comma before a blank is of a name.
+
+    Examples
+    --------
+    >>> levels_in(["level1,level2", "type, fine"])
+    ('level1', 'level2', 'type, fine')
+    """
+    return tuple(name for text in texts for name in re.split(r",(?!\s)", text) if name)
+
+
 def _split(texts: list[str]) -> tuple[str, ...]:
     """Take names apart that were given with commas between them."""
     return tuple(name.strip() for text in texts for name in text.split(",") if name.strip())
@@ -174,6 +193,8 @@ def _hint(kind: Any) -> Any:
         return _hint(next(part for part in parts if part is not type(None)))
     if origin is typing.Literal and all(isinstance(part, str) for part in parts):
         return StrEnum("Choice", {part: part for part in parts})
+    if origin is collections.abc.Mapping:
+        return list[str]  # NAME=VALUE, which the model takes apart
     if origin is tuple:
         return list[_hint(parts[0])]  # type: ignore[misc]
     return kind if kind in (bool, int, float, Path) else str

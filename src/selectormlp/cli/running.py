@@ -62,9 +62,9 @@ def select_panel(settings: SelectRequest, out: Path, *, report: bool = False, pr
         data = _data(settings)
         panel = choose_panel(data, settings, progress=progress)
         _write_panel(panel, settings, out)
-        write_orders(panel, settings, out, adata=None if settings.lazy else data)
+        write_orders(panel, settings, out, adata=_one_object(data))
     if report:  # the panel is kept whatever becomes of it
-        _report(_sample(settings) if settings.lazy else data, panel, out, settings)
+        _report(_sample(settings) if settings.lazy else _one_object(data), panel, out, settings)
     print_panel(panel)
     print_files(panel_files(out, report=report, order=settings.order))
     return panel
@@ -83,18 +83,30 @@ def extend_panel(settings: ExtendRequest, out: Path, *, progress: bool = False) 
         data = _data(settings)
         panel = add_genes(data, existing, settings, progress=progress)
         _write_panel(panel, settings, out, existing=settings.panel)
-        adata = None if settings.lazy else data
-        write_orders(panel, settings, out, n_existing=len(existing), adata=adata)
+        write_orders(panel, settings, out, n_existing=len(existing), adata=_one_object(data))
     print_panel(panel, n_known=len(existing))
     print_files(panel_files(out, order=settings.order))
     return panel
 
 
 def _data(settings: Choice) -> Any:
-    """Read the file that settings name, or leave files on disk."""
+    """Read the file or the files that settings name, or leave files on disk."""
     from selectormlp.data.anndata_files import read_adata
+    from selectormlp.data.held_sets import join_sets
 
-    return list(settings.data) if settings.lazy else read_adata(settings.data[0])
+    if settings.lazy:
+        return list(settings.data)
+    if len(settings.data) == 1 and not settings.joining.is_asked:
+        return read_adata(settings.data[0])
+    named = {name: getattr(settings, name) for name in ("label_key", "layer", "normalize")}
+    return join_sets(settings.data, settings.joining, **named)
+
+
+def _one_object(data: Any) -> Any:
+    """Return the object that was read or joined; None for files that stay on disk."""
+    from selectormlp.data.held_sets import JoinedSets
+
+    return data.adata if isinstance(data, JoinedSets) else None if isinstance(data, list) else data
 
 
 def _write_panel(panel: Panel, settings: Choice, out: Path, *, existing: Path | None = None) -> None:
@@ -111,7 +123,7 @@ def _sample(settings: Choice) -> Any:
     from selectormlp.data.anndata_sample import read_sample
 
     named = {name: getattr(settings, name) for name in ("label_key", "layer", "exclude_labels", "seed")}
-    return read_sample(settings.data, **named)
+    return read_sample(settings.data, **named, joining=settings.joining)
 
 
 def _report(adata: Any, panel: Panel, out: Path, settings: SelectRequest) -> None:

@@ -67,6 +67,8 @@ class Flag:
         Whether it is a positional argument instead of a flag.
     split
         Whether names may be given with commas between them.
+    levels
+        Whether several names may be given, from coarse to fine, one after the other or with commas between them.
     file
         A flag for a file that holds the value.
     needed
@@ -82,6 +84,7 @@ class Flag:
     direct: bool = True
     argument: bool = False
     split: bool = False
+    levels: bool = False
     file: FileFlag | None = None
     needed: bool = False
     keyword: bool = True

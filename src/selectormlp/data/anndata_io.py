@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from selectormlp.data.cells import UNKNOWN_CLASS, Cells, IntArray, as_matrix, check_unique, gene_positions
@@ -16,6 +15,7 @@ from selectormlp.data.expression import check_adata, choose_expression
 from selectormlp.data.labels import label_text, one_column, plain_number, text_of
 from selectormlp.data.normalize import Normalization, log1p_cp10k
 from selectormlp.data.stored import AnyCells
+from selectormlp.data.units import read_units
 from selectormlp.errors import DataError, counted, nearest, quoted
 
 if TYPE_CHECKING:
@@ -193,55 +193,6 @@ def read_labels(adata: AnnData, label_key: str, *, exclude: Sequence[object] = (
             f"({quoted(categories, most=3)}), too many for cell types; name a column of obs that holds cell types"
         )
     return adata.obs_names, labels
-
-
-def read_donors(adata: AnnData, donor_key: str) -> npt.NDArray[np.str_]:
-    """Read the donor of every cell as text, made as that of labels, shape (n_cells,).
-
-    Raises
-    ------
-    DataError
-        If the column is absent, holds what is no donor, or a cell has no donor.
-    """
-    return _units(adata, donor_key, "donor")
-
-
-def read_units(adata: AnnData, key: str | None, what: str, rows: IntArray | None = None) -> npt.NDArray[np.str_] | None:
-    """Read the donor or batch of cells as text.
-
-    Parameters
-    ----------
-    adata
-        Its ``obs`` is read.
-    key
-        The column; None where none is named.
-    what
-        What it holds, ``"donor"`` or ``"batch"``.
-    rows
-        Cells to read; None: all.
-
-    Returns
-    -------
-    Shape (n_cells,), or None where no column is named.
-
-    Raises
-    ------
-    DataError
-        If the column is absent, holds what is no text, or a cell that is read has none.
-    """
-    if key is None:
-        return None
-    return _units(adata, key, what, rows)
-
-
-def _units(adata: AnnData, key: str, what: str, rows: IntArray | None = None) -> npt.NDArray[np.str_]:
-    found = label_text(obs_column(adata, key, what), key)
-    found.say(key)
-    codes = found.codes if rows is None else found.codes[rows]
-    missing = int((codes < 0).sum())
-    if missing:
-        raise DataError(f"{missing} cell(s) have no {what} in {key!r}; fill the column or leave it out")
-    return np.array(found.names, dtype=np.str_)[codes]
 
 
 def obs_column(adata: AnnData, key: str, what: str) -> pd.Series:

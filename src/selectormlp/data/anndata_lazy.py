@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 import pandas as pd
@@ -18,24 +18,26 @@ from selectormlp.data.anndata_io import (
     categorical,
     class_codes,
     read_labels,
-    read_units,
 )
-from selectormlp.data.anndata_parts import StoredFile, common_genes, joined_table, open_file
+from selectormlp.data.anndata_parts import StoredFile, joined_table, open_file
 from selectormlp.data.cells import UNKNOWN_CLASS, Float32Array, IntArray, gene_positions
+from selectormlp.data.coverage import Coverage
 from selectormlp.data.disk import DiskMatrix, StoredPart, open_store
 from selectormlp.data.expression import check_normalization
+from selectormlp.data.joining import Joining
 from selectormlp.data.normalize import Normalization, holds_counts, is_whole, stored_values
+from selectormlp.data.open_sets import Paths, named_files, open_sets
+from selectormlp.data.set_genes import joined_genes
+from selectormlp.data.set_summary import SetsSummary, described
 from selectormlp.data.split_index import SplitIndex, found_side, is_split_index, read_split_index
 from selectormlp.data.stored import StoredCells, StoredMatrix, ValueKind
+from selectormlp.data.units import read_units
 from selectormlp.errors import DataError, counted
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
 logger = logging.getLogger(__name__)
-
-Paths: TypeAlias = Path | str | Sequence[Path | str]
-"""One file, or several that follow each other."""
 
 SAMPLE_PLACES, SAMPLE_CELLS = 8, 64
 """Whether a file holds counts is judged by so many cells at each of so many places, spread over the file."""
@@ -60,6 +62,8 @@ class StoredAdata:
         What was opened: a layer, or X (None).
     has_raw
         Whether one of the files has a ``.raw``.
+    sets
+        What the data sets hold, where several were joined.
     """
 
     table: AnnData
@@ -68,9 +72,10 @@ class StoredAdata:
     rows: IntArray | None
     layer: str | None
     has_raw: bool
+    sets: SetsSummary | None = None
 
     def matrix(self, kind: ValueKind, genes: pd.Index[str]) -> StoredMatrix:
-        """Return the expression of some genes, which counts per 10,000 will refer to."""
+        """Return the expression of some genes, which counts per 10,000 will refer to; 0 where a file has no such."""
         wanted = gene_positions(self.table.var_names, genes)
         parts = []
         for matrix, columns in zip(self.matrices, self.columns, strict=True):
@@ -79,6 +84,11 @@ class StoredAdata:
             parts.append(StoredPart(matrix, None if whole else taken))
         stored = StoredMatrix(tuple(parts), kind)
         return stored if self.rows is None else stored.take_cells(self.rows)
+
+    def coverage(self, genes: pd.Index[str]) -> Coverage | None:
+        """Return which of some genes were measured in which cells of ``table``; None: all in all."""
+        found = None if self.sets is None else self.sets.coverage
+        return None if found is None else found.take_genes(gene_positions(self.table.var_names, genes))
 
 
 def are_paths(given: object) -> TypeGuard[Paths]:
@@ -122,13 +132,8 @@ def open_cells(
     SettingsError
         If ``source.normalize`` is not one of its three values.
     """
-    opened = open_adata(
-        paths,
-        label_key=source.label_key,
-        donor_key=source.donor_key,
-        batch_key=source.batch_key,
-        layer=source.layer,
-    )
+    keys = {name: getattr(source, name) for name in ("label_key", "donor_key", "batch_key", "layer")}
+    opened = open_adata(paths, **keys)
     return stored_cells(opened, source, classes=classes, genes=genes)
 
 
@@ -151,6 +156,7 @@ def stored_cells(
     rows = names.get_indexer(labels.index)
     if len(rows) < len(names):
         X = X.take_cells(rows)
+    coverage = opened.coverage(wanted)
     return StoredCells(
         X=X,
         genes=wanted,
@@ -160,6 +166,7 @@ def stored_cells(
         donors=read_units(table, source.donor_key, "donor", rows),
         batches=read_units(table, source.batch_key, "batch", rows),
         is_normalized=X.is_counts,
+        coverage=None if coverage is None else coverage.take(rows),
     )
 
 
@@ -183,36 +190,57 @@ def stored_unlabelled_cells(
         donors=read_units(table, donor_key, "donor"),
         batches=read_units(table, batch_key, "batch"),
         is_normalized=X.is_counts,
+        coverage=opened.coverage(table.var_names),
     )
 
 
 def open_adata(
-    paths: Paths,
+    paths: Paths | Mapping[str, Path | str],
     *,
     label_key: str | None = None,
     donor_key: str | None = None,
     batch_key: str | None = None,
     layer: str | None = None,
+    levels: Sequence[str] = (),
     all_columns: bool = False,
+    joining: Joining | None = None,
 ) -> StoredAdata:
     """Open AnnData files as one: the columns of ``obs`` that are named, or all, and ``var`` are read; X is not.
+
+    Parameters
+    ----------
+    paths
+        One file or several, or several by the names of their data sets.
+    label_key, donor_key, layer
+        Columns of ``obs`` and layer of every file.
+    levels
+        Columns of ``obs`` above the types.
+    all_columns
+        Whether to read all columns of ``obs``.
+    joining
+        How several files are made one: then they follow each other by name, whatever the order given. None: in the
+        order given, with the genes in common and labels as they are.
 
     Raises
     ------
     DataError
         If a file is absent or no AnnData file that can be read in parts, a column or layer is absent, or the files have
         no gene in common.
+    SettingsError
+        If ``joining`` does not fit the files.
     """
-    places = [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]
-    if not places:
-        raise DataError("no file is named; name one or several AnnData files")
+    places, names = named_files(paths)
     places = [found_side(place) for place in places]
     index = _split_index(places)
-    if index is not None:
-        places = list(index.paths)
-    wanted = None if all_columns else ((label_key, "label"), (donor_key, "donor"), (batch_key, "batch"))
-    files = [open_file(place, wanted, layer) for place in places]
-    genes, columns = common_genes(files)
+    if index is not None or joining is None or not (len(places) > 1 or joining.is_asked):
+        joining, places = None, places if index is None else list(index.paths)
+        above = [(key, "label") for key in levels]
+        wanted = None if all_columns else ((label_key, "label"), (donor_key, "donor"), (batch_key, "batch"), *above)
+        files = tuple(open_file(place, wanted, layer) for place in places)
+    else:
+        keys: Any = {"label_key": label_key, "donor_key": donor_key, "batch_key": batch_key, "levels": levels}
+        files = open_sets(places, names, joining, **keys, layer=layer, all_columns=all_columns)
+    genes, columns = joined_genes(files, "intersection" if joining is None else joining.join_genes)
     table = joined_table(files, genes) if index is None else _side(files, genes, index)
     logger.info(
         "opened %s of %s: %d cells × %d genes; expression stays on disk",
@@ -223,7 +251,8 @@ def open_adata(
     )
     has_raw = any(file.has_raw for file in files)
     rows = None if index is None else index.rows
-    return StoredAdata(table, tuple(file.matrix for file in files), columns, rows, layer, has_raw)
+    opened = StoredAdata(table, tuple(file.matrix for file in files), columns, rows, layer, has_raw)
+    return opened if joining is None else replace(opened, sets=described(files, table, columns, label_key))
 
 
 def _side(files: Sequence[StoredFile], genes: pd.Index[str], index: SplitIndex) -> AnnData:
@@ -247,7 +276,7 @@ def read_side(path: Path) -> AnnData:
     """
     index = read_split_index(path)
     files = [open_file(place, None, None) for place in index.paths]
-    genes, columns = common_genes(files)
+    genes, columns = joined_genes(files, "intersection")
     table = _side(files, genes, index)
     table.obs[index.label_key] = categorical(table.obs[index.label_key], index.label_key, index.classes)
     layers = set.intersection(*(set(open_store(file.matrix.path).get("layers", {})) for file in files))

@@ -15,10 +15,11 @@ import pandas as pd
 from selectormlp.data.anndata_container import check_parts, checked_container
 from selectormlp.data.anndata_io import UNS_KEY
 from selectormlp.data.anndata_shapes import check_shapes
-from selectormlp.data.cells import IntArray, check_unique, gene_positions
+from selectormlp.data.cells import check_unique
 from selectormlp.data.disk import DiskMatrix, open_store
 from selectormlp.data.labels import check_column, check_key
-from selectormlp.errors import DataError, InputError, counted, nearest, quoted
+from selectormlp.data.set_tables import SetTables
+from selectormlp.errors import DataError, InputError, nearest
 from selectormlp.quiet import quiet_warnings
 
 if TYPE_CHECKING:
@@ -30,28 +31,19 @@ CATEGORIES = "categories"
 """Attribute of a column by which anndata 0.7 says where its categories are."""
 
 
-@dataclass(frozen=True, eq=False)
-class StoredFile:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class StoredFile(SetTables):
     """What was read of one file, and its matrix on disk.
 
     Attributes
     ----------
     matrix
         X or a layer.
-    obs
-        The columns that were asked for, indexed by cell name.
-    var
-        All of it, indexed by gene name.
-    carried
-        What ``uns["selectormlp"]`` holds, or None.
     has_raw
         Whether there is a ``.raw``.
     """
 
     matrix: DiskMatrix
-    obs: pd.DataFrame
-    var: pd.DataFrame
-    carried: object
     has_raw: bool
 
 
@@ -101,7 +93,15 @@ def open_file(place: Path, wanted: Sequence[tuple[str | None, str]] | None, laye
     matrix = DiskMatrix(place, key)
     if matrix.shape != (len(obs), len(var)):
         raise DataError(f"{matrix} has the shape {matrix.shape}, for {len(obs)} cells and {len(var)} genes")
-    return StoredFile(matrix, obs, var, carried, has_raw="raw" in store)
+    return StoredFile(
+        name=str(place),
+        obs=obs,
+        var=var,
+        n_genes=len(var),
+        carried=carried,
+        matrix=matrix,
+        has_raw="raw" in store,
+    )
 
 
 def _matrix_key(store: Any, place: Path, layer: str | None) -> str:
@@ -145,35 +145,7 @@ def _read_column(group: Any, key: str) -> Any:
     return pd.Categorical.from_codes(read_elem(stored), read_elem(categories), ordered=ordered)
 
 
-def common_genes(files: Sequence[StoredFile]) -> tuple[pd.Index[str], tuple[IntArray, ...]]:
-    """Find the genes that all files have, in the order of the first, and where each file has them; say what is lost.
-
-    Raises
-    ------
-    DataError
-        If there are none.
-    """
-    genes = files[0].var.index
-    for file in files[1:]:
-        genes = genes[genes.isin(file.var.index)]
-    if not len(genes):
-        raise DataError(
-            f"no gene is in all {len(files)} files (first: {quoted(files[0].var.index, most=3)} and "
-            f"{quoted(files[-1].var.index, most=3)}); use the same gene names in each"
-        )
-    for file in files:
-        lost = file.var.index[~file.var.index.isin(genes)]
-        if len(lost):
-            logger.warning(
-                "%s of %s are not in all files: left out (%s)",
-                counted(len(lost), "gene", "genes"),
-                file.matrix.path,
-                quoted(lost, most=3),
-            )
-    return genes, tuple(gene_positions(file.var.index, genes) for file in files)
-
-
-def joined_table(files: Sequence[StoredFile], genes: pd.Index[str]) -> AnnData:
+def joined_table(files: Sequence[SetTables], genes: pd.Index[str]) -> AnnData:
     """Put the cells of the files one after the other, without their expression."""
     from anndata import AnnData
 
@@ -189,11 +161,23 @@ def joined_table(files: Sequence[StoredFile], genes: pd.Index[str]) -> AnnData:
         columns = {key: _joined_column([file.obs[key] for file in files]) for key in shared}
         obs = pd.DataFrame(columns, index=joined)
     with quiet_warnings():  # names that repeat are judged by the readers of labels
-        table = AnnData(obs=obs, var=files[0].var.loc[genes])
+        table = AnnData(obs=obs, var=_joined_var(files, genes))
     carried = files[0].carried
     if isinstance(carried, dict) and all(_same_carried(carried, file.carried) for file in files[1:]):
         table.uns[UNS_KEY] = carried
     return table
+
+
+def _joined_var(files: Sequence[SetTables], genes: pd.Index[str]) -> pd.DataFrame:
+    """Take what the first file that has a gene says of it."""
+    first = files[0].var
+    if genes.isin(first.index).all():
+        return first.loc[genes]
+    rows, known = [first], first.index
+    for file in files[1:]:
+        rows.append(file.var[~file.var.index.isin(known)])
+        known = known.append(rows[-1].index)
+    return pd.concat(rows).loc[genes]
 
 
 def _joined_column(parts: Sequence[pd.Series]) -> npt.NDArray[Any] | pd.Categorical:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from selectormlp.data.anndata_io import read_labels
-from selectormlp.data.anndata_lazy import Paths, open_adata
+from selectormlp.data.anndata_lazy import open_adata
+from selectormlp.data.joining import Joining
+from selectormlp.data.open_sets import Paths
 from selectormlp.data.subsample import subsample
 from selectormlp.errors import SettingsError
 
@@ -30,6 +32,7 @@ def read_sample(
     layer: str | None = None,
     exclude_labels: Sequence[str] = (),
     seed: int = 0,
+    joining: Joining | None = None,
 ) -> AnnData:
     """Read some cells of each type from AnnData files, for what needs cells in memory: testing, reports.
 
@@ -49,6 +52,8 @@ def read_sample(
         Types that are not read.
     seed
         The same seed draws the same cells.
+    joining
+        How several files are made one; None: with the genes in common, and labels as they are.
 
     Returns
     -------
@@ -74,7 +79,7 @@ def read_sample(
     """
     if not isinstance(cells_per_type, int | np.integer) or isinstance(cells_per_type, bool) or cells_per_type < 1:
         raise SettingsError(f"cells_per_type is {cells_per_type!r}; expected a whole number from 1 up")
-    opened = open_adata(paths, label_key=label_key, layer=layer, all_columns=True)
+    opened = open_adata(paths, label_key=label_key, layer=layer, all_columns=True, joining=joining)
     names, labels = read_labels(opened.table, label_key, exclude=exclude_labels)
     codes = np.asarray(labels.cat.codes, dtype=np.int64)
     of_type = subsample(codes, np.random.default_rng(seed), per_class=cells_per_type)

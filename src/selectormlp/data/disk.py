@@ -250,7 +250,8 @@ class StoredPart:
     matrix
         The matrix on disk.
     columns
-        Its columns that are taken, in the order of the whole, before cells are normalised; None: all.
+        Its columns that are taken, in the order of the whole, before cells are normalised; -1 for a gene that this file
+        lacks, which reads 0. None: all.
     """
 
     matrix: DiskMatrix

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from selectormlp.data.anndata_io import UNS_KEY, read_units
+from selectormlp.data.anndata_io import UNS_KEY
 from selectormlp.data.cells import UNKNOWN_CLASS, Cells, check_unique
 from selectormlp.data.expression import check_adata, choose_expression
 from selectormlp.data.labels import one_column
 from selectormlp.data.normalize import Normalization
+from selectormlp.data.units import read_units
 from selectormlp.quiet import quiet_warnings
 
 if TYPE_CHECKING:

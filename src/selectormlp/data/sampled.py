@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, ClassVar
 
 from selectormlp.config.model import Count, Flag, Place
-from selectormlp.data.source import Source
+from selectormlp.data.source import LabelKey, Source
 
 
 class SampledSource(Source):
@@ -15,7 +15,7 @@ class SampledSource(Source):
 
     data: Annotated[tuple[Place, ...], Flag(argument=True, needed=True, keyword=False, recorded=False)] = ()
     """AnnData: h5ad, gzipped h5ad or zarr; several with --cells-per-type."""
-    label_key: Annotated[str | None, Flag(first=True, needed=True, recorded=False)] = None
-    """Column of obs with the cell type."""
+    label_key: Annotated[LabelKey, Flag(first=True, levels=True, needed=True, recorded=False)] = None
+    """Column of obs with the cell type, or several, coarse to fine (a tree of labels)."""
     cells_per_type: Annotated[Count | None, Flag(keyword=False)] = None
     """Read only so many cells of each type: for data larger than memory, in one or many files."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, WithJsonSchema, WrapValidator, model_validator
 from pydantic_core import PydanticCustomError
 
-from selectormlp.config.model import Flag, Settings
+from selectormlp.config.model import FileName, Flag, Names, Settings
 
 if TYPE_CHECKING:
     from selectormlp.data.anndata_io import CellsSource
@@ -38,13 +38,35 @@ Labels = Annotated[tuple[str, ...], BeforeValidator(_labels)]
 """Labels of any type, as text."""
 
 
+def _label_columns(value: Any, validate: Callable[[Any], Any]) -> Any:
+    """Take one column, or several as a tuple until the model takes them apart."""
+    if not isinstance(value, list | tuple):
+        return validate(value)
+    if not value or not all(isinstance(key, str) for key in value):
+        raise ValueError(f"label_key is {value!r}; expected the name of a column, or several from coarse to fine")
+    if len(set(value)) < len(value):
+        raise ValueError(f"label_key names a column twice ({value!r}); expected each once, from coarse to fine")
+    return tuple(value)
+
+
+LabelKey = Annotated[
+    str | None,
+    WrapValidator(_label_columns),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}, {"type": "null"}]}),
+]
+"""Column of the types; or, where it is given, several from coarse to fine, of which the last is kept here."""
+
+
 class Source(Settings):
     """Columns and layer of an AnnData object that are read."""
 
     heading: ClassVar[str] = "What is read"
 
-    label_key: Annotated[str | None, Flag(first=True, recorded=False)] = None
-    """Column of obs with the cell type; reconstruction, persist-unsupervised, variance and random need none."""
+    label_key: Annotated[LabelKey, Flag(first=True, levels=True, recorded=False)] = None
+    """Column of obs with the cell type, or several, coarse to fine (a tree of labels); reconstruction,
+    persist-unsupervised, variance and random need none."""
+    label_levels: Annotated[Names, Flag(direct=False, keyword=False)] = ()
+    """Columns of obs above label_key, coarse to fine."""
     donor_key: Annotated[str | None, Flag(first=True)] = None
     """Column of obs with the donor."""
     batch_key: Annotated[str | None, Flag(first=True)] = None
@@ -57,6 +79,15 @@ class Source(Settings):
     """Labels whose cells are left out."""
     gene_name_key: Annotated[str | None, Flag()] = None
     """Column of var with second gene names, by which genes may be called too."""
+
+    @model_validator(mode="after")
+    def _types_and_levels(self) -> Self:
+        """Keep the finest of several label columns as the type, and the others as levels above it."""
+        keys: Any = self.label_key
+        if isinstance(keys, tuple):
+            self.__dict__.update(label_key=keys[-1], label_levels=keys[:-1])
+            self.model_fields_set.add("label_levels")
+        return self
 
     def labelled(self, label_key: str | None = None) -> CellsSource:
         """Return what concerns labelled cells.
@@ -72,4 +103,26 @@ class Source(Settings):
         key = label_key or self.label_key
         if key is None:
             raise SettingsError("no label column is named; give a column of obs with cell types as label_key")
-        return CellsSource(key, self.donor_key, self.layer, self.normalize, tuple(self.exclude_labels), self.batch_key)
+        labels = tuple(self.exclude_labels)
+        return CellsSource(key, self.donor_key, self.layer, self.normalize, labels, self.batch_key)
+
+
+class TreeSource(Source):
+    """Where the tree of labels is."""
+
+    label_tree: Annotated[FileName | None, Flag()] = None
+    """Table of types and their parents (type, parent), instead of several label columns."""
+
+    @model_validator(mode="after")
+    def _one_tree(self) -> Self:
+        if self.label_tree is not None and self.label_levels:
+            raise ValueError(
+                f"there are two trees of labels: the columns {[*self.label_levels, self.label_key]!r} and the table "
+                f"{self.label_tree!r}; give one column as label_key, or no table"
+            )
+        return self
+
+    @property
+    def has_tree(self) -> bool:
+        """Whether a tree of labels is named."""
+        return bool(self.label_levels) or self.label_tree is not None

@@ -13,6 +13,8 @@ import pandas as pd
 import scipy.sparse as sp
 
 from selectormlp.data.cells import BoolArray, Cells, IntArray, Matrix, as_matrix, check_fit, gene_positions
+from selectormlp.data.columns_of import columns_of
+from selectormlp.data.coverage import Coverage
 from selectormlp.data.disk import StoredPart
 from selectormlp.data.normalize import is_whole, log1p_cp10k, stored_values
 from selectormlp.errors import DataError
@@ -50,7 +52,8 @@ class StoredMatrix:
     >>> from pathlib import Path
     >>> from tempfile import mkdtemp
     >>> import anndata
-    >>> from selectormlp.data.disk import DiskMatrix
+    >>> from selectormlp.data.columns_of import columns_of
+    from selectormlp.data.disk import DiskMatrix
     >>> file = Path(mkdtemp()) / "cells.h5ad"
     >>> anndata.AnnData(sp.csr_matrix(np.eye(4, dtype=np.float32))).write_h5ad(file)
     >>> matrix = StoredMatrix((StoredPart(DiskMatrix(file, "X")),), "expression")
@@ -172,7 +175,7 @@ class StoredMatrix:
         if self.kind != "any":
             self._check_values(part, X, rows)
         if part.columns is not None:
-            X = as_matrix(X[:, part.columns])
+            X = columns_of(X, part.columns)
         return sp.csr_array(X) if self.is_sparse and not isinstance(X, sp.csr_array) else X
 
     def _check_values(self, part: StoredPart, X: Matrix, rows: IntArray) -> None:
@@ -262,7 +265,7 @@ class StoredCells:
     ----------
     X
         Expression on disk, n_cells × n_genes.
-    genes, names, labels, classes, donors, is_normalized, batches
+    genes, names, labels, classes, donors, is_normalized, coverage, batches
         As there, in memory.
 
     Raises
@@ -278,17 +281,11 @@ class StoredCells:
     classes: tuple[str, ...]
     donors: npt.NDArray[np.str_] | None = None
     is_normalized: bool = False
+    coverage: Coverage | None = None
     batches: npt.NDArray[np.str_] | None = None
 
     def __post_init__(self) -> None:
-        check_fit(
-            self.X.shape,
-            genes=self.genes,
-            names=self.names,
-            labels=self.labels,
-            donors=self.donors,
-            batches=self.batches,
-        )
+        check_fit(self, self.X.shape)
 
     @property
     def n_cells(self) -> int:
@@ -317,6 +314,7 @@ class StoredCells:
             names=self.names[rows],
             labels=self.labels[rows],
             donors=None if self.donors is None else self.donors[rows],
+            coverage=None if self.coverage is None else self.coverage.take(rows),
             batches=None if self.batches is None else self.batches[rows],
         )
 
@@ -331,7 +329,9 @@ class StoredCells:
         wanted = pd.Index(genes)
         if wanted.equals(self.genes):
             return self
-        return replace(self, X=self.X.take_genes(gene_positions(self.genes, wanted)), genes=wanted)
+        columns = gene_positions(self.genes, wanted)
+        coverage = None if self.coverage is None else self.coverage.take_genes(columns)
+        return replace(self, X=self.X.take_genes(columns), genes=wanted, coverage=coverage)
 
     def load(self, rows: IntArray | BoolArray | None = None) -> Cells:
         """Read cells into memory: all, or some, given by position or by a mask, in the order given.
@@ -352,6 +352,7 @@ class StoredCells:
             donors=taken.donors,
             batches=taken.batches,
             is_normalized=taken.is_normalized,
+            coverage=taken.coverage,
             totals=totals,
         )
 

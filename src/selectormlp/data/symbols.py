@@ -67,13 +67,23 @@ def shown_names(adata: AnnData, key: str | None = None) -> ShownNames | None:
     key
         Column with symbols; None: the first of ``SYMBOL_COLUMNS`` that holds symbols, else another column that does.
     """
-    stored = adata.var_names.astype(str)
-    if not stored.is_unique or not _are_identifiers(stored):
+    return _shown_names(adata.var, key)
+
+
+def shown_in(var: pd.DataFrame) -> pd.Index[str] | None:
+    """Return the names to show of the genes of a table, as :func:`shown_names` finds them; None without any."""
+    found = _shown_names(var, None)
+    return None if found is None else found.shown
+
+
+def _shown_names(var: pd.DataFrame, key: str | None) -> ShownNames | None:
+    stored = var.index.astype(str)
+    if not stored.is_unique or not are_identifiers(stored):
         return None
-    column = _symbol_column(adata.var) if key is None else key
+    column = _symbol_column(var) if key is None else key
     if column is None:
         return None
-    given = one_column(adata.var, column, "gene", "var").astype(object)
+    given = one_column(var, column, "gene", "var").astype(object)
     taken = pd.Series(["" if pd.isna(symbol) else str(symbol).strip() for symbol in given], dtype=object)
     usable = (taken != "") & ~taken.duplicated(keep=False) & ~taken.isin(stored)
     names = list(zip(usable.tolist(), stored.tolist(), taken.tolist(), strict=True))
@@ -142,7 +152,14 @@ def other_names(adata: AnnData, genes: pd.Index[str], key: str | None = None) ->
     return pd.Index(column.set_axis(adata.var_names.astype(str)).loc[names], dtype=object)
 
 
-def _are_identifiers(names: Iterable[object]) -> bool:
+def are_identifiers(names: Iterable[object]) -> bool:
+    """Tell whether most names of genes are identifiers.
+
+    Examples
+    --------
+    >>> are_identifiers(["ENSG00000010610", "ENSG00000153563"]), are_identifiers(["CD4", "CD8A"])
+    (True, False)
+    """
     return _share(list(names), IDENTIFIER) > MOST
 
 

@@ -9,8 +9,9 @@ import scipy.sparse as sp
 
 from selectormlp.data.cells import Cells, FloatArray, IntArray
 from selectormlp.data.count_scale import CountScale
-from selectormlp.errors import quoted
+from selectormlp.evaluation import notes
 from selectormlp.evaluation.curve import Curve
+from selectormlp.evaluation.notes import Caution
 
 SEEN = 0.05
 """Share of the cells of a type that must show a gene for the type to count as having it."""
@@ -81,27 +82,16 @@ def ambient_genes(cells: Cells, columns: IntArray, scale: CountScale) -> tuple[I
     return columns[ambient], columns[common & ~ambient]
 
 
-def ambient_notes(cells: Cells, columns: IntArray, scale: CountScale | None) -> list[str]:
+def ambient_notes(cells: Cells, columns: IntArray, scale: CountScale | None) -> list[Caution]:
     """Warn of such genes, a sentence a kind; nothing where the values come from no counts or there are three types."""
     if scale is None or len(np.unique(cells.labels[cells.labels >= 0])) < 4:
         return []
     ambient, common = ambient_genes(cells, columns, scale)
-    notes = []
-    if len(ambient):
-        notes.append(
-            f"Ambient RNA: {_genes(cells, ambient)} nearly all types show at a low level and a few at a very high one, "
-            "as RNA of broken cells does in droplets; an assay that sees whole cells may find less of it elsewhere."
-        )
-    if len(common):
-        notes.append(
-            f"Everywhere: {_genes(cells, common)} most cells of nearly all types show, so that the panel reads how "
-            "much there is of them, which depends on depth, cell size and stress too."
-        )
-    return notes
-
-
-def _genes(cells: Cells, columns: IntArray) -> str:
-    return f"{len(columns)} of the genes ({quoted(map(str, cells.genes[columns]), most=8)})"
+    return [
+        warn(cells.genes[columns].astype(str).tolist())
+        for warn, columns in ((notes.ambient_genes, ambient), (notes.genes_everywhere, common))
+        if len(columns)
+    ]
 
 
 def hardly_apart(curves: Sequence[Curve]) -> list[tuple[str, str, float]]:
@@ -133,21 +123,13 @@ def hardly_apart(curves: Sequence[Curve]) -> list[tuple[str, str, float]]:
     return sorted(found, key=lambda pair: -pair[2])
 
 
-def apart_notes(curves: Sequence[Curve]) -> list[str]:
+def apart_notes(curves: Sequence[Curve]) -> list[Caution]:
     """Warn of types that may be one."""
     pairs = hardly_apart(curves)
-    if not pairs:
-        return []
-    named = "; ".join(f"{first!r} and {second!r} ({share:.0%})" for first, second, share in pairs[:5])
-    more = f" and {len(pairs) - 5} more pairs" if len(pairs) > 5 else ""
-    return [
-        f"Hardly told apart, even by all genes: {named}{more} (share taken for each other, both ways added; 100 % is "
-        "chance). They may be one type that was clustered too finely, and panels spend genes on them: merge them, or "
-        "leave one out."
-    ]
+    return [notes.hardly_apart(pairs)] if pairs else []
 
 
-def donor_notes(cells: Cells) -> list[str]:
+def donor_notes(cells: Cells) -> list[Caution]:
     """Name the types that one donor alone has, which cannot be tested for new donors."""
     if cells.donors is None:
         return []
@@ -156,14 +138,6 @@ def donor_notes(cells: Cells) -> list[str]:
     table = np.zeros((cells.n_classes, int(donor.max()) + 1), dtype=np.int64)
     np.add.at(table, (cells.labels[known], donor[known]), 1)
     alone = (table > 0).sum(axis=1) == 1
-    if not alone.any():
-        return []
-    return [
-        f"Types of one donor only: {_types(cells, alone, cells.class_counts())}; they are not tested, and nothing is "
-        "known of how the panel does on them in other donors."
-    ]
-
-
-def _types(cells: Cells, mask: np.ndarray, counts: IntArray) -> str:
-    named = [f"{cells.classes[code]!r} ({counts[code]:,} cells)" for code in np.flatnonzero(mask)]
-    return ", ".join(named[:8]) + (f" and {len(named) - 8} more" if len(named) > 8 else "")
+    counts = cells.class_counts()
+    types = [(cells.classes[code], int(counts[code])) for code in np.flatnonzero(alone)]
+    return [notes.types_of_one_donor(types)] if types else []

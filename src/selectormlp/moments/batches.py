@@ -9,7 +9,7 @@ import numpy as np
 
 from selectormlp.data.cells import FloatArray, IntArray
 from selectormlp.errors import SettingsError, quoted
-from selectormlp.moments.components import Components, variance_components
+from selectormlp.moments.components import Components, measured_cells, variance_components
 from selectormlp.moments.groups import Groups
 from selectormlp.moments.moments import CountMoments, Moments, add_outer
 
@@ -51,21 +51,26 @@ def pooled(moments: Moments) -> Moments:
     groups = moments.groups
     if groups is None:
         return moments
-    whole = _regrouped(moments, groups)
-    shares = moments.counts / np.maximum(whole.counts, 1)[groups.classes]
-    means = groups.summed(shares[:, None] * moments.means)
-    apart = moments.means - means[groups.classes]
+    whole = _regrouped(moments)
+    cells = measured_cells(moments)
+    of_class = groups.summed(cells)
+    shares = cells / np.maximum(of_class, 1.0)[groups.classes]
+    means = groups.summed(shares * moments.means)
+    apart = np.where(cells > 0, moments.means - means[groups.classes], 0.0)
     squares = molecules = within = None
     if moments.squares is not None:
-        squares = groups.summed(moments.squares + moments.counts[:, None] * apart**2)
+        own = moments.squares / np.maximum(moments.counts, 1)[:, None]
+        squares = groups.summed(shares * (own + apart**2)) * whole.counts[:, None]
     if moments.molecules is not None:
         found = moments.molecules
-        levels = groups.summed(shares[:, None] * found.means)
+        levels = groups.summed(shares * found.means)
         spread = moments.counts[:, None] * (found.means - levels[groups.classes]) ** 2
         molecules = CountMoments(levels, groups.summed(found.squares + spread), found.absolute)
     if moments.within is not None:
         within = moments.within.copy()
-        add_outer(within, apart, moments.cell_weights * moments.counts)
+        mass = moments.cell_weights @ cells
+        scale = np.divide(float(moments.cell_weights @ moments.counts), mass, out=np.zeros_like(mass), where=mass > 0)
+        add_outer(within, apart * np.sqrt(scale), moments.cell_weights * moments.counts)
     return replace(whole, means=means, squares=squares, within=within, molecules=molecules)
 
 
@@ -111,8 +116,8 @@ def combined(moments: Moments, combine: Combine = "new-study") -> tuple[Moments,
     groups = moments.groups
     if groups is None or not groups.can_be_combined:
         return pooled(moments), []
-    parts = variance_components(moments, groups.classes, groups.batches, groups.components)
-    classes = _regrouped(moments, groups) if combine == "corrected" else pooled(moments)
+    parts = variance_components(moments, groups)
+    classes = _regrouped(moments) if combine == "corrected" else pooled(moments)
     variances = parts.within.copy()
     if combine != "corrected":
         variances += parts.shift
@@ -126,12 +131,15 @@ def combined(moments: Moments, combine: Combine = "new-study") -> tuple[Moments,
     return found, _batch_means(parts, groups) if combine == "worst" else []
 
 
-def _regrouped(moments: Moments, groups: Groups) -> Moments:
+def _regrouped(moments: Moments) -> Moments:
     """Return moments with the counts and weights of classes, and the scatter within groups as it is."""
+    groups = moments.groups
+    assert groups is not None  # noqa: S101  # the caller has looked
     weights = np.zeros(groups.n_classes)
     weights[groups.classes] = moments.cell_weights
     counts = np.bincount(groups.classes, moments.counts, groups.n_classes).astype(np.int64)
-    return replace(moments, counts=counts, cell_weights=weights, molecules=None, groups=None)
+    measured = None if moments.cells_measured is None else groups.summed(moments.cells_measured)
+    return replace(moments, counts=counts, cell_weights=weights, molecules=None, groups=None, cells_measured=measured)
 
 
 def _ratio(after: FloatArray, before: FloatArray) -> FloatArray:

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import digamma, polygamma
 
-from selectormlp.data.cells import FloatArray, IntArray
+from selectormlp.data.cells import FloatArray
+from selectormlp.moments.groups import Groups
 from selectormlp.moments.moments import Moments
 
 PRIOR_CELLS = 10.0
@@ -49,22 +50,20 @@ class Components:
     own: FloatArray
 
 
-def variance_components(moments: Moments, classes: IntArray, batches: IntArray, components: IntArray) -> Components:
+def variance_components(moments: Moments, groups: Groups) -> Components:
     """Split the means of groups into class, batch and the rest, and estimate what each varies by.
 
     The mean of class c in batch b is μ_c + β_b + γ_cb, known with the variance s_c / n_cb. Class and batch are fitted
     by weighted least squares, weights 1 / (κ + 1/n_cb) with κ the typical variance of γ in units of s; the variances of
-    β and γ follow from the sums of squares and their expectations.
+    β and γ follow from the sums of squares and their expectations. Batches that share no class, not even by others, are
+    set against each other by their means, since nothing tells their levels from their classes.
 
     Parameters
     ----------
     moments
-        Of groups, with the within-class scatter.
-    classes, batches
-        Class and batch of each group, shape (n_groups,).
-    components
-        Connected component of each batch; the levels of batches of one component have mean 0, since nothing tells the
-        levels of two components from their classes.
+        Of groups, with the within-class scatter. Genes that were not measured in some of them are fitted to the others.
+    groups
+        Which groups.
 
     Returns
     -------
@@ -77,43 +76,64 @@ def variance_components(moments: Moments, classes: IntArray, batches: IntArray, 
     DerSimonian, Laird, Controlled Clinical Trials 1986. Drawing variances together: Smyth, Statistical Applications in
     Genetics and Molecular Biology 2004.
     """
-    design = _Design(classes, batches, components)
-    common = moments.within_variances()
-    cells = moments.counts.astype(np.float64)
-    within = _within_classes(moments, design, common)
-    varying = common > 0
+    cells, common = measured_cells(moments), moments.within_variances()
+    within = _within_classes(moments, groups, cells, common)
+    shape = (groups.n_classes, moments.n_genes)
+    found = Components(np.zeros(shape), within, np.zeros(shape[1]), np.zeros(shape), np.zeros(moments.means.shape))
+    patterns, pattern_of = np.unique(cells > 0, axis=1, return_inverse=True)
+    for number, measured in enumerate(patterns.T):
+        genes = np.flatnonzero(pattern_of.ravel() == number)
+        if measured.any():
+            few, places = groups.take(measured), np.flatnonzero(measured)
+            part = _fitted(
+                few, moments.means[np.ix_(places, genes)], cells[np.ix_(places, genes)], within[:, genes], common[genes]
+            )
+            found.means[:, genes], found.shift[genes] = part.means, part.shift
+            found.interaction[:, genes], found.own[np.ix_(places, genes)] = part.interaction, part.own
+    return found
+
+
+def measured_cells(moments: Moments) -> FloatArray:
+    """Return the cells of each class or group in which each gene was measured, shape (n_classes, n_genes)."""
+    if moments.cells_measured is not None:
+        return moments.cells_measured
+    return np.broadcast_to(moments.counts[:, None].astype(np.float64), moments.means.shape)
+
+
+def _fitted(groups: Groups, means: FloatArray, cells: FloatArray, within: FloatArray, common: FloatArray) -> Components:
+    """Fit genes that were measured in the same groups."""
+    design, varying = _Design(groups), common > 0
     unit = np.where(varying, common, 1.0)
-    sampling = np.where(varying, within, 1.0)[classes] / unit / cells[:, None]
-    means = moments.means / np.sqrt(unit)
+    sampling = np.where(varying, within, 1.0)[groups.classes] / unit / cells
+    typical_cells = np.median(cells, axis=1)
     kappa = 0.0
     for _ in range(N_FITS):
-        fit = _Fit(design, means, 1.0 / (kappa + 1.0 / cells))
+        fit = _Fit(design, means / np.sqrt(unit), 1.0 / (kappa + 1.0 / typical_cells))
         typical = fit.moderated_interaction(sampling)
         kappa = float(np.median(typical[varying])) if varying.any() else 0.0
     shift = fit.moderated_shift(sampling, typical)
     by_class = fit.interaction_by_class(sampling, typical)
-    own = by_class[classes] / (by_class[classes] + sampling) * fit.left
+    own = by_class[groups.classes] / (by_class[groups.classes] + sampling) * fit.left
     scale = np.sqrt(unit)
     return Components(fit.levels * scale, within, shift * common, by_class * common, own * scale)
 
 
-def _within_classes(moments: Moments, design: _Design, common: FloatArray) -> FloatArray:
+def _within_classes(moments: Moments, groups: Groups, cells: FloatArray, common: FloatArray) -> FloatArray:
     """Return the variance of each class within batches, drawn to the common one where a class has few cells."""
     assert moments.squares is not None  # noqa: S101  # kept with the scatter
-    squares = np.zeros((design.n_classes, moments.n_genes))
-    np.add.at(squares, design.classes, moments.squares)
-    free = np.bincount(design.classes, moments.counts - 1, design.n_classes)[:, None]
-    found: FloatArray = (squares + PRIOR_CELLS * common) / (free + PRIOR_CELLS)
+    own = moments.squares / np.maximum(moments.counts, 1)[:, None]  # of the cells in which a gene was measured
+    free = groups.summed(np.maximum(cells - 1.0, 0.0))
+    found: FloatArray = (groups.summed(cells * own) + PRIOR_CELLS * common) / (free + PRIOR_CELLS)
     return found
 
 
 class _Design:
     """Which class and batch each group is of."""
 
-    def __init__(self, classes: IntArray, batches: IntArray, components: IntArray) -> None:
-        self.classes, self.batches = classes, batches
-        self.n_classes, self.n_batches = int(classes.max()) + 1, len(components)
-        n_groups = len(classes)
+    def __init__(self, groups: Groups) -> None:
+        self.classes, components = groups.classes, groups.components
+        self.n_classes, self.n_batches = groups.n_classes, groups.n_batches
+        classes, batches, n_groups = groups.classes, groups.batches, len(groups)
         self.matrix = np.zeros((n_groups, self.n_classes + self.n_batches))
         self.matrix[np.arange(n_groups), classes] = 1.0
         self.matrix[np.arange(n_groups), self.n_classes + batches] = 1.0
@@ -159,7 +179,7 @@ class _Fit:
         return found
 
     def moderated_interaction(self, sampling: FloatArray) -> FloatArray:
-        """Return the variance beside class and batch, ≥ 0, drawn to what is usual for genes; 0 where nothing is left."""
+        """Return the variance beside class and batch, ≥ 0, drawn to what is usual; 0 where nothing is left."""
         if self._n_free < 0.5:
             return np.zeros(sampling.shape[1])
         explained = self._explained(sampling)
@@ -171,6 +191,8 @@ class _Fit:
         """Return the variance between levels of batches, ≥ 0, drawn to what is usual for genes."""
         weights = self._weights
         n_free = self._design.n_batches - self._design.n_components
+        if n_free < 1:
+            return np.zeros(sampling.shape[1])
         between = weights @ self._about_class**2 - weights @ self.left**2
         share = weights * (self._class_free - self._free)
         expected = (share.sum() * interaction + share @ sampling) / self._batch_trace

@@ -76,7 +76,9 @@ def pair_places(classes: IntArray, n_classes: int) -> IntArray:
     return first * n_classes - first * (first + 1) // 2 + second - first - 1
 
 
-def pairs_of_classes(means: FloatArray, variances: FloatArray, cells: IntArray, shares: FloatArray) -> Contrasts:
+def pairs_of_classes(
+    means: FloatArray, variances: FloatArray, cells: IntArray, shares: FloatArray, costs: FloatArray | None = None
+) -> Contrasts:
     """Compare every two classes, in the order of ``numpy.triu_indices``; a pair counts the product of the shares.
 
     Parameters
@@ -87,9 +89,21 @@ def pairs_of_classes(means: FloatArray, variances: FloatArray, cells: IntArray, 
         Number of cells of each class, shape (n_classes,), above 0.
     shares
         What each class counts, shape (n_classes,), above 0.
+    costs
+        What it costs to take one class (row) for another (column), ≥ 0, shape (n_classes, n_classes): a pair counts
+        the product of the shares times the mean of both. None: all mistakes cost the same.
+
+    Examples
+    --------
+    >>> means, cells = np.array([[4.0], [1.0], [3.0]]), np.array([10, 10, 10])
+    >>> costs = np.array([[0.0, 3.0, 3.0], [3.0, 0.0, 1.0], [3.0, 1.0, 0.0]])
+    >>> pairs_of_classes(means, np.ones((3, 1)), cells, np.ones(3), costs).weights.round(3)
+    array([0.429, 0.429, 0.143])
     """
     first, second = np.triu_indices(len(cells), k=1)
     weights = shares[first] * shares[second]
+    if costs is not None:
+        weights = weights * (costs[first, second] + costs[second, first]) / 2
     return Contrasts(
         means[first] - means[second],
         (variances[first] + variances[second]) / 2,
@@ -98,11 +112,14 @@ def pairs_of_classes(means: FloatArray, variances: FloatArray, cells: IntArray, 
     )
 
 
-def classes_against_rest(means: FloatArray, variances: FloatArray, cells: IntArray, shares: FloatArray) -> Contrasts:
+def classes_against_rest(
+    means: FloatArray, variances: FloatArray, cells: IntArray, shares: FloatArray, costs: FloatArray | None = None
+) -> Contrasts:
     """Compare each class with all others mixed; parameters as of :func:`pairs_of_classes`.
 
     The others are mixed by their shares, so that the variance of the mixture is the mean of theirs and the variance of
-    their means: a gene that one of the others expresses as well marks the class less.
+    their means: a gene that one of the others expresses as well marks the class less. With costs, a class counts its
+    share times what its mistakes cost on average.
 
     Examples
     --------
@@ -115,17 +132,25 @@ def classes_against_rest(means: FloatArray, variances: FloatArray, cells: IntArr
     mixture /= mixture.sum(axis=1, keepdims=True)
     centre = mixture @ means
     spread = np.maximum(mixture @ means**2 - centre**2, 0.0)
+    weights = shares if costs is None else shares * (mixture * (costs + costs.T) / 2).sum(axis=1)
     return Contrasts(
         means - centre,
         (variances + mixture @ variances + spread) / 2,
         1.0 / cells + mixture**2 @ (1.0 / cells),
-        shares / shares.sum(),
+        weights / weights.sum(),
     )
 
 
 def contrasts_of(
-    means: FloatArray, variances: FloatArray, cells: IntArray, shares: FloatArray, specificity: float
+    means: FloatArray,
+    variances: FloatArray,
+    cells: IntArray,
+    shares: FloatArray,
+    specificity: float,
+    costs: FloatArray | None = None,
 ) -> Contrasts:
     """Compare every two classes; with a specificity, each class with all others too, which count for that share."""
-    pairs = pairs_of_classes(means, variances, cells, shares)
-    return pairs.joined(classes_against_rest(means, variances, cells, shares), specificity) if specificity else pairs
+    pairs = pairs_of_classes(means, variances, cells, shares, costs)
+    if not specificity:
+        return pairs
+    return pairs.joined(classes_against_rest(means, variances, cells, shares, costs), specificity)

@@ -11,10 +11,11 @@ from selectormlp.data.cells import FloatArray, IntArray
 from selectormlp.errors import DataError, SettingsError, quoted
 from selectormlp.moments.batches import BatchMeans, Combine, combined
 from selectormlp.moments.contrasts import Contrasts, contrasts_of, pair_places
-from selectormlp.moments.failures import FailingProbes
+from selectormlp.moments.failures import SUMS, FailingProbes
 from selectormlp.moments.forward import COLLINEAR, Residual
 from selectormlp.moments.losses import PairLosses, SummedTerms, WorstBatch
 from selectormlp.moments.moments import Moments
+from selectormlp.moments.unmeasured import gaps_measured
 
 Criterion = Literal["inverse", "bhattacharyya", "log"]
 """What is summed over pairs of classes: 1/(1 + D²), exp(−D²/8) or −log(1 + D²); the least is best."""
@@ -80,7 +81,10 @@ class DiscriminantObjective:
         Share of the criterion that tells each class from all others mixed, 0 to 1; the rest tells pairs apart. A
         gene that marks one class holds up where another technology blurs small differences.
     failure
-        Probability that the probes of a gene fail; the loss is then the expectation of 1/(1 + D²) over failures.
+        Probability that the probes of a gene fail; the loss is then its expectation over failures.
+    costs
+        What it costs to take one class (row) for another (column), ≥ 0, shape (n_classes, n_classes): what a pair
+        counts is multiplied by the mean of both. None: all mistakes cost the same.
     combine
         For moments of groups, of one class in one batch each: how batches are combined, see
         :func:`selectormlp.moments.batches.combined`. With ``worst``, the loss of a pair is that in its worst batch.
@@ -89,7 +93,8 @@ class DiscriminantObjective:
     ------
     SettingsError
         If the criterion is unknown, ridge or pooling negative, shrinkage or specificity outside 0 to 1, the failure
-        outside 0 to below 1 or above 0 with another criterion than ``inverse``, or ``combine`` unknown.
+        outside 0 to below 1 or above 0 with the criterion ``log``, or ``combine`` unknown; or if no mistake costs
+        anything.
     DataError
         If the moments hold no within-class scatter, or fewer than two classes.
 
@@ -129,6 +134,7 @@ class DiscriminantObjective:
         shrink_after: int = 20,
         specificity: float = 0.0,
         failure: float = 0.0,
+        costs: FloatArray | None = None,
         combine: Combine = "new-study",
     ) -> None:
         _check(criterion, ridge, pooling, shrinkage, shrink_after, specificity, failure)
@@ -141,16 +147,23 @@ class DiscriminantObjective:
         self.ridge = ridge * _typical_variance(common)
         counts, shares = moments.counts[used], moments.class_weights[used]
         variances = _towards(common, moments.class_variances()[used], counts, pooling)
-        told = contrasts_of(moments.means[used], variances, counts, shares, specificity)
+        costs = None if costs is None else costs[np.ix_(used, used)]
+        if costs is not None and not np.any(costs[~np.eye(len(used), dtype=np.bool_)] > 0):
+            raise SettingsError("every mistake between the classes costs 0; give some a cost above 0")
+        told = contrasts_of(moments.means[used], variances, counts, shares, specificity, costs)
         if batches:
             made = [_in_batch(batch, used, variances, counts, shares, specificity) for batch in batches]
             told = told.in_batches(made)
         self.pair_weights, self.noise, self._starts = told.weights, told.noise, told.starts
         self.gaps = told.gaps * _units(common + self.ridge, told.variances + self.ridge)
+        if moments.cells_measured is not None:
+            self.gaps = gaps_measured(
+                self.gaps, common + self.ridge, moments.cells_measured[used], counts, self._starts
+            )
         self._block = max(1, BLOCK_BYTES // (8 * len(common)))
         self._loss = _LOSSES[criterion]
         self._shrinkage, self._shrink_after = shrinkage, shrink_after
-        self._failure = failure
+        self._failure, self._criterion = failure, criterion
         self._chosen: list[int] = []
         self._condition_on([])
 
@@ -181,7 +194,7 @@ class DiscriminantObjective:
         n_rows = len(self.noise)
         rows: PairLosses = SummedTerms(self._loss, n_rows)
         if self._failure:
-            rows = FailingProbes(self._failure, n_rows)
+            rows = FailingProbes(self._failure, n_rows, self._criterion)
         return rows if self._starts is None else WorstBatch(rows, self._starts, n_rows)
 
     def mean_loss(self, state: PairLosses) -> float:
@@ -276,9 +289,10 @@ def _check(
         raise SettingsError(f"shrink_after={shrink_after!r}; expected a number of genes ≥ 0")
     if not 0 <= specificity <= 1:
         raise SettingsError(f"specificity={specificity!r}; expected a number from 0 to 1")
-    if not 0 <= failure < 1 or (failure and criterion != "inverse"):
+    if not 0 <= failure < 1 or (failure and criterion not in SUMS):
         raise SettingsError(
-            f"failure={failure!r} with criterion {criterion!r}; expected a number from 0 to below 1, and 'inverse'"
+            f"failure={failure!r} with criterion {criterion!r}; expected a number from 0 to below 1, and one of "
+            f"{quoted(tuple(SUMS))}"
         )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from selectormlp.data.cells import UNKNOWN_CLASS, FloatArray, IntArray
+from selectormlp.data.cells import UNKNOWN_CLASS, BoolArray, FloatArray, IntArray
 
 if TYPE_CHECKING:
     from selectormlp.moments.moments import Moments
@@ -50,6 +50,11 @@ class Groups:
     def can_be_combined(self) -> bool:
         """Whether there is anything to combine: a class that is in two batches."""
         return len(self) > len(np.unique(self.classes))
+
+    def take(self, kept: BoolArray) -> Groups:
+        """Return some of the groups, batches without any left out."""
+        batches = np.unique(self.batches[kept], return_inverse=True)[1].astype(np.int64)
+        return Groups(self.classes[kept], batches, self.n_classes, int(batches.max(initial=-1)) + 1)
 
     def summed(self, values: FloatArray) -> FloatArray:
         """Sum values of groups over the groups of each class, shape (n_classes, n_genes)."""

@@ -72,6 +72,8 @@ class Moments:
         Σ_i (x_i − mean)(x_i − mean)ᵀ, every cell counting the same, shape (n_genes, n_genes), or None.
     molecules
         Means and squares of the counts themselves, or None.
+    cells_measured
+        Cells of each class in which each gene was measured, shape (n_classes, n_genes); None: all of them.
     groups
         What the classes are, if they are groups of one class in one batch each; None: they are classes. See
         :mod:`selectormlp.moments.batches`.
@@ -89,6 +91,7 @@ class Moments:
     within: FloatArray | None = None
     total: FloatArray | None = None
     molecules: CountMoments | None = None
+    cells_measured: FloatArray | None = None
     groups: Groups | None = None
 
     @property

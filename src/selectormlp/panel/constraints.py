@@ -116,6 +116,8 @@ class Constraints(Allowed, AssayLimits):
     """Largest mean expression over all cells, in the unit of the matrix (log scale for counts)."""
     min_markers_per_type: Annotated[CountOrNone, Flag()] = 0
     """Fewest genes that mark each cell type."""
+    min_markers_per_node: Annotated[CountOrNone, Flag()] = 0
+    """Fewest genes that mark each node of a tree of labels, all its types together."""
     min_marker_auc: Annotated[float, Field(ge=0.5, le=1), Flag()] = MARKER_AUC
     """AUC against all other cells from which a gene marks a type."""
     forbid_preset: Annotated[Names, Flag(split=True)] = ()

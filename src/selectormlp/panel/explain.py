@@ -180,7 +180,11 @@ def explain_panel(
     may_replace &= expressed_genes(cells)
     settings = settings or SeparationSettings()
     separation = measure_separation(
-        moments, panel, np.flatnonzero(may_replace), settings, genes=cells.genes.astype(str).tolist()
+        moments,
+        panel,
+        np.flatnonzero(may_replace),
+        settings.for_classes(cells.classes),
+        genes=cells.genes.astype(str).tolist(),
     )
     markers = measure_markers(cells.take_genes(wanted))
     classes = [cells.classes[code] for code in moments.told_apart]

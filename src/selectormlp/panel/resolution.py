@@ -67,6 +67,7 @@ def resolve_constraints(
         ignored,
         limits=(*limit_rows(wanted, facts, counts, len(genes)), *sets),
         priorities=_priorities(facts, _mask(owned, len(genes))),
+        min_markers_per_node=wanted.min_markers_per_node,
     )
     clashes = [
         f"must-have but {reason}: {quoted(genes[required[mask[required]]])}"

@@ -44,6 +44,8 @@ class Rules:
         The most that a panel may cost, or None.
     min_markers_per_type
         The fewest markers that each type needs.
+    min_markers_per_node
+        The fewest markers that each node of a tree of labels needs.
     min_marker_auc
         AUC from which a gene marks a type.
     ignored
@@ -67,6 +69,7 @@ class Rules:
     n_existing: int = 0
     limits: tuple[Limit, ...] = ()
     priorities: FloatArray | None = None
+    min_markers_per_node: int = 0
 
     @property
     def genes(self) -> pd.Index[str]:
@@ -76,7 +79,7 @@ class Rules:
     @property
     def nested(self) -> bool:
         """Whether a larger panel holds the smaller one: not under a budget, a minimum per type or other limits."""
-        return self.budget is None and not self.min_markers_per_type and not self.limits
+        return self.budget is None and not (self.min_markers_per_type or self.min_markers_per_node or self.limits)
 
     @property
     def cost_limit(self) -> float:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, solve_triangular
 
-from selectormlp.data.cells import FloatArray, IntArray
+from selectormlp.data.cells import BoolArray, FloatArray, IntArray
+from selectormlp.data.label_tree import Mistakes
 from selectormlp.errors import DataError, SettingsError
 from selectormlp.moments.batches import COMBINES
 from selectormlp.moments.discriminant import CRITERIA, DiscriminantObjective
@@ -46,6 +47,8 @@ class SeparationSettings:
         Importance of classes, by label; 1 where not named.
     assay
         What will measure the panel; None: it is measured as the cells at hand were.
+    mistakes
+        What mistakes between types cost; None: all the same.
     batch_key
         Column of ``obs`` with the batches that types are told from; None: cells are pooled.
 
@@ -58,6 +61,7 @@ class SeparationSettings:
     objective: Mapping[str, Any] = field(default_factory=dict)
     class_weights: Mapping[str, float] = field(default_factory=dict)
     assay: Assay | None = None
+    mistakes: Mistakes | None = None
     batch_key: str | None = None
 
     def measurement(self, genes: Sequence[str]) -> Measurement:
@@ -72,14 +76,40 @@ class SeparationSettings:
     @property
     def described(self) -> str:
         """What is averaged over what."""
+        found = LOSSES[self.objective.get("criterion", "inverse")]
+        found += " times what the mistake costs" if self.mistakes is not None else ""
         both = self.assay is not None and self.assay.specificity
-        over = "pairs of types and over each type and all others" if both else "pairs of types"
-        found = f"{LOSSES[self.objective.get('criterion', 'inverse')]}, mean over {over}"
+        found += ", mean over pairs of types" + (" and over each type and all others" if both else "")
         if self.assay is not None:
             found += f", for the assay {self.assay.name!r}"
         if self.batch_key is not None:
             found += f", over batches of {self.batch_key!r} ({self.objective.get('combine', COMBINES[0])})"
         return found
+
+    def importance(self, classes: Sequence[str]) -> FloatArray:
+        """Return what each class counts, shape (n_classes,)."""
+        given = np.array([self.class_weights.get(label, 1.0) for label in classes], dtype=np.float64)
+        known = self._known(classes)
+        if self.mistakes is not None and known.any():
+            given[known] *= self.mistakes.importance(np.array(classes)[known])
+        return given
+
+    def for_classes(self, classes: Sequence[str]) -> SeparationSettings:
+        """Return the settings with the costs of mistakes between some classes among the arguments of the objective.
+
+        Mistakes with a class that has no costs, as in other data, cost as much as the others on average.
+        """
+        known = self._known(classes)
+        if self.mistakes is None or known.sum() < 2:
+            return self
+        own = self.mistakes.pair_costs(np.array(classes)[known])
+        costs = np.full((len(classes), len(classes)), own.sum() / (len(own) * (len(own) - 1)))
+        costs[np.ix_(known, known)] = own
+        return replace(self, objective={**self.objective, "costs": costs}, mistakes=None)
+
+    def _known(self, classes: Sequence[str]) -> BoolArray:
+        known = () if self.mistakes is None else self.mistakes.types
+        return np.array([label in known for label in classes], dtype=np.bool_)
 
 
 def settings_of(provenance: Provenance) -> SeparationSettings:
@@ -107,7 +137,9 @@ def settings_of(provenance: Provenance) -> SeparationSettings:
     weights = selector.get("class_weights")
     named = weights.items() if isinstance(weights, dict) else ()
     of_classes = {str(label): float(value) for label, value in named if _is_number(value)}
-    return SeparationSettings(found, of_classes, _recorded_assay(selector.get("assay")), key)
+    kept = provenance.settings.get("mistakes")
+    mistakes = None if kept is None else Mistakes.from_record(kept)
+    return SeparationSettings(found, of_classes, _recorded_assay(selector.get("assay")), mistakes, key)
 
 
 def measured_assay(assay: Assay | str | Path | Mapping[str, object] | None) -> Assay | None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from selectormlp.errors import InputError
+from selectormlp.evaluation.notes import cautions_of
 from selectormlp.evaluation.stability import Stability
 from selectormlp.panel.assay import assumption, find_assay
 from selectormlp.panel.constraints import Constraints
@@ -171,15 +172,7 @@ def _key_figures(found: Findings) -> tuple[KeyFigure, ...]:
 
 def _warnings(found: Findings) -> tuple[Warned, ...]:
     evaluation = found.evaluation
-    warnings = [Warned("Too good", note) for note in evaluation.notes if note.startswith("OPTIMISTIC")]
-    warnings += [Warned("Donors unused", note) for note in evaluation.notes if "donors are not used" in note]
-    marked = (
-        ("Ambient RNA", "Ambient RNA: "),
-        ("Genes everywhere", "Everywhere: "),
-        ("Types that may be one", "Hardly told apart"),
-        ("Types of one donor", "Types of one donor only"),
-    )
-    warnings += [Warned(what, note) for what, start in marked for note in evaluation.notes if note.startswith(start)]
+    warnings = [Warned(caution.kind.value, caution) for caution in cautions_of(evaluation.notes)]
     if evaluation.unusable:
         names = [
             gene.name + (f" (near: {', '.join(gene.suggestions)})" if gene.suggestions else "")

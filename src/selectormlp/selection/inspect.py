@@ -12,9 +12,10 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from selectormlp.data.anndata_io import CellsSource
-from selectormlp.data.anndata_lazy import Paths, StoredAdata, open_adata, stored_cells, stored_unlabelled_cells
+from selectormlp.data.anndata_lazy import StoredAdata, open_adata, stored_cells, stored_unlabelled_cells
 from selectormlp.data.anndata_parts import categorical_columns
 from selectormlp.data.disk import Layout
+from selectormlp.data.open_sets import Paths
 from selectormlp.data.source import Normalization
 from selectormlp.data.stored import StoredCells
 from selectormlp.memory import allowed_bytes

@@ -19,12 +19,23 @@ class SelectOptions(TypedDict, total=False):
     """Column of var with gene identifiers, for the panel."""
     target_layer: str | None
     """For persist-unsupervised: layer with the profiles to be predicted, rather than what is read."""
+    label_tree: str | None
+    """Table of types and their parents (type, parent), instead of several label columns."""
     normalize: Literal["auto", "counts", "none"]
     """auto (log1p of counts per 10,000 if X holds counts), counts (refuses what is none), or none."""
     exclude_labels: Sequence[str]
     """Labels whose cells are left out."""
     gene_name_key: str | None
     """Column of var with second gene names, by which genes may be called too."""
+    label_map: Any
+    """Labels that mean the same type: a table with the columns data, label and common, or {data: {label: common}}."""
+    label_keys: Mapping[str, str] | None
+    """Column of obs with the cell type where a data set has its own, as DATA=COLUMN; may be repeated."""
+    orthologs: Any
+    """Genes that stand for each other: a table with the columns from and to; pairs that are not one to one are left
+    out."""
+    join_genes: Literal["intersection", "union"]
+    """Genes that take part: of all data sets (intersection), or of any (union; for discriminant)."""
     costs: Mapping[str, float] | None
     """Costs of genes, 0 or more; others cost 1."""
     budget: float | None
@@ -35,6 +46,8 @@ class SelectOptions(TypedDict, total=False):
     """Largest mean expression over all cells, in the unit of the matrix (log scale for counts)."""
     min_markers_per_type: int
     """Fewest genes that mark each cell type."""
+    min_markers_per_node: int
+    """Fewest genes that mark each node of a tree of labels, all its types together."""
     min_marker_auc: float
     """AUC against all other cells from which a gene marks a type."""
     forbid_preset: Sequence[str]
@@ -80,6 +93,13 @@ class SelectOptions(TypedDict, total=False):
     """For auto: share of its cells to be found of every type, as an aim."""
     max_minutes: float | None
     """For auto: nothing more is tried after this time."""
+    cost_per_level: float
+    """With a tree of labels: factor by which a mistake costs more for each level up to the node that both types have in
+    common; 1: all cost the same."""
+    mistake_costs: str | None
+    """Matrix of costs (CSV: a line for each true type, a column for each type it is taken for), instead."""
+    balance_over: Literal["types", "nodes"]
+    """What counts the same: types, or nodes (of a tree of labels: the nodes below each node)."""
     price: bool
     """Say what each constraint costs: the separation of the types with all of them, and without each. The method
     chooses anew without each."""
@@ -100,12 +120,23 @@ class ExtendOptions(TypedDict, total=False):
     """Column of var with gene identifiers, for the panel."""
     target_layer: str | None
     """For persist-unsupervised: layer with the profiles to be predicted, rather than what is read."""
+    label_tree: str | None
+    """Table of types and their parents (type, parent), instead of several label columns."""
     normalize: Literal["auto", "counts", "none"]
     """auto (log1p of counts per 10,000 if X holds counts), counts (refuses what is none), or none."""
     exclude_labels: Sequence[str]
     """Labels whose cells are left out."""
     gene_name_key: str | None
     """Column of var with second gene names, by which genes may be called too."""
+    label_map: Any
+    """Labels that mean the same type: a table with the columns data, label and common, or {data: {label: common}}."""
+    label_keys: Mapping[str, str] | None
+    """Column of obs with the cell type where a data set has its own, as DATA=COLUMN; may be repeated."""
+    orthologs: Any
+    """Genes that stand for each other: a table with the columns from and to; pairs that are not one to one are left
+    out."""
+    join_genes: Literal["intersection", "union"]
+    """Genes that take part: of all data sets (intersection), or of any (union; for discriminant)."""
     costs: Mapping[str, float] | None
     """Costs of genes, 0 or more; others cost 1."""
     budget: float | None
@@ -116,6 +147,8 @@ class ExtendOptions(TypedDict, total=False):
     """Largest mean expression over all cells, in the unit of the matrix (log scale for counts)."""
     min_markers_per_type: int
     """Fewest genes that mark each cell type."""
+    min_markers_per_node: int
+    """Fewest genes that mark each node of a tree of labels, all its types together."""
     min_marker_auc: float
     """AUC against all other cells from which a gene marks a type."""
     forbid_preset: Sequence[str]
@@ -163,6 +196,13 @@ class ExtendOptions(TypedDict, total=False):
     """For auto: share of its cells to be found of every type, as an aim."""
     max_minutes: float | None
     """For auto: nothing more is tried after this time."""
+    cost_per_level: float
+    """With a tree of labels: factor by which a mistake costs more for each level up to the node that both types have in
+    common; 1: all cost the same."""
+    mistake_costs: str | None
+    """Matrix of costs (CSV: a line for each true type, a column for each type it is taken for), instead."""
+    balance_over: Literal["types", "nodes"]
+    """What counts the same: types, or nodes (of a tree of labels: the nodes below each node)."""
     price: bool
     """Say what each constraint costs: the separation of the types with all of them, and without each. The method
     chooses anew without each."""

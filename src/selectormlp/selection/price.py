@@ -77,7 +77,7 @@ def price_limits(
         except SettingsError as error:  # as where other constraints lean on this one
             logger.warning("without %s there is no panel to compare with: %s", name, error)
     recorded = {"selector": ranked.ranking.settings, "batch_key": request.batch_key}
-    settings = settings_of(Provenance(ranked.ranking.method, recorded))
+    settings = replace(settings_of(Provenance(ranked.ranking.method, recorded)), mistakes=how.mistakes)
     return {"limit_price": _compared(panels, found, settings, how.seed)}
 
 
@@ -138,5 +138,5 @@ def _compared(
 
 def _criterion(cells: Cells, genes: pd.Index[str], settings: SeparationSettings, whole: Cells | StoredCells) -> float:
     moments = moments_for(cells.take_genes(genes), settings, whole)
-    everything = np.arange(len(genes))
+    everything, settings = np.arange(len(genes)), settings.for_classes(cells.classes)
     return measure_separation(moments, everything, everything[:0], settings, genes=genes.tolist()).criterion

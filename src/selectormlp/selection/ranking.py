@@ -12,6 +12,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from selectormlp.data.cells import AnyFloatArray, BoolArray, Cells, FloatArray, IntArray, Matrix
+from selectormlp.data.label_tree import Mistakes
 from selectormlp.data.stored import AnyCells, StoredCells
 from selectormlp.errors import DataError, InputError, SettingsError, counted, quoted
 from selectormlp.moments.dask import Workers
@@ -73,6 +74,7 @@ def rank_genes(
     must_have: Sequence[int] = (),
     limits: Sequence[Limit] = (),
     priorities: FloatArray | None = None,
+    mistakes: Mistakes | None = None,
     options: Mapping[str, Any] | None = None,
     seed: int = 0,
     target: Matrix | None = None,
@@ -95,6 +97,8 @@ def rank_genes(
     priorities
         Factor on what each gene gains, shape (n_genes,): in those methods at each choice, in others on its place in
         the ranking (1 for the first, 0 for the last).
+    mistakes
+        What mistakes between types cost, for methods that weigh them; a warning says so of others.
     options
         Parameters of the selector that are not to be left at their defaults.
     seed
@@ -127,7 +131,7 @@ def rank_genes(
     >>> rank_genes(cells, "discriminant", n_genes=1).ranks
     array([2, 1])
     """
-    found = method if isinstance(method, Method) else find_method(method)
+    found = find_method(method)
     if found.kind.needs_labels:
         cells = _of_two_classes(cells, found.name)
     selector = found.prepared(
@@ -136,9 +140,11 @@ def rank_genes(
         seed=seed,
         limits=limits,
         priorities=priorities,
+        mistakes=mistakes,
         options=options or {},
         n_cells=cells.n_cells,
     )
+    _warn_of_unused(mistakes, found)
     logger.info("choosing genes by %s from %d cells × %d genes", found.name, cells.n_cells, cells.n_genes)
     try:
         with step(f"choosing genes by {found.name}"):
@@ -160,6 +166,7 @@ def rank_stored_genes(
     must_have: Sequence[int] = (),
     limits: Sequence[Limit] = (),
     priorities: FloatArray | None = None,
+    mistakes: Mistakes | None = None,
     options: Mapping[str, Any] | None = None,
     workers: Workers | None = None,
 ) -> Ranking:
@@ -167,7 +174,7 @@ def rank_stored_genes(
 
     Parameters
     ----------
-    cells, n_genes, must_have, limits, priorities, options
+    cells, n_genes, must_have, limits, priorities, mistakes, options
         As in :func:`rank_genes`.
     method
         One of which ``learns_from_moments`` holds.
@@ -187,8 +194,10 @@ def rank_stored_genes(
         seed=0,
         limits=limits,
         priorities=priorities,
+        mistakes=mistakes,
         options=options or {},
     )
+    _warn_of_unused(mistakes, method)
     logger.info("choosing genes by %s from %d cells × %d genes on disk", method.name, cells.n_cells, cells.n_genes)
     if not isinstance(selector, ClosedFormSelector):
         able = [name for name, known in METHODS.items() if known.kind.learns_from_moments]
@@ -196,6 +205,18 @@ def rank_stored_genes(
     with step(f"choosing genes by {method.name}"):
         selector.fit_stored(cells, workers=workers)
     return _ranking(selector, method)
+
+
+def _warn_of_unused(mistakes: Mistakes | None, method: Method) -> None:
+    """Say that a method takes no account of what mistakes cost."""
+    if mistakes is not None and not method.takes_mistakes:
+        able = [name for name, known in METHODS.items() if known.takes_mistakes]
+        logger.warning(
+            "the method %r takes all mistakes between types for alike: costs and balance over nodes change nothing "
+            "(a minimum of markers per node holds all the same); methods that weigh them: %s",
+            method.name,
+            quoted(able, most=len(able)),
+        )
 
 
 def unexpressed(X: Matrix) -> BoolArray:

@@ -5,16 +5,22 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from selectormlp.data.anndata_io import cells_from_adata, drop_unlisted, warn_of_rare_types
-from selectormlp.data.anndata_lazy import Paths, are_paths, open_adata, stored_cells, stored_unlabelled_cells
+from selectormlp.data.anndata_lazy import are_paths, open_adata, stored_cells, stored_unlabelled_cells
 from selectormlp.data.cell_batches import check_batches, warn_of_lone_types
 from selectormlp.data.cells import Cells, Matrix
+from selectormlp.data.held_sets import DataSets, JoinedSets, are_sets, join_sets, stay_on_disk
+from selectormlp.data.label_levels import find_tree
+from selectormlp.data.label_tables import read_mistake_costs
+from selectormlp.data.label_tree import Mistakes
 from selectormlp.data.panel_io import gene_column, unlabelled_cells
+from selectormlp.data.set_summary import SetsSummary
 from selectormlp.data.source import Source
 from selectormlp.data.stored import StoredCells
 from selectormlp.data.symbols import named_by_symbol, other_names, stored_genes
@@ -26,6 +32,7 @@ from selectormlp.panel.rules import Rules
 from selectormlp.progress import step
 from selectormlp.selection.request import Choice, PanelSource
 from selectormlp.selection.steps import How, resolve
+from selectormlp.selection.unmeasured import method_for_unmeasured
 from selectormlp.selectors.registry import find_method
 
 if TYPE_CHECKING:
@@ -47,11 +54,14 @@ class Opened:
         Object with ``obs`` and ``var``.
     files
         Names of the files that stay on disk; empty for cells in memory.
+    sets
+        What several data sets bring; None for one.
     """
 
     cells: Cells | StoredCells
     table: AnnData
     files: tuple[str, ...] = ()
+    sets: SetsSummary | None = None
 
     def aliases(self, source: Source) -> pd.Index[str] | None:
         """Return the second name of each gene, where a column of ``var`` is named that holds them."""
@@ -72,6 +82,24 @@ class Opened:
         if key is not None:
             return pd.Series(gene_column(self.table, key, stored), index=genes)
         return None if stored.equals(genes) else pd.Series(stored, index=genes)
+
+    def mistakes(self, request: Choice) -> Mistakes | None:
+        """Find what mistakes between types cost; None without a tree of labels and a matrix of costs.
+
+        Raises
+        ------
+        DataError, SettingsError
+            If the columns make no tree, or a table cannot be used.
+        """
+        tree = find_tree(self.table, self.cells, request.label_levels, request.label_tree)
+        costs = None
+        if request.mistake_costs is not None:
+            classes = self.cells.classes
+            present = [classes[code] for code in np.flatnonzero(self.cells.class_counts())]
+            costs = read_mistake_costs(request.mistake_costs, present)
+        if tree is None and costs is None:
+            return None
+        return Mistakes(tree, request.cost_per_level, costs, request.balance_over)
 
     def resolve(
         self, source: Source, constraints: Constraints, *, n_genes: int | None = None, workers: Workers | None = None
@@ -96,8 +124,9 @@ class Opened:
             ) from error
 
 
-def read(adata: AnnData, source: Source, *, layer: str | None = None) -> Opened:
-    """Read cells of an object: all, of no class, where no label column is named."""
+def read(data: AnnData | JoinedSets, source: Source, *, layer: str | None = None) -> Opened:
+    """Read cells of an object, or of several that were joined: all, of no class, where no label column is named."""
+    adata, sets = (data.adata, data.sets) if isinstance(data, JoinedSets) else (data, None)
     layer = layer or source.layer
     if source.label_key is None:
         cells = unlabelled_cells(
@@ -111,17 +140,20 @@ def read(adata: AnnData, source: Source, *, layer: str | None = None) -> Opened:
         cells = drop_unlisted(cells_from_adata(adata, source.model_copy(update={"layer": layer}).labelled()))
         warn_of_rare_types(cells)
     _check_units(cells, source)
-    return Opened(named_by_symbol(cells, adata, source.gene_name_key), adata)
+    if sets is not None and sets.coverage is not None:
+        rows = adata.obs_names.get_indexer(cells.names)
+        cells = replace(cells, coverage=sets.coverage.take(rows))
+    return Opened(named_by_symbol(cells, adata, source.gene_name_key), adata, sets=sets)
 
 
 @contextmanager
-def opened(data: AnnData | Paths, request: Choice) -> Iterator[tuple[Opened, How]]:
+def opened(data: AnnData | DataSets | JoinedSets, request: Choice) -> Iterator[tuple[Opened, How]]:
     """Read cells, or open their files, and say how genes are to be ranked on them.
 
     Parameters
     ----------
     data
-        An object, or paths of files that stay on disk.
+        An object, paths of files that stay on disk, or several of either.
     request
         What is read, and by which method genes are ranked.
 
@@ -137,11 +169,21 @@ def opened(data: AnnData | Paths, request: Choice) -> Iterator[tuple[Opened, How
             "'forest', 'markers' and 'markers-wilcoxon' tell batches from types",
             method.name,
         )
-    if not are_paths(data):
+    if request.joining.is_asked and not (are_sets(data) or are_paths(data) or isinstance(data, JoinedSets)):
+        data = [data]
+    if are_sets(data) and not stay_on_disk(data):
+        names = ("label_key", "layer", "normalize")
+        data = join_sets(data, request.joining, **{name: getattr(request, name) for name in names})
+    if isinstance(data, JoinedSets) or not (are_paths(data) or are_sets(data)):
         if request.dask_scheduler is not None:
             raise SettingsError("a Dask scheduler reads cells on disk, and these are in memory; give a file instead")
         found = read(data, request.source)
-        yield found, How(method, request.options, request.seed, _target(data, request))
+        if found.cells.coverage is not None:
+            method = method_for_unmeasured(request, method)
+        yield (
+            found,
+            How(method, request.options, request.seed, _target(data, request), mistakes=found.mistakes(request)),
+        )
         return
     if request.target_layer is not None:
         raise SettingsError("target_layer cannot be read from disk; read the file in memory, or leave it out")
@@ -152,6 +194,8 @@ def opened(data: AnnData | Paths, request: Choice) -> Iterator[tuple[Opened, How
         donor_key=request.donor_key,
         batch_key=request.batch_key,
         layer=request.layer,
+        levels=request.label_levels,
+        joining=request.joining,
     )
     with step("reading cells", 0) as bar:
         if request.label_key is None:
@@ -164,9 +208,11 @@ def opened(data: AnnData | Paths, request: Choice) -> Iterator[tuple[Opened, How
         _check_units(cells, request)
         cells = named_by_symbol(cells, stored.table, request.gene_name_key)
         workers = Workers(request.dask_scheduler, on_start=bar.restart, on_block=bar.advance)
+        if cells.coverage is not None:
+            method = method_for_unmeasured(request, method)
         files = tuple(matrix.path.name for matrix in stored.matrices)
-        how = How(method, request.options, request.seed, None, workers)
-        yield Opened(cells, stored.table, files), how
+        found = Opened(cells, stored.table, files, stored.sets)
+        yield found, How(method, request.options, request.seed, None, workers, found.mistakes(request))
 
 
 def _check_units(cells: Cells | StoredCells, source: Source) -> None:
@@ -176,10 +222,12 @@ def _check_units(cells: Cells | StoredCells, source: Source) -> None:
     warn_of_lone_types(cells)
 
 
-def _target(adata: AnnData, request: Choice) -> Matrix | None:
+def _target(adata: AnnData | JoinedSets, request: Choice) -> Matrix | None:
     """Read the profiles that the panel is to predict: of all genes, also those that may not be chosen."""
     if request.target_layer is None:
         return None
+    if isinstance(adata, JoinedSets):
+        raise SettingsError("target_layer cannot be read from several data sets; give one, or leave it out")
     cells = read(adata, request.source, layer=request.target_layer).cells
     assert isinstance(cells, Cells)  # noqa: S101
     return cells.X

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from selectormlp.data.cells import Cells, IntArray
+from selectormlp.data.label_tree import Mistakes
 from selectormlp.data.labels import label_text, one_column
 from selectormlp.errors import InputError, PanelError, SettingsError
 from selectormlp.panel.choose import choose
@@ -54,6 +55,8 @@ class Recipe:
         Its size.
     aliases
         Second gene names of the data that the constraints may use, or None.
+    mistakes
+        What mistakes between types cost, or None.
     batches
         Batch of each cell of the data, by its name, where the method is to tell batches from types; or None.
     """
@@ -64,6 +67,7 @@ class Recipe:
     constraints: Constraints
     seed: int
     aliases: pd.Index[str] | None = None
+    mistakes: Mistakes | None = None
     batches: pd.Series | None = None
 
     def choose(self, cells: Cells, seed: int | None = None) -> IntArray:
@@ -102,7 +106,7 @@ class Recipe:
     def _key(self, cells: Cells, seed: int) -> bytes:
         """Return a hash of what is asked, and of which cells."""
         asked = (repr(self.method), self.n_genes, sorted(map(repr, self.options.items())), repr(self.constraints), seed)
-        digest = hashlib.sha256(repr(asked).encode())
+        digest = hashlib.sha256(repr((asked, repr(self.mistakes))).encode())
         parts: list[Any] = [cells.names, cells.genes]
         parts += [[] if part is None else part for part in (self.aliases, cells.batches)]
         for values in parts:
@@ -112,7 +116,7 @@ class Recipe:
 
     def _choose(self, cells: Cells, seed: int) -> IntArray:
         rules = resolve(cells, self.constraints, n_genes=self.n_genes, aliases=self.aliases).restricted()
-        how = How(find_method(self.method), self.options, seed)
+        how = How(find_method(self.method), self.options, seed, mistakes=self.mistakes)
         ranked = rank(cells, rules, how, self.n_genes)
         choice = choose(ranked.ranking.order, rules, self.n_genes, ranked.markers)
         return cells.genes.get_indexer(rules.genes[choice.positions]).astype(np.int64)
@@ -159,8 +163,10 @@ def recipe_of(
     known = set(found.open_parameters()) - {*UNTRUSTED}
     try:
         constraints = Constraints(**origin.settings.get("constraints", {}))
+        kept = origin.settings.get("mistakes")
+        mistakes = None if kept is None else Mistakes.from_record(kept)
     except (TypeError, InputError) as error:
-        return f"its constraints cannot be read ({error})"
+        return f"its constraints or tree of labels cannot be read ({error})"
     given = selector if isinstance(selector, Mapping) else {}
     options = {name: value for name, value in given.items() if name in known}
     batches, key = None, origin.settings.get("batch_key")
@@ -168,7 +174,7 @@ def recipe_of(
         if adata is None or key not in adata.obs:
             return f"the data lack the batches that it was chosen by ({key!r})"
         batches = batches_by_name(adata, key)
-    return Recipe(method, len(panel), options, constraints, origin.seed or 0, aliases, batches)
+    return Recipe(method, len(panel), options, constraints, origin.seed or 0, aliases, mistakes, batches)
 
 
 def batches_by_name(adata: AnnData, key: str) -> pd.Series:

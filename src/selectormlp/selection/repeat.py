@@ -11,7 +11,6 @@ from pydantic import ValidationError
 
 from selectormlp.config.files import SETTINGS_NAME, read_table
 from selectormlp.config.model import describe, options_of
-from selectormlp.data.anndata_files import check_one_file
 from selectormlp.errors import OutputError, PanelError, SettingsError, counted
 from selectormlp.panel.panel import Panel
 from selectormlp.selection.request import Choice, ExtendRequest, SelectRequest
@@ -24,7 +23,7 @@ SIZES: Mapping[type[Choice], str] = {SelectRequest: "n_genes", ExtendRequest: "n
 
 
 def check_reading(settings: Choice) -> None:
-    """Refuse settings that name no data, or several files that are not to stay on disk.
+    """Refuse settings that name no data.
 
     Raises
     ------
@@ -33,8 +32,6 @@ def check_reading(settings: Choice) -> None:
     """
     if not settings.data:
         raise SettingsError("no data are named; name an AnnData file on the command line, or under data")
-    if not settings.lazy:
-        check_one_file(settings.data, "--lazy, from disk")
 
 
 def check_other_folder(settings: ExtendRequest, out: Path) -> None:

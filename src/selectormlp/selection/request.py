@@ -12,6 +12,7 @@ from selectormlp.config.assay_name import AssayName
 from selectormlp.config.model import (
     Count,
     FileFlag,
+    FileName,
     Flag,
     Names,
     NonNegative,
@@ -22,9 +23,12 @@ from selectormlp.config.model import (
     Table,
     part_of,
 )
+from selectormlp.data.joining import Joining
+from selectormlp.data.label_tree import COST_PER_LEVEL, Balance
 from selectormlp.data.sampled import SampledSource
-from selectormlp.data.source import Source
+from selectormlp.data.source import TreeSource
 from selectormlp.errors import SettingsError, quoted
+from selectormlp.panel.assay_limits import AssayLimits
 from selectormlp.panel.constraints import Allowed, Constraints
 
 
@@ -58,7 +62,7 @@ def _trusted(options: Mapping[str, Any]) -> dict[str, Any]:
     return dict(options)
 
 
-class PanelSource(Source):
+class PanelSource(TreeSource):
     """What is read to choose a panel."""
 
     donor_key: Annotated[str | None, Flag(first=True)] = None
@@ -122,17 +126,21 @@ class MethodOptions(Settings):
     @model_validator(mode="after")
     def _options_in_one_place(self) -> Self:
         named = {name: value for name in NAMED_OPTIONS if (value := getattr(self, name)) is not None}
-        self.__dict__["options"] = {**self.options, **named}
         if self.assay is not None and self.method not in ASSAY_METHODS:
-            raise ValueError(
-                f"assay is {self.assay!r} with the method {_name_of(self.method)!r}; expected one of the methods "
-                f"{quoted(ASSAY_METHODS)}"
-            )
+            from selectormlp.panel.assay import find_assay  # loads NumPy
+
+            if find_assay(self.assay).alters_choice:
+                raise ValueError(
+                    f"assay is {self.assay!r} with the method {_name_of(self.method)!r}; expected one of the methods "
+                    f"{quoted(ASSAY_METHODS)}, or an assay of limits alone"
+                )
+            del named["assay"]  # its limits are for every method
         if self.combine is not None and self.method not in COMBINE_METHODS:
             raise ValueError(
                 f"combine is {self.combine!r} with the method {_name_of(self.method)!r}; expected one of the methods "
                 f"{quoted(COMBINE_METHODS)}"
             )
+        self.__dict__["options"] = {**self.options, **named}
         return self
 
 
@@ -145,6 +153,20 @@ ASSAY_METHODS = ("auto", "discriminant", "discriminant-bhattacharyya")
 
 COMBINE_METHODS = (*ASSAY_METHODS, "discriminant-binary", "mixture")
 """Methods that combine batches in one of several ways."""
+
+
+class Mistaking(Settings):
+    """What mistakes between types cost when genes are chosen, and what types count."""
+
+    heading: ClassVar[str] = "Tree of labels"
+
+    cost_per_level: Annotated[float, Field(ge=1, allow_inf_nan=False), Flag()] = COST_PER_LEVEL
+    """With a tree of labels: factor by which a mistake costs more for each level up to the node that both types have in
+    common; 1: all cost the same."""
+    mistake_costs: Annotated[FileName | None, Flag()] = None
+    """Matrix of costs (CSV: a line for each true type, a column for each type it is taken for), instead."""
+    balance_over: Annotated[Balance, Flag()] = "types"
+    """What counts the same: types, or nodes (of a tree of labels: the nodes below each node)."""
 
 
 class Ordering(Settings):
@@ -173,17 +195,39 @@ ORDER_KINDS = ("xenium", "merscope", "table")
 """Order lists by name; see :mod:`selectormlp.exchange.orders`."""
 
 
-class Choice(PanelSource, Constraints, MethodOptions, Ordering):
+class Choice(PanelSource, Joining, Constraints, MethodOptions, Mistaking, Ordering):
     """What ``select`` and ``extend`` share."""
 
     heading: ClassVar[str] = "Reading"
 
     data: Annotated[tuple[Place, ...], Flag(argument=True, needed=True, keyword=False, recorded=False)] = ()
-    """AnnData: h5ad, gzipped h5ad or zarr; several with --lazy."""
+    """AnnData: h5ad, gzipped h5ad or zarr; one or several."""
     lazy: Annotated[bool, Flag(keyword=False, recorded=False)] = False
     """Leave expression on disk: for data larger than memory, in one or many files."""
     dask_scheduler: Annotated[str | None, Flag(recorded=False)] = None
     """Address of a Dask cluster to read with (tcp://host:8786); takes --lazy as given."""
+
+    @model_validator(mode="after")
+    def _takes_limits_of_an_assay(self) -> Self:
+        """Keep limits of an assay that the method does not take among the constraints."""
+        if self.assay is not None and "assay" not in self.options:
+            self.__dict__.update({name: getattr(self.constraints, name) for name in AssayLimits.model_fields})
+        return self
+
+    @model_validator(mode="after")
+    def _has_tree_where_needed(self) -> Self:
+        if not self.has_tree:
+            for what, needed in (
+                ("min_markers_per_node", self.min_markers_per_node > 0),
+                ("balance_over 'nodes'", self.balance_over == "nodes"),
+                ("cost_per_level", "cost_per_level" in self.model_fields_set and self.cost_per_level != COST_PER_LEVEL),
+            ):
+                if needed:
+                    raise ValueError(
+                        f"{what} needs a tree of labels; give several label columns, coarse to fine (--label-key), or "
+                        "a table of types and parents (--label-tree)"
+                    )
+        return self
 
     @property
     def source(self) -> PanelSource:
@@ -191,12 +235,17 @@ class Choice(PanelSource, Constraints, MethodOptions, Ordering):
         return part_of(self, PanelSource)
 
     @property
+    def joining(self) -> Joining:
+        """How several data sets are made one."""
+        return part_of(self, Joining)
+
+    @property
     def constraints(self) -> Constraints:
         """What the panel must obey; limits of the assay's profile where the request sets none."""
         from selectormlp.panel.assay import find_assay  # loads NumPy
 
         own = part_of(self, Constraints)
-        assay = self.options.get("assay")
+        assay = self.options.get("assay", self.assay)
         profile = None if assay is None else find_assay(assay).limits
         if profile is None:
             return own
@@ -269,6 +318,8 @@ def check_choice(request: Choice) -> None:
         (f"the method {method.name!r}", method.kind.needs_labels),
         ("a minimum of markers per type", request.min_markers_per_type > 0),
         ("leaving labels out", bool(request.exclude_labels)),
+        ("a tree of labels", request.has_tree),
+        ("a matrix of costs of mistakes", request.mistake_costs is not None),
         ("the price of constraints", request.price),
     ):
         if needed:

@@ -11,9 +11,10 @@ import pandas as pd
 from anndata import AnnData  # at run time too, so that typing.get_type_hints works
 
 from selectormlp.config.model import options_of
-from selectormlp.data.anndata_lazy import Paths, are_paths
 from selectormlp.data.fingerprints import fingerprints_of
 from selectormlp.data.hashing import hash_cells
+from selectormlp.data.held_sets import DataSets, JoinedSets
+from selectormlp.data.label_tree import Mistakes
 from selectormlp.data.panel_io import write_gene_results
 from selectormlp.errors import SettingsError, quoted
 from selectormlp.panel.choose import all_limits
@@ -35,9 +36,9 @@ from selectormlp.versions import package_versions
 
 
 def select(
-    adata: AnnData | Paths,
+    adata: AnnData | DataSets,
     *,
-    label_key: str | None,
+    label_key: str | Sequence[str] | None,
     n_genes: int,
     method: str | GeneSelector = "auto",
     donor_key: str | None = None,
@@ -57,14 +58,17 @@ def select(
         Cells × genes. Written to: ``var["selectormlp_selected"]``, ``var["selectormlp_rank"]`` (place in the panel,
         from 1; NaN outside), ``var["selectormlp_score"]`` (score or gain in the unit of the method; NaN for genes
         that took no part) and ``uns["selectormlp"]["panel"]`` (the panel as JSON). Nothing else is altered.
-        Or the path of an h5ad file or zarr folder, or a list of paths: then expression stays on disk, and nothing is
-        written. Several files are taken as one, with the genes they have in common. ``discriminant``,
-        ``reconstruction`` and ``mixture`` read every cell once (twice where only the most variable genes are
-        considered); other methods read a sample, at most 5,000 cells of a class, and the log says so.
+        Or the path of an h5ad file or zarr folder: then expression stays on disk, and nothing is written.
+        ``discriminant``, ``reconstruction`` and ``mixture`` read every cell once (twice where only the most variable
+        genes are considered); other methods read a sample, at most 5,000 cells of a class, and the log says so.
+        Or several objects or paths, in a list or by name, which are joined: with the genes they have in common, and
+        ``label_map``, ``label_keys``, ``orthologs`` and ``join_genes`` where they do not name things alike. Paths alone
+        stay on disk; nothing is written to several objects.
     label_key
-        Column of ``obs`` with the cell type, of any dtype; cells without a label take no part. None for
-        ``reconstruction``, ``persist-unsupervised``, ``variance`` and ``random``, which need no labels: then every cell
-        takes part.
+        Column of ``obs`` with the cell type, of any dtype; cells without a label take no part. Or several columns, from
+        coarse to fine: the last holds the types, the others the nodes of a tree above them, and mistakes between types
+        of different nodes weigh more (``cost_per_level``). None for ``reconstruction``, ``persist-unsupervised``,
+        ``variance`` and ``random``, which need no labels: then every cell takes part.
     n_genes
         Size of the panel.
     method
@@ -95,7 +99,9 @@ def select(
         Further options by name, listed with their types in :class:`selectormlp.selection.keywords.SelectOptions`:
         ``normalize``, ``exclude_labels``, ``gene_name_key``, ``gene_id_key``, ``candidates``, ``costs``, ``budget``,
         ``min_mean``, ``max_mean``, ``min_markers_per_type``, ``min_marker_auc``, ``ignore_unknown``, ``options``
-        (parameters of the method), ``assay``, ``min_recall``, ``max_minutes``, ``target_layer`` and ``dask_scheduler``.
+        (parameters of the method), ``assay``, ``min_recall``, ``max_minutes``, ``target_layer`` and ``dask_scheduler``;
+        of a tree of labels ``label_tree``, ``cost_per_level``, ``mistake_costs``, ``balance_over`` and
+        ``min_markers_per_node``; of several data sets ``label_map``, ``label_keys``, ``orthologs`` and ``join_genes``.
 
     Returns
     -------
@@ -133,10 +139,10 @@ def select(
 
 
 def extend(
-    adata: AnnData | Paths,
+    adata: AnnData | DataSets,
     panel: PanelLike,
     *,
-    label_key: str | None,
+    label_key: str | Sequence[str] | None,
     n_new: int,
     method: str | GeneSelector = "auto",
     donor_key: str | None = None,
@@ -216,7 +222,7 @@ def with_constraints(constraints: Constraints | None, named: Mapping[str, Any]) 
     return {**held, **given}
 
 
-def choose_panel(data: AnnData | Paths, request: SelectRequest, *, progress: bool = False) -> Panel:
+def choose_panel(data: AnnData | DataSets | JoinedSets, request: SelectRequest, *, progress: bool = False) -> Panel:
     """Choose a panel as a request says; see :func:`select`.
 
     Raises
@@ -232,14 +238,16 @@ def choose_panel(data: AnnData | Paths, request: SelectRequest, *, progress: boo
         rules = found.resolve(request, request.constraints, n_genes=request.n_genes, workers=how.workers).restricted()
         ranked = rank(found.cells, rules, how, request.n_genes)
         priced = price_limits(found, request, how, ranked, request.n_genes)
-    provenance = provenance_of(found, ranked, request, **priced)
+    provenance = provenance_of(found, ranked, request, how.mistakes, **priced)
     panel = ranked.panel(request.n_genes, ids=found.ids(request), provenance=provenance)
-    if not are_paths(data):
+    if isinstance(data, AnnData):
         _write_results(data, panel, ranked, found.stored(ranked.rules.genes, request))
     return panel
 
 
-def add_genes(data: AnnData | Paths, panel: Panel, request: ExtendRequest, *, progress: bool = False) -> Panel:
+def add_genes(
+    data: AnnData | DataSets | JoinedSets, panel: Panel, request: ExtendRequest, *, progress: bool = False
+) -> Panel:
     """Add genes to a panel as a request says; see :func:`extend`.
 
     Raises
@@ -259,7 +267,7 @@ def add_genes(data: AnnData | Paths, panel: Panel, request: ExtendRequest, *, pr
         ranked = rank(found.cells, rules, how, rules.n_existing + n_new)
         priced = price_limits(found, request, how, ranked, rules.n_existing + n_new, panel=panel)
     ids = found.ids(request)
-    provenance = provenance_of(found, ranked, request, extended=list(panel.genes), **priced)
+    provenance = provenance_of(found, ranked, request, how.mistakes, extended=list(panel.genes), **priced)
     extended = extend_panel(
         panel,
         ranked.ranking.order,
@@ -276,12 +284,14 @@ def add_genes(data: AnnData | Paths, panel: Panel, request: ExtendRequest, *, pr
     extended = replace(extended, provenance=provenance)
     warn_of_silent_genes(ranked.ranking, rules.genes, extended.genes[len(panel) :])
     extended = replace(extended, nested=extended.nested and ranked.ranking.nested)
-    if not are_paths(data):
+    if isinstance(data, AnnData):
         _write_results(data, extended, ranked, found.stored(ranked.rules.genes, request))
     return extended
 
 
-def provenance_of(found: Opened, ranked: Ranked, request: Choice, **more: Any) -> Provenance:
+def provenance_of(
+    found: Opened, ranked: Ranked, request: Choice, mistakes: Mistakes | None = None, **more: Any
+) -> Provenance:
     """Record how a panel was learned: every option of the request, the method's parameters, and the cells."""
     constraints = request.constraints.model_dump(mode="json")
     recorded = request.model_dump(
@@ -297,6 +307,8 @@ def provenance_of(found: Opened, ranked: Ranked, request: Choice, **more: Any) -
             **recorded,
             **more,
             **({"files": list(found.files)} if found.files else {}),
+            **({} if found.sets is None else {"data_sets": found.sets.as_record()}),
+            **({} if mistakes is None else {"mistakes": mistakes.as_record()}),
             "constraints": constraints,
             "selector": ranked.ranking.settings,
             **({} if thresholds is None else {"threshold_unit": unit}),

@@ -13,15 +13,13 @@ from selectormlp.moments.groups import groups_of
 from selectormlp.moments.moments import Moments
 from selectormlp.moments.stream import balanced_cell_weights, moments_of
 from selectormlp.panel.separation import SeparationSettings
-from selectormlp.selectors.labels import class_importance
 
 logger = logging.getLogger(__name__)
 
 
 def cell_weights_of(cells: Cells, settings: SeparationSettings) -> FloatArray:
     """Weigh cells by the importance of their classes, shape (n_classes,); labels that the cells lack do not count."""
-    known = {label: weight for label, weight in settings.class_weights.items() if label in cells.classes}
-    return balanced_cell_weights(cells.class_counts(), class_importance(np.array(cells.classes), known))
+    return balanced_cell_weights(cells.class_counts(), settings.importance(cells.classes))
 
 
 def moments_for(cells: Cells, settings: SeparationSettings, whole: Cells | StoredCells) -> Moments:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from selectormlp.data.cells import Cells, FloatArray, IntArray, Matrix
+from selectormlp.data.label_tree import Mistakes
 from selectormlp.data.stored import StoredCells
 from selectormlp.data.subsample import subsample
 from selectormlp.errors import PanelError, nearest, quoted
@@ -20,6 +21,7 @@ from selectormlp.panel.choose import all_limits, choose
 from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.limits import Limit
 from selectormlp.panel.markers import Markers, measure_markers
+from selectormlp.panel.node_markers import with_node_markers
 from selectormlp.panel.panel import Panel
 from selectormlp.panel.provenance import Provenance
 from selectormlp.panel.rules import Rules
@@ -58,6 +60,8 @@ class How:
         Profiles to be predicted, for methods that take them; None for those of the cells themselves.
     workers
         Who reads cells on disk.
+    mistakes
+        What mistakes between types cost; None where all cost the same.
     """
 
     method: Method
@@ -65,6 +69,7 @@ class How:
     seed: int = 0
     target: Matrix | None = None
     workers: Workers | None = None
+    mistakes: Mistakes | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,12 +140,13 @@ def with_use(provenance: Provenance, limits: Sequence[Limit], genes: IntArray) -
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """What every method is asked for: size, genes that come first, limits, and what genes count."""
+    """What every method is asked for: size, genes that come first, limits, what genes count, and what mistakes cost."""
 
     n_genes: int
     must_have: list[int]
     limits: Sequence[Limit]
     priorities: FloatArray | None
+    mistakes: Mistakes | None
 
     def as_keywords(self) -> dict[str, Any]:
         """Return the fields by name."""
@@ -218,10 +224,12 @@ def rank(cells: Cells | StoredCells, rules: Rules, how: How, n_genes: int) -> Ra
         Size of the panel that is wanted.
     """
     markers = None
-    if rules.min_markers_per_type:
-        few = cells.take_genes(rules.genes)
-        markers = measure_markers(in_memory(few, "min_markers_per_type", how.seed))
-    task = Task(n_genes, rules.must_have.tolist(), all_limits(rules, markers), rules.priorities)
+    if rules.min_markers_per_type or rules.min_markers_per_node:
+        asked = "min_markers_per_type" if rules.min_markers_per_type else "min_markers_per_node"
+        few = in_memory(cells.take_genes(rules.genes), asked, how.seed)
+        markers = measure_markers(few) if rules.min_markers_per_type else None
+        rules = with_node_markers(rules, few, None if how.mistakes is None else how.mistakes.tree)
+    task = Task(n_genes, rules.must_have.tolist(), all_limits(rules, markers), rules.priorities, how.mistakes)
     ranking, learned = _rank(cells, rules, how, task)
     return Ranked(rules, ranking, markers, learned)
 
@@ -282,9 +290,11 @@ def sample_rows(cells: StoredCells, rng: np.random.Generator) -> IntArray:
 
 
 def _mean_expression(cells: Cells | StoredCells, workers: Workers | None) -> FloatArray:
+    measured = 1.0 if cells.coverage is None else np.maximum(1, cells.coverage.n_cells_measured) / cells.n_cells
     if isinstance(cells, Cells):
-        return np.asarray(cells.X.mean(axis=0, dtype=np.float64)).ravel()
+        return np.asarray(cells.X.mean(axis=0, dtype=np.float64)).ravel() / measured
     one_class = np.zeros(cells.n_cells, dtype=np.int64)
-    return stored_moments(
+    found = stored_moments(
         cells.X, one_class, cell_weights=np.ones(1), within=False, total=False, workers=workers or Workers()
-    ).mean
+    )
+    return found.mean / measured

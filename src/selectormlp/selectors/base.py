@@ -100,15 +100,14 @@ class GeneSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
     """Whether it takes profiles to be predicted."""
     learns_from_moments: ClassVar[bool] = False
     """Whether class means and covariances are all that it needs, so that cells may stay on disk."""
+    takes_unmeasured: ClassVar[bool] = False
+    """Whether it can choose among genes that were measured in some of the cells only."""
+    takes_batches: bool = False
+    """Whether ``fit`` takes batches of cells and tells them from classes."""
     is_nested: ClassVar[bool] = True
     """Whether the order is the same for every size, so that a smaller panel is the beginning of a larger one."""
     may_contend: ClassVar[bool] = True
     """Whether ``auto`` can try it, if it learns from labels: its settings do not depend on the data."""
-
-    @property
-    def takes_batches(self) -> bool:
-        """Whether ``fit`` takes batches of cells and tells them from classes."""
-        return False
 
     @staticmethod
     def defaults_for(n_cells: int) -> dict[str, Any]:

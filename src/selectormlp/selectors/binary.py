@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn, Self
 
+from selectormlp.data.label_tree import Mistakes
 from selectormlp.data.stored import StoredCells
 from selectormlp.errors import SettingsError
 from selectormlp.moments.batches import Combine
@@ -29,7 +30,7 @@ class BinaryDiscriminantSelector(OnOffSelector, DiscriminantSelector):
         Expression above which a gene is on, in the units of X; or ``"quantile"``, a quantile of each gene.
     quantile
         Which one, in [0, 1).
-    criterion, ridge, pooling, shrinkage, shrink_after, class_weights, must_have, limits, priorities, combine,
+    criterion, ridge, pooling, shrinkage, shrink_after, class_weights, must_have, limits, priorities, mistakes, combine,
     max_genes, max_memory_gb
         As :class:`DiscriminantSelector` takes them.
 
@@ -52,6 +53,8 @@ class BinaryDiscriminantSelector(OnOffSelector, DiscriminantSelector):
 
     learns_from_moments = False
 
+    takes_unmeasured = False
+
     def __init__(
         self,
         n_features_to_select: int | float | None = None,
@@ -67,6 +70,7 @@ class BinaryDiscriminantSelector(OnOffSelector, DiscriminantSelector):
         must_have: Sequence[int] | None = None,
         limits: Sequence[Limit] | None = None,
         priorities: Sequence[float] | None = None,
+        mistakes: Mistakes | None = None,
         combine: Combine = "new-study",
         max_genes: int | None = 5000,
         max_memory_gb: float = 8.0,
@@ -82,6 +86,7 @@ class BinaryDiscriminantSelector(OnOffSelector, DiscriminantSelector):
             must_have=must_have,
             limits=limits,
             priorities=priorities,
+            mistakes=mistakes,
             combine=combine,
             max_genes=max_genes,
             max_memory_gb=max_memory_gb,

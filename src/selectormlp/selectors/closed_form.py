@@ -10,7 +10,9 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from selectormlp.data.cells import UNKNOWN_CLASS, FloatArray, IntArray
+from selectormlp.data.cells import UNKNOWN_CLASS, Cells, FloatArray, IntArray, Matrix
+from selectormlp.data.coverage import Coverage
+from selectormlp.data.label_tree import Mistakes
 from selectormlp.data.stored import StoredCells
 from selectormlp.devices import Device, check_device
 from selectormlp.errors import SettingsError
@@ -25,6 +27,7 @@ from selectormlp.panel.completion import Completion
 from selectormlp.panel.limits import Limit
 from selectormlp.selectors.base import GeneSelector, order_by_score
 from selectormlp.selectors.columns import checked_columns
+from selectormlp.selectors.covered import CoveredPasses
 from selectormlp.selectors.labels import checked_batches, class_importance, encode_labels
 from selectormlp.selectors.passes import Kept, MatrixPasses, Passes, StoredPasses
 
@@ -56,15 +59,11 @@ class ClosedFormSelector(GeneSelector):
     max_memory_gb: float
     device: Device
     class_weights: Mapping[Any, float] | None = None
+    mistakes: Mistakes | None = None
     combine: Combine = "new-study"
 
     _within: ClassVar[bool] = False
     _total: ClassVar[bool] = False
-
-    @property
-    def takes_batches(self) -> bool:
-        """Whether it tells batches from classes: where classes are told apart."""
-        return self._within
 
     @property
     def _molecules(self) -> bool:
@@ -94,6 +93,8 @@ class ClosedFormSelector(GeneSelector):
         SettingsError
             If a parameter is not usable.
         """
+        if self.mistakes is not None:
+            raise SettingsError("mistakes need the names of classes, which moments lack; fit on cells and labels")
         self.n_features_in_ = moments.n_genes
         self.candidates_ = np.arange(moments.n_genes)
         self._select(moments, np.zeros(moments.n_genes), checked_columns("must_have", self.must_have, moments.n_genes))
@@ -120,18 +121,30 @@ class ClosedFormSelector(GeneSelector):
         DataError
             If there are fewer than two classes, where classes are told apart, or a file cannot be read.
         """
-        codes, importance = np.zeros(cells.n_cells, dtype=np.int64), np.ones(1)
-        if self._within:
-            names = np.array(cells.classes)
-            present = np.flatnonzero(cells.class_counts())
-            present = present[np.argsort(names[present])]
-            self.classes_ = names[present]
-            new_codes = np.full(cells.n_classes + 1, UNKNOWN_CLASS)  # the last entry is that of cells of no class
-            new_codes[present] = np.arange(len(present))
-            codes = new_codes[cells.labels]
-            importance = class_importance(self.classes_, self.class_weights)
+        codes, importance = self._class_codes(cells)
         self.n_features_in_ = cells.n_genes
-        return self._fit_passes(StoredPasses(cells.X, codes, workers or Workers()), importance, cells.batches)
+        passes = StoredPasses(cells.X, codes, workers or Workers())
+        return self._fit_passes(_covered(passes, cells.coverage), importance, cells.batches)
+
+    def fit_cells(self, cells: Cells, *, target: Matrix | None = None, seed: int = 0) -> Self:
+        """Fit on cells, of each gene on those in which it was measured; see :meth:`GeneSelector.fit_cells`."""
+        if cells.coverage is None:
+            return super().fit_cells(cells, target=target, seed=seed)
+        codes, importance = self._class_codes(cells)
+        self.n_features_in_ = cells.n_genes
+        return self._fit_passes(_covered(MatrixPasses(cells.X, codes), cells.coverage), importance, cells.batches)
+
+    def _class_codes(self, cells: Cells | StoredCells) -> tuple[IntArray, FloatArray]:
+        """Return the code of each cell, classes with cells in alphabetical order, and what each class counts."""
+        if not self._within:
+            return np.zeros(cells.n_cells, dtype=np.int64), np.ones(1)
+        names = np.array(cells.classes)
+        present = np.flatnonzero(cells.class_counts())
+        present = present[np.argsort(names[present])]
+        self.classes_ = names[present]
+        new_codes = np.full(cells.n_classes + 1, UNKNOWN_CLASS)  # the last entry is that of cells of no class
+        new_codes[present] = np.arange(len(present))
+        return new_codes[cells.labels], self._importance()
 
     def _fit_unlabelled(self, X: Any) -> Self:
         X = self._checked(X)
@@ -141,7 +154,16 @@ class ClosedFormSelector(GeneSelector):
         X, y = self._checked(X, y)
         batches = checked_batches(batches, len(y))
         self.classes_, codes = encode_labels(y)
-        return self._fit_passes(MatrixPasses(X, codes), class_importance(self.classes_, self.class_weights), batches)
+        return self._fit_passes(MatrixPasses(X, codes), self._importance(), batches)
+
+    def _importance(self) -> FloatArray:
+        """Return what each class counts, shape (n_classes,)."""
+        given = class_importance(self.classes_, self.class_weights)
+        return given if self.mistakes is None else given * self.mistakes.importance(self.classes_)
+
+    def _costs(self) -> FloatArray | None:
+        """Return what mistakes between the classes cost; None where all cost the same."""
+        return None if self.mistakes is None else self.mistakes.pair_costs(self.classes_)
 
     def _fit_passes(self, cells: Passes, importance: FloatArray, batches: Any = None) -> Self:
         n_genes = self.n_features_in_
@@ -225,3 +247,7 @@ class ClosedFormSelector(GeneSelector):
 def _codes_of(batches: Any) -> IntArray:
     codes: IntArray = np.unique(batches, return_inverse=True)[1].astype(np.int64)
     return codes
+
+
+def _covered(passes: MatrixPasses | StoredPasses, coverage: Coverage | None) -> Passes:
+    return passes if coverage is None else CoveredPasses(passes, coverage)

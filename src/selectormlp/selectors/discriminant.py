@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from selectormlp.data.cells import Cells, IntArray, Matrix
+from selectormlp.data.label_tree import Mistakes
 from selectormlp.data.stored import StoredCells
 from selectormlp.devices import Device
 from selectormlp.errors import SettingsError
@@ -57,6 +58,8 @@ class DiscriminantSelector(ClosedFormSelector):
         a feasible panel. Panels of different sizes are then not nested.
     priorities
         Factor on what each gene gains, by column, when the next is chosen; None: all count alike.
+    mistakes
+        What mistakes between classes cost, and what classes count, along a tree of labels; None: all the same.
     assay
         What will measure the panel: ``sequencing``, as the cells at hand; ``imaging``; the path of an assay's file; an
         :class:`~selectormlp.panel.assay.Assay`, or its values by name; or a
@@ -109,7 +112,10 @@ class DiscriminantSelector(ClosedFormSelector):
     array([2, 4])
     """
 
+    takes_unmeasured = True
+
     _within: ClassVar[bool] = True
+    takes_batches = True
 
     def __init__(
         self,
@@ -124,6 +130,7 @@ class DiscriminantSelector(ClosedFormSelector):
         must_have: Sequence[int] | None = None,
         limits: Sequence[Limit] | None = None,
         priorities: Sequence[float] | None = None,
+        mistakes: Mistakes | None = None,
         assay: Assay | str | Mapping[str, Any] | Measurement = "sequencing",
         combine: Combine = "new-study",
         refine: bool = False,
@@ -142,6 +149,7 @@ class DiscriminantSelector(ClosedFormSelector):
         self.must_have = must_have
         self.limits = limits
         self.priorities = priorities
+        self.mistakes = mistakes
         self.assay = assay
         self.combine = combine
         self.refine = refine
@@ -229,6 +237,7 @@ class DiscriminantSelector(ClosedFormSelector):
             pooling=self.pooling,
             shrinkage=self.shrinkage,
             shrink_after=self.shrink_after,
+            costs=self._costs(),
             combine=self.combine,
         )
 

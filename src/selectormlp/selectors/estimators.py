@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -117,11 +118,13 @@ def _plain(value: Any) -> Any:
     try:
         return json.loads(json.dumps(value, allow_nan=False))
     except (TypeError, ValueError):
-        return repr(value)
+        if hasattr(value, "__qualname__"):
+            return class_name(value)
+        return re.sub(r" at 0x[0-9a-f]+", "", repr(value))  # addresses differ in each run
 
 
-def class_name(kind: type) -> str:
-    """Return module and name of a class."""
+def class_name(kind: Any) -> str:
+    """Return module and name of a class or function."""
     return f"{kind.__module__}.{kind.__qualname__}"
 
 

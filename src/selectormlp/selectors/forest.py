@@ -43,6 +43,8 @@ class ForestSelector(GeneSelector):
     array([2])
     """
 
+    takes_batches = True
+
     def __init__(
         self,
         n_features_to_select: int | float | None = None,
@@ -55,11 +57,6 @@ class ForestSelector(GeneSelector):
         self.n_estimators = n_estimators
         self.n_jobs = n_jobs
         self.random_state = random_state
-
-    @property
-    def takes_batches(self) -> bool:
-        """Whether it tells batches from classes: it grows trees within batches."""
-        return True
 
     def fit(self, X: Any, y: Any = None, *, batches: Any = None) -> Self:
         """Grow the forest on X, shape (n_cells, n_genes), dense or CSR, and labels, shape (n_cells,).

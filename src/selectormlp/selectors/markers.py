@@ -98,7 +98,7 @@ class MarkerSelector(GeneSelector):
         self.method = method
 
     @property
-    def takes_batches(self) -> bool:
+    def takes_batches(self) -> bool:  # type: ignore[override]  # it depends on the method
         """Whether it tells batches from classes: the tests do, a regression does not."""
         return self.method in ("t-test", "wilcoxon")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
+from selectormlp.data.label_tree import Mistakes
 from selectormlp.devices import Device
 from selectormlp.moments.batches import Combine
 from selectormlp.moments.discriminant import Criterion, DiscriminantObjective
@@ -40,6 +41,8 @@ class MixtureSelector(ClosedFormSelector):
         a feasible panel. Panels of different sizes are then not nested.
     priorities
         Factor on what each gene gains, by column, when the next is chosen; None: all count alike.
+    mistakes
+        What mistakes between classes cost, and what classes count, along a tree of labels; None: all the same.
     max_genes
         With more genes than this, only so many, those of most (class-balanced) variance, are considered.
         None: all.
@@ -78,6 +81,7 @@ class MixtureSelector(ClosedFormSelector):
     """
 
     _within: ClassVar[bool] = True
+    takes_batches = True
     _total: ClassVar[bool] = True
 
     def __init__(
@@ -94,6 +98,7 @@ class MixtureSelector(ClosedFormSelector):
         must_have: Sequence[int] | None = None,
         limits: Sequence[Limit] | None = None,
         priorities: Sequence[float] | None = None,
+        mistakes: Mistakes | None = None,
         max_genes: int | None = 5000,
         max_memory_gb: float = 8.0,
         device: Device = "auto",
@@ -109,6 +114,7 @@ class MixtureSelector(ClosedFormSelector):
         self.must_have = must_have
         self.limits = limits
         self.priorities = priorities
+        self.mistakes = mistakes
         self.max_genes = max_genes
         self.max_memory_gb = max_memory_gb
         self.device = device
@@ -143,7 +149,9 @@ class MixtureSelector(ClosedFormSelector):
 
     def _objective(self, moments: Moments) -> MixtureObjective:
         return MixtureObjective(
-            DiscriminantObjective(moments, criterion=self.criterion, ridge=self.ridge, combine=self.combine),
+            DiscriminantObjective(
+                moments, criterion=self.criterion, ridge=self.ridge, costs=self._costs(), combine=self.combine
+            ),
             ReconstructionObjective(moments, target=self.target, n_components=self.n_components),
             weight=self.weight,
         )

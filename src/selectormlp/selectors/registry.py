@@ -18,14 +18,23 @@ logger = logging.getLogger(__name__)
 ENTRY_POINTS = "selectormlp.selectors"
 """Group of entry points under which other packages register selectors."""
 
-SET_HERE = ("n_features_to_select", "must_have", "candidates", "limits", "priorities", "random_state", "progress")
+SET_HERE = (
+    "n_features_to_select",
+    "must_have",
+    "candidates",
+    "limits",
+    "priorities",
+    "mistakes",
+    "random_state",
+    "progress",
+)
 """Parameters of selectors that follow from other arguments."""
 
 UNTRUSTED = ("memory",)
 """Parameters that no file may set: from a folder that ``memory`` names, pickles are read, which can run any code."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Method:
     """A selector under the name that users call it by; its module is imported when it is made.
 
@@ -58,6 +67,17 @@ class Method:
         """Make the selector with its defaults, not yet fitted."""
         return self.load()(**self.settings) if self.build is None else self.build()
 
+    @property
+    def takes_mistakes(self) -> bool:
+        """Whether it weighs mistakes between types, as along a tree of labels."""
+        return "mistakes" in self.make().get_params(deep=False)
+
+    @property
+    def draws(self) -> bool:
+        """Whether what it chooses depends on the seed of a run, as far as its parameters tell."""
+        selector: Any = self.make()
+        return bool(getattr(selector, "estimator", selector).get_params().get("random_state", 0) is None)
+
     def open_parameters(self) -> list[str]:
         """Return the names of the parameters that users may set as options."""
         known = self.make().get_params(deep=False)
@@ -73,6 +93,7 @@ class Method:
         n_cells: int | None = None,
         limits: Sequence[Any] = (),
         priorities: Any = None,
+        mistakes: Any = None,
     ) -> GeneSelector:
         """Make the selector for a task, not yet fitted.
 
@@ -86,6 +107,8 @@ class Method:
             Hard limits that the panel keeps, for selectors that take them.
         priorities
             Factor on what each gene gains, for selectors that take it.
+        mistakes
+            What mistakes between types cost, for selectors that take it.
         n_cells
             Number of cells, for defaults that depend on it; None leaves them as the class has them.
 
@@ -103,6 +126,8 @@ class Method:
             wanted["limits"] = limits
         if priorities is not None:
             wanted["priorities"] = priorities
+        if mistakes is not None:
+            wanted["mistakes"] = mistakes
         fitting = {} if n_cells is None else self.kind.defaults_for(n_cells)
         set_here = {name: value for name, value in wanted.items() if name in known}
         selector.set_params(**{**fitting, **set_here})
@@ -157,7 +182,7 @@ def find_method(wanted: Any) -> Method:
     ----------
     wanted
         A name of ours or of an entry point; or an unfitted estimator with ``fit`` that, once fitted, has ``ranking_``,
-        ``scores_``, ``feature_importances_`` or ``coef_``.
+        ``scores_``, ``feature_importances_`` or ``coef_``. A method is returned as it is.
 
     Raises
     ------
@@ -169,6 +194,8 @@ def find_method(wanted: Any) -> Method:
     >>> find_method("markers-wilcoxon").make()
     MarkerSelector(method='wilcoxon')
     """
+    if isinstance(wanted, Method):
+        return wanted
     if not isinstance(wanted, str):
         from selectormlp.selectors.estimators import method_of  # imports this module
 

@@ -5,7 +5,8 @@ import pytest
 import scipy.sparse as sp
 from joblib import Memory
 
-from selectormlp.auto.trials import Task, Trial, Trials
+from selectormlp.auto.task import Task
+from selectormlp.auto.trials import Trial, Trials
 from selectormlp.evaluation.splits import make_folds
 from selectormlp.selectors.registry import METHODS, Method
 

@@ -73,6 +73,69 @@ def test_a_panel_by_an_unregistered_estimator_is_not_repeated(adata, tmp_path):
     assert "\n" not in str(caught.value)
 
 
+def test_estimators_stand_beside_methods_in_a_comparison(adata):
+    methods = [SelectKBest(k=2), "discriminant", ExtraTreesClassifier(n_estimators=20)]
+    found = sm.compare(adata, {}, methods=methods, n_genes=3, label_key="cell_type", n_splits=2)
+    names = [panel.name for panel in found.panels]
+    assert names == [find_method(method).name for method in methods]
+    assert {panel.protocol for panel in found.panels} == {"reselected"}
+    assert all(len(panel.genes) == 3 for panel in found.panels)
+    with pytest.raises(SettingsError, match="listed twice"):
+        sm.compare(adata, {}, methods=[SelectKBest(), SelectKBest()], n_genes=3, label_key="cell_type")
+
+
+@pytest.mark.parametrize(
+    ("estimator", "is_random"), [(SelectKBest(k=2), False), (ExtraTreesClassifier(n_estimators=5), True)]
+)
+def test_the_stability_of_an_estimator_is_measured(adata, estimator, is_random):
+    found = sm.stability(adata, label_key="cell_type", method=estimator, n_genes=3, n_repeats=2)
+    assert found.method == f"{type(estimator).__module__}.{type(estimator).__qualname__}"
+    assert [any("seeds were not varied" in note for note in found.notes)] == [not is_random]
+    alone = sm.select(adata, label_key="cell_type", n_genes=3, method=estimator)
+    assert set(found.reference) == set(alone.genes)
+
+
+class OneType(SelectKBest):
+    """Scores genes by their place: those that mark the second of four types are best, whatever the cells show."""
+
+    def fit(self, X, y=None):
+        self.scores_ = (np.arange(X.shape[1]) % 4 == 1).astype(float)
+        return self
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_auto_takes_estimators_as_contenders_and_the_better_one_chooses(adata, swapped, tmp_path):
+    good, bad = SelectKBest(f_classif), OneType()
+    contenders = [bad, good][:: -1 if swapped else 1]
+    panel = sm.select(adata, label_key="cell_type", n_genes=3, method="auto", options={"contenders": contenders})
+    taken = panel.provenance.taken
+    assert taken.method == find_method(good).name
+    assert taken.options["estimator"] == {
+        "class": taken.method,
+        "parameters": {"k": 10, "score_func": "sklearn.feature_selection._univariate_selection.f_classif"},
+    }
+    assert set(panel.genes) == set(sm.select(adata, label_key="cell_type", n_genes=3, method=good).genes)
+    panel.write(tmp_path / "out")
+    assert sm.read_panel(tmp_path / "out" / "panel.json").provenance.settings == panel.provenance.settings
+    found = sm.evaluate(adata, panel, label_key="cell_type", n_splits=2, unsupervised=False)
+    assert (found.protocol, f"{taken.method!r} cannot be run again" in found.notes[0]) == ("optimistic", True)
+
+
+def test_two_estimators_of_one_class_contend_under_two_names(adata):
+    options = {"contenders": {ExtraTreesClassifier(5): {}, "markers": {}, ExtraTreesClassifier(20): {}}}
+    panel = sm.select(adata, label_key="cell_type", n_genes=3, method="auto", options=options)
+    tried = [trial["method"] for trial in panel.provenance.settings["selector"]["choice"]["trials"]]
+    name = find_method(ExtraTreesClassifier()).name
+    assert tried == [name, "markers", f"{name} (2)"]
+
+
+@pytest.mark.parametrize("contender", [3, SelectKBest, None])
+def test_a_contender_that_is_no_estimator_is_refused(adata, contender):
+    options = {"contenders": ["discriminant", contender]}
+    with pytest.raises(SettingsError, match="expected a name, or an unfitted estimator"):
+        sm.select(adata, label_key="cell_type", n_genes=3, method="auto", options=options)
+
+
 @pytest.fixture
 def registered(monkeypatch):
     """Register entry points as another package would."""

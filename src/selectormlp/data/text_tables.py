@@ -1,0 +1,83 @@
+"""Small tables with a header, as people write them: CSV or TSV, read whole or refused with what to do."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Collection
+from pathlib import Path
+
+from selectormlp.errors import SettingsError
+from selectormlp.gate.files import read_start
+
+MAX_BYTES = 1 << 24
+"""Bytes of the largest table that is read, 16 MiB."""
+
+
+def read_rows(path: Path | str, needed: Collection[str], header: str) -> list[dict[str, str]]:
+    r"""Read a table with a header.
+
+    Parameters
+    ----------
+    path
+        CSV or TSV in UTF-8; commas, semicolons or tabs between cells. Blanks around cells are left out, and so are
+        lines without any.
+    needed
+        Columns that must be there, in small letters.
+    header
+        What the header is expected to be, for messages.
+
+    Returns
+    -------
+    The lines below the header, each a cell by the name of its column in small letters; missing cells are blank.
+
+    Raises
+    ------
+    SettingsError
+        If the file cannot be read, lacks a column, or a line has more cells than the header.
+
+    Examples
+    --------
+    >>> from tempfile import mkdtemp
+    >>> file = Path(mkdtemp()) / "map.csv"
+    >>> _ = file.write_text("from;to\nCd4;CD4\n")
+    >>> read_rows(file, {"from", "to"}, "from and to")
+    [{'from': 'Cd4', 'to': 'CD4'}]
+    """
+    place = Path(path)
+    try:
+        return _below_header(_cells(_text(place), header), needed, header)
+    except SettingsError as error:
+        raise SettingsError(f"{str(place)!r}: {error}") from error
+
+
+def _text(place: Path) -> str:
+    try:
+        content = read_start(place, MAX_BYTES + 1, SettingsError)
+        if len(content) > MAX_BYTES:
+            raise SettingsError(f"more than {MAX_BYTES:,} bytes; expected a table with a short line each")
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SettingsError("not UTF-8 text; save it as CSV in UTF-8") from error
+    except OSError as error:
+        raise SettingsError(f"cannot be read ({error.strerror or error}); give a CSV file") from error
+
+
+def _cells(text: str, header: str) -> list[list[str]]:
+    first = text.partition("\n")[0]
+    delimiter = max(",;\t", key=first.count)
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+    except csv.Error as error:
+        raise SettingsError(f"not a readable table ({error}); expected the columns {header}") from error
+    return [cells for row in rows if any(cells := [cell.strip() for cell in row])]
+
+
+def _below_header(rows: list[list[str]], needed: Collection[str], header: str) -> list[dict[str, str]]:
+    names = [cell.casefold() for cell in rows[0]] if rows else []
+    if not set(needed) <= set(names):
+        raise SettingsError(f"the header is {','.join(names)[:80]!r}; expected the columns {header}")
+    for row in rows[1:]:
+        if len(row) > len(names):
+            raise SettingsError(f"the line {','.join(row)[:60]!r} has {len(row)} cells below a header of {len(names)}")
+    return [{**dict.fromkeys(names, ""), **dict(zip(names, row, strict=False))} for row in rows[1:]]

@@ -1,0 +1,139 @@
+"""Warnings about scores: their kinds, and the words of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import Self
+
+from selectormlp.errors import counted, quoted
+
+MAX_GENES, MAX_TYPES, MAX_PAIRS, MAX_COLUMNS = 8, 8, 5, 3
+"""Names that a warning lists; of more it gives the number."""
+
+
+class Kind(Enum):
+    """What a warning is about, in the order in which they are shown; the value is its heading."""
+
+    OPTIMISTIC = "Too good"
+    DONORS_UNUSED = "Donors unused"
+    AMBIENT = "Ambient RNA"
+    EVERYWHERE = "Genes everywhere"
+    HARDLY_APART = "Types that may be one"
+    ONE_DONOR = "Types of one donor"
+
+
+class Caution(str):
+    """A note that warns: its sentence, as other notes of a result are, and what it is about.
+
+    Parameters
+    ----------
+    kind
+        What it is about.
+    text
+        The sentence.
+
+    Examples
+    --------
+    >>> found = donors_unused({"donor": 4})
+    >>> found.kind, found[:31]
+    (<Kind.DONORS_UNUSED: 'Donors unused'>, "obs has 'donor' (4 values), whi")
+    """
+
+    __slots__ = ("_kind",)
+    _kind: Kind
+
+    def __new__(cls, kind: Kind, text: str) -> Self:
+        """Make a note of a kind."""
+        note = super().__new__(cls, text)
+        note._kind = kind
+        return note
+
+    def __getnewargs__(self) -> tuple[Kind, str]:  # type: ignore[override]
+        """Return what a copy is made from."""
+        return self._kind, str(self)
+
+    @property
+    def kind(self) -> Kind:
+        """What it is about."""
+        return self._kind
+
+
+def cautions_of(notes: Sequence[str]) -> list[Caution]:
+    """Return the notes that warn, by kind."""
+    order = list(Kind)
+    return sorted((note for note in notes if isinstance(note, Caution)), key=lambda note: order.index(note.kind))
+
+
+def known_donors(reason: str) -> Caution:
+    """Warn that donors of the test cells were learned from; ``reason`` says why the method cannot choose anew."""
+    return Caution(
+        Kind.OPTIMISTIC,
+        "OPTIMISTIC: the panel is tested on cells that it was not learned on, but it was learned on other cells of "
+        f"their donors, and {reason}.",
+    )
+
+
+def known_cells(n_learned: int, n_cells: int, reason: str) -> Caution:
+    """Warn that a panel was learned on its test cells; ``reason`` says why the method cannot choose anew."""
+    return Caution(
+        Kind.OPTIMISTIC,
+        f"OPTIMISTIC: the panel was learned on {n_learned:,} of these {n_cells:,} cells, which leaves too few to test "
+        f"it on, and {reason}. Test it on other cells, or test a panel that was chosen from part of these.",
+    )
+
+
+def donors_unused(columns: dict[str, int]) -> Caution:
+    """Warn of columns of obs that look like donors while none is used; of each, the number of its values."""
+    found = [f"{name!r} ({n_values} values)" for name, n_values in list(columns.items())[:MAX_COLUMNS]]
+    return Caution(
+        Kind.DONORS_UNUSED,
+        f"obs has {', '.join(found)}, which may be donors, and donors are not used: cells of one donor are on both "
+        "sides of the splits, so the scores may be too good for new donors. Name the column as donor_key "
+        "(--donor-key).",
+    )
+
+
+def ambient_genes(genes: Sequence[str]) -> Caution:
+    """Warn of genes that a few types express strongly and nearly all others show a little."""
+    return Caution(
+        Kind.AMBIENT,
+        f"Ambient RNA: nearly all types show {_listed_genes(genes)} at a low level and a few at a very high one, as "
+        "RNA of broken cells does in droplets. An assay that sees whole cells may find less of it elsewhere.",
+    )
+
+
+def genes_everywhere(genes: Sequence[str]) -> Caution:
+    """Warn of genes that most cells of nearly all types show."""
+    return Caution(
+        Kind.EVERYWHERE,
+        f"Everywhere: most cells of nearly all types show {_listed_genes(genes)}. The panel reads how much of them "
+        "there is, which depends on depth, cell size and stress too.",
+    )
+
+
+def hardly_apart(pairs: Sequence[tuple[str, str, float]]) -> Caution:
+    """Warn of pairs of types that even all genes do not tell apart; of each, the share taken for each other."""
+    named = "; ".join(f"{first!r} and {second!r} ({share:.0%})" for first, second, share in pairs[:MAX_PAIRS])
+    more = f" and {len(pairs) - MAX_PAIRS} more pairs" if len(pairs) > MAX_PAIRS else ""
+    return Caution(
+        Kind.HARDLY_APART,
+        f"Hardly told apart, even by all genes: {named}{more} (share taken for each other, both ways added; 100 % is "
+        "chance). They may be one type that was clustered too finely, and panels spend genes on them: merge them, or "
+        "leave one out.",
+    )
+
+
+def types_of_one_donor(types: Sequence[tuple[str, int]]) -> Caution:
+    """Warn of types that one donor alone has; of each, the number of cells."""
+    named = ", ".join(f"{name!r} ({n_cells:,} cells)" for name, n_cells in types[:MAX_TYPES])
+    more = f" and {len(types) - MAX_TYPES} more" if len(types) > MAX_TYPES else ""
+    return Caution(
+        Kind.ONE_DONOR,
+        f"Types of one donor only: {named}{more}. They are not tested, and nothing is known of how the panel does on "
+        "them in other donors.",
+    )
+
+
+def _listed_genes(genes: Sequence[str]) -> str:
+    return f"{counted(len(genes), 'gene', 'genes')} of the panel ({quoted(genes, most=MAX_GENES)})"

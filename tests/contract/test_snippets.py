@@ -1,0 +1,78 @@
+"""What the pages tell readers to type works: every command is understood, and the examples of the README run."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer
+
+import selectormlp as sm
+from selectormlp.cli.app import app
+
+ROOT = Path(__file__).parents[2]
+BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
+PLACEHOLDER = re.compile(r"…|\$\w+|<[\w-]+>")
+
+
+def pages():
+    written = (page for page in sorted((ROOT / "docs").rglob("*.md")) if not {"_build", "generated"} & set(page.parts))
+    return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *written]
+
+
+def blocks(page, kind):
+    return [text for found, text in BLOCK.findall(page.read_text(encoding="utf-8")) if found == kind]
+
+
+def commands(page):
+    """Lists of arguments after ``selectormlp`` in the shell examples of a page."""
+    for block in blocks(page, "bash"):
+        for line in block.replace("\\\n", " ").splitlines():
+            words = shlex.split(line, comments=True) if "<<" not in line else []
+            words = words[: words.index("&")] if "&" in words else words
+            if "selectormlp" in words and not PLACEHOLDER.search(line):
+                at = words.index("selectormlp")
+                if words[:at][-1:] in ([], ["-m"], ["srun"]):
+                    yield words[at + 1 :]
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_command_is_understood(page):
+    group = typer.main.get_command(app)
+    for arguments in commands(page):
+        command = group.commands[arguments[0]]
+        with command.make_context(arguments[0], list(arguments[1:])):
+            pass
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder with ``cells.h5ad``: the blood cells that come with scanpy, under the names of the README."""
+    adata = sm.datasets.pbmc68k()
+    adata.obs["cell_type"] = adata.obs["bulk_labels"]
+    adata.write_h5ad(tmp_path / "cells.h5ad")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.learned
+def test_python_of_the_readme_runs(folder):
+    names = {}
+    for block in blocks(ROOT / "README.md", "python"):
+        exec(block, names)
+    assert len(names["panel"].genes) == 25
+    assert (folder / "accuracy.png").stat().st_size > 1000
+    assert (folder / "report.html").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_commands_of_the_readme_run(folder, cli):
+    ran = []
+    for arguments in commands(ROOT / "README.md"):
+        if "cells.h5ad" in arguments:  # the others want the settings files of the published workflow, tested elsewhere
+            outcome = cli(*arguments)
+            assert outcome.code == 0, outcome.err
+            ran.append(arguments[0])
+    assert {"select", "run"} <= set(ran)
+    assert len((folder / "panel" / "genes.txt").read_text().split()) == 100
+    assert (folder / "panel" / "report.html").exists()
