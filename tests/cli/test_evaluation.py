@@ -77,7 +77,7 @@ def test_evaluate_writes_all_that_is_asked_for_and_predict_uses_the_model(cli, d
     names = {file.stem for file in (tmp_path / "ev").iterdir()} - {".evaluation.manifest"}
     assert names == {
         "summary", "scores", "classes", "confusion", "confused", "unsupervised", "redundancy", "hierarchy",
-        "coarse_classes", "robustness", "stability", "overlaps", "settings"}  # fmt: skip
+        "coarse_classes", "levels", "robustness", "stability", "overlaps", "settings"}  # fmt: skip
     assert "reselected" in (tmp_path / "ev" / "summary.csv").read_text()
     make_adata(seed=3).write_h5ad(tmp_path / "new.h5ad")
     outcome = cli("predict", "new.h5ad", "--model", "deep/clf.safetensors", "--out", "pr", "--min-confidence", 0.95)

@@ -75,3 +75,38 @@ def test_bad_trees_are_one_line(cli, cells, tmp_path):
         assert message in outcome.err
         assert len(outcome.err.strip().splitlines()[-1:]) == 1
         assert not (tmp_path / "p").exists()
+
+
+def test_levels_are_in_the_tables_of_evaluate_compare_and_report(cli, cells, tmp_path):
+    (tmp_path / "a.txt").write_text("gene0\ngene1\ngene2\n")
+    (tmp_path / "b.txt").write_text("gene0\n")
+    words = ["cells.h5ad", "--label-key", "level1", "cell_type"]
+    outcome = cli("evaluate", *words, "--panel", "a.txt", "--no-unsupervised", "--out", "e")
+    assert outcome.code == 0
+    assert "At 'level1': accuracy" in outcome.out
+    levels = pd.read_csv(tmp_path / "e" / "levels.csv")
+    assert levels["level"].unique().tolist() == ["level1"]
+    outcome = cli("compare", *words, "--panel", "a.txt", "--panel", "b.txt", "--out", "c")
+    assert outcome.code == 0
+    assert pd.read_csv(tmp_path / "c" / "levels.csv")["panel"].tolist() == ["a", "b"]
+    quick = ["--no-robustness", "--stability", 0, "--out", "r.html"]
+    assert cli("report", *words, "--panel", "a.txt", *quick).code == 0
+    assert "Levels of labels above the types" in (tmp_path / "r.html").read_text()
+
+
+def test_a_report_beside_a_panel_has_the_levels_too(cli, cells, tmp_path):
+    assert cli("select", "cells.h5ad", "--label-key", "level1", "cell_type", *QUICK, "--report").code == 0
+    assert "Levels of labels above the types" in (tmp_path / "p" / "report.html").read_text()
+
+
+def test_predict_stops_at_the_level_that_is_sure(cli, cells, tmp_path):
+    (tmp_path / "a.txt").write_text("\n".join(f"gene{i}" for i in range(8)))
+    words = ["cells.h5ad", "--label-key", "level1", "cell_type", "--panel", "a.txt", "--no-unsupervised", "--out", "e"]
+    assert cli("evaluate", *words, "--model", "tree").code == 0
+    outcome = cli("predict", "cells.h5ad", "--model", "tree", "--out", "p")
+    assert outcome.code == 0
+    assert "deepest level that is sure" in outcome.out
+    found = pd.read_csv(tmp_path / "p" / "predictions.csv", keep_default_na=False)
+    assert found.columns[:4].tolist() == ["cell", "label", "level", "best"]
+    assert set(found["level"]) <= {"level1", "cell_type", ""}
+    assert set(found.loc[found["level"] == "level1", "label"]) <= {"x", "y"}

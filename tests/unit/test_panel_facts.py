@@ -53,3 +53,9 @@ def test_facts_follow_the_genes_of_the_data_by_name_or_alias():
     aligned = facts.aligned(names)
     np.testing.assert_array_equal(aligned["cost"], [5, 2, np.nan])
     assert aligned["group"].tolist() == [None, "x", None]
+
+
+def test_decimal_commas_are_read_where_nothing_else_can_be_meant():
+    facts = GeneFacts.from_columns(("a", "b", "c"), {"cost": ("2,5", "1.000,5", "1,250"), "probes": ("1,250", "8", "")})
+    assert facts.columns["cost"] == (2.5, 1000.5, 1.25)
+    assert facts.columns["n_probes"][:2] == (1250, 8)

@@ -146,3 +146,18 @@ def test_families_go_by_second_names_too():
 def test_an_unknown_family_is_refused():
     with pytest.raises(SettingsError, match=r"no gene family 'ribo'; .*'ribosomal'"):
         in_family("ribo", NAMES)
+
+
+@pytest.mark.parametrize(
+    ("family", "inside", "outside"),
+    [
+        ("ribosomal", "ENSG00000137154 ENSMUSG00000028495.15", "ENSG00000117676 ENSG00000198851"),
+        ("mitochondrial", "ENSG00000198804 ENSMUSG00000064351", "ENSG00000198793"),
+        ("hemoglobin", "ENSG00000206172 ENSG00000244734.4", "ENSG00000113070"),
+        ("sex", "ENSG00000229807 ENSMUSG00000086503", "ENSG00000215301"),
+        ("cell-cycle", "ENSG00000148773 ENSMUSG00000031004", "ENSG00000135446"),
+    ],
+)
+def test_families_hold_the_identifiers_of_their_members(family, inside, outside):
+    assert in_family(family, GeneNames(pd.Index(inside.split()))).all()
+    assert not in_family(family, GeneNames(pd.Index(outside.split()))).any()

@@ -172,13 +172,14 @@ def test_donors_are_kept_apart_and_left_out(make_adata, tmp_path):
     assert "again" in [column.name for column in content.panel.columns]
 
 
-def test_two_levels_of_labels(make_adata):
+def test_levels_of_labels(make_adata):
     adata = make_adata()
     adata.obs["coarse"] = np.where(adata.obs["cell_type"].isin(["type A", "type B"]), "x", "y")
     found = find_out(adata, sm.Panel(("gene0", "gene1")), task(coarse_key="coarse", robustness=False))
-    (row,) = summarise_findings(found).hierarchy.rows
-    assert sum(cell.value for cell in (row[1], row[3], row[4])) == pytest.approx(1)
-    assert "accuracy of coarse" in render(found)
+    (row,) = summarise_findings(found).levels.rows
+    assert row[0].text == "coarse"
+    assert row[2].value + row[3].value == pytest.approx(1)
+    assert "Levels of labels above the types" in render(found)
 
 
 def test_the_facade_writes_a_file_or_into_a_folder(adata, tmp_path):

@@ -10,9 +10,10 @@ from anndata import AnnData
 from selectormlp.assessment.measure import Judging
 from selectormlp.assessment.predict import fit_classifier_task, predict_task
 from selectormlp.data.expression import check_adata
-from selectormlp.data.source import Normalization, Source
+from selectormlp.data.source import Normalization, TreeSource
 from selectormlp.models.panel_classifier import PanelClassifier, load_classifier
 from selectormlp.models.predictions import Predictions
+from selectormlp.models.stopping import PRECISION
 from selectormlp.panel.given import PanelLike, as_panel
 from selectormlp.progress import showing
 
@@ -24,13 +25,15 @@ def fit_classifier(
     adata: AnnData,
     panel: PanelLike,
     *,
-    label_key: str,
+    label_key: str | Sequence[str],
+    label_tree: Path | str | None = None,
     donor_key: str | None = None,
     layer: str | None = None,
     normalize: Normalization = "auto",
     exclude_labels: Sequence[str] = (),
     gene_name_key: str | None = None,
     min_confidence: float = MIN_CONFIDENCE,
+    precision: float = PRECISION,
     n_splits: int = 5,
     seed: int = 0,
     progress: bool = True,
@@ -45,6 +48,12 @@ def fit_classifier(
     min_confidence
         Highest probability from which a cell gets a label; below, it is ``"unsure"``. Kept with the classifier. With
         two classes the highest is never below 0.5: ask for more.
+    label_tree
+        Table of types and their parents, where ``label_key`` names one column. With a tree of labels, given so or by
+        several columns, each cell is labelled at the deepest level that is sure.
+    precision
+        How often labels that a level of the tree is barely sure of are to be right, from which follows the confidence
+        that the level needs; calibrated on the cells that the classifiers of the splits had not learned from.
     progress
         Whether to show progress of what takes more than a second, on a terminal or in a notebook.
 
@@ -67,8 +76,9 @@ def fit_classifier(
     >>> predict(adata, classifier).to_frame().columns[:3].tolist()
     ['label', 'best', 'confidence']
     """
-    source = Source(
+    source = TreeSource(
         label_key=label_key,
+        label_tree=label_tree,
         donor_key=donor_key,
         layer=layer,
         normalize=normalize,
@@ -77,7 +87,7 @@ def fit_classifier(
     )
     judging = Judging(source, "logistic", n_splits, seed=seed)
     with showing(progress):
-        return fit_classifier_task(adata, as_panel(panel), judging, min_confidence)
+        return fit_classifier_task(adata, as_panel(panel), judging, min_confidence, precision)
 
 
 def predict(
@@ -104,14 +114,15 @@ def predict(
         Column of ``var`` with a second name of each gene, by which the classifier's genes are found too.
     min_confidence
         Highest probability from which a cell gets a label, 0 to 1; by default the classifier's. With 0 every cell that
-        has counts in the panel gets one.
+        has counts in the panel gets one. Along a tree of labels, that of every level; by default each level has its
+        own, from which its labels are right as often as the classifier was asked for.
     partial
         Whether genes may be missing: they are filled in from the others, and ``missing`` says what that costs.
 
     Returns
     -------
     Labels (``"unsure"`` below the confidence, for cells that are like no type learned, and for cells without counts in
-    the panel), probabilities, and how novel each cell is.
+    the panel; along a tree, the deepest node that is sure), probabilities, and how novel each cell is.
 
     Raises
     ------

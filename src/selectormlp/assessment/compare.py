@@ -12,6 +12,7 @@ from anndata import AnnData
 
 from selectormlp.assessment.genes import match_genes
 from selectormlp.assessment.keywords import CompareOptions
+from selectormlp.assessment.levels import find_levels
 from selectormlp.assessment.measure import (
     Judging,
     describe_splits,
@@ -27,7 +28,7 @@ from selectormlp.assessment.measure import (
 from selectormlp.assessment.protocol import Verdict, judge
 from selectormlp.assessment.request import CompareRequest
 from selectormlp.config.model import check_whole
-from selectormlp.data.cells import Cells, IntArray
+from selectormlp.data.cells import BoolArray, Cells, IntArray
 from selectormlp.errors import DataError, SettingsError, counted
 from selectormlp.evaluation.compare import ComparedPanel, Comparison, measure_overlap, paired_differences
 from selectormlp.evaluation.result import UnusableGene
@@ -41,7 +42,7 @@ from selectormlp.selectors.registry import find_method
 
 @dataclass(frozen=True, eq=False)
 class Contender:
-    """What takes part: its genes, and how it can be tested."""
+    """A panel or method in the comparison: its genes, and how it can be tested."""
 
     name: str
     genes: IntArray
@@ -53,12 +54,11 @@ def compare(
     adata: AnnData,
     panels: Mapping[str, PanelLike] | Sequence[PanelLike],
     *,
-    label_key: str,
+    label_key: str | Sequence[str],
     methods: Sequence[Any] = (),
     n_genes: int | None = None,
     donor_key: str | None = None,
     layer: str | None = None,
-    sizes: Sequence[int] = (),
     classifier: Any = "logistic",
     n_splits: int = 5,
     seed: int = 0,
@@ -75,17 +75,17 @@ def compare(
         By name; or in a list, then named after their files or ``panel 1``, ``panel 2``, …. May be empty if there are
         methods.
     label_key, donor_key, layer, classifier, n_splits, seed
-        As in :func:`evaluate`.
+        As in :func:`evaluate`; with several label columns, panels are compared at each level too.
     methods
-        Methods of :func:`selectormlp.select`, or estimators, to compare with; each chooses anew in each split.
+        Methods of :func:`selectormlp.select`, or estimators, to compare with; each chooses anew in each split, for the
+        types, whatever levels are named above them.
     n_genes
         Size of their panels; by default that of the largest panel given.
-    sizes
-        Smaller sizes to measure at too; by default each panel is measured whole only.
     progress
         Whether to show progress of what takes more than a second, on a terminal or in a notebook.
     more
-        ``normalize``, ``exclude_labels``, ``gene_name_key`` and ``confidence``, as in :func:`evaluate`.
+        ``sizes``, smaller ones to measure at too (by default each panel is measured whole only); ``normalize``,
+        ``exclude_labels``, ``gene_name_key`` and ``confidence``, as in :func:`evaluate`.
 
     Returns
     -------
@@ -109,7 +109,6 @@ def compare(
         n_genes=n_genes,
         donor_key=donor_key,
         layer=layer,
-        sizes=sizes,
         classifier=classifier,
         n_splits=n_splits,
         seed=seed,
@@ -134,25 +133,23 @@ def compare_task(
     size = n_genes or max(len(found.genes) for found in contenders)
     contenders += [_enter_method(method, size, cells, panels, judging) for method in methods]
     verdicts = [found.verdict for found in contenders]
-    testable = np.logical_and.reduce([verdict.testable for verdict in verdicts])
-    if not testable.any():
-        raise DataError(
-            "no cell is left that none of the panels was learned on; compare panels that were learned on the same "
-            "part of the cells, or fewer of them"
-        )
-    folds = fold_cells(cells, testable, judging)
+    folds = fold_cells(cells, _testable_by_all(verdicts), judging)
     notes = [*opening_notes(adata, judging.source, verdicts), *split_notes(cells, folds)]
-    compared, draws, missing = [], [], ""
+    levels = find_levels(adata, cells, judging.source)
+    compared, draws, level_draws, missing = [], [], [], ""
     for found in track(contenders, "measuring panels"):
         steps = [step for step in sizes if step < len(found.genes)]
         orders = panel_orders(found.verdict, found.genes, cells, folds)
         reached = np.array(sorted({*steps, len(found.genes)}), dtype=np.int64)
-        measured = measure(found.name, cells, folds, orders, reached, judging)
+        measured = measure(found.name, cells, folds, orders, reached, judging, levels=levels)
         alone, missing = measure_alone(cells, folds, orders, reached[-1:], judging)
         genes = tuple(map(str, cells.genes[found.genes]))
         protocol = found.verdict.protocol
-        compared.append(ComparedPanel(found.name, genes, found.unusable, protocol, measured.curve, alone))
+        compared.append(
+            ComparedPanel(found.name, genes, found.unusable, protocol, measured.curve, alone, measured.levels)
+        )
         draws.append(measured.draws[:, :, -1])
+        level_draws.append([drawn[:, :, -1] for drawn in measured.level_draws])
     if any(panel.alone is None for panel in compared):
         notes.append(missing)
     shared, alike = measure_overlap([panel.genes for panel in compared])
@@ -160,13 +157,24 @@ def compare_task(
         label_key=str(judging.source.label_key),
         classifier=judging.classifier_name,
         panels=tuple(compared),
-        differences=paired_differences(compared, draws, folds, judging.confidence),
+        differences=paired_differences(compared, draws, folds, judging.confidence, level_draws=level_draws),
         shared=shared,
         jaccard=alike,
         splits=describe_splits(cells, folds, judging),
         notes=tuple(notes),
         seed=judging.seed,
     )
+
+
+def _testable_by_all(verdicts: Sequence[Verdict]) -> BoolArray:
+    """Return which cells none of the panels was learned on, shape (n_cells,)."""
+    testable: BoolArray = np.logical_and.reduce([verdict.testable for verdict in verdicts])
+    if not testable.any():
+        raise DataError(
+            "no cell is left that none of the panels was learned on; compare panels that were learned on the same "
+            "part of the cells, or fewer of them"
+        )
+    return testable
 
 
 def _check(panels: Mapping[str, Panel], methods: Sequence[Any], n_genes: int | None, sizes: Sequence[int]) -> None:

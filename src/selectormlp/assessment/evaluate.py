@@ -14,6 +14,7 @@ from selectormlp.assessment.conditions import add_conditions
 from selectormlp.assessment.elsewhere import check_no_measured, match_technologies, score_measured
 from selectormlp.assessment.genes import match_genes
 from selectormlp.assessment.keywords import EvaluateOptions
+from selectormlp.assessment.levels import coarsest, find_levels
 from selectormlp.assessment.measure import (
     Judging,
     Measured,
@@ -32,22 +33,19 @@ from selectormlp.assessment.request import EvaluateRequest
 from selectormlp.assessment.robustness import Tested
 from selectormlp.assessment.stability import Repetition, stability_task
 from selectormlp.config.model import check_whole
-from selectormlp.data.anndata_io import read_labels
-from selectormlp.data.cells import Cells, IntArray
+from selectormlp.data.cells import IntArray
 from selectormlp.data.hashing import hash_cells
-from selectormlp.errors import DataError, SettingsError, counted, nearest
+from selectormlp.errors import SettingsError, nearest
 from selectormlp.evaluation.cautions import LABELS_NOTE, ambient_notes, apart_notes
 from selectormlp.evaluation.counts import count_scale
 from selectormlp.evaluation.curve import (
     MAX_CEILING_GENES,
-    Curve,
     LevelOff,
     default_sizes,
     level_off,
     variable_orders,
 )
 from selectormlp.evaluation.harsh import HARSH
-from selectormlp.evaluation.hierarchy import Hierarchy, find_parents, measure_hierarchy
 from selectormlp.evaluation.intervals import METRICS
 from selectormlp.evaluation.result import Evaluation
 from selectormlp.evaluation.robustness import Plan
@@ -98,14 +96,12 @@ def evaluate(
     adata: AnnData,
     panel: PanelLike,
     *,
-    label_key: str,
+    label_key: str | Sequence[str],
     donor_key: str | None = None,
     layer: str | None = None,
     sizes: Sequence[int] | None = None,
     classifier: Any = "logistic",
     n_splits: int = 5,
-    robustness: bool = False,
-    n_stability: int = 0,
     measured: AnnData | None = None,
     seed: int = 0,
     progress: bool = True,
@@ -123,7 +119,8 @@ def evaluate(
         the others are tested where they are enough; else its method chooses anew in each split, if it can be run
         again; else the result says that it is optimistic.
     label_key
-        Column of ``obs`` with the cell type; cells without a label take no part.
+        Column of ``obs`` with the cell type; cells without a label take no part. Or several columns, from coarse to
+        fine: the last holds the types, and the panel is scored at each level.
     donor_key
         Column of ``obs`` with the donor: no donor is on both sides of a split (one is left out at a time where there
         are at most ``n_splits``).
@@ -136,11 +133,6 @@ def evaluate(
         ``"logistic"``, ``"knn"``, ``"forest"``, ``"network"``, or an unfitted scikit-learn classifier (a pipeline).
     n_splits
         Number of splits, 2 or more; each test cell is tested once.
-    robustness
-        Whether to disturb the cells; see :func:`robustness`.
-    n_stability
-        How often to choose anew by the panel's method from part of the cells (and with other seeds, and without one
-        donor at a time); 0: not. See :func:`stability`; the panel must be of ours.
     measured
         Cells that another technology measured, counts in ``X``: the panel is scored on them too, by classifiers that
         are refitted there and by classifiers that learned here.
@@ -152,7 +144,9 @@ def evaluate(
         Further options by name, with types in :class:`selectormlp.assessment.keywords.EvaluateOptions`:
         ``normalize``, ``exclude_labels`` and ``gene_name_key`` as in :func:`selectormlp.select`; ``coarse_key``, a
         column of ``obs`` with a coarse label above ``label_key`` (scores at both levels); ``unsupervised=False`` leaves
-        out what is measured without labels; ``confidence`` of intervals;
+        out what is measured without labels; ``robustness=True`` disturbs the cells, see :func:`robustness`;
+        ``n_stability``, how often to choose anew by the panel's method from part of the cells (and with other seeds,
+        and without one donor at a time), see :func:`stability`; ``confidence`` of intervals;
         ``more_sizes`` to measure at; ``level_metric`` and ``level_distance`` (the curve levels off at the first size
         whose score is within this distance of the best size measured); ``measured_label_key``, the label column of
         ``measured``, and ``label_map``, a table of labels that mean the same; ``harsh=True`` disturbs the cells as
@@ -186,8 +180,6 @@ def evaluate(
         sizes=sizes,
         classifier=classifier,
         n_splits=n_splits,
-        robustness=robustness,
-        n_stability=n_stability,
         seed=seed,
         **more,
     )
@@ -234,13 +226,14 @@ def evaluate_task(adata: AnnData, panel: Panel, judging: Judging, extras: Extras
     cells, aliases = read_for_judging(adata, judging.source)
     genes, unusable = match_genes(panel, cells.genes, aliases)
     sizes = _sizes(extras.sizes, extras.more_sizes, len(genes))
+    levels = find_levels(adata, cells, judging.source, extras.coarse_key)
     verdict = judge(panel, cells, str(judging.source.label_key), aliases, adata)
     folds = fold_cells(cells, verdict.testable, judging)
     notes = [*opening_notes(adata, judging.source, [verdict], extras.coarse_key), *split_notes(cells, folds)]
     if not panel.nested and len(sizes) > 1:
         notes.append("The panel was chosen at its full size: its first genes are not the best panel of their number.")
     orders = panel_orders(verdict, genes, cells, folds)
-    found = measure("panel", cells, folds, orders, sizes, judging)
+    found = measure("panel", cells, folds, orders, sizes, judging, levels=levels)
     alone, note = measure_alone(cells, folds, orders, sizes, judging)
     notes.append(note)
     rng = np.random.default_rng(judging.seed)
@@ -267,12 +260,13 @@ def evaluate_task(adata: AnnData, panel: Panel, judging: Judging, extras: Extras
         alone=alone,
         level_off=_level_off(found, extras, judging.confidence),
         unsupervised=measure_unsupervised(cells, genes, folds, seed=judging.seed) if extras.unsupervised else None,
-        hierarchy=_hierarchy(adata, cells, extras.coarse_key, found.curve),
+        hierarchy=coarsest(found.levels, found.curve),
         robustness=None,
         stability=None,
         seed=judging.seed,
         versions=package_versions(),
         data_hash=hash_cells(cells),
+        levels=found.levels,
     )
     tested = Tested(cells, genes, folds, judging, verdict)
     return add_conditions(evaluation, tested, plan=extras.plan, harsh=extras.harsh, assay=extras.assay)
@@ -297,26 +291,3 @@ def _level_off(found: Measured, extras: Extras, confidence: float) -> LevelOff:
         distance=extras.level_distance,
         confidence=confidence,
     )
-
-
-def _hierarchy(adata: AnnData, cells: Cells, coarse_key: str | None, curve: Curve) -> Hierarchy | None:
-    if coarse_key is None:
-        return None
-    _, labels = read_labels(adata, coarse_key)
-    codes = np.asarray(labels.cat.codes.reindex(cells.names, fill_value=-1), dtype=np.int64)
-    parents, n_apart = find_parents(cells.labels, codes, cells.n_classes)
-    orphans = [name for name, parent in zip(cells.classes, parents, strict=True) if parent < 0]
-    if orphans:
-        raise DataError(
-            f"no cell of {orphans[0]!r} ({len(orphans)} such classes) has a label in {coarse_key!r}; fill the column"
-        )
-    if n_apart.any():
-        worst = int(n_apart.argmax())
-        logger.warning(
-            "%s of %s another coarse label than most of their class (most: %r); each class counts as that of most of "
-            "its cells",
-            counted(int(n_apart.sum()), "cell", "cells"),
-            counted(int((n_apart > 0).sum()), "class has", "classes have"),
-            cells.classes[worst],
-        )
-    return measure_hierarchy(coarse_key, tuple(labels.cat.categories), parents, curve.sizes, curve.confusions)

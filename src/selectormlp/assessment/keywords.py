@@ -11,12 +11,18 @@ class EvaluateOptions(TypedDict, total=False):
 
     unsupervised: bool
     """Whether to measure explained variance, neighbours, clusters and redundancy."""
+    robustness: bool
+    """Whether to thin counts, drop genes, change gains and binarise; takes a while."""
+    n_stability: int
+    """How often to choose anew by the panel's method from part of the cells; 0: not."""
     level_metric: str
     """Metric by which the curve is called level."""
     level_distance: float
     """Distance from the best size measured within which the curve counts as level."""
     confidence: float
     """Nominal coverage of intervals."""
+    label_tree: str | None
+    """Table of types and their parents (type, parent), instead of several label columns."""
     batch_key: str | None
     """Column of obs with the batch (study, chemistry, donor, file)."""
     normalize: Literal["auto", "counts", "none"]
@@ -44,8 +50,12 @@ class EvaluateOptions(TypedDict, total=False):
 class CompareOptions(TypedDict, total=False):
     """Options of :func:`selectormlp.compare` beside those that its signature names."""
 
+    sizes: Sequence[int]
+    """Smaller numbers of genes to measure at too."""
     confidence: float
     """Nominal coverage of intervals."""
+    label_tree: str | None
+    """Table of types and their parents (type, parent), instead of several label columns."""
     batch_key: str | None
     """Column of obs with the batch (study, chemistry, donor, file)."""
     normalize: Literal["auto", "counts", "none"]
@@ -67,6 +77,8 @@ class RobustnessOptions(TypedDict, total=False):
     """Nominal coverage of intervals."""
     batch_key: str | None
     """Column of obs with the batch (study, chemistry, donor, file)."""
+    layer: str | None
+    """Layer to read instead of X."""
     normalize: Literal["auto", "counts", "none"]
     """auto (log1p of counts per 10,000 if X holds counts), counts (refuses what is none), or none."""
     exclude_labels: Sequence[str]
@@ -80,6 +92,8 @@ class StabilityOptions(TypedDict, total=False):
 
     options: Mapping[str, Any] | None
     """Parameters of its selector."""
+    fraction: float
+    """Share of each class's cells in a subsample."""
     min_correlation: float
     """Absolute Spearman correlation from which two genes are treated as interchangeable."""
     confidence: float
@@ -107,6 +121,8 @@ class ReportOptions(TypedDict, total=False):
     """Where the cells come from, as the page says it."""
     confidence: float
     """Nominal coverage of intervals."""
+    label_tree: str | None
+    """Table of types and their parents (type, parent), instead of several label columns."""
     batch_key: str | None
     """Column of obs with the batch (study, chemistry, donor, file)."""
     normalize: Literal["auto", "counts", "none"]
@@ -115,6 +131,8 @@ class ReportOptions(TypedDict, total=False):
     """Labels whose cells are left out."""
     gene_name_key: str | None
     """Column of var with second gene names, by which genes may be called too."""
+    sizes: Sequence[int] | None
+    """Numbers of genes to measure at, each the first genes of the panel; chosen by its size by default."""
     more_sizes: Sequence[int]
     """Further numbers of genes to measure at; may be repeated."""
     coarse_key: str | None

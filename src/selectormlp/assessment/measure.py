@@ -1,4 +1,4 @@
-"""Measuring panels: how, on which cells, and what is said of it."""
+"""Evaluation settings, splits, and notes about them."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from selectormlp.evaluation.curve import (
     summarise,
 )
 from selectormlp.evaluation.intervals import bootstrap_scores
+from selectormlp.evaluation.levels import Level, LevelScores, measure_type_mistakes
 from selectormlp.evaluation.notes import Caution, cautions_of
 from selectormlp.evaluation.refit import refitter_of
 from selectormlp.evaluation.result import Splits
@@ -42,16 +43,16 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MAX_NAMED = 10
-"""Types that a note names."""
+"""Maximum number of types that a note lists."""
 
 MAX_TRAIN = 20_000
-"""Cells that a classifier learns from in one split; with more, each fit of 100 genes takes several seconds."""
+"""Maximum number of training cells per split. With more, fitting 100 genes takes several seconds."""
 
 DONOR_NAMES = re.compile(
     r"(^|[^a-z])(donor|batch|sample|patient|individual|subject|specimen|library|replicate|orig[._]ident|mouse|animal)",
     re.IGNORECASE,
 )
-"""Columns of ``obs`` that are likely to hold donors, or what should be kept apart like them."""
+"""Names of ``obs`` columns that are likely to hold donors or batches."""
 
 
 @dataclass(frozen=True)
@@ -129,9 +130,9 @@ def read_for_judging(adata: AnnData, source: Source) -> tuple[Cells, pd.Index[An
 
 
 def unused_donors(adata: AnnData, source: Source, also_known: Sequence[str | None] = ()) -> Caution | None:
-    """Warn of columns that look like donors where none is used; None where there is nothing to say.
+    """Warn of columns that look like donors if no donor column is given; else None.
 
-    A column does if its name says so (donor, batch, sample, patient, …) and it has two values or more that cells share.
+    A column looks like donors if its name suggests it (donor, batch, sample, patient, …) and cells share its values.
     """
     if source.donor_key is not None:
         return None
@@ -156,10 +157,14 @@ class Measured:
         Its scores.
     draws
         Of the bootstrap, shape (n_metrics, n_draws, n_sizes).
+    levels, level_draws
+        The same at each level of labels above the types.
     """
 
     curve: Curve
     draws: FloatArray
+    levels: tuple[LevelScores, ...] = ()
+    level_draws: tuple[FloatArray, ...] = ()
 
 
 def measure(
@@ -171,6 +176,7 @@ def measure(
     judging: Judging,
     *,
     scale: CountScale | None = None,
+    levels: Sequence[Level] = (),
 ) -> Measured:
     """Refit, predict and score one set of genes a split; see :func:`selectormlp.evaluation.curve.predict_folds`.
 
@@ -197,7 +203,20 @@ def measure(
         raise SettingsError(f"the classifier {judging.classifier_name!r} cannot be used here: {reason}") from error
     draws = bootstrap_scores(true, predicted, cells.n_classes, seed=judging.seed)
     curve = summarise(name, cells.classes, sizes, true, predicted, folds, draws=draws, confidence=judging.confidence)
-    return Measured(curve, draws)
+    above = [_at_level(level, curve, true, predicted, folds, judging) for level in levels]
+    return Measured(curve, draws, tuple(scores for scores, _ in above), tuple(drawn for _, drawn in above))
+
+
+def _at_level(
+    level: Level, curve: Curve, true: IntArray, predicted: IntArray, folds: Folds, judging: Judging
+) -> tuple[LevelScores, FloatArray]:
+    """Score predictions of types at a level above them."""
+    true, predicted = level.parents[true], level.parents[predicted]
+    draws = bootstrap_scores(true, predicted, len(level.nodes), seed=judging.seed)
+    scores = summarise(
+        curve.name, level.nodes, curve.sizes, true, predicted, folds, draws=draws, confidence=judging.confidence
+    )
+    return LevelScores(level, scores, measure_type_mistakes(curve.confusions, level.parents)), draws
 
 
 PANEL_ALONE = "panel alone"
@@ -207,11 +226,11 @@ PANEL_ALONE = "panel alone"
 def measure_alone(
     cells: Cells, folds: Folds, orders: Sequence[IntArray], sizes: IntArray, judging: Judging
 ) -> tuple[Curve | None, str]:
-    """Score a panel as an assay that measures no other genes sees it, normalised by its own counts; else say why not.
+    """Score a panel normalised by its own counts, as an assay that measures no other genes has to.
 
     Returns
     -------
-    The curve, or None; and a sentence about it.
+    The curve and a note about it; None instead of the curve if the values are no counts.
     """
     scale = count_scale(cells)
     if scale is None:
@@ -240,7 +259,7 @@ def fold_cells(cells: Cells, testable: BoolArray, judging: Judging) -> Folds:
 
 
 def panel_orders(verdict: Verdict, genes: IntArray, cells: Cells, folds: Folds) -> list[IntArray]:
-    """Give the genes of each split: the panel's, or those that its method chooses from the training cells."""
+    """Return the genes of each split: the panel, or those that its method chooses from the training cells."""
     recipe = verdict.recipe
     if recipe is None:
         return [genes] * len(folds)
@@ -262,8 +281,8 @@ def describe_splits(cells: Cells, folds: Folds, judging: Judging) -> Splits:
 def opening_notes(
     adata: AnnData, source: Source, verdicts: Sequence[Verdict], coarse_key: str | None = None
 ) -> list[str]:
-    """Say how panels are tested, and warn of scores that are too good."""
-    donors = unused_donors(adata, source, [coarse_key])
+    """Return notes on how panels are tested, and log warnings of optimistic scores."""
+    donors = unused_donors(adata, source, [coarse_key, *source.label_levels])
     said = list(dict.fromkeys([*(verdict.note for verdict in verdicts), *([donors] if donors else [])]))
     for warning in cautions_of(said):
         logger.warning("%s", warning)
@@ -271,7 +290,7 @@ def opening_notes(
 
 
 def split_notes(cells: Cells, folds: Folds) -> list[str]:
-    """Say what is unusual about splits."""
+    """Return notes on cells that are not tested and on unusual splits."""
     said = [_dropped_note(cells, part) for part in folds.dropped]
     n_unlearned = folds.n_untested - sum(part.n_cells for part in folds.dropped)
     if n_unlearned:
@@ -291,7 +310,7 @@ def split_notes(cells: Cells, folds: Folds) -> list[str]:
 
 
 def _named_classes(cells: Cells, folds: Folds) -> str:
-    """Name classes of which cells are not tested; those that are in no score at all come first."""
+    """Name the classes with untested cells; those without any tested cell come first."""
     tested = np.bincount(cells.labels[folds.test_rows], minlength=cells.n_classes)
     parts = [
         f"{cells.classes[code]!r} ({'all' if not tested[code] else f'{number:,}'} of its cells)"
@@ -301,7 +320,7 @@ def _named_classes(cells: Cells, folds: Folds) -> str:
 
 
 def _dropped_note(cells: Cells, part: Dropped) -> str:
-    """Say which part of the cells could not be tested, and why."""
+    """Return a note on cells that could not be tested, with the reason."""
     n_donors = len(part.donors)
     what = "A part of the cells"
     if n_donors:

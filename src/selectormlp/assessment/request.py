@@ -22,7 +22,7 @@ from selectormlp.config.model import (
     Table,
 )
 from selectormlp.data.sampled import SampledSource
-from selectormlp.data.source import Normalization, Source
+from selectormlp.data.source import Normalization, Source, TreeSource
 from selectormlp.selection.request import MethodName
 
 N_SPLITS = 3
@@ -103,7 +103,7 @@ class OtherCells(Settings):
     """Table of labels that mean the same: cell_type, common, and side (scrna or imaging)."""
 
 
-class EvaluateRequest(Measuring, OnePanel, Conditions, OtherCells):
+class EvaluateRequest(Measuring, TreeSource, OnePanel, Conditions, OtherCells):
     """Settings of ``evaluate``."""
 
     heading: ClassVar[str] = "Measuring"
@@ -124,7 +124,7 @@ class EvaluateRequest(Measuring, OnePanel, Conditions, OtherCells):
     """File for the panel's classifier, which predict takes; .safetensors is added if absent."""
 
 
-class CompareRequest(Measuring):
+class CompareRequest(Measuring, TreeSource):
     """Settings of ``compare``."""
 
     heading: ClassVar[str] = "Measuring"
@@ -207,7 +207,7 @@ class PredictRequest(Settings):
     """Fill in genes that were not measured, and say what that costs."""
 
 
-class ReportRequest(Measuring, OnePanel, Conditions):
+class ReportRequest(Measuring, TreeSource, OnePanel, Conditions):
     """Settings of ``report``."""
 
     heading: ClassVar[str] = "Measuring"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from selectormlp.evaluation.compare import Comparison
+from selectormlp.evaluation.levels import level_frame
 from selectormlp.evaluation.result import Evaluation
 from selectormlp.files import written_whole
 from selectormlp.models.predictions import Predictions
@@ -21,8 +22,8 @@ def evaluation_tables(found: Evaluation) -> dict[str, pd.DataFrame]:
     """Return the tables of an evaluation by the names of their files.
 
     ``summary`` (what was measured and how), ``scores``, ``classes``, ``confusion`` and ``confused`` (the commonest
-    errors); and ``unusable``, ``unsupervised``, ``redundancy``, ``hierarchy``, ``coarse_classes``, ``robustness``,
-    ``probes`` (each lost in turn), ``as_measured`` (as an assay would measure it), ``measured`` and
+    errors); and ``unusable``, ``unsupervised``, ``redundancy``, ``hierarchy``, ``coarse_classes``, ``levels``,
+    ``robustness``, ``probes`` (each lost in turn), ``as_measured`` (as an assay would measure it), ``measured`` and
     ``measured_classes`` (on cells of another technology), ``stability`` and ``overlaps`` where there is such a thing.
     """
     tables = {
@@ -40,6 +41,8 @@ def evaluation_tables(found: Evaluation) -> dict[str, pd.DataFrame]:
     if found.hierarchy is not None:
         tables["hierarchy"] = found.hierarchy.to_frame()
         tables["coarse_classes"] = found.hierarchy.class_frame()
+    if found.levels:
+        tables["levels"] = level_frame(found.levels)
     if found.robustness is not None:
         tables["robustness"] = found.robustness.to_frame()
         if found.robustness.probes is not None:
@@ -56,13 +59,18 @@ def evaluation_tables(found: Evaluation) -> dict[str, pd.DataFrame]:
 
 
 def comparison_tables(found: Comparison) -> dict[str, pd.DataFrame]:
-    """Return the tables of a comparison by the names of their files: panels, curves, differences, overlap, genes."""
+    """Return the tables of a comparison by the names of their files.
+
+    They are panels, curves, differences, overlap and genes; and levels, where any are named above the types.
+    """
+    levels = found.level_frame()
     return {
         "panels.csv": found.to_frame(),
         "curves.csv": found.curve_frame(),
         "differences.csv": found.difference_frame(),
         "overlap.csv": found.overlap_frame().reset_index(),
         "genes.csv": found.gene_frame(),
+        **({} if levels.empty else {"levels.csv": levels}),
     }
 
 

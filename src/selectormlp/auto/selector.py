@@ -12,6 +12,7 @@ from joblib import Memory
 
 from selectormlp.auto.choosing import best_of, listed, raised_from
 from selectormlp.auto.contenders import RAISING, SEQUENCING, usable_contenders
+from selectormlp.auto.instruments import Instruments
 from selectormlp.auto.record import options_taken, record_of
 from selectormlp.auto.task import Task
 from selectormlp.auto.trials import Trial, Trials
@@ -80,12 +81,10 @@ class AutoSelector(GeneSelector):
     limits
         Hard limits that the panel keeps, amounts by column of X; panels are tried within them, too.
     assay
-        What will measure the panel, see :class:`selectormlp.selectors.discriminant.DiscriminantSelector`. If it is
-        not ``sequencing``, the first contender that takes an assay chooses: cells at hand cannot tell how a panel will
-        do.
+        What will measure the panel, see :class:`selectormlp.selectors.discriminant.DiscriminantSelector`. If it
+        measures otherwise than ``sequencing``, panels are tried on simulated cells, another instrument in each fold.
     combine
-        How batches are combined, where cells have any, see
-        :class:`selectormlp.selectors.discriminant.DiscriminantSelector`.
+        How batches are combined, see :class:`selectormlp.selectors.discriminant.DiscriminantSelector`.
     mistakes
         What mistakes between classes cost, along a tree of labels: methods that weigh them take them into account, and
         panels are judged by what their mistakes cost. None: all cost the same.
@@ -273,9 +272,11 @@ class AutoSelector(GeneSelector):
         units = donors if batches is None or len(np.unique(batches)) < 2 else batches
         groups = None if units is None else np.asarray(units, dtype=str)[rows]
         folds = make_folds(codes[rows], n_splits=self.n_folds, donors=groups, seed=task.seed)
-        few = None if batches is None else batches[rows]
-        kept = (tuple(self.classifiers), Memory(self.memory, verbose=0))
-        return Trials(X[rows], y[rows], codes[rows], folds, task, *kept, groups, few)
+        kept, assay, instruments = Memory(self.memory, verbose=0), find_assay(self.assay), None
+        if assay.alters_choice:
+            instruments = Instruments(X[rows], assay, task.assay.gene_efficiency, task.seed)
+        names, few = tuple(self.classifiers), None if batches is None else batches[rows]
+        return Trials(X[rows], y[rows], codes[rows], folds, task, names, kept, groups, few, instruments)
 
     def _run(self, trials: Trials, contenders: Mapping[Method | str, Mapping[str, Any]]) -> int:
         """Try the contenders in turn, then other class weights where a class falls short; return how many of these."""

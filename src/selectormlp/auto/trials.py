@@ -14,6 +14,7 @@ from joblib import Memory
 from scipy.stats import norm
 from scipy.stats import t as t_law
 
+from selectormlp.auto.instruments import Instruments
 from selectormlp.auto.screening import discriminant_predict
 from selectormlp.auto.task import Task
 from selectormlp.blas import one_thread
@@ -113,6 +114,9 @@ class Trials:
         Donor of each cell, shape (n_cells,): the units that a standard error is over. None: cells are.
     batches
         Batch of each cell, shape (n_cells,), for methods that tell batches from classes; or None.
+    instruments
+        Measure the cells that panels are tested on, another instrument in each fold; folds are the units of the
+        standard error then, unless donors are. None: cells are tested as they are.
 
     Attributes
     ----------
@@ -131,6 +135,7 @@ class Trials:
         memory: Memory,
         donors: npt.NDArray[Any] | None = None,
         batches: npt.NDArray[Any] | None = None,
+        instruments: Instruments | None = None,
     ) -> None:
         self.X, self.labels, self.codes, self.folds, self.task = X, labels, codes, folds, task
         self.classifiers, self.batches = classifiers, batches
@@ -141,6 +146,9 @@ class Trials:
             present, first = np.unique(codes, return_index=True)
             self._credit[np.ix_(present, present)] = task.mistakes.credit(labels[first])
         self._donors = None if donors is None else np.unique(donors[folds.test_rows], return_inverse=True)[1]
+        self._instruments = instruments
+        if instruments is not None and donors is None:
+            self._donors = folds.split_of_test
         self._fit = memory.cache(_fit)
         self.done: list[Trial] = []
         self._confirmed: dict[Trial, Trial] = {}
@@ -264,13 +272,17 @@ class Trials:
     def _shares_right(self, panels: Sequence[IntArray], predictors: Sequence[Predictor]) -> FloatArray:
         """Return the share of classifiers that are right about each tested cell, shape (n_tested,)."""
         shares = []
-        for columns, (train, test) in zip(track(panels, "testing panels"), self.folds, strict=True):
-            panel = self.X[:, columns]
-            values = dense(panel)
+        for fold, (columns, (train, test)) in enumerate(zip(track(panels, "testing panels"), self.folds, strict=True)):
+            values = self._measured(columns, fold)
             with one_thread():
                 found = [predict(values[train], self.codes[train], values[test]) for predict in predictors]
             shares.append(self._credit[self.codes[test], np.array(found)].mean(axis=0))
         return np.concatenate(shares)
+
+    def _measured(self, columns: IntArray, fold: int) -> npt.NDArray[Any]:
+        if self._instruments is not None:
+            return self._instruments.values(columns, fold)
+        return dense(self.X[:, columns])
 
 
 def _class_means(values: FloatArray, codes: IntArray, n_classes: int) -> FloatArray:

@@ -66,6 +66,12 @@ def _print_extras(found: Evaluation) -> None:
             f"{of.coarse_key}: accuracy {of.coarse_accuracy[-1]:.3f}; of all cells, {of.inside[-1]:.3f} are wrong "
             f"inside their class, {of.across[-1]:.3f} across",
         )
+    for above in found.levels:
+        accuracy = _interval(above.curve.accuracy, -1, found.for_new_donors)
+        print_line(
+            f"At {above.level.key!r}: accuracy {accuracy}; mistakes {1 - above.curve.accuracy.value[-1]:.3f} of cells, "
+            f"{above.type_mistakes[-1]:.3f} averaged over types"
+        )
     if found.robustness is not None:
         lines = PlainTable("Balanced accuracy of the panel, disturbed")
         numbers = ("level", "learned from clean cells", "learned from such cells")
@@ -136,6 +142,11 @@ def print_compared(found: Comparison) -> None:
     if alone:
         text = "Balanced accuracy by the panels' own counts, as targeted assays have them"
         print_line(f"{text}: {'; '.join(alone)}")
+    for panel in found.panels:
+        for level in panel.levels:
+            accuracy = _interval(level.curve.accuracy, -1, over)
+            mistakes = f"{level.type_mistakes[-1]:.3f}"
+            print_line(f"{panel.name} at {level.level.key!r}: accuracy {accuracy}; mistakes of types {mistakes}")
     for note in found.notes:
         print_line(note)
 
@@ -146,11 +157,18 @@ def print_predictions(found: Predictions) -> None:
 
     from selectormlp.cli.plain import PlainTable, print_line
 
-    title = f"{counted(len(found.cells), 'cell', 'cells')}; unsure below a probability of {found.min_confidence:g}"
-    lines = PlainTable(title)
-    lines.add_columns("label", "cells", numbers=("cells",))
-    for label, count in pd.Series(found.labels).value_counts().items():
-        lines.add_row(label, f"{count:,}")
+    n_cells = counted(len(found.cells), "cell", "cells")
+    if found.levels is None:
+        lines = PlainTable(f"{n_cells}; unsure below a probability of {found.min_confidence:g}")
+        lines.add_columns("label", "cells", numbers=("cells",))
+        for label, count in pd.Series(found.labels).value_counts().items():
+            lines.add_row(label, f"{count:,}")
+    else:
+        lines = PlainTable(f"{n_cells}, each labelled at the deepest level that is sure")
+        lines.add_columns("level", "label", "cells", numbers=("cells",))
+        both = pd.DataFrame({"level": found.stopped_at, "label": found.labels}).value_counts().reset_index(name="n")
+        for level, label, count in zip(both["level"], both["label"], both["n"], strict=True):
+            lines.add_row(level, label, f"{count:,}")
     lines.print()
     if found.novelty is not None:
         print_line(

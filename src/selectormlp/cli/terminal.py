@@ -130,10 +130,13 @@ def _print_prices(prices: Sequence[Price]) -> None:
     if not prices:
         return
     lines = PlainTable("What constraints cost, by the separation of the types (lower is better)")
-    numbers = ("criterion", "price", "genes that change")
+    numbers: tuple[str, ...] = ("criterion", "price", "genes that change")
+    known = any(one.accuracy is not None for one in prices)
+    numbers += ("accuracy",) if known else ()
     lines.add_columns("", *numbers, numbers=numbers)
     for one in prices:
-        price = (f"{one.price:.3g}", one.n_changed) if one.without else ("", "")
+        price: tuple[str, ...] = (f"{one.price:.3g}", str(one.n_changed)) if one.without else ("", "")
+        price += (("" if one.accuracy is None else f"{one.accuracy:.3f}"),) if known else ()
         lines.add_row(f"without {one.without}" if one.without else "all kept", f"{one.criterion:.4g}", *price)
     lines.print()
 

@@ -76,7 +76,7 @@ def parse_yaml(text: str) -> Any:
     Raises
     ------
     ValueError
-        If it is none, too long or nested too deep, or holds a key twice, an alias, or a tag of another type.
+        If it is not valid YAML, too long or too deeply nested, or has a repeated key, an alias, or a type tag.
     RecursionError
         If lists or objects lie too deep in each other.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -12,6 +12,7 @@ import pandas as pd
 from selectormlp.data.cells import FloatArray, IntArray
 from selectormlp.evaluation.curve import Curve
 from selectormlp.evaluation.intervals import METRICS, split_interval
+from selectormlp.evaluation.levels import LevelScores, level_frame
 from selectormlp.evaluation.result import Protocol, Splits, UnusableGene
 from selectormlp.evaluation.splits import Folds
 from selectormlp.evaluation.stability import jaccard
@@ -37,6 +38,8 @@ class ComparedPanel:
     alone
         Those of the whole panel, normalised by its own counts; see
         :class:`selectormlp.evaluation.result.Evaluation`.
+    levels
+        Scores at each level of labels above the types, coarse to fine.
     """
 
     name: str
@@ -45,6 +48,7 @@ class ComparedPanel:
     protocol: Protocol
     curve: Curve
     alone: Curve | None = None
+    levels: tuple[LevelScores, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class Difference:
     first, second
         Names.
     metric
-        Which score.
+        Which score; that of a level above the types is followed by ``of`` and its name.
     value
         First less second, -1 to 1.
     low, high
@@ -149,6 +153,14 @@ class Comparison(Shown):
             lines.append(line)
         return pd.DataFrame(lines)
 
+    def level_frame(self) -> pd.DataFrame:
+        """Return the scores at levels above the types, a line a panel, level and size; empty where none are named."""
+        parts = [level_frame(one.levels).assign(panel=one.name) for one in self.panels if one.levels]
+        if not parts:
+            return pd.DataFrame()
+        found = pd.concat(parts, ignore_index=True)
+        return found[["panel", *found.columns.drop("panel")]]
+
     def curve_frame(self) -> pd.DataFrame:
         """Return all curves, a line a panel, size and score; see :meth:`Curve.to_frame`."""
         return pd.concat([panel.curve.to_frame() for panel in self.panels], ignore_index=True)
@@ -182,7 +194,12 @@ class Comparison(Shown):
 
 
 def paired_differences(
-    panels: Sequence[ComparedPanel], draws: Sequence[FloatArray], folds: Folds, confidence: float = 0.95
+    panels: Sequence[ComparedPanel],
+    draws: Sequence[FloatArray],
+    folds: Folds,
+    confidence: float = 0.95,
+    *,
+    level_draws: Sequence[Sequence[FloatArray]] = (),
 ) -> tuple[Difference, ...]:
     """Subtract the scores of each pair of whole panels.
 
@@ -196,7 +213,23 @@ def paired_differences(
         The splits.
     confidence
         Nominal coverage.
+    level_draws
+        The same at each level of labels above the types, for each panel; empty where none are named.
     """
+    found = _differences(panels, draws, folds, confidence)
+    for place, scores in enumerate(panels[0].levels):
+        at_level = [replace(panel, curve=panel.levels[place].curve) for panel in panels]
+        drawn = [of_panel[place] for of_panel in level_draws]
+        found += [
+            replace(one, metric=f"{one.metric} of {scores.level.key}")
+            for one in _differences(at_level, drawn, folds, confidence)
+        ]
+    return tuple(found)
+
+
+def _differences(
+    panels: Sequence[ComparedPanel], draws: Sequence[FloatArray], folds: Folds, confidence: float
+) -> list[Difference]:
     tail = (1 - confidence) / 2
     found = []
     for first, second in combinations(range(len(panels)), 2):
@@ -217,7 +250,7 @@ def paired_differences(
                     *map(float, ends),
                 )
             )
-    return tuple(found)
+    return found
 
 
 def measure_overlap(panels: Sequence[Sequence[str]]) -> tuple[IntArray, FloatArray]:

@@ -37,7 +37,7 @@ class LostProbes:
 
     @property
     def worst(self) -> int:
-        """Position in the panel of the gene whose loss costs most if nobody notices."""
+        """Position in the panel of the gene whose undetected loss costs most."""
         return int(np.argmin(self.masked))
 
     def to_frame(self) -> pd.DataFrame:

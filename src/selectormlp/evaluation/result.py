@@ -12,6 +12,7 @@ from selectormlp.data.cells import FloatArray
 from selectormlp.evaluation.curve import Curve, LevelOff
 from selectormlp.evaluation.hierarchy import Hierarchy
 from selectormlp.evaluation.intervals import Estimate
+from selectormlp.evaluation.levels import LevelScores
 from selectormlp.evaluation.measured import MeasuredScores
 from selectormlp.evaluation.robustness import Robustness
 from selectormlp.evaluation.stability import Stability
@@ -64,7 +65,7 @@ class Splits:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation(Shown):
-    """What a panel is worth, on cells that neither it nor the classifiers have seen where this can be had.
+    """Scores of a panel, on cells that neither the panel nor the classifiers have seen, if there are any.
 
     Attributes
     ----------
@@ -112,6 +113,8 @@ class Evaluation(Shown):
         The whole panel on these cells as an assay would measure them; None where no assay was named.
     elsewhere
         The panel on real cells of another technology; None where none were given.
+    levels
+        Scores of the panel at each level of labels above the types, coarse to fine; empty where none are named.
     """
 
     label_key: str
@@ -137,6 +140,7 @@ class Evaluation(Shown):
     data_hash: str
     as_measured: MeasuredScores | None = None
     elsewhere: OtherTechnology | None = None
+    levels: tuple[LevelScores, ...] = ()
 
     def __repr__(self) -> str:
         """Return the scores of the whole panel between floor and ceiling."""

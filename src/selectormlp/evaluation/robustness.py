@@ -272,7 +272,7 @@ Way = tuple[str, float, "Callable[[FloatArray, np.random.Generator], FloatArray]
 
 
 def _ways(X: Matrix, clean: FloatArray, plan: Plan) -> tuple[list[Way], tuple[str, ...]]:
-    """List what can be done to these cells, and say what cannot."""
+    """List the disturbances that these cells allow, and note those that they do not."""
     ways: list[Way] = [("none", np.nan, None)]
     notes = []
     logged = float(stored_values(X).max(initial=0)) <= LARGEST_PLAUSIBLE_LOG

@@ -93,7 +93,7 @@ class Stability(Shown):
     notes
         What was passed over, and why.
     n_candidates
-        Genes among which ``kuncheva`` reckons chance: those that might as well have been chosen.
+        Number of genes that could have been chosen, from which ``kuncheva`` computes agreement by chance.
     """
 
     method: str
@@ -132,7 +132,7 @@ class Stability(Shown):
 
 
 MAX_PHI = -0.3
-"""Correlation between "chosen" of two genes over repetitions, from which down they are taken to replace each other."""
+"""Genes whose choices correlate over repetitions at or below this are treated as interchangeable."""
 
 
 def jaccard(first: Iterable[str], second: Iterable[str]) -> float:
@@ -306,7 +306,7 @@ LOW_END = 0.05
 
 
 def count_candidates(cells: Cells, chosen: IntArray) -> int:
-    """Count the genes that might as well have been chosen, among which chance is reckoned.
+    """Count the genes that could have been chosen; agreement by chance is computed from this number.
 
     Thousands of genes that hardly vary could not be, and would make any two panels look more alike than chance. Counted
     are the chosen ones, and those whose means differ between types (without labels: which vary) as much as the chosen

@@ -103,7 +103,7 @@ COLUMNS = 1000
 
 
 def explained_variance(X: Matrix, genes: IntArray, folds: Folds) -> float:
-    """Predict all genes from a few by least squares, and say which share of their variance that explains.
+    """Predict all genes from a few by least squares, and return the share of their variance explained.
 
     Parameters
     ----------

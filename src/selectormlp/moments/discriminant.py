@@ -206,7 +206,7 @@ class DiscriminantObjective:
         return self._shrinkage if n_chosen >= self._shrink_after else 0.0
 
     def _condition_on(self, genes: Sequence[int]) -> None:
-        """Start anew from genes that are chosen already."""
+        """Restart from genes that are chosen already."""
         shrinkage = self.shrinkage(len(genes))
         self._residual = Residual(self.covariance, ridge=self.ridge, shrinkage=shrinkage)
         self._residual_gaps = self.gaps.copy()

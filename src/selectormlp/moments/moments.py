@@ -34,20 +34,6 @@ class CountMoments:
         """Return the variance of the counts in each class, shape (n_classes, n_genes), given its number of cells."""
         return self.squares / np.maximum(cells, 1)[:, None]
 
-    def require_absolute(self) -> None:
-        """Refuse values that are not counts.
-
-        Raises
-        ------
-        DataError
-            If expm1 of the values stands for counts.
-        """
-        if not self.absolute:
-            raise DataError(
-                "limits in counts per cell need counts, and the data hold normalised values; name a layer that holds "
-                "raw counts"
-            )
-
 
 @dataclass(frozen=True, eq=False)
 class Moments:

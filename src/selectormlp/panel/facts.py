@@ -113,9 +113,9 @@ class GeneFacts:
             if column.kind == "text":
                 taken[name] = tuple(texts)
                 continue
-            numbers = [_number(text) for text in texts]
+            numbers = _numbers(texts)
             problems += [
-                f"{name} of {gene!r} is {text!r}"
+                f"{name} of {quoted([gene])} is {quoted([text])}"
                 for gene, text, number in zip(genes, texts, numbers, strict=True)
                 if number is None or number < 0
             ]
@@ -142,10 +142,8 @@ class GeneFacts:
         SettingsError
             If no gene of the table is in the data.
         """
-        found = names.find(dict.fromkeys(self.genes))
-        ids = dict(zip(self.genes, map(str, self.columns.get("ensembl_id", ())), strict=False))
-        by_id = names.find([ids[gene] for gene, positions in found.items() if not positions and ids.get(gene)])
-        found = {gene: positions or by_id.get(ids.get(gene, ""), []) for gene, positions in found.items()}
+        ids = tuple(map(str, self.columns.get("ensembl_id", ())))
+        found = names.find_by_either(self.genes, ids)
         known = sum(bool(positions) for positions in found.values())
         if found and not known:
             raise SettingsError(
@@ -177,6 +175,13 @@ def fact_name(header: str) -> str:
     """
     folded = _folded(header)
     return next((name for name, column in COLUMNS.items() if folded in column.headers), header)
+
+
+def _numbers(texts: Sequence[str]) -> list[float | None]:
+    """Read a column of numbers, with decimal commas if a cell can be read in no other way; None for other text."""
+    if any(re.fullmatch(r"\d+,\d+|\d{1,3}(\.\d{3})+,\d+", text) and _number(text) is None for text in texts):
+        return [_number(text.replace(".", "").replace(",", ".")) for text in texts]
+    return [_number(text) for text in texts]
 
 
 def _number(text: str) -> float | None:

@@ -2,57 +2,45 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import logging
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from selectormlp.errors import PanelError, counted, quoted
-from selectormlp.gate.text import check_json
-from selectormlp.panel.gene_headers import CHOSEN_HEADERS, GENE_HEADERS, GROUP_HEADERS, ID_HEADERS, folded, known
+from selectormlp.panel.controls import is_control
+from selectormlp.panel.gene_columns import GENE_LIKE, GeneTable, are_numbers, below_header, is_number
+from selectormlp.panel.gene_headers import (
+    CHOSEN_HEADERS,
+    CODE_HEADERS,
+    GENE_ENDING,
+    GENE_HEADERS,
+    GROUP_HEADERS,
+    ID_HEADERS,
+    folded,
+)
+from selectormlp.panel.gene_json import is_json, table_from_json
+from selectormlp.panel.gene_rows import rows_of
+from selectormlp.panel.names import IDENTIFIER
 
 logger = logging.getLogger(__name__)
-
-FORMULA_STARTS = "=+-@\t\r\n＝＋－＠"
-"""A cell that begins so may be a formula to spreadsheets (OWASP, "CSV injection"), the wide forms to some."""
-
-TRUE, FALSE = frozenset({"true", "1", "yes", "t", "1.0"}), frozenset({"false", "0", "no", "f", "", "0.0"})
 
 MAX_ABOVE = 10
 """Lines above the header, such as titles, that are passed over."""
 
-GENE_LIKE = re.compile(r"[^\s,;|\"]+")
+MIN_IDENTIFIERS = 0.6
+"""Share of identifiers in a column that is taken for them without a header; controls have none."""
 
-
-@dataclass(frozen=True)
-class GeneTable:
-    """A table of genes.
-
-    Attributes
-    ----------
-    genes
-        Their names, in order; not empty.
-    columns
-        Other columns by header (in small letters), a cell a gene.
-    ids
-        Identifiers where a column holds them.
-    """
-
-    genes: tuple[str, ...]
-    columns: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    ids: tuple[str, ...] | None = None
+RANKED = re.compile(r"(.+)_(names|n)")
+"""Headers of names beside scores, a pair for each type, as scanpy's users write them: ``T_names``, ``T_scores``."""
 
 
 def read_gene_table(text: str, *, suffix: str = ".csv") -> GeneTable:
     r"""Read genes from the text of a table or list.
 
     A list stands one gene a line, or on one line between commas, semicolons, tabs or blanks, or as a JSON list. In a
-    table, genes are taken from the column whose header says so; without such a header from the only column of text, or
-    from all columns where each is a list of names. Lines that begin with ``#``, titles above the header and Excel's
-    ``sep=`` are passed over.
+    table, genes are taken from the column whose header says so; without such a header from the column beside one of
+    identifiers, from the only column of text, or from all columns where each is a list of names. Lines that begin with
+    ``#``, titles above the header and Excel's ``sep=`` are passed over. Cells may hold lists, as NS-Forest writes them.
 
     Parameters
     ----------
@@ -73,174 +61,69 @@ def read_gene_table(text: str, *, suffix: str = ".csv") -> GeneTable:
     >>> read_gene_table("Table S3\nGene Symbol;n\nCD3E;1\n").genes
     ('CD3E',)
     """
-    if suffix == ".json" or text.lstrip().startswith("["):
-        return GeneTable(tuple(_json_list(text)))
-    rows = _rows(text, plain=suffix == ".txt")
+    if suffix == ".json" or is_json(text):
+        return table_from_json(text)
+    if re.match(r"\s*\[\w+\]\s*$", text.partition("\n")[0]):
+        raise PanelError("the file has sections, as INI and RLF files do, which are not read; export the genes as CSV")
+    rows = rows_of(text, plain=suffix == ".txt")
     if not rows:
         raise PanelError("the file holds no genes; expected a line a gene")
     top = _header_row(rows)
     if top is not None:
-        return _below_header(rows[top], rows[top + 1 :])
-    return _without_header(rows)
-
-
-def _json_list(text: str) -> list[str]:
-    wanted = "expected the panel.json of this package, or a list of gene names in double quotes"
-    try:
-        check_json(text)
-        genes = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise PanelError(f"not readable as JSON ({' '.join(str(error).split())[:160]}); {wanted}") from error
-    if not isinstance(genes, list) or not all(isinstance(gene, str) for gene in genes):
-        raise PanelError(f"the JSON holds a {type(genes).__name__}, and not of names only; {wanted}")
-    if not genes:
-        raise PanelError(f"the JSON list is empty; {wanted}")
-    return [gene.strip() for gene in genes]
-
-
-def _rows(text: str, *, plain: bool) -> list[list[str]]:
-    """Cut the text into cells; lines without any are left out, blanks around cells too."""
-    lines = text.splitlines(keepends=True)
-    filled = [line for line in lines if line.strip()]
-    if filled and (given := re.fullmatch(r'"?sep=(.)"?', filled[0].strip())):
-        return _cells("".join(filled[1:]), given[1])
-    body = [line for line in filled if not _is_comment(line)]
-    if len(body) < len(filled):
-        logger.info("%s that begin with '#' are passed over", counted(len(filled) - len(body), "line", "lines"))
-    delimiter = _delimiter(body, plain=plain)
-    if delimiter is not None:
-        return _cells("".join(body), delimiter)
-    if plain:  # names as they are, but for quotes around all of them
-        names = [line.strip() for line in body]
-        is_quoted = all(len(name) > 1 and name[0] == name[-1] == '"' for name in names)
-        return _blank_separated([[name[1:-1].strip() if is_quoted else name] for name in names])
-    return _blank_separated([[",".join(row)] for row in _cells("".join(body), ",")])
-
-
-def _is_comment(line: str) -> bool:
-    """Tell a comment from a header that begins with ``#``."""
-    start = line.lstrip()
-    return start.startswith("#") and known(re.split(r"[,;\t]", start.lstrip("# "))[0]) is None
-
-
-def _delimiter(lines: Sequence[str], *, plain: bool) -> str | None:
-    """Find what separates cells: the mark that stands equally often on most lines, outside of quotes."""
-    bare = [re.sub(r'"[^"]*"', "", line.strip()) for line in lines]
-    best: tuple[float, int, str] | None = None
-    for rank, mark in enumerate("|,;\t"):
-        counts = [line.count(mark) for line in bare]
-        having = sum(count > 0 for count in counts)
-        # a plain list holds a name a line, of which few may hold a comma
-        if not having or (plain and mark != "\t" and having * 2 < len(bare)):
-            continue
-        usual = max(set(counts) - {0}, key=counts.count)
-        found = (counts.count(usual) / len(bare), rank, mark)
-        best = found if best is None or found > best else best
-    return None if best is None else best[2]
-
-
-def _cells(text: str, delimiter: str) -> list[list[str]]:
-    try:
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True))
-    except csv.Error as error:
-        raise PanelError(f"not a readable table ({error}); expected a line a gene, separated by commas") from error
-    cells = [[_unshielded(cell.strip()) for cell in row] for row in rows]
-    return [row for row in cells if any(row)]
-
-
-def _unshielded(text: str) -> str:
-    return text[1:] if text[:1] == "'" and text[1:].startswith((*FORMULA_STARTS, "'")) else text
-
-
-def _blank_separated(rows: list[list[str]]) -> list[list[str]]:
-    """Take blanks for what separates genes where they cannot be part of names: on the only line."""
-    rows = [row for row in rows if row[0]]
-    names = rows[1:] if rows and known(rows[0][0]) else rows
-    if len(names) == 1 and len(names[0][0].split()) > 1:
-        return [*rows[: len(rows) - 1], *([word] for word in names[0][0].split())]
-    if len(names) > 1 and names is rows and all(len(row[0].split()) > 1 for row in names):
-        raise PanelError(
-            f"each line holds several words ({names[0][0][:60]!r}); write one gene a line, or commas between columns "
-            "and the header 'gene' above the genes"
-        )
-    return rows
+        return below_header(rows[top], rows[top + 1 :])
+    return _ranked_lists(rows) or _without_header(rows)
 
 
 def _header_row(rows: Sequence[Sequence[str]]) -> int | None:
-    """Find the line that is a header of genes: the first, or one below titles, which fill one cell."""
+    """Find the line that is a header of genes: the first, or one below titles or lines of keys and values."""
     for place, row in enumerate(rows[:MAX_ABOVE]):
         names = [folded(cell) for cell in row]
         telling = [name for name in names if name in {*GENE_HEADERS, *ID_HEADERS, *CHOSEN_HEADERS}]
+        endings = len(row) > 1 and any(name in GROUP_HEADERS or "id" in name for name in names)
+        telling += [name for name in names if endings and GENE_ENDING.fullmatch(name)]
         if telling and (telling != ["x"] or not row[0]):
-            if place:
-                above = "; ".join(" ".join(filter(None, row)) for row in rows[:place])
-                logger.info("above the header, passed over: %s", above[:120])
-            return place
+            return _said(rows, place)
         cell = next(cell for cell in row if cell)
         if sum(map(bool, row)) > 1 or (len(row) == 1 and GENE_LIKE.fullmatch(cell)):
-            return None
+            break
+    for place, row in enumerate(rows[:MAX_ABOVE]):  # below lines of keys and values, as codebooks have them
+        if all(set(map(folded, row)) & set(some) for some in (GENE_HEADERS, ID_HEADERS, CODE_HEADERS)):
+            return _said(rows, place)
     return None
 
 
-def _below_header(header: Sequence[str], lines: Sequence[Sequence[str]]) -> GeneTable:
-    """Read the columns of a table whose header says where the genes are."""
-    width = len(header)
-    if lines and all(len(line) == width + 1 for line in lines):  # R's write.table names no column of row names
-        header = ["", *header]
-        width += 1
-    names = [folded(cell) for cell in header]
-    column = next((names.index(name) for name in (*GENE_HEADERS, *ID_HEADERS) if name in names), 0)
-    wide = next((line for line in lines if any(line[width:])), None)
-    if wide is not None:
-        raise PanelError(
-            f"the line {','.join(wide)[:60]!r} has {len(wide)} cells below a header of {width}; write one gene a line"
-        )
-    lines = _chosen(names, lines)
-    short = next((line for line in lines if len(line) <= column or not line[column]), None)
-    if short is not None:
-        raise PanelError(
-            f"the line {','.join(short)[:60]!r} names no gene (column {column + 1}); fill it in or drop it"
-        )
-    if any(name in GROUP_HEADERS for name in names):
-        first = {line[column]: line for line in reversed(lines)}
-        lines = [line for line in lines if first[line[column]] is line]
-    if not lines:
-        raise PanelError("the file holds a header but no genes; expected a line a gene")
-    columns = {
-        name.casefold(): tuple(line[place] if place < len(line) else "" for line in lines)
-        for place, name in reversed(list(enumerate(header)))
-        if place != column
-    }
-    held = next((names.index(name) for name in ID_HEADERS if name in names and names.index(name) != column), None)
-    ids = None if held is None else columns[header[held].casefold()]
-    return GeneTable(tuple(line[column] for line in lines), columns, ids)
+def _said(rows: Sequence[Sequence[str]], place: int) -> int:
+    if place:
+        above = "; ".join(" ".join(filter(None, row)) for row in rows[:place])
+        logger.info("above the header, passed over: %s", above[:120])
+    return place
 
 
-def _chosen(names: Sequence[str], lines: Sequence[Sequence[str]]) -> list[Sequence[str]]:
-    """Keep the lines that a column of True and False marks, where there is one."""
-    for place, name in enumerate(names):
-        if name not in CHOSEN_HEADERS:
-            continue
-        marks = [line[place].casefold() if place < len(line) else "" for line in lines]
-        if set(marks) <= TRUE | FALSE:
-            kept = [line for line, mark in zip(lines, marks, strict=True) if mark in TRUE]
-            logger.info(
-                "%d of %d genes are marked in the column %r: the others are left out", len(kept), len(lines), name
-            )
-            if not kept:
-                raise PanelError(f"the column {name!r} marks none of the {len(lines)} genes; mark some with True")
-            return kept
-    return list(lines)
+def _ranked_lists(rows: Sequence[Sequence[str]]) -> GeneTable | None:
+    """Read tables with several columns for each type, one of which names genes; None for others."""
+    header, body = rows[0], rows[1:]
+    groups = {match[1]: place for place, cell in enumerate(header) if (match := RANKED.fullmatch(cell))}
+    groups = {group: place for group, place in groups.items() if sum(c.startswith(f"{group}_") for c in header) > 1}
+    if not groups and any(folded(cell) in GROUP_HEADERS for cell in header):  # early NS-Forest numbers its markers
+        groups = {cell: place for place, cell in enumerate(header) if re.fullmatch(r"\d{1,2}", cell)}
+    named = {group: [row[place] for row in body if place < len(row)] for group, place in groups.items()}
+    genes = list(dict.fromkeys(gene for cells in named.values() for gene in cells if gene))
+    if not genes or are_numbers(genes) or not all(map(GENE_LIKE.fullmatch, genes)):
+        return None
+    logger.info("%s are read from the columns %s", counted(len(genes), "gene", "genes"), quoted(groups, most=4))
+    return GeneTable(tuple(genes))
 
 
 def _without_header(rows: list[list[str]]) -> GeneTable:
     """Read genes where no header names them: one line, one column of text, or columns that are all lists."""
-    if len(rows) == 1:
+    if len(rows) == 1 and not _identifier_column([rows[0]]):
         return GeneTable(tuple(cell for cell in rows[0] if cell))
     width = max(map(len, rows))
     rows = [[*row, *[""] * (width - len(row))] for row in rows]
     used = [place for place in range(width) if not place or any(row[place] for row in rows)]
     rows = [[row[place] for place in used] for row in rows]
+    if (beside := _beside_identifiers(rows)) is not None:
+        return beside
     if _numbered(rows):  # row numbers
         rows = [row[1:] for row in rows]
         header: list[str] | None = rows[0]
@@ -248,8 +131,8 @@ def _without_header(rows: list[list[str]]) -> GeneTable:
         header = rows[0] if not rows[0][0] else None
     body = rows[1:]
     places = range(len(rows[0]))
-    named = [place for place in places if not _are_numbers([row[place] for row in body])]
-    if header is None and any(not _is_number(rows[0][place]) for place in places if place not in named):
+    named = [place for place in places if not are_numbers(row[place] for row in body)]
+    if header is None and any(not is_number(rows[0][place]) for place in places if place not in named):
         header = rows[0]  # text above numbers
     if not named:
         raise PanelError("the file holds numbers and no gene names; expected a line a gene")
@@ -268,8 +151,45 @@ def _without_header(rows: list[list[str]]) -> GeneTable:
     return GeneTable(tuple(genes), {header[place].casefold(): tuple(row[place] for row in body) for place in others})
 
 
+def _identifier_column(rows: Sequence[Sequence[str]]) -> int | None:
+    """Find a column of identifiers (Ensembl, FlyBase, WormBase, RefSeq) beside others; None where there is none."""
+    for place in range(len(rows[0]) if len(rows[0]) > 1 else 0):
+        lines = rows if IDENTIFIER.fullmatch(rows[0][place]) else rows[1:]
+        cells = [row[place] for row in lines if not any(map(is_control, row))]
+        if cells and sum(IDENTIFIER.fullmatch(cell) is not None for cell in cells) >= MIN_IDENTIFIERS * len(cells):
+            return place
+    return None
+
+
+def _beside_identifiers(rows: Sequence[Sequence[str]]) -> GeneTable | None:
+    """Read genes that stand beside identifiers, as in 10x's features.tsv; None for other tables."""
+    held = _identifier_column(rows)
+    if held is None:
+        return None
+    has_header = len(rows) > 1 and not IDENTIFIER.fullmatch(rows[0][held])
+    body = [row for row in (rows[1:] if has_header else rows) if not any(map(is_control, row))]
+    for place in range(len(rows[0])):
+        cells = [row[place] for row in body]
+        if place == held or not all(map(GENE_LIKE.fullmatch, cells)) or any(map(is_number, cells)):
+            continue
+        if sum(IDENTIFIER.fullmatch(cell) is not None for cell in cells) > len(cells) / 2 or len(set(cells)) < len(
+            cells
+        ):
+            continue
+        ids = tuple(row[held] for row in body)
+        others = [at for at in range(len(rows[0])) if at not in (place, held)]
+        kinds = {at: f"column {at + 1}" for at in others}
+        kinds |= {at: "feature_type" for at in others if any("Gene Expression" in row[at] for row in body)}
+        heads = rows[0] if has_header else [kinds.get(at, "") for at in range(len(rows[0]))]
+        logger.info("no header names a column of genes: column %d is taken, beside identifiers", place + 1)
+        return GeneTable(
+            tuple(cells), {heads[at].casefold(): tuple(row[at] for row in body) for at in others if heads[at]}, ids
+        )
+    return None
+
+
 def _is_title(first: str, others: Sequence[str]) -> bool:
-    """Tell the title of a bare list from a gene: it says what it is, or is far longer than any name below."""
+    """Detect the title of a bare list: it holds a word such as "genes", or is much longer than the names below."""
     words = set(re.split(r"[\W_]+", first.casefold()))
     longest = max(map(len, others))
     return bool(words & {"panel", "genes", "list", "targets", "codebook"}) or len(first) > max(20, 2 * longest)
@@ -307,15 +227,3 @@ def _lists(rows: list[list[str]], header: list[str] | None, named: list[int]) ->
         "the first line included" if header is None else "below the first line, which is taken for a header",
     )
     return GeneTable(tuple(genes))
-
-
-def _are_numbers(cells: Sequence[str]) -> bool:
-    return any(cells) and all(map(_is_number, cells))
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell or "0")
-    except ValueError:
-        return cell.casefold() in ("na", "true", "false")
-    return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,6 +13,14 @@ import pandas as pd
 
 from selectormlp.data.cells import IntArray, check_unique
 from selectormlp.errors import SettingsError, quoted
+
+IDENTIFIER = re.compile(
+    r"(ENS[A-Z]*[GTP]\d{6,}(\.\d+)?|FBgn\d{5,}|WBGene\d{6,}|[NX][MRP]_\d+(\.\d+)?|HGNC:\d+|MGI:\d+)(_\w+)?"
+)
+"""Identifiers of Ensembl, FlyBase, WormBase, RefSeq, HGNC and MGI."""
+
+VERSIONED = re.compile(r"(ENS[A-Z]*[GTP]\d{6,})\.\d+")
+"""An identifier of Ensembl with its version."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,10 +61,14 @@ class GeneNames:
         for position, gene in enumerate(self.genes):
             if (bare := str(gene).strip()) != gene:
                 found.setdefault(bare, [position])
+        for name, positions in list(found.items()):
+            if versioned := VERSIONED.fullmatch(name):
+                known = found.setdefault(versioned[1], [])
+                known += [position for position in positions if position not in known]
         return found
 
     def find(self, names: Iterable[str], *, patterns: bool = False) -> dict[str, list[int]]:
-        """Find genes by name or alias, exactly.
+        """Find genes by name or alias, exactly but for the versions of Ensembl's identifiers.
 
         Parameters
         ----------
@@ -74,10 +86,38 @@ class GeneNames:
         >>> GeneNames(pd.Index(["MT-CO1", "CD3E", "MT-ND1"])).find(["CD3E", "MT-*", "x"], patterns=True)
         {'CD3E': [1], 'MT-*': [0, 2], 'x': []}
         """
-        return {
-            name: self._match(name) if patterns and name not in self.positions else self.positions.get(name, [])
-            for name in names
-        }
+        return {name: self._one(name) or (self._match(name) if patterns else []) for name in names}
+
+    def find_by_either(self, names: Sequence[str], ids: Sequence[str] | None) -> dict[str, list[int]]:
+        """Find genes by name, else by identifier.
+
+        Parameters
+        ----------
+        names
+            What to look for.
+        ids
+            Identifier of each, ``""`` where unknown; or None.
+
+        Returns
+        -------
+        Positions for each of the names; see :meth:`find`.
+
+        Examples
+        --------
+        >>> GeneNames(pd.Index(["ENSG00000156738.18", "CD3E"])).find_by_either(["CD20"], ["ENSG00000156738"])
+        {'CD20': [0]}
+        """
+        found = self.find(names)
+        for name, gene_id in zip(names, ids or (), strict=False):
+            if not found[name] and gene_id:
+                found[name] = self._one(gene_id)
+        return found
+
+    def _one(self, name: str) -> list[int]:
+        positions = self.positions.get(name, [])
+        if not positions and (versioned := VERSIONED.fullmatch(name)):
+            return self.positions.get(versioned[1], [])
+        return positions
 
     def _match(self, pattern: str) -> list[int]:
         if not is_pattern(pattern):

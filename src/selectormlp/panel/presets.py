@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib import resources
 
 import numpy as np
 
@@ -36,16 +38,39 @@ class GeneFamily:
     symbols: frozenset[str] = field(default_factory=frozenset)
     pattern: str = ""
 
-    def holds(self, symbol: str) -> bool:
-        """Say whether a symbol, in any case, belongs to the family.
+    def holds(self, name: str) -> bool:
+        """Say whether a symbol, in any case, or an Ensembl ID, with or without its version, belongs to the family.
 
         Examples
         --------
         >>> FAMILIES["ribosomal"].holds("Rps27a"), FAMILIES["ribosomal"].holds("RPS6KA1")
         (True, False)
+        >>> FAMILIES["ribosomal"].holds("ENSG00000137154.13")
+        True
         """
-        upper = symbol.upper()
+        upper = name.upper()
+        if upper.startswith("ENS"):
+            return upper.partition(".")[0] in family_ids()[self.name]
         return upper in self.symbols or bool(self.pattern and re.fullmatch(self.pattern, upper))
+
+
+@lru_cache(maxsize=1)
+def family_ids() -> dict[str, frozenset[str]]:
+    """Return the Ensembl IDs of each family, human and mouse: those that release 109 has for its symbols.
+
+    Alternative loci and patches of the assemblies are left out.
+
+    Examples
+    --------
+    >>> {family: len(ids) for family, ids in family_ids().items()}
+    {'ribosomal': 174, 'mitochondrial': 74, 'hemoglobin': 22, 'sex': 31, 'cell-cycle': 194}
+    """
+    text = resources.files("selectormlp.panel").joinpath("family_ids.csv").read_text(encoding="utf-8")
+    found: dict[str, set[str]] = {}
+    for line in text.splitlines()[1:]:
+        family, gene_id, _ = line.split(",")
+        found.setdefault(family, set()).add(gene_id)
+    return {family: frozenset(ids) for family, ids in found.items()}
 
 
 def _family(name: str, source: str, symbols: str = "", pattern: str = "") -> GeneFamily:
@@ -113,5 +138,7 @@ def in_family(family: str, names: GeneNames) -> BoolArray:
         if FAMILIES[family].holds(name):
             found[positions] = True
     if not found.any():
-        logger.warning("no gene of the data is of the family %r; it goes by symbols", family)
+        logger.warning(
+            "no gene of the data is of the family %r; it goes by symbols and Ensembl IDs of human and mouse", family
+        )
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -100,13 +100,17 @@ class Rules:
             priorities=None if self.priorities is None else self.priorities[self.allowed],
         )
 
-    def with_existing(self, panel_genes: Iterable[str], *, strict: bool = False) -> Rules:
+    def with_existing(
+        self, panel_genes: Sequence[str], ids: Sequence[str] | None = None, *, strict: bool = False
+    ) -> Rules:
         """Take the genes of an existing panel in: first, always, and at no cost, whatever else the rules say.
 
         Parameters
         ----------
         panel_genes
             Names or aliases; those that the data lack are logged and listed in ``ignored``.
+        ids
+            Identifier of each, by which those are found whose name the data lack.
         strict
             Keep limits as they are. Else a limit that these genes exceed by themselves bounds the sum at what they
             take, so that no new gene may add to it; the log names such limits.
@@ -116,7 +120,7 @@ class Rules:
         SettingsError
             If a name fits several genes.
         """
-        found = self.names.find(panel_genes)
+        found = self.names.find_by_either(panel_genes, ids)
         existing = one_each(found, self.genes)
         absent = [name for name, positions in found.items() if not positions]
         if absent:

@@ -29,6 +29,9 @@ LEAST_RESTORED = 0.5
 NAMES = {"discriminant-bhattacharyya": "bhattacharyya"}
 """Criterion of methods that are named after theirs."""
 
+ON_OFF = "discriminant-binary"
+"""Method that reads genes as on or off."""
+
 NUMBERS = ("ridge", "pooling", "shrinkage", "shrink_after")
 
 LOSSES = {"inverse": "1 / (1 + D²)", "bhattacharyya": "exp(−D²/8)", "log": "−log(1 + D²)"}
@@ -49,6 +52,9 @@ class SeparationSettings:
         What will measure the panel; None: it is measured as the cells at hand were.
     mistakes
         What mistakes between types cost; None: all the same.
+    on_off
+        ``threshold`` and ``quantile`` above which genes count as on, where they were read as on or off; None: they were
+        not.
     batch_key
         Column of ``obs`` with the batches that types are told from; None: cells are pooled.
 
@@ -62,6 +68,7 @@ class SeparationSettings:
     class_weights: Mapping[str, float] = field(default_factory=dict)
     assay: Assay | None = None
     mistakes: Mistakes | None = None
+    on_off: Mapping[str, Any] | None = None
     batch_key: str | None = None
 
     def measurement(self, genes: Sequence[str]) -> Measurement:
@@ -78,6 +85,7 @@ class SeparationSettings:
         """What is averaged over what."""
         found = LOSSES[self.objective.get("criterion", "inverse")]
         found += " times what the mistake costs" if self.mistakes is not None else ""
+        found += " of genes as on or off" if self.on_off is not None else ""
         both = self.assay is not None and self.assay.specificity
         found += ", mean over pairs of types" + (" and over each type and all others" if both else "")
         if self.assay is not None:
@@ -139,7 +147,8 @@ def settings_of(provenance: Provenance) -> SeparationSettings:
     of_classes = {str(label): float(value) for label, value in named if _is_number(value)}
     kept = provenance.settings.get("mistakes")
     mistakes = None if kept is None else Mistakes.from_record(kept)
-    return SeparationSettings(found, of_classes, _recorded_assay(selector.get("assay")), mistakes, key)
+    on_off = _recorded_thresholds(selector) if method == ON_OFF else None
+    return SeparationSettings(found, of_classes, _recorded_assay(selector.get("assay")), mistakes, on_off, key)
 
 
 def measured_assay(assay: Assay | str | Path | Mapping[str, object] | None) -> Assay | None:
@@ -152,6 +161,16 @@ def measured_assay(assay: Assay | str | Path | Mapping[str, object] | None) -> A
     """
     found = None if assay is None else find_assay(assay)
     return found if found is not None and found.alters_choice else None
+
+
+def _recorded_thresholds(selector: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the thresholds of genes that were read as on or off; the defaults of the method where they are none."""
+    threshold, quantile = selector.get("threshold"), selector.get("quantile")
+    is_usable = threshold == "quantile" or (isinstance(threshold, int | float) and np.isfinite(threshold))
+    return {
+        "threshold": threshold if is_usable and not isinstance(threshold, bool) else 0.0,
+        "quantile": quantile if isinstance(quantile, int | float) and _is_number(quantile) and quantile < 1 else 0.5,
+    }
 
 
 def _recorded_assay(assay: object) -> Assay | None:

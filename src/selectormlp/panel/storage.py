@@ -13,48 +13,38 @@ import io
 import json
 import logging
 import math
-from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
-from selectormlp.errors import InputError, PanelError, nearest, quoted
+from selectormlp.errors import InputError, PanelError, quoted
 from selectormlp.files import written_whole
-from selectormlp.gate.files import check_regular
 from selectormlp.panel.explain import Explanation
-from selectormlp.panel.facts import fact_name
-from selectormlp.panel.gene_tables import FORMULA_STARTS, GeneTable, read_gene_table
+from selectormlp.panel.gene_json import table_from_object
+from selectormlp.panel.gene_rows import FORMULA_STARTS
+from selectormlp.panel.gene_tables import read_gene_table
 from selectormlp.panel.packed_names import PackedNames, pack, unpack
 from selectormlp.panel.panel import Panel
+from selectormlp.panel.panel_tables import each_once, number_in, panel_of
+from selectormlp.panel.text_files import text_of
 from selectormlp.results import check_together, whole_result
 
 CSV_NAME, JSON_NAME, LIST_NAME = "panel.csv", "panel.json", "genes.txt"
-OWN_COLUMNS = ("", "position", "gene_id", "score", "threshold", "reason")
-"""Columns of ``panel.csv`` that are no facts of genes (and one of row numbers)."""
-
 EXPLANATION_NAME = "explanation.csv"
-
-ZIP_MAGIC, UTF16_MARKS = b"PK\x03\x04", (b"\xff\xfe", b"\xfe\xff")
-"""What workbooks begin with, and text of Excel's "Unicode text"."""
 
 PANEL_NAME = "panel"
 """What the files of a panel are called together, as one result of a folder."""
 
 PANEL_FILES = (CSV_NAME, JSON_NAME, LIST_NAME)
 
-MAX_BYTES = 1 << 30
-"""Size of the largest file read: the JSON of a panel learned on a hundred million cells is of this order."""
-
 logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class PanelFile:
-    """What a panel's JSON file holds; the names of the cells stand apart, packed."""
+    """Content of a panel's JSON file; cell names are packed separately."""
 
     format: Literal["selectormlp-panel"]
     version: Literal[1]
@@ -181,52 +171,10 @@ def panel_from_text(text: str, suffix: str) -> Panel:
     PanelError
         See :func:`read_panel`.
     """
-    return _from_json(text) if text.lstrip().startswith("{") else _from_table(read_gene_table(text, suffix=suffix))
-
-
-def _from_table(table: GeneTable) -> Panel:
-    table = _each_once(table)
-
-    def column_of(name: str, read: Callable[[str], T]) -> tuple[T, ...] | None:
-        cells = table.columns.get(name)
-        return None if cells is None else tuple(map(read, cells))
-
-    others: dict[str, tuple[str, ...]] = {}
-    if "barcodetype" not in table.columns:  # the other columns of a codebook are those of the code
-        for header, cells in reversed(table.columns.items()):
-            name = fact_name(header)
-            others[header if name in others else name] = cells
-    return Panel(
-        genes=table.genes,
-        reasons=column_of("reason", str) or (),
-        scores=column_of("score", _number) or (),
-        gene_ids=table.ids if any(table.ids or ()) else None,
-        thresholds=column_of("threshold", _number),
-        facts={
-            name: cells
-            for name, cells in others.items()
-            if name not in OWN_COLUMNS and any(cells) and cells != table.ids
-        },
-    )
-
-
-def _each_once(table: GeneTable) -> GeneTable:
-    """Keep one of the lines of a gene that say the same; others stay, and are refused as duplicates."""
-    lines = list(zip(table.genes, *table.columns.values(), table.ids or table.genes, strict=True))
-    kept = [place for place, line in enumerate(lines) if lines.index(line) == place] if _repeats(lines) else []
-    if not kept or len({table.genes[place] for place in kept}) < len(kept):
-        return table
-    repeated = [gene for gene in dict.fromkeys(table.genes) if table.genes.count(gene) > 1]
-    logger.warning("%d gene(s) stand in several lines that agree, and count once: %s", len(repeated), quoted(repeated))
-    return GeneTable(
-        tuple(table.genes[place] for place in kept),
-        {name: tuple(cells[place] for place in kept) for name, cells in table.columns.items()},
-        None if table.ids is None else tuple(table.ids[place] for place in kept),
-    )
-
-
-def _repeats(lines: Sequence[tuple[str, ...]]) -> bool:
-    return len(set(lines)) < len(lines)
+    if text.lstrip().startswith("{"):
+        table = table_from_object(text)
+        return _from_json(text) if table is None else panel_of(table)
+    return panel_of(read_gene_table(text, suffix=suffix))
 
 
 def read_costs(path: Path | str) -> dict[str, float]:
@@ -248,13 +196,11 @@ def read_costs(path: Path | str) -> dict[str, float]:
     place = Path(path)
     text = text_of(place)
     try:
-        table = _each_once(read_gene_table(text))
-        given = table.columns.get("cost")
-        if given is None:
+        table = each_once(read_gene_table(text))
+        if "cost" not in table.columns:
             raise PanelError("no column is headed 'cost'; expected the header gene,cost")
-        table = _each_once(table)
-        genes = _from_table(table).genes
-        costs = [_number(cost) for cost in table.columns["cost"]]
+        genes = panel_of(table).genes
+        costs = [number_in(cost) for cost in table.columns["cost"]]
         missing = [gene for gene, cost in zip(genes, costs, strict=True) if cost is None]
         if missing:
             raise PanelError(f"the cost of {quoted(missing)} is no finite number; fill it in")
@@ -284,38 +230,6 @@ def write_explanation(explanation: Explanation, folder: Path | str) -> Path:
     return file
 
 
-def text_of(place: Path) -> str:
-    """Return the text of a file of genes.
-
-    Raises
-    ------
-    PanelError
-        If it is absent, too large, no regular file or no text.
-    """
-    check_regular(place, PanelError)
-    if not place.is_file():
-        if place.is_dir():
-            raise PanelError(f"{str(place)!r} is a folder; name a file in it, such as {JSON_NAME!r}")
-        siblings = [p.name for p in place.parent.iterdir()] if place.parent.is_dir() else []
-        raise PanelError(f"no file {str(place)!r}; in its folder, {nearest(place.name, sorted(siblings))}")
-    try:
-        if place.stat().st_size > MAX_BYTES:
-            raise PanelError(f"{str(place)!r} has {place.stat().st_size:,} bytes; a panel has at most {MAX_BYTES:,}")
-        content = place.read_bytes()
-        if content[:4] == ZIP_MAGIC:
-            raise PanelError(
-                f"{str(place)!r} is a workbook (or another zip file), which is not read; save the sheet that holds the "
-                "genes as CSV"
-            )
-        return content.decode("utf-16" if content[:2] in UTF16_MARKS else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise PanelError(
-            f"{str(place)!r} is not UTF-8 text; expected a panel as JSON, CSV or a plain list (save it as UTF-8)"
-        ) from error
-    except OSError as error:
-        raise PanelError(f"cannot read {str(place)!r} ({error.strerror or error})") from error
-
-
 def _csv_text(panel: Panel) -> str:
     frame = panel.to_frame()
     for column in ("gene", "gene_id", "reason", *panel.facts):
@@ -335,14 +249,6 @@ def shielded(text: str) -> str:
     ("'=1+1", 'CD3E')
     """
     return f"'{text}" if text.startswith((*FORMULA_STARTS, "'")) else text
-
-
-def _number(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
 
 
 def _from_json(text: str) -> Panel:

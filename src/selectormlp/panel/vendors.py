@@ -3,36 +3,40 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import gzip
 import io
-import json
 import logging
 import re
 import zipfile
 import zlib
-from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from selectormlp.errors import PanelError, counted, quoted
+from selectormlp.gate.archives import check_zip
+from selectormlp.gate.files import read_start
+from selectormlp.panel.controls import KIND_HEADERS, are_controls, is_control
+from selectormlp.panel.feature_matrix import MAGIC, features_of
+from selectormlp.panel.gene_fasta import panel_from_fasta
+from selectormlp.panel.gene_headers import CELL_HEADERS, folded
 from selectormlp.panel.panel import Panel
+from selectormlp.panel.panel_tables import panel_of
 from selectormlp.panel.storage import panel_from_text
 from selectormlp.panel.storage import read_panel as read_plain_panel
+from selectormlp.panel.text_files import text_of
 
 logger = logging.getLogger(__name__)
 
 MAX_BYTES = 1 << 28
 """Largest unpacked size of a compressed list: a probe file of a whole transcriptome has tens of megabytes."""
 
-CONTROL = re.compile(
-    r"^(blank|neg(ative)?[ _-]?control|negcontrol|unassigned|deprecated|antisense|intergenic)", re.IGNORECASE
-)
-"""Names of controls, which are no genes."""
-
 MAX_HEADER = 1 << 22
 """Characters within which the header and first line of a table of cells × genes lie."""
+
+MAX_SHEETS, MAX_ROWS, MAX_CELLS = 100, 1 << 20, 5_000_000
+"""Of a workbook: sheets that are looked at, rows that one may have, and cells that are read of it."""
 
 MIN_GENES = 10
 """Columns from which on numbers below a line of names are taken for counts of cells."""
@@ -48,8 +52,9 @@ def read_panel(path: Path | str) -> Panel:
     path
         Our ``panel.json`` or ``panel.csv``; a list or table of genes (CSV, TSV, text, JSON, xlsx; see
         :func:`selectormlp.panel.gene_tables.read_gene_table`); a table of a vendor's pre-designed panel;
-        ``gene_panel.json`` of a Xenium run; a MERSCOPE codebook; a table of cells × genes of a run; probe sequences as
-        FASTA, whose records are named ``identifier|symbol|…``. All but tables of cells may be gzipped.
+        ``gene_panel.json`` or ``cell_feature_matrix.h5`` of a Xenium run; a MERSCOPE codebook; a table of cells × genes
+        or of molecules; tables of markers of NS-Forest, spapros and scanpy; probe sequences as FASTA. Text may be
+        gzipped.
 
     Returns
     -------
@@ -73,15 +78,15 @@ def read_panel(path: Path | str) -> Panel:
     place = Path(path)
     try:
         if place.is_file():
-            with place.open("rb") as stream:
-                start = stream.read(4096)
+            start = read_start(place, 4096, PanelError)
             special = _special(place, start)
             if special is not None:
                 return special
     except OSError as error:
         raise PanelError(f"cannot read {str(place)!r} ({error.strerror or error})") from error
     except PanelError as error:
-        raise PanelError(f"{str(place)!r}: {error}") from error
+        shown = repr(str(place))
+        raise PanelError(f"{shown}: {str(error).removeprefix(f'{shown} ')}") from error
     return _without_controls(read_plain_panel(place))
 
 
@@ -89,16 +94,19 @@ def _special(place: Path, start: bytes) -> Panel | None:
     """Read what is no plain list or table; None for these."""
     if start[:4] == ZIP_MAGIC:
         return _from_workbook(place)
+    if start[:8] == MAGIC:
+        return _without_controls(panel_of(features_of(place)))
     if start[:2] == GZIP_MAGIC:
-        text = _unpacked(place)
-        if text.lstrip().startswith(">"):
-            return _from_fasta(text)
-        return _from_cell_table(text) or _without_controls(panel_from_text(text, Path(place.stem).suffix.lower()))
-    if start.lstrip()[:1] == b">":
-        return _from_fasta(place.read_text(encoding="utf-8"))
-    if start.lstrip()[:1] == b"{" and b'"payload"' in start:
-        return _from_gene_panel(place.read_text(encoding="utf-8"))
-    return _from_cell_table(place.read_text(encoding="utf-8", errors="replace")[:MAX_HEADER])
+        text, suffix = _unpacked(place), Path(place.stem).suffix.lower()
+        return _from_text(text) or _without_controls(panel_from_text(text, suffix))
+    if start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b">":
+        return panel_from_fasta(text_of(place))
+    with place.open(encoding="utf-8-sig", errors="replace") as stream:
+        return _from_cell_table(stream.read(MAX_HEADER))
+
+
+def _from_text(text: str) -> Panel | None:
+    return panel_from_fasta(text) if text.lstrip().startswith(">") else _from_cell_table(text)
 
 
 def _unpacked(place: Path) -> str:
@@ -117,74 +125,19 @@ def _unpacked(place: Path) -> str:
 def _from_cell_table(text: str) -> Panel | None:
     """Read the column names of a table of cells × genes; None for other text."""
     header, _, rest = text.lstrip("\ufeff\r\n").partition("\n")
-    names = [cell.strip().strip('"') for cell in header.split(",")]
-    first = rest.partition("\n")[0].split(",")
+    delimiter = "\t" if header.count("\t") > header.count(",") else ","
+    names = [cell.strip().strip('"') for cell in header.split(delimiter)]
+    first = rest.partition("\n")[0].split(delimiter)
     is_codebook = "barcodetype" in map(str.casefold, names)
-    if is_codebook or len(names) < MIN_GENES or len(first) != len(names) or not all(map(_is_count, first[1:])):
+    described = [place for place, name in enumerate(names) if folded(name) in CELL_HEADERS or not place]
+    counts = [cell for place, cell in enumerate(first) if place not in described]
+    if is_codebook or len(names) < MIN_GENES or len(first) != len(names) or not all(map(_is_count, counts)):
         return None
-    genes = tuple(name for name in names[1:] if name)
+    genes = tuple(name for place, name in enumerate(names) if name and place not in described)
+    if len(genes) < MIN_GENES - 1:
+        return None
     logger.info("the file is taken for a table of cells × genes: its %d column names are the genes", len(genes))
     return _without_controls(Panel(genes))
-
-
-def _from_gene_panel(text: str) -> Panel:
-    """Read ``gene_panel.json`` of a Xenium run: ``payload.targets``, each with its type, codewords and source."""
-    wanted = "expected the gene_panel.json of a Xenium run (payload.targets)"
-    try:
-        targets = json.loads(text)["payload"]["targets"]
-        found = [_target(target) for target in targets]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise PanelError(f"not readable ({type(error).__name__}: {str(error)[:80]}); {wanted}") from error
-    genes = [target for target in found if target is not None]
-    if not genes:
-        raise PanelError(f"it names no gene; {wanted}")
-    if len(genes) < len(found):
-        logger.info("%s are controls, and left out", counted(len(found) - len(genes), "target", "targets"))
-    frame = pd.DataFrame(genes)
-    facts = {name: tuple(frame[name]) for name in ("codewords", "coverage", "source") if any(frame[name])}
-    return Panel(tuple(frame["gene"]), gene_ids=tuple(frame["gene_id"]), facts=facts)
-
-
-def _target(target: dict[str, Any]) -> dict[str, str] | None:
-    """Take the facts of a target; None for a control."""
-    kind = target["type"]
-    if kind.get("descriptor", "gene") != "gene":
-        return None
-    data, info = kind["data"], target.get("info") or {}
-    name, gene_id = data.get("name") or data.get("id"), data.get("id") or ""
-    if not isinstance(name, str) or CONTROL.match(name):
-        return None
-    source = target.get("source") or {}
-    identity = source.get("identity") or {} if isinstance(source, dict) else {}
-    return {
-        "gene": name,
-        "gene_id": str(gene_id),
-        "codewords": str(len(target.get("codewords") or [])),
-        "coverage": str(info.get("gene_coverage") or ""),
-        "source": str(identity.get("name") or (source.get("category") if isinstance(source, dict) else source) or ""),
-    }
-
-
-def _from_fasta(text: str) -> Panel:
-    """Count the probes of each gene; records are named ``identifier|symbol|…``."""
-    records = [
-        line[1:].split()[0].split("|") for line in text.splitlines() if line.startswith(">") and line[1:].split()
-    ]
-    named = [(parts[0], parts[1]) if len(parts) > 1 else ("", parts[0]) for parts in records]
-    named = [(gene_id, symbol) for gene_id, symbol in named if not CONTROL.match(symbol)]
-    if not named:
-        raise PanelError("the FASTA file names no genes; expected records named 'identifier|symbol|…'")
-    probes = Counter(named)
-    symbols = [symbol for _, symbol in probes]
-    shared = [symbol for symbol, n in Counter(symbols).items() if n > 1]
-    if shared:
-        raise PanelError(f"several identifiers share the symbol(s) {quoted(shared)}; rename these records")
-    logger.info("%d probes of %d genes are read; their number is taken for n_probes", len(named), len(probes))
-    return Panel(
-        tuple(symbols),
-        gene_ids=tuple(gene_id for gene_id, _ in probes),
-        facts={"n_probes": tuple(str(n) for n in probes.values())},
-    )
 
 
 def _from_workbook(place: Path) -> Panel:
@@ -196,33 +149,73 @@ def _from_workbook(place: Path) -> Panel:
             "a workbook (or another zip file); save the sheet that holds the genes as CSV, or install "
             "selectormlp[xlsx], which reads workbooks"
         ) from error
+    check_zip(place, PanelError)
     try:
         with zipfile.ZipFile(place) as bundle:
             if sum(part.file_size for part in bundle.infolist()) > MAX_BYTES:
                 raise PanelError(f"unpacks to more than {MAX_BYTES:,} bytes; save the sheet as CSV")
         book = openpyxl.load_workbook(place, read_only=True, data_only=True)
-        rows = [
-            ["" if cell is None else str(cell) for cell in row]
-            for row in book.worksheets[0].iter_rows(values_only=True)
-        ]
-    except PanelError:
+        sheets = {sheet.title: _rows_of(sheet) for sheet in book.worksheets[:MAX_SHEETS]}
+    except (PanelError, MemoryError):
         raise
     except Exception as error:  # openpyxl raises whatever a damaged part brings
         raise PanelError(f"not a readable workbook ({type(error).__name__}); save the sheet as CSV") from error
-    logger.info("the first sheet, %r, is read", book.sheetnames[0])
+    problems = []
+    for name, rows in sheets.items():
+        try:
+            panel = panel_from_text(_csv_of(rows), ".csv")
+        except PanelError as error:
+            problems.append(f"sheet {name!r}: {error}")
+            continue
+        if len(sheets) > 1:
+            logger.info("the sheet %r is read", name)
+        return _without_controls(panel)
+    raise PanelError("; ".join(problems[:2]) or "a workbook without sheets; save the genes as CSV")
+
+
+def _rows_of(sheet: Any) -> list[tuple[object, ...]]:
+    """Return the rows of a sheet that hold something; its own word for its size is not taken."""
+    sheet.reset_dimensions()
+    rows, n_cells = [], 0
+    for row in sheet.iter_rows(max_row=MAX_ROWS, values_only=True):
+        n_cells += len(row)
+        if n_cells > MAX_CELLS:
+            raise PanelError(f"a sheet has more than {MAX_CELLS:,} cells; save the part with the genes as CSV")
+        last = next((place for place in range(len(row), 0, -1) if str(row[place - 1] or "").strip()), 0)
+        rows += [row[:last]] if last else []
+    return rows
+
+
+def _csv_of(rows: Sequence[Sequence[object]]) -> str:
+    """Write the cells of a sheet as text; refuse dates, which genes such as SEPT1 have become."""
+    dates = [cell for row in rows for cell in row if isinstance(cell, dt.date)]
+    if dates:
+        raise PanelError(
+            f"{counted(len(dates), 'cell is a date', 'cells are dates')} ({quoted(map(str, dates), most=3)}), as a "
+            "spreadsheet makes of genes such as SEPTIN1 or MARCHF1; write these as text"
+        )
     stream = io.StringIO()
-    csv.writer(stream).writerows(rows)
-    return _without_controls(panel_from_text(stream.getvalue(), ".csv"))
+    whole = (
+        [int(cell) if isinstance(cell, float) and cell.is_integer() else cell for cell in row]
+        for row in rows
+        if any(cell is not None for cell in row)
+    )
+    csv.writer(stream).writerows([["" if cell is None else str(cell) for cell in row] for row in whole])
+    return stream.getvalue()
 
 
 def _without_controls(panel: Panel) -> Panel:
-    """Leave out controls of a codebook, and say how many."""
-    kept = [place for place, gene in enumerate(panel.genes) if not CONTROL.match(gene)]
-    if len(kept) == len(panel):
+    """Leave out controls, by their name or by a column that says what a target is; say how many."""
+    controls = {place for place, gene in enumerate(panel.genes) if is_control(gene)}
+    for header, kinds in panel.facts.items():
+        if folded(header) in KIND_HEADERS:
+            controls |= {place for place, control in enumerate(are_controls(kinds)) if control}
+    kept = [place for place in range(len(panel)) if place not in controls]
+    if not controls:
         return panel
     if not kept:
         raise PanelError("all names are those of controls; expected genes")
-    logger.info("%s are left out", counted(len(panel) - len(kept), "control", "controls"))
+    logger.info("%s left out", counted(len(controls), "control is", "controls are"))
     return panel.take(kept)
 
 

@@ -66,7 +66,7 @@ def split_run(folder: Path) -> str | None:
 def check_same_split(folder: Path, model: Model, named: Path) -> None:
     """Refuse a model that learned from another split than the one in a folder, whose test cells it may have seen.
 
-    Models and splits that do not say what run they are of are taken.
+    Models and splits that record no run are accepted.
 
     Raises
     ------

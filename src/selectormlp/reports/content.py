@@ -20,7 +20,7 @@ from selectormlp.reports.tables import (
     Table,
     assay_table,
     csv_of,
-    hierarchy_table,
+    level_table,
     panel_table,
     robustness_table,
     score_table,
@@ -38,7 +38,7 @@ FEW_CELLS = 20
 """Test cells of a type below which its recall says little: the interval is then wider than ± 0.2 at 0.5."""
 
 REDUNDANT = 0.8
-"""Spearman correlation from which two genes of a panel are said to repeat each other."""
+"""Genes of a panel with this Spearman correlation or more are reported as redundant."""
 
 LEAST_PANELS = 10
 """Repetitions from which genes that replace each other are named: of fewer, most pairs that differ do so by chance."""
@@ -76,7 +76,7 @@ class Content:
     panel_csv: str
     scores: Table
     types: Table
-    hierarchy: Table | None
+    levels: Table | None
     robustness: Table | None
     assay: Table | None
     stability: Table | None
@@ -105,7 +105,7 @@ def summarise_findings(found: Findings) -> Content:
         panel_csv=csv_of(panel),
         scores=score_table(found),
         types=type_table(found),
-        hierarchy=hierarchy_table(found),
+        levels=level_table(found),
         robustness=robustness_table(found),
         assay=assay_table(found),
         stability=stability_table(found),

@@ -42,7 +42,7 @@ class Table:
 
 
 def number(value: float | None, form: str = ".3f") -> Cell:
-    """Make a cell of a number; what is none is empty and is sorted last.
+    """Format a number as a table cell; NaN and None are empty and sorted last.
 
     Examples
     --------
@@ -185,18 +185,26 @@ def score_table(found: Findings) -> Table:
     return Table("scores", tuple(Column(name, numeric=name != "genes") for name in columns), tuple(rows))
 
 
-def hierarchy_table(found: Findings) -> Table | None:
-    """Return errors inside and across coarse classes at each size; None where none were named."""
-    of = found.evaluation.hierarchy
-    if of is None:
+def level_table(found: Findings) -> Table | None:
+    """Return the scores at each level above the types, coarse to fine, and size; None where no level is named."""
+    if not found.evaluation.levels:
         return None
-    columns = ("genes", "accuracy", f"accuracy of {of.coarse_key}", "wrong inside its class", "wrong across classes")
-    values = (of.accuracy, of.coarse_accuracy, of.inside, of.across)
-    rows = [
-        (number(int(size), ",d"), *(number(float(value[place])) for value in values))
-        for place, size in enumerate(of.sizes)
-    ]
-    return Table("hierarchy", tuple(Column(name, numeric=True) for name in columns), tuple(rows))
+    rows = []
+    for scores in found.evaluation.levels:
+        for place, size in enumerate(scores.curve.sizes):
+            one = scores.curve.accuracy
+            low, high = found.evaluation.interval(one)
+            rows.append(
+                (
+                    Cell(scores.level.key),
+                    number(int(size), ",d"),
+                    interval(one.value[place], low[place], high[place]),
+                    number(float(1 - one.value[place])),
+                    number(float(scores.type_mistakes[place])),
+                )
+            )
+    columns = ("level", "genes", "accuracy", "mistakes, share of cells", "mistakes, mean over types")
+    return Table("levels", tuple(Column(name, numeric=name != "level") for name in columns), tuple(rows))
 
 
 def robustness_table(found: Findings) -> Table | None:

@@ -56,6 +56,8 @@ class SelectOptions(TypedDict, total=False):
     """Table of genes: length_nt, n_probes, codewords, homolog_group, cost, priority; see docs/ordering.md."""
     gene_sets: Mapping[str, Any] | None
     """Named sets of genes, each a list (one or more of it) or with genes, min, max and together (all or none)."""
+    min_per_set: int
+    """Fewest genes of each set that states no bounds, as of own lists of markers by type."""
     owned: Sequence[str]
     """Genes whose probes are there already: they cost nothing and are preferred."""
     candidates: Sequence[str] | None
@@ -103,6 +105,8 @@ class SelectOptions(TypedDict, total=False):
     price: bool
     """Say what each constraint costs: the separation of the types with all of them, and without each. The method
     chooses anew without each."""
+    price_accuracy: bool
+    """Say that in balanced accuracy too: a classifier is refitted for each panel. Takes --price as given."""
 
 
 class ExtendOptions(TypedDict, total=False):
@@ -157,6 +161,8 @@ class ExtendOptions(TypedDict, total=False):
     """Table of genes: length_nt, n_probes, codewords, homolog_group, cost, priority; see docs/ordering.md."""
     gene_sets: Mapping[str, Any] | None
     """Named sets of genes, each a list (one or more of it) or with genes, min, max and together (all or none)."""
+    min_per_set: int
+    """Fewest genes of each set that states no bounds, as of own lists of markers by type."""
     owned: Sequence[str]
     """Genes whose probes are there already: they cost nothing and are preferred."""
     forbidden: Sequence[str]
@@ -206,3 +212,5 @@ class ExtendOptions(TypedDict, total=False):
     price: bool
     """Say what each constraint costs: the separation of the types with all of them, and without each. The method
     chooses anew without each."""
+    price_accuracy: bool
+    """Say that in balanced accuracy too: a classifier is refitted for each panel. Takes --price as given."""

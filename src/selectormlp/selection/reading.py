@@ -64,8 +64,9 @@ class Opened:
     sets: SetsSummary | None = None
 
     def aliases(self, source: Source) -> pd.Index[str] | None:
-        """Return the second name of each gene, where a column of ``var`` is named that holds them."""
-        return other_names(self.table, self.cells.genes, source.gene_name_key)
+        """Return the second name of each gene, where a column of ``var`` is named that holds names or identifiers."""
+        key = source.gene_name_key or (source.gene_id_key if isinstance(source, PanelSource) else None)
+        return other_names(self.table, self.cells.genes, key)
 
     def stored(self, genes: pd.Index[str], source: Source) -> pd.Index[str]:
         """Return the names that genes have in the data, where symbols are shown instead."""
@@ -148,7 +149,7 @@ def read(data: AnnData | JoinedSets, source: Source, *, layer: str | None = None
 
 @contextmanager
 def opened(data: AnnData | DataSets | JoinedSets, request: Choice) -> Iterator[tuple[Opened, How]]:
-    """Read cells, or open their files, and say how genes are to be ranked on them.
+    """Read cells, or open their files, and prepare the ranking of genes.
 
     Parameters
     ----------

@@ -13,6 +13,7 @@ from selectormlp.moments.groups import groups_of
 from selectormlp.moments.moments import Moments
 from selectormlp.moments.stream import balanced_cell_weights, moments_of
 from selectormlp.panel.separation import SeparationSettings
+from selectormlp.selectors.binarize import binarized, gene_thresholds
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +24,7 @@ def cell_weights_of(cells: Cells, settings: SeparationSettings) -> FloatArray:
 
 
 def moments_for(cells: Cells, settings: SeparationSettings, whole: Cells | StoredCells) -> Moments:
-    """Compute what separation is measured from, with moments of counts where the assay needs them.
+    """Compute what separation is measured from: of genes as on or off, and of counts, where the settings ask for it.
 
     Parameters
     ----------
@@ -42,13 +43,12 @@ def moments_for(cells: Cells, settings: SeparationSettings, whole: Cells | Store
         counts = None if scale is None else scale.counts(cells.X)
         if counts is None:
             logger.info("the values hold no counts: expm1 of them stands for counts, one total for all cells")
+    X = cells.X if settings.on_off is None else binarized(cells.X, gene_thresholds(cells.X, **settings.on_off))
     codes, weights = cells.labels, cell_weights_of(cells, settings)
     groups = None
     if cells.batches is not None:
         batches = np.unique(cells.batches, return_inverse=True)[1]
         groups = groups_of(codes, batches, cells.n_classes)
         codes, weights = groups.of_cells(codes, batches), weights[groups.classes]
-    moments = moments_of(
-        cells.X, codes, cell_weights=weights, total=False, molecules=settings.needs_counts, counts=counts
-    )
+    moments = moments_of(X, codes, cell_weights=weights, total=False, molecules=settings.needs_counts, counts=counts)
     return moments if groups is None else groups.mark(moments)

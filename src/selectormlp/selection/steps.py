@@ -183,14 +183,16 @@ def rules_with(panel: Panel, rules: Rules, *, ignore_unknown: bool, strict: bool
     PanelError
         If genes of the panel are not in the data and not to be ignored, or none is.
     """
-    absent = [gene for gene, positions in rules.names.find(panel.genes).items() if not positions]
+    absent = [
+        gene for gene, positions in rules.names.find_by_either(panel.genes, panel.gene_ids).items() if not positions
+    ]
     if absent and not ignore_unknown:
         raise PanelError(
             f"{len(absent)} of the {len(panel)} genes of the panel are not in the data: {quoted(absent)}; "
             f"{absent[0]!r}: {nearest(absent[0], rules.names.positions)}; correct them, or ask for unknown names to "
             "be ignored (--ignore-unknown)"
         )
-    held = rules.with_existing(panel.genes, strict=strict)
+    held = rules.with_existing(panel.genes, panel.gene_ids, strict=strict)
     if not held.n_existing:
         raise PanelError(
             f"none of the {len(panel)} genes of the panel ({quoted(panel.genes, most=3)}) is in the data (first: "

@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 class ClosedFormSelector(GeneSelector):
     """A selector that learns from moments alone (abstract).
 
-    A subclass says which scatters it needs and gives its objective; ``fit`` or ``fit_moments`` does the rest.
+    A subclass declares the scatters it needs and its objective; ``fit`` and ``fit_moments`` do the rest.
 
     Attributes
     ----------
