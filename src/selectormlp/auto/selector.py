@@ -195,8 +195,8 @@ class AutoSelector(GeneSelector):
             Donor of each cell, shape (n_cells,): none is both chosen from and tested on. None: cells are taken as
             independent.
         batches
-            Batch of each cell (study, chemistry), shape (n_cells,): methods tell batches from classes, and none is both
-            chosen from and tested on, whatever the donors. None: cells are pooled.
+            Batch of each cell, shape (n_cells,): methods tell batches from classes, and none is both chosen from and
+            tested on, whatever the donors. None: cells are pooled.
         genes
             Names of the genes, for an assay with efficiencies of genes; None: those of X, if it is a data frame.
 
@@ -222,8 +222,8 @@ class AutoSelector(GeneSelector):
         must_have = checked_columns("must_have", self.must_have, X.shape[1])
         n_genes, seed = self._resolve_n_features(X.shape[1]), seed_from(self.random_state)
         names = getattr(self, "feature_names_in_", None) if genes is None else genes
-        measurement = find_assay(self.assay).measurement(names)
-        task = Task(n_genes, must_have, seed, self.limits or (), measurement, self.combine, self.mistakes)
+        measured = find_assay(self.assay).measurement(names)
+        task = Task(n_genes, must_have, seed, self.limits or (), measured, self.combine, self.mistakes)
         if len(must_have) > task.n_genes:
             raise SettingsError(
                 f"must_have holds {len(must_have)} genes and {task.n_genes} are to be selected; raise "
@@ -245,10 +245,9 @@ class AutoSelector(GeneSelector):
                     named = {find_method(wanted).name: wanted for wanted in contenders}
                     method = find_method(named.get(best.method, best.method))
                 self.trials_ = trials.found
-        self.choice_ = method.name
-        logger.info("%s chooses: %s", self.choice_, self.reason_)
+        logger.info("%s chooses: %s", method.name, self.reason_)
         self.selector_ = self._fit_choice(X, y, codes, batches, method, task.selector(method, options), seed)
-        knows_all_sizes = method.kind.is_nested and getattr(self.selector_, "is_nested_", True)
+        self.choice_, knows_all_sizes = method.name, method.kind.is_nested and getattr(self.selector_, "is_nested_", True)
         self.is_nested_ = knows_all_sizes and not self.limits
         taken = options_taken(method, options, self.assay, self.combine, self.selector_)
         choice = {"method": method.name, "options": taken, "reason": self.reason_}
