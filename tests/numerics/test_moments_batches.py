@@ -8,8 +8,10 @@ import pytest
 
 from selectormlp.errors import SettingsError
 from selectormlp.moments.batches import COMBINES, combined, pooled
+from selectormlp.moments.columns import column_moments
 from selectormlp.moments.components import moderated, variance_components
 from selectormlp.moments.discriminant import DiscriminantObjective
+from selectormlp.moments.forward import forward_select
 from selectormlp.moments.groups import groups_of
 from selectormlp.moments.stream import balanced_cell_weights, moments_of
 
@@ -194,3 +196,19 @@ def test_genes_that_a_batch_did_not_measure_are_fitted_to_the_others():
     np.testing.assert_allclose(found.cells_measured[:, [0, 30]], [[120, 160]] * 3)
     assert np.isfinite(found.within).all()
     assert DiscriminantObjective(some, combine="worst").gains().max() > 0
+
+
+@pytest.mark.parametrize("combine", COMBINES)
+def test_columns_of_the_covariance_are_those_of_all_of_it(combine):
+    X, codes, batches = simulated([[20, 5, 0], [3, 30, 9], [0, 0, 7]], shift=1.0, interaction=0.3, n_genes=30)
+    groups = groups_of(codes, batches, 3)
+    weights = balanced_cell_weights(np.bincount(codes))[groups.classes]
+    few = groups.mark(column_moments(X, groups.of_cells(codes, batches), cell_weights=weights))
+    chosen = [
+        forward_select(DiscriminantObjective(moments, combine=combine), 8).order[:8].tolist()
+        for moments in (few, of_groups(X, codes, batches))
+    ]
+    assert chosen[0] == chosen[1]
+    whole = combined(of_groups(X, codes, batches), combine)[0].within_covariance()
+    np.testing.assert_allclose(combined(few, combine)[0].covariance()[3], whole[3], atol=1e-9)
+    np.testing.assert_allclose(combined(few, combine)[0].covariance().diagonal(), whole.diagonal(), atol=1e-9)

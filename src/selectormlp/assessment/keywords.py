@@ -26,7 +26,7 @@ class EvaluateOptions(TypedDict, total=False):
     batch_key: str | None
     """Column of obs with the batch (study, chemistry, donor, file)."""
     normalize: Literal["auto", "counts", "none"]
-    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses what is none), or none."""
+    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses other values), or none."""
     exclude_labels: Sequence[str]
     """Labels whose cells are left out."""
     gene_name_key: str | None
@@ -59,7 +59,7 @@ class CompareOptions(TypedDict, total=False):
     batch_key: str | None
     """Column of obs with the batch (study, chemistry, donor, file)."""
     normalize: Literal["auto", "counts", "none"]
-    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses what is none), or none."""
+    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses other values), or none."""
     exclude_labels: Sequence[str]
     """Labels whose cells are left out."""
     gene_name_key: str | None
@@ -80,7 +80,7 @@ class RobustnessOptions(TypedDict, total=False):
     layer: str | None
     """Layer to read instead of X."""
     normalize: Literal["auto", "counts", "none"]
-    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses what is none), or none."""
+    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses other values), or none."""
     exclude_labels: Sequence[str]
     """Labels whose cells are left out."""
     gene_name_key: str | None
@@ -101,7 +101,7 @@ class StabilityOptions(TypedDict, total=False):
     batch_key: str | None
     """Column of obs with the batch (study, chemistry, donor, file)."""
     normalize: Literal["auto", "counts", "none"]
-    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses what is none), or none."""
+    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses other values), or none."""
     exclude_labels: Sequence[str]
     """Labels whose cells are left out."""
     gene_name_key: str | None
@@ -126,7 +126,7 @@ class ReportOptions(TypedDict, total=False):
     batch_key: str | None
     """Column of obs with the batch (study, chemistry, donor, file)."""
     normalize: Literal["auto", "counts", "none"]
-    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses what is none), or none."""
+    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses other values), or none."""
     exclude_labels: Sequence[str]
     """Labels whose cells are left out."""
     gene_name_key: str | None
@@ -153,7 +153,7 @@ class LearnAssayOptions(TypedDict, total=False):
     layer: str | None
     """Layer to read instead of X."""
     normalize: Literal["auto", "counts", "none"]
-    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses what is none), or none."""
+    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses other values), or none."""
     exclude_labels: Sequence[str]
     """Labels whose cells are left out."""
     gene_name_key: str | None

@@ -234,7 +234,7 @@ class AutoSelector(GeneSelector):
         self.trials_, n_attempts, self.reason_ = [], 0, "it is the only contender"
         if others or self.min_recall is not None:
             try:
-                trials = self._prepare(X, y, codes, donors, batches, task)
+                trials = self._prepare(X, y, codes, donors, batches, task, names)
             except DataError as error:
                 self.reason_ = f"nothing could be tried: {error}"
             else:
@@ -247,7 +247,10 @@ class AutoSelector(GeneSelector):
                 self.trials_ = trials.found
         logger.info("%s chooses: %s", method.name, self.reason_)
         self.selector_ = self._fit_choice(X, y, codes, batches, method, task.selector(method, options), seed)
-        self.choice_, knows_all_sizes = method.name, method.kind.is_nested and getattr(self.selector_, "is_nested_", True)
+        self.choice_, knows_all_sizes = (
+            method.name,
+            method.kind.is_nested and getattr(self.selector_, "is_nested_", True),
+        )
         self.is_nested_ = knows_all_sizes and not self.limits
         taken = options_taken(method, options, self.assay, self.combine, self.selector_)
         choice = {"method": method.name, "options": taken, "reason": self.reason_}
@@ -265,7 +268,9 @@ class AutoSelector(GeneSelector):
             X, y, batches = X[rows], y[rows], None if batches is None else batches[rows]
         return fit_labelled(selector, X, y, batches)
 
-    def _prepare(self, X: AnyMatrix, y: Any, codes: IntArray, donors: Any, batches: Any, task: Task) -> Trials:
+    def _prepare(
+        self, X: AnyMatrix, y: Any, codes: IntArray, donors: Any, batches: Any, task: Task, genes: Any
+    ) -> Trials:
         """Draw the cells and the folds."""
         rows = subsample(codes, np.random.default_rng(task.seed), total=self.max_cells)
         units = donors if batches is None or len(np.unique(batches)) < 2 else batches
@@ -273,7 +278,7 @@ class AutoSelector(GeneSelector):
         folds = make_folds(codes[rows], n_splits=self.n_folds, donors=groups, seed=task.seed)
         kept, assay, instruments = Memory(self.memory, verbose=0), find_assay(self.assay), None
         if assay.alters_choice:
-            instruments = Instruments(X[rows], assay, task.assay.gene_efficiency, task.seed)
+            instruments = Instruments(X[rows], assay, genes, task.seed)
         names, few = tuple(self.classifiers), None if batches is None else batches[rows]
         return Trials(X[rows], y[rows], codes[rows], folds, task, names, kept, groups, few, instruments)
 

@@ -25,6 +25,7 @@ from selectormlp.evaluation.splits import Folds
 from selectormlp.moments.stream import AnyMatrix
 from selectormlp.progress import track
 from selectormlp.selectors.base import GeneSelector, fit_labelled
+from selectormlp.selectors.passes import SharedMoments
 from selectormlp.selectors.registry import Method, find_method
 
 logger = logging.getLogger(__name__)
@@ -32,6 +33,10 @@ logger = logging.getLogger(__name__)
 
 Predictor = Callable[[npt.NDArray[Any], IntArray, npt.NDArray[Any]], IntArray]
 """Learns from cells and their codes, and predicts the codes of others."""
+
+HELD_BYTES = 2**27
+"""Size of the sample, 128 MiB, up to which the cells of each fold are held for the next method; 5,000 cells of 2,000
+genes take 40 MB."""
 
 RANKED = 100
 """Genes that a method ranks at least where smaller panels are the first of the same ranking, so that trials for several
@@ -93,6 +98,26 @@ class Trial:
         }
 
 
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """Cells to learn from in a fold, for all methods.
+
+    Attributes
+    ----------
+    X, labels
+        Expression, shape (n_cells, n_genes), and the label of each cell.
+    moments
+        Of these cells; methods that need them share them.
+    batches
+        Batch of each cell, or None.
+    """
+
+    X: AnyMatrix
+    labels: npt.NDArray[Any]
+    moments: SharedMoments
+    batches: npt.NDArray[Any] | None = None
+
+
 class Trials:
     """Tries methods on the same cells, so that they can be compared cell by cell.
 
@@ -150,6 +175,7 @@ class Trials:
         if instruments is not None and donors is None:
             self._donors = folds.split_of_test
         self._fit = memory.cache(_fit)
+        self._learned: dict[int, Learned] = {}
         self.done: list[Trial] = []
         self._confirmed: dict[Trial, Trial] = {}
 
@@ -161,7 +187,7 @@ class Trials:
         start, method = time.perf_counter(), find_method(wanted)
         folds = track(self.folds, method.name, len(self.folds))
         try:
-            panels = [self._panel(method, options, train) for train, _ in folds]
+            panels = [self._panel(method, options, fold) for fold, _ in enumerate(folds)]
             shares = self._shares_right(panels, [discriminant_predict, self._predictor("knn")])
         except (InputError, ValueError) as error:  # scikit-learn's and scanpy's own refusals are ValueErrors
             logger.info("%s cannot be tried: %s", method.name, " ".join(str(error).split())[:200])
@@ -252,19 +278,26 @@ class Trials:
         )
         return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)[fold, self._tested]
 
-    def _panel(self, method: Method, options: Mapping[str, Any], train: IntArray) -> IntArray:
-        """Choose a panel from some cells, increasing columns."""
+    def _panel(self, method: Method, options: Mapping[str, Any], fold: int) -> IntArray:
+        """Choose a panel from the cells to learn from in a fold, increasing columns."""
         most = max(self.task.n_genes, min(RANKED, self.X.shape[1] // 2)) if method.kind.is_nested else None
         if self.task.limits:
             most = None
-        return self.task.panel(
-            self._fit(
-                self.task.selector(method, options, n_genes=most),
-                self.X[train],
-                self.labels[train],
-                None if self.batches is None else self.batches[train],
-            )
-        )
+        learned = self._cells_of(fold)
+        selector = self.task.selector(method, options, n_genes=most)
+        with learned.moments.shared():
+            return self.task.panel(self._fit(selector, learned.X, learned.labels, learned.batches))
+
+    def _cells_of(self, fold: int) -> Learned:
+        """Return the cells to learn from in a fold; those of a large sample are not held for the next method."""
+        if fold in self._learned:
+            return self._learned[fold]
+        rows = self.folds.train[fold]
+        batches = None if self.batches is None else self.batches[rows]
+        found = Learned(self.X[rows], self.labels[rows], SharedMoments(), batches)
+        if _size(self.X) <= HELD_BYTES:
+            self._learned[fold] = found
+        return found
 
     def _predictor(self, name: str) -> Predictor:
         return lambda X, codes, asked: refit_predict(make_classifier(name, self.task.seed), X, codes, asked)
@@ -290,6 +323,12 @@ def _class_means(values: FloatArray, codes: IntArray, n_classes: int) -> FloatAr
     counts = np.bincount(codes, minlength=n_classes)
     sums = np.bincount(codes, values, minlength=n_classes)
     return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+
+
+def _size(X: AnyMatrix) -> int:
+    """Return the bytes of a matrix."""
+    parts = (X,) if isinstance(X, np.ndarray) else (X.data, X.indices, X.indptr)
+    return sum(part.nbytes for part in parts)
 
 
 def _fit(selector: GeneSelector, X: AnyMatrix, y: npt.NDArray[Any], batches: npt.NDArray[Any] | None) -> GeneSelector:

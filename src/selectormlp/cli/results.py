@@ -121,7 +121,7 @@ def _print_measured(found: Evaluation) -> None:
 
 
 def print_compared(found: Comparison) -> None:
-    """Print a line a panel, and its balanced accuracy less that of the first."""
+    """Print one line per panel, and its balanced accuracy less that of the first."""
     from selectormlp.cli.plain import PlainTable, print_line
 
     over = found.splits.for_new_donors

@@ -77,7 +77,7 @@ class _Once(logging.Filter):
 
 
 def print_comparison(table: pd.DataFrame) -> None:
-    """Print the closing table of ``run``: a line a model and one for random order, a column a panel size."""
+    """Print the closing table of ``run``: one line per model and one for random order, one column per panel size."""
     sizes = sorted(table["n_genes"].unique())
     for column, title in (("accuracy", "Accuracy"), ("mean_per_class_accuracy", "Mean per-class accuracy")):
         lines = PlainTable(f"{title} on test cells, genes masked without training again")
@@ -142,7 +142,7 @@ def _print_prices(prices: Sequence[Price]) -> None:
 
 
 def print_explanation(explanation: Explanation) -> None:
-    """Print a line a gene: the type it marks best, the pair it separates most, the loss without it, a substitute."""
+    """Print one line per gene: best marked type, best separated pair, loss without it, substitute."""
     lines = PlainTable(f"{explanation.settings.described}: {explanation.criterion:.3g}")
     lines.add_columns("gene", "marks", "separates", "loss", "substitute", numbers=("loss",))
     for found in explanation.genes:

@@ -22,7 +22,7 @@ PLAIN = (
     (FLOAT, r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", list("-+.0123456789")),
     (FLOAT, r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", list("-+.")),
 )
-"""What words without quotes mean, with their first letters: YAML 1.2.2, section 10.3.2, without the octal and
+"""Resolvers of unquoted scalars, with their first letters: YAML 1.2.2, section 10.3.2, without the octal and
 hexadecimal numbers. (By YAML 1.1, which PyYAML reads, ``1e-3`` would be text, and ``no`` false.)"""
 
 

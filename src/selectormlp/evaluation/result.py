@@ -169,7 +169,7 @@ class Evaluation(Shown):
         return estimate.interval(over_splits=self.for_new_donors)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return the curves, a line a size and score; see :meth:`Curve.to_frame`."""
+        """Return the curves, one line per size and score; see :meth:`Curve.to_frame`."""
         return pd.concat([curve.to_frame() for curve in self.curves], ignore_index=True)
 
     def class_frame(self) -> pd.DataFrame:

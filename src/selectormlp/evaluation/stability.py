@@ -115,7 +115,7 @@ class Stability(Shown):
         return f"Stability({self.n_genes} genes by {self.method}, {len(self.panels)} panels: Jaccard index {alike})"
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a line a gene: gene, in_panel, frequency, one column a kind of repetition, group (0: none)."""
+        """Return one line per gene: gene, in_panel, frequency, one column per kind of repetition, group (0: none)."""
         group_of = {gene: place for place, group in enumerate(self.groups, start=1) for gene in group.genes}
         columns: dict[str, object] = {
             "gene": self.genes,
@@ -127,7 +127,7 @@ class Stability(Shown):
         return pd.DataFrame({**columns, "group": [group_of.get(gene, 0) for gene in self.genes]})
 
     def overlap_frame(self) -> pd.DataFrame:
-        """Return a line a kind of repetition: source, n_panels, jaccard, kuncheva, low, high."""
+        """Return one line per kind of repetition: source, n_panels, jaccard, kuncheva, low, high."""
         return pd.DataFrame([vars(overlap) for overlap in self.overlaps])
 
 

@@ -77,7 +77,7 @@ class Order:
 
 
 def order_table(order: Order, *, types: Sequence[str] | None = None, new_only: bool = False) -> pd.DataFrame:
-    """Return a line a gene: ``gene``, ``ensembl_id``, ``status``, ``reason``, ``types`` and the panel's facts.
+    """Return one line per gene: ``gene``, ``ensembl_id``, ``status``, ``reason``, ``types`` and the panel's facts.
 
     Parameters
     ----------

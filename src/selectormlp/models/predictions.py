@@ -105,7 +105,7 @@ class Predictions(Shown):
         return ~self.empty & ~novel
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a line a cell (indexed by name): label, best, confidence, probability of each class, novelty, novel.
+        """Return one line per cell, indexed by name: label, best, confidence, class probabilities, novelty, novel.
 
         The last two are there where the classifier scores novelty. Along a tree of labels, ``level`` (that of the
         label) follows the label, and the best node and its confidence at each level above the types come before the

@@ -84,7 +84,7 @@ class LevelLabels:
         return found
 
     def to_frame(self, cells: pd.Index[str]) -> pd.DataFrame:
-        """Return the best node and its confidence at each level above the types, a line a cell."""
+        """Return the best node and its confidence at each level above the types, one line per cell."""
         columns: dict[str, object] = {}
         for place, level in enumerate(self.levels[:-1]):
             columns[f"best {level}"] = self.nodes[:, place]

@@ -57,7 +57,7 @@ def pooled(moments: Moments) -> Moments:
     shares = cells / np.maximum(of_class, 1.0)[groups.classes]
     means = groups.summed(shares * moments.means)
     apart = np.where(cells > 0, moments.means - means[groups.classes], 0.0)
-    squares = molecules = within = None
+    squares = molecules = within = columns = None
     if moments.squares is not None:
         own = moments.squares / np.maximum(moments.counts, 1)[:, None]
         squares = groups.summed(shares * (own + apart**2)) * whole.counts[:, None]
@@ -71,7 +71,9 @@ def pooled(moments: Moments) -> Moments:
         mass = moments.cell_weights @ cells
         scale = np.divide(float(moments.cell_weights @ moments.counts), mass, out=np.zeros_like(mass), where=mass > 0)
         add_outer(within, apart * np.sqrt(scale), moments.cell_weights * moments.counts)
-    return replace(whole, means=means, squares=squares, within=within, molecules=molecules)
+    if moments.columns is not None:
+        columns = moments.columns.with_spread(np.sqrt(moments.class_weights)[:, None] * apart)
+    return replace(whole, means=means, squares=squares, within=within, molecules=molecules, columns=columns)
 
 
 def combined(moments: Moments, combine: Combine = "new-study") -> tuple[Moments, list[BatchMeans]]:
@@ -124,10 +126,14 @@ def combined(moments: Moments, combine: Combine = "new-study") -> tuple[Moments,
     if combine == "new-study":
         variances += 2.0 * parts.interaction  # τ² of a pair is the sum of its two: the mean of twice each
     ratio = _ratio(classes.class_weights @ variances, classes.within_variances())
-    assert classes.within is not None  # noqa: S101  # within_variances has refused it
-    within = classes.within * ratio[:, None]
-    within *= ratio
-    found = replace(classes, means=parts.means, squares=variances * classes.counts[:, None], within=within)
+    within = columns = None
+    if classes.within is not None:
+        within = classes.within * ratio[:, None]
+        within *= ratio
+    if classes.columns is not None:
+        columns = classes.columns.scaled(ratio)
+    squares = variances * classes.counts[:, None]
+    found = replace(classes, means=parts.means, squares=squares, within=within, columns=columns)
     return found, _batch_means(parts, groups) if combine == "worst" else []
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from selectormlp.data.cells import FloatArray, IntArray
 from selectormlp.errors import DataError, SettingsError, quoted
 from selectormlp.moments.batches import BatchMeans, Combine, combined
+from selectormlp.moments.columns import CovarianceColumns
 from selectormlp.moments.contrasts import Contrasts, contrasts_of, pair_places
 from selectormlp.moments.failures import SUMS, FailingProbes
 from selectormlp.moments.forward import COLLINEAR, Residual
@@ -101,7 +102,7 @@ class DiscriminantObjective:
     Attributes
     ----------
     covariance
-        Within classes, shape (n_genes, n_genes), without ridge.
+        Within classes, shape (n_genes, n_genes), without ridge; columns may be computed when they are asked for.
     ridge
         What is added to its diagonal.
     gaps
@@ -142,7 +143,7 @@ class DiscriminantObjective:
         used = np.flatnonzero(moments.class_weights > 0)
         if len(used) < 2:
             raise DataError(f"{len(used)} class(es) with cells and weight; at least 2 are needed to tell apart")
-        self.covariance = moments.within_covariance()
+        self.covariance = moments.covariance()
         common = self.covariance.diagonal()
         self.ridge = ridge * _typical_variance(common)
         counts, shares = moments.counts[used], moments.class_weights[used]
@@ -171,7 +172,10 @@ class DiscriminantObjective:
         """Return how much each gene would lower the mean loss of the pairs, shape (n_genes,)."""
         variance = np.where(self._residual.free, self._residual.variance, np.inf)
         gains = self.current_loss - self.losses_with(self._gaps_of, variance, self._state)
-        return np.where(gains > ROUNDING, gains, 0.0)
+        gains = np.where(gains > ROUNDING, gains, 0.0)
+        if isinstance(self.covariance, CovarianceColumns):
+            self.covariance.expect(gains)
+        return gains
 
     def _gaps_of(self, rows: slice) -> FloatArray:
         return self._residual_gaps[rows]

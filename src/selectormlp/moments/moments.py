@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from selectormlp.data.cells import FloatArray, IntArray
 from selectormlp.errors import DataError
 from selectormlp.moments.groups import Groups
+
+if TYPE_CHECKING:
+    from selectormlp.moments.columns import CovarianceColumns
+
+
+class Covariance(Protocol):
+    """Covariance between genes: a matrix of shape (n_genes, n_genes), or one whose columns are computed when needed."""
+
+    def diagonal(self) -> FloatArray:
+        """Return the variance of each gene, shape (n_genes,)."""
+
+    def __getitem__(self, gene: int, /) -> Any:
+        """Return the covariance of a gene with each gene, shape (n_genes,)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +74,9 @@ class Moments:
         Means and squares of the counts themselves, or None.
     cells_measured
         Cells of each class in which each gene was measured, shape (n_classes, n_genes); None: all of them.
+    columns
+        What ``within`` would give, columns of which are computed when asked for, or None; of cells in memory. A sum of
+        moments has none.
     groups
         What the classes are, if they are groups of one class in one batch each; None: they are classes. See
         :mod:`selectormlp.moments.batches`.
@@ -78,6 +95,7 @@ class Moments:
     total: FloatArray | None = None
     molecules: CountMoments | None = None
     cells_measured: FloatArray | None = None
+    columns: CovarianceColumns | None = None
     groups: Groups | None = None
 
     @property
@@ -126,14 +144,26 @@ class Moments:
             raise DataError("these moments hold no within-class scatter; compute them with within=True")
         return self.within / float(self.cell_weights @ self.counts)
 
-    def within_variances(self) -> FloatArray:
-        """Return the diagonal of :meth:`within_covariance` without the rest of it, shape (n_genes,).
+    def covariance(self) -> Covariance:
+        """Return :meth:`within_covariance`, or columns of it that are computed when asked for, where these are kept.
 
         Raises
         ------
         DataError
-            If the within-class scatter was not asked for.
+            If neither was asked for.
         """
+        return self.within_covariance() if self.columns is None else self.columns
+
+    def within_variances(self) -> FloatArray:
+        """Return the diagonal of :meth:`covariance`, shape (n_genes,).
+
+        Raises
+        ------
+        DataError
+            If neither the within-class scatter nor columns of it were asked for.
+        """
+        if self.columns is not None:
+            return self.columns.diagonal()
         if self.within is None:
             raise DataError("these moments hold no within-class scatter; compute them with within=True")
         return self.within.diagonal() / float(self.cell_weights @ self.counts)
@@ -217,7 +247,7 @@ def merge_into(first: Moments, second: Moments) -> Moments:
         between = first.n_cells * second.n_cells / max(1, first.n_cells + second.n_cells)
         add_outer(first.total, (second.mean - first.mean)[None], np.array([between]))
     means = first.means + fraction[:, None] * (second.means - first.means)
-    return replace(first, counts=counts, means=means, squares=squares, molecules=molecules)
+    return replace(first, counts=counts, means=means, squares=squares, molecules=molecules, columns=None)
 
 
 def add_outer(scatter: FloatArray, rows: FloatArray, weights: FloatArray) -> None:

@@ -76,7 +76,7 @@ class TrainedNetwork:
     network
         On the CPU, in evaluation mode; of the best epoch where there were validation cells, else of the last.
     history
-        One row an epoch: accuracy, mean per-class accuracy and loss of validation (``val_``) and training
+        One row per epoch: accuracy, mean per-class accuracy and loss of validation (``val_``) and training
         (``train_``) cells; empty without validation cells.
     best_epoch
         Epoch (from 1) whose weights these are, or None without validation cells.

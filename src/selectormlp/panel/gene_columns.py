@@ -63,7 +63,7 @@ def below_header(header: Sequence[str], lines: Sequence[Sequence[str]]) -> GeneT
     header
         Names of the columns.
     lines
-        Cells, a line a gene; cells that hold several genes, as lists of markers do, count as so many lines.
+        Cells, one line per gene; cells that hold several genes, as lists of markers do, count as so many lines.
 
     Raises
     ------

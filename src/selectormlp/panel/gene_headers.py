@@ -45,7 +45,7 @@ PLACE_HEADERS = (
     "transcriptid",
     "moleculeid",
 )
-"""Headers of tables with a line a molecule, in which a gene stands as often as it was found."""
+"""Headers of tables with one line per molecule, in which a gene stands as often as it was found."""
 
 CELL_HEADERS = (
     "cell",

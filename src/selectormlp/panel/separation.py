@@ -14,6 +14,7 @@ from selectormlp.data.cells import BoolArray, FloatArray, IntArray
 from selectormlp.data.label_tree import Mistakes
 from selectormlp.errors import DataError, SettingsError
 from selectormlp.moments.batches import COMBINES
+from selectormlp.moments.columns import covariance_rows
 from selectormlp.moments.discriminant import CRITERIA, DiscriminantObjective
 from selectormlp.moments.forward import COLLINEAR
 from selectormlp.moments.losses import PairLosses
@@ -266,7 +267,8 @@ def measure_separation(
     >>> separation.losses.round(2), separation.substitutes, separation.substitute_losses.round(2)
     (array([0.74]), array([1]), array([0.]))
     """
-    if not np.isfinite(moments.means).all() or (moments.within is not None and not np.isfinite(moments.within).all()):
+    known = moments.means, moments.covariance().diagonal(), 0.0 if moments.within is None else moments.within
+    if not all(np.isfinite(values).all() for values in known):
         raise DataError("means or covariance hold NaN or infinite values; compute them from finite data")
     settings = settings or SeparationSettings()
     measurement = settings.measurement(genes)
@@ -307,10 +309,11 @@ class _Conditioned:
         variances, shrinkage = objective.covariance.diagonal(), objective.shrinkage(len(panel))
         ridge = max(objective.ridge, COLLINEAR * float(variances.max(initial=1.0)))
         own = shrinkage * variances[panel] + ridge
-        self._within = (1 - shrinkage) * objective.covariance[np.ix_(panel, panel)] + np.diag(own)
+        rows = (1 - shrinkage) * covariance_rows(objective.covariance, panel)
+        self._within = rows[:, panel] + np.diag(own)
         self._gaps = objective.gaps[:, panel]
         self.state = self._state(np.arange(len(panel)))
-        between = (1 - shrinkage) * objective.covariance[np.ix_(panel, outside)]
+        between = rows[:, outside]
         self._precision: FloatArray = cho_solve(_factor(self._within), np.eye(len(panel)))
         self._slopes = self._precision @ between
         self._scores = self._gaps @ self._precision

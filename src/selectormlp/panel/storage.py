@@ -1,6 +1,6 @@
 """Panels on disk: CSV, JSON and a plain list; and other people's lists of genes.
 
-The JSON file holds everything, exactly. The CSV file holds a line a gene and is safe to open in a spreadsheet: a
+The JSON file holds everything, exactly. The CSV file holds one line per gene and is safe to open in a spreadsheet: a
 name that a spreadsheet would take for a formula is written after an apostrophe, which is taken off again when the
 file is read (a name that begins with an apostrophe gets a second one, so nothing is lost). The plain list is meant
 for programs and holds names as they are.
@@ -210,7 +210,7 @@ def read_costs(path: Path | str) -> dict[str, float]:
 
 
 def write_explanation(explanation: Explanation, folder: Path | str) -> Path:
-    """Write ``explanation.csv``, a line a gene, safe to open in a spreadsheet as ``panel.csv`` is.
+    """Write ``explanation.csv``, one line per gene, safe to open in a spreadsheet as ``panel.csv`` is.
 
     Returns
     -------

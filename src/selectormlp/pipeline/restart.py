@@ -1,4 +1,4 @@
-"""Naming a training run, and finding the one to go on with."""
+"""Name a training run, and find the one to continue."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ IDENTITY = (
     "data_hashes",
     "class_balanced",
 )
-"""What must be the same for a run to go on."""
+"""Settings that must be unchanged to continue a run."""
 
 FREE_TO_CHANGE = ("max_epochs", "device", "memory_gb", "patience")
 """Parameters that a restarted run may have changed."""
 
 
 UNREADABLE = Start(2**31)
-"""Of a run whose checkpoints are all damaged: it may be the last one, so it is not passed over without a word."""
+"""Start of a run whose checkpoints are all damaged: sorts last, so that the run is not skipped silently."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The run that is to take place.
+    """The run to start or continue.
 
     Attributes
     ----------

@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 def side_file(folder: Path, side: str) -> Path:
-    """Find what the split step has left of a side: a copy of its cells, or an index of them.
+    """Find the file of a side of a split: a copy of its cells, or an index of them.
 
     Raises
     ------
@@ -130,7 +130,7 @@ def load_side(
 
 @contextmanager
 def _named(path: Path) -> Iterator[None]:
-    """Say in an error which file it is about."""
+    """Add the name of the file to errors."""
     try:
         yield
     except DataError as error:

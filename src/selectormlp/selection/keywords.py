@@ -22,7 +22,7 @@ class SelectOptions(TypedDict, total=False):
     label_tree: str | None
     """Table of types and their parents (type, parent), instead of several label columns."""
     normalize: Literal["auto", "counts", "none"]
-    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses what is none), or none."""
+    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses other values), or none."""
     exclude_labels: Sequence[str]
     """Labels whose cells are left out."""
     gene_name_key: str | None
@@ -127,7 +127,7 @@ class ExtendOptions(TypedDict, total=False):
     label_tree: str | None
     """Table of types and their parents (type, parent), instead of several label columns."""
     normalize: Literal["auto", "counts", "none"]
-    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses what is none), or none."""
+    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses other values), or none."""
     exclude_labels: Sequence[str]
     """Labels whose cells are left out."""
     gene_name_key: str | None

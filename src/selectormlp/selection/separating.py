@@ -9,9 +9,10 @@ import numpy as np
 from selectormlp.data.cells import Cells, FloatArray
 from selectormlp.data.stored import StoredCells
 from selectormlp.evaluation.counts import count_scale
+from selectormlp.moments.columns import moments_for_choice
 from selectormlp.moments.groups import groups_of
 from selectormlp.moments.moments import Moments
-from selectormlp.moments.stream import balanced_cell_weights, moments_of
+from selectormlp.moments.stream import balanced_cell_weights
 from selectormlp.panel.separation import SeparationSettings
 from selectormlp.selectors.binarize import binarized, gene_thresholds
 
@@ -23,7 +24,9 @@ def cell_weights_of(cells: Cells, settings: SeparationSettings) -> FloatArray:
     return balanced_cell_weights(cells.class_counts(), settings.importance(cells.classes))
 
 
-def moments_for(cells: Cells, settings: SeparationSettings, whole: Cells | StoredCells) -> Moments:
+def moments_for(
+    cells: Cells, settings: SeparationSettings, whole: Cells | StoredCells, n_genes: int | None = None
+) -> Moments:
     """Compute what separation is measured from: of genes as on or off, and of counts, where the settings ask for it.
 
     Parameters
@@ -35,6 +38,8 @@ def moments_for(cells: Cells, settings: SeparationSettings, whole: Cells | Store
     whole
         The same cells with all genes, by which counts are recovered from values in memory; on disk, cells that were
         read from counts know their totals. Otherwise expm1 of the values stands for counts, and the log says so.
+    n_genes
+        Genes of which covariances with the others are needed; None: all.
     """
     counts = None
     if settings.needs_counts:
@@ -50,5 +55,7 @@ def moments_for(cells: Cells, settings: SeparationSettings, whole: Cells | Store
         batches = np.unique(cells.batches, return_inverse=True)[1]
         groups = groups_of(codes, batches, cells.n_classes)
         codes, weights = groups.of_cells(codes, batches), weights[groups.classes]
-    moments = moments_of(X, codes, cell_weights=weights, total=False, molecules=settings.needs_counts, counts=counts)
+    n_chosen = cells.n_genes if n_genes is None else n_genes
+    kept = {"molecules": settings.needs_counts, "counts": counts}
+    moments = moments_for_choice(X, codes, n_chosen, cell_weights=weights, **kept)
     return moments if groups is None else groups.mark(moments)

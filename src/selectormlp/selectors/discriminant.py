@@ -116,6 +116,7 @@ class DiscriminantSelector(ClosedFormSelector):
 
     _within: ClassVar[bool] = True
     takes_batches = True
+    _columns_suffice: ClassVar[bool] = True
 
     def __init__(
         self,
