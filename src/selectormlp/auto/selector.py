@@ -258,9 +258,7 @@ class AutoSelector(GeneSelector):
         self._set_order(task.order(self.selector_), np.asarray(self.selector_.scores_, dtype=np.float64))
         return self
 
-    def _fit_choice(
-        self, X: AnyMatrix, y: Any, codes: IntArray, batches: Any, method: Method, selector: GeneSelector, seed: int
-    ) -> GeneSelector:
+    def _fit_choice(self, X: Any, y: Any, codes: IntArray, batches: Any, method: Method, selector: Any, seed: int) -> Any:
         """Fit the selector that chooses, on all cells where that takes little."""
         if len(codes) > MAX_FITTED and not method.kind.learns_from_moments:
             rows = subsample(codes, np.random.default_rng(seed), total=MAX_FITTED)
@@ -268,9 +266,7 @@ class AutoSelector(GeneSelector):
             X, y, batches = X[rows], y[rows], None if batches is None else batches[rows]
         return fit_labelled(selector, X, y, batches)
 
-    def _prepare(
-        self, X: AnyMatrix, y: Any, codes: IntArray, donors: Any, batches: Any, task: Task, genes: Any
-    ) -> Trials:
+    def _prepare(self, X: Any, y: Any, codes: IntArray, donors: Any, batches: Any, task: Task, genes: Any) -> Trials:
         """Draw the cells and the folds."""
         rows = subsample(codes, np.random.default_rng(task.seed), total=self.max_cells)
         units = donors if batches is None or len(np.unique(batches)) < 2 else batches
