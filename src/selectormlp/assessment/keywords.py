@@ -164,3 +164,16 @@ class LearnAssayOptions(TypedDict, total=False):
     """Their layer with counts; X by default."""
     label_map: str | None
     """Table of labels that mean the same: cell_type, common, and side (scrna or imaging)."""
+
+
+class FitClassifierOptions(TypedDict, total=False):
+    """Options of :func:`selectormlp.fit_classifier` beside those that its signature names."""
+
+    precision: float
+    """Share of the labels at a level of the tree that are to be right where the level is barely sure."""
+    normalize: Literal["auto", "counts", "none"]
+    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses other values), or none."""
+    exclude_labels: Sequence[str]
+    """Labels whose cells are left out."""
+    gene_name_key: str | None
+    """Column of var with second gene names, by which genes may be called too."""

@@ -23,7 +23,6 @@ from selectormlp.errors import DataError, SettingsError, quoted
 from selectormlp.evaluation.refit import make_classifier
 from selectormlp.evaluation.splits import make_folds
 from selectormlp.moments.batches import COMBINES, Combine
-from selectormlp.moments.stream import AnyMatrix
 from selectormlp.panel.assay import Assay, find_assay
 from selectormlp.panel.limits import Limit
 from selectormlp.progress import track
@@ -258,13 +257,13 @@ class AutoSelector(GeneSelector):
         self._set_order(task.order(self.selector_), np.asarray(self.selector_.scores_, dtype=np.float64))
         return self
 
-    def _fit_choice(self, X: Any, y: Any, codes: IntArray, batches: Any, method: Method, selector: Any, seed: int) -> Any:
+    def _fit_choice(self, X: Any, y: Any, codes: Any, batches: Any, method: Method, wanted: Any, seed: int) -> Any:
         """Fit the selector that chooses, on all cells where that takes little."""
         if len(codes) > MAX_FITTED and not method.kind.learns_from_moments:
             rows = subsample(codes, np.random.default_rng(seed), total=MAX_FITTED)
             logger.info("%s chooses from %d of the %d cells", method.name, len(rows), len(codes))
             X, y, batches = X[rows], y[rows], None if batches is None else batches[rows]
-        return fit_labelled(selector, X, y, batches)
+        return fit_labelled(wanted, X, y, batches)
 
     def _prepare(self, X: Any, y: Any, codes: IntArray, donors: Any, batches: Any, task: Task, genes: Any) -> Trials:
         """Draw the cells and the folds."""
