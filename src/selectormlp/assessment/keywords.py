@@ -171,6 +171,8 @@ class FitClassifierOptions(TypedDict, total=False):
 
     precision: float
     """Share of the labels at a level of the tree that are to be right where the level is barely sure."""
+    batch_key: str | None
+    """Column of obs with the batch (study, chemistry, donor, file)."""
     normalize: Literal["auto", "counts", "none"]
     """auto (log1p of counts per 10,000 if X holds counts), counts (refuses other values), or none."""
     exclude_labels: Sequence[str]
