@@ -13,6 +13,7 @@ import numpy as np
 
 from selectormlp.data.cells import FloatArray, IntArray
 from selectormlp.data.count_scale import find_count_scale
+from selectormlp.data.rows import rows_of
 from selectormlp.data.stored import StoredMatrix
 from selectormlp.devices import AnyDevice, Device, Work, choose_device
 from selectormlp.moments.columns import moments_for_choice
@@ -157,7 +158,7 @@ class MatrixPasses:
             return moments_of(few, self.codes, cell_weights=cell_weights, counts=counts, **kept.summed)
         from selectormlp.moments.on_device import moments_on_device  # loads PyTorch
 
-        chunks = ((few[rows], self.codes[rows]) for rows in row_chunks(few))
+        chunks = ((rows_of(few, rows), self.codes[rows]) for rows in row_chunks(few))
         return moments_on_device(chunks, cell_weights=cell_weights, device=device, **kept.scatters)
 
 
