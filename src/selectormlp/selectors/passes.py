@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -67,6 +67,9 @@ class Passes(Protocol):
     def codes(self) -> IntArray:
         """Class of each cell, shape (n_cells,)."""
 
+    def with_codes(self, codes: IntArray) -> Passes:
+        """Return passes over the same cells with other codes."""
+
     def variances(self, cell_weights: FloatArray) -> FloatArray:
         """Compute the variance of each gene over weighted cells, shape (n_genes,)."""
 
@@ -121,6 +124,10 @@ class MatrixPasses:
     X: AnyMatrix
     codes: IntArray
 
+    def with_codes(self, codes: IntArray) -> MatrixPasses:
+        """Return passes over the same cells with other codes."""
+        return replace(self, codes=codes)
+
     def variances(self, cell_weights: FloatArray) -> FloatArray:
         """Compute the variance of each gene over weighted cells."""
         return gene_variances(self.X, self.codes, cell_weights)
@@ -162,6 +169,10 @@ class StoredPasses:
     X: StoredMatrix
     codes: IntArray
     workers: Workers
+
+    def with_codes(self, codes: IntArray) -> StoredPasses:
+        """Return passes over the same cells with other codes."""
+        return replace(self, codes=codes)
 
     def variances(self, cell_weights: FloatArray) -> FloatArray:
         """Compute the variance of each gene over weighted cells."""
