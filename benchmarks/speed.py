@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 import scanpy as sc
+import scipy.sparse as sp
 import torch
 from anndata import AnnData
 
@@ -61,7 +62,7 @@ def selection_rows(
     rebuilt = seconds(lambda: ReconstructionSelector(n_genes).fit(X), repeats, clock)
     rows.append(Row(f"reconstruction, {size}, {n_genes} genes", rebuilt, "dense XᵀX", product))
     marked = seconds(lambda: MarkerSelector(n_genes).fit(X, y), repeats, clock)
-    adata = AnnData(X, obs={"label": np.char.add("t", y.astype(str))})
+    adata = AnnData(sp.csr_matrix(X) if sparse else X, obs={"label": np.char.add("t", y.astype(str))})
     adata.obs["label"] = adata.obs["label"].astype("category")
     peer = seconds(lambda: sc.tl.rank_genes_groups(adata, "label", method="t-test"), repeats, clock)
     rows.append(Row(f"markers (t-test), {size}", marked, "scanpy's t-test", peer))
