@@ -74,6 +74,7 @@ class Extras:
     more_sizes: tuple[int, ...] = ()
     harsh: bool = False
     assay: Assay | None = None
+    count_split: bool = False
 
     @property
     def plan(self) -> Plan | None:
@@ -211,10 +212,11 @@ def _evaluate_here(adata: AnnData, panel: Panel, request: EvaluateRequest) -> Ev
         request.more_sizes,
         request.harsh,
         None if request.assay is None else find_assay(request.assay),
+        request.count_split,
     )
     if not request.n_stability:
         return evaluate_task(adata, panel, judging, extras)
-    require_recipe(panel, request.label_key)  # before the long part
+    require_recipe(panel, request.label_key, adata=adata)  # before the long part
     repetition = Repetition(n_repeats=request.n_stability, confidence=request.confidence, seed=request.seed)
     with shared_choices():
         found = evaluate_task(adata, panel, judging, extras)
@@ -227,7 +229,7 @@ def evaluate_task(adata: AnnData, panel: Panel, judging: Judging, extras: Extras
     genes, unusable = match_genes(panel, cells.genes, aliases)
     sizes = _sizes(extras.sizes, extras.more_sizes, len(genes))
     levels = find_levels(adata, cells, judging.source, extras.coarse_key)
-    verdict = judge(panel, cells, str(judging.source.label_key), aliases)
+    verdict = judge(panel, cells, str(judging.source.label_key), aliases, adata)
     folds = fold_cells(cells, verdict.testable, judging)
     notes = [*opening_notes(adata, judging.source, [verdict], extras.coarse_key), *split_notes(cells, folds)]
     if not panel.nested and len(sizes) > 1:
@@ -269,7 +271,14 @@ def evaluate_task(adata: AnnData, panel: Panel, judging: Judging, extras: Extras
         levels=found.levels,
     )
     tested = Tested(cells, genes, folds, judging, verdict)
-    return add_conditions(evaluation, tested, plan=extras.plan, harsh=extras.harsh, assay=extras.assay)
+    return add_conditions(
+        evaluation,
+        tested,
+        plan=extras.plan,
+        harsh=extras.harsh,
+        assay=extras.assay,
+        count_split=extras.count_split,
+    )
 
 
 def _sizes(wanted: tuple[int, ...] | None, more: tuple[int, ...], n_genes: int) -> IntArray:

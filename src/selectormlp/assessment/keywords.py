@@ -13,6 +13,8 @@ class EvaluateOptions(TypedDict, total=False):
     """Whether to measure explained variance, neighbours, clusters and redundancy."""
     robustness: bool
     """Whether to thin counts, drop genes, change gains and binarise; takes a while."""
+    count_split: bool
+    """Whether to test the labels on counts that had no part in them: counts are cut into two parts; takes a while."""
     n_stability: int
     """How often to choose anew by the panel's method from part of the cells; 0: not."""
     level_metric: str
@@ -23,6 +25,8 @@ class EvaluateOptions(TypedDict, total=False):
     """Nominal coverage of intervals."""
     label_tree: str | None
     """Table of types and their parents (type, parent), instead of several label columns."""
+    batch_key: str | None
+    """Column of obs with the batch (study, chemistry, donor, file)."""
     normalize: Literal["auto", "counts", "none"]
     """auto (log1p of counts per 10,000 if X holds counts), counts (refuses other values), or none."""
     exclude_labels: Sequence[str]
@@ -54,6 +58,8 @@ class CompareOptions(TypedDict, total=False):
     """Nominal coverage of intervals."""
     label_tree: str | None
     """Table of types and their parents (type, parent), instead of several label columns."""
+    batch_key: str | None
+    """Column of obs with the batch (study, chemistry, donor, file)."""
     normalize: Literal["auto", "counts", "none"]
     """auto (log1p of counts per 10,000 if X holds counts), counts (refuses other values), or none."""
     exclude_labels: Sequence[str]
@@ -71,6 +77,8 @@ class RobustnessOptions(TypedDict, total=False):
     """Number of splits. With this many donors or fewer, leave one donor out per split."""
     confidence: float
     """Nominal coverage of intervals."""
+    batch_key: str | None
+    """Column of obs with the batch (study, chemistry, donor, file)."""
     layer: str | None
     """Layer to read instead of X."""
     normalize: Literal["auto", "counts", "none"]
@@ -92,6 +100,8 @@ class StabilityOptions(TypedDict, total=False):
     """Absolute Spearman correlation from which two genes are treated as interchangeable."""
     confidence: float
     """Nominal coverage of intervals."""
+    batch_key: str | None
+    """Column of obs with the batch (study, chemistry, donor, file)."""
     normalize: Literal["auto", "counts", "none"]
     """auto (log1p of counts per 10,000 if X holds counts), counts (refuses other values), or none."""
     exclude_labels: Sequence[str]
@@ -115,6 +125,8 @@ class ReportOptions(TypedDict, total=False):
     """Nominal coverage of intervals."""
     label_tree: str | None
     """Table of types and their parents (type, parent), instead of several label columns."""
+    batch_key: str | None
+    """Column of obs with the batch (study, chemistry, donor, file)."""
     normalize: Literal["auto", "counts", "none"]
     """auto (log1p of counts per 10,000 if X holds counts), counts (refuses other values), or none."""
     exclude_labels: Sequence[str]
@@ -154,3 +166,18 @@ class LearnAssayOptions(TypedDict, total=False):
     """Their layer with counts; X by default."""
     label_map: str | None
     """Table of labels that mean the same: cell_type, common, and side (scrna or imaging)."""
+
+
+class FitClassifierOptions(TypedDict, total=False):
+    """Options of :func:`selectormlp.fit_classifier` beside those that its signature names."""
+
+    precision: float
+    """Share of the labels at a level of the tree that are to be right where the level is barely sure."""
+    batch_key: str | None
+    """Column of obs with the batch (study, chemistry, donor, file)."""
+    normalize: Literal["auto", "counts", "none"]
+    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses other values), or none."""
+    exclude_labels: Sequence[str]
+    """Labels whose cells are left out."""
+    gene_name_key: str | None
+    """Column of var with second gene names, by which genes may be called too."""

@@ -69,14 +69,6 @@ def fit_classifier_task(
     temperature = robust_temperature(unseen.scores, true, folds.split_of_test)
     likely = np.exp(log_softmax(unseen.scores / temperature, axis=1))
     stopping = None if tree is None else calibrate_levels(likely, true, cells.classes, tree, precision)
-    rng = np.random.default_rng(judging.seed)
-    rows = subsample(cells.labels, rng, share=min(1.0, MAX_TRAIN / cells.n_cells))
-    fitted = fit_quietly(make_classifier("logistic", judging.seed), X[rows], cells.labels[rows])
-    weights, offsets = _linear(fitted, cells.n_classes)
-    Z = _standardised(fitted, X[rows])
-    novelty = fit_novelty(Z, cells.labels[rows], cells.n_classes)
-    cuts = cut_offs(unseen.novelty, unseen.scores.argmax(axis=1), cells.n_classes)
-    cuts = raised(cuts, novelty.score(Z), (Z @ weights.T + offsets).argmax(axis=1))
     return PanelClassifier(
         ClassifierCard(
             genes=list(map(str, names)),
@@ -97,13 +89,27 @@ def fit_classifier_task(
             tree=stopping,
             format_version=2 if stopping is None else 3,
         ),
-        mean=fitted[0].mean_.astype(np.float64),
-        scale=fitted[0].scale_.astype(np.float64),
-        weights=weights,
-        offsets=offsets,
-        novelty=replace(novelty, cuts=cuts),
-        parts=_shares_of_one(counts[rows]),
+        **_learned(X, counts, cells, unseen, judging.seed),
     )
+
+
+def _learned(X: AnyFloatArray, counts: AnyFloatArray, cells: Cells, unseen: _Unseen, seed: int) -> dict[str, Any]:
+    """Fit the classifier and the novelty of cells on all cells, or on a sample of many; return their arrays."""
+    rows = subsample(cells.labels, np.random.default_rng(seed), share=min(1.0, MAX_TRAIN / cells.n_cells))
+    fitted = fit_quietly(make_classifier("logistic", seed), X[rows], cells.labels[rows])
+    weights, offsets = _linear(fitted, cells.n_classes)
+    Z = _standardised(fitted, X[rows])
+    novelty = fit_novelty(Z, cells.labels[rows], cells.n_classes)
+    cuts = cut_offs(unseen.novelty, unseen.scores.argmax(axis=1), cells.n_classes)
+    cuts = raised(cuts, novelty.score(Z), (Z @ weights.T + offsets).argmax(axis=1))
+    return {
+        "mean": fitted[0].mean_.astype(np.float64),
+        "scale": fitted[0].scale_.astype(np.float64),
+        "weights": weights,
+        "offsets": offsets,
+        "novelty": replace(novelty, cuts=cuts),
+        "parts": _shares_of_one(counts[rows]),
+    }
 
 
 def _check_classifier(judging: Judging) -> None:

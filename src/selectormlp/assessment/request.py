@@ -23,7 +23,11 @@ from selectormlp.config.model import (
 )
 from selectormlp.data.sampled import SampledSource
 from selectormlp.data.source import Normalization, Source, TreeSource
+from selectormlp.models.stopping import PRECISION
 from selectormlp.selection.request import MethodName
+
+MIN_CONFIDENCE = 0.5
+"""Probability below which a cell is unsure, by default."""
 
 N_SPLITS = 3
 """Splits of a report: with a method that chooses anew in each, five take nearly twice as long."""
@@ -114,6 +118,8 @@ class EvaluateRequest(Measuring, TreeSource, OnePanel, Conditions, OtherCells):
     """Whether to measure explained variance, neighbours, clusters and redundancy."""
     robustness: Annotated[bool, Flag()] = False
     """Whether to thin counts, drop genes, change gains and binarise; takes a while."""
+    count_split: Annotated[bool, Flag()] = False
+    """Whether to test the labels on counts that had no part in them: counts are cut into two parts; takes a while."""
     n_stability: Annotated[CountOrNone, Flag(("--stability", "--n-stability"))] = 0
     """How often to choose anew by the panel's method from part of the cells; 0: not."""
     level_metric: Annotated[str, Flag()] = "balanced_accuracy"
@@ -159,6 +165,8 @@ class RobustnessRequest(Measuring):
 class LearnAssayRequest(Source, OtherCells):
     """Keywords of :func:`selectormlp.learn_assay`."""
 
+    batch_key: Annotated[str | None, Flag(direct=False, keyword=False)] = None
+    """Not used."""
     name: Annotated[str, Flag()] = "learned"
     """What messages and reports are to call the assay."""
     seed: Annotated[Seed, Flag()] = 0
@@ -186,6 +194,19 @@ class StabilityRequest(SampledSource):
     """Absolute Spearman correlation from which two genes are treated as interchangeable."""
     confidence: Annotated[Inside, Flag()] = 0.95
     """Nominal coverage of intervals."""
+    seed: Annotated[Seed, Flag()] = 0
+    """Seed; the same seed gives the same result."""
+
+
+class FitClassifierRequest(TreeSource):
+    """Keywords of :func:`selectormlp.fit_classifier`."""
+
+    min_confidence: Annotated[float, Flag()] = MIN_CONFIDENCE
+    """Probability below which a cell is unsure."""
+    precision: Annotated[float, Flag()] = PRECISION
+    """Share of the labels at a level of the tree that are to be right where the level is barely sure."""
+    n_splits: Annotated[int, Flag()] = 5
+    """Number of splits that the probabilities are calibrated on."""
     seed: Annotated[Seed, Flag()] = 0
     """Seed; the same seed gives the same result."""
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from selectormlp.data.cells import FloatArray, IntArray, dense
 from selectormlp.data.count_scale import find_count_scale
-from selectormlp.evaluation.measured import log1p_over_panel, simulate_counts
+from selectormlp.evaluation.measured import draw_efficiencies, log1p_over_panel, simulate_counts
 from selectormlp.moments.stream import AnyMatrix
 from selectormlp.panel.assay import Assay
 
@@ -25,16 +26,15 @@ class Instruments:
         Expression, shape (n_cells, n_genes), log1p-normalised counts; of other values, expm1 stands for counts.
     assay
         With the mean efficiency, its spread, background, mixing and failures.
-    efficiencies
-        Of the genes relative to each other, shape (n_genes,); None: all alike.
+    genes
+        Names of the genes, for an assay with efficiencies of genes.
     seed
         Of all that is drawn.
     """
 
-    def __init__(self, X: AnyMatrix, assay: Assay, efficiencies: FloatArray | None, seed: int) -> None:
-        self._X, self._assay, self._seed = X, assay, seed
+    def __init__(self, X: AnyMatrix, assay: Assay, genes: Sequence[str] | None, seed: int) -> None:
+        self._X, self._assay, self._genes, self._seed = X, assay, genes, seed
         self._scale = find_count_scale(X)
-        self._relative = np.ones(X.shape[1]) if efficiencies is None else efficiencies
 
     def values(self, columns: IntArray, fold: int) -> FloatArray:
         """Measure a panel: simulated counts, normalised over the panel alone, shape (n_cells, k).
@@ -47,8 +47,7 @@ class Instruments:
                [0.  , 2.56]])
         """
         rng = np.random.default_rng((self._seed, fold))
-        relative = self._relative * np.exp(self._assay.spread * rng.normal(size=len(self._relative)))
-        relative[rng.random(len(relative)) < self._assay.failure] = FAILED
+        relative = np.maximum(draw_efficiencies(self._assay, self._genes, self._X.shape[1], rng), FAILED)
         names = [str(column) for column in columns]
         known = dict(zip(names, relative[columns].tolist(), strict=True))
         more: dict[str, Any] = {"gene_efficiencies": known, "efficiency": self._assay.efficiency or 1.0}

@@ -29,8 +29,9 @@ def test_a_gene_has_one_efficiency_in_a_fold_whichever_panel_it_is_in():
 
 def test_efficiencies_failures_and_the_total_of_the_panel():
     X = log1p_cp10k(counts())
-    known = np.where(np.arange(40) == 1, 0.25, 1.0)
-    values = Instruments(X, Assay(efficiency=0.5), known, seed=0).values(np.arange(40), 0)
+    known, names = np.where(np.arange(40) == 1, 0.25, 1.0), [f"g{column}" for column in range(40)]
+    named = Assay(efficiency=0.5, spread=1.0, gene_efficiencies=dict(zip(names, known.tolist(), strict=True)))
+    values = Instruments(X, named, names, seed=0).values(np.arange(40), 0)  # what is known is not drawn
     np.testing.assert_allclose(levels(values), known / known.sum(), rtol=0.1)
     np.testing.assert_allclose(np.expm1(values).sum(axis=1), 0.5 * 2.0 * known.sum(), atol=1.0)  # in every cell
     failing = Instruments(X, Assay(failure=0.9), None, seed=0)
