@@ -56,6 +56,9 @@ class Measuring(SampledSource):
 
     donor_key: Annotated[str | None, Flag(first=True)] = None
     """Column of obs with the donor: no donor is on both sides of a split."""
+    batch_key: Annotated[str | None, Flag(("--batch-key", "--leave-out"), first=True)] = None
+    """Column of obs with the batch (study, chemistry, file): each batch is left out once, whole, however many splits
+    are asked for."""
     classifier: Annotated[ClassifierName, Flag(first=True)] = "logistic"
     """What is refitted on the panel: logistic, knn, forest or network."""
     n_splits: Annotated[int, Field(ge=2), Flag(("--splits", "--n-splits"))] = 5
