@@ -41,7 +41,7 @@ nb_execution_raise_on_error = True
 nb_execution_show_tb = True
 nb_merge_streams = True
 
-# Reference: what the docstrings say, a page a name.
+# Reference: what the docstrings say, one page per name.
 autosummary_generate = True
 autosummary_imported_members = True
 autodoc_member_order = "bysource"

@@ -24,6 +24,7 @@ def files() -> Iterator[tuple[Path, str]]:
     from selectormlp.assessment.request import (
         CompareRequest,
         EvaluateRequest,
+        FitClassifierRequest,
         LearnAssayRequest,
         ReportRequest,
         RobustnessRequest,
@@ -40,6 +41,7 @@ def files() -> Iterator[tuple[Path, str]]:
             "stability": StabilityRequest,
             "report": ReportRequest,
             "learn_assay": LearnAssayRequest,
+            "fit_classifier": FitClassifierRequest,
         },
     }
     for room, kinds in rooms.items():

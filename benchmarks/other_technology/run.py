@@ -36,17 +36,16 @@ def rows_of(
     """Score the panels of a draw that are not done yet; equal panels are scored once."""
     draw = draw_cells(pair, seed)
     sizes = [size for size in sizes if 2 * size <= len(pair.genes)]
-    known: dict[frozenset[int], list] = {}
+    known: dict[tuple[frozenset[int], tuple[str, ...]], list] = {}
     rows = []
     for method in methods:
-        if (pair.name, seed, method) in done:
-            continue
-        ranked = order(method, pair, draw, max(sizes))
-        for size in sizes:
+        wanted = tuple(name for name in classifiers if (pair.name, seed, method, name) not in done)
+        ranked = order(method, pair, draw, max(sizes)) if wanted else ()
+        for size in sizes if wanted else ():
             panel = frozenset(ranked[:size].tolist())
-            if panel not in known:
-                known[panel] = list(score(pair, draw, sorted(panel), classifiers))
-            rows += [(pair.family, pair.name, seed, method, size, *found) for found in known[panel]]
+            if (panel, wanted) not in known:
+                known[panel, wanted] = list(score(pair, draw, sorted(panel), wanted))
+            rows += [(pair.family, pair.name, seed, method, size, *found) for found in known[panel, wanted]]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -57,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     draws = 2 if settings.quick else settings.draws
     settings.out.parent.mkdir(parents=True, exist_ok=True)
     old = pd.read_csv(settings.out) if settings.out.exists() else pd.DataFrame(columns=COLUMNS)
-    done = set(old[["pair", "draw", "method"]].itertuples(index=False, name=None))
+    done = set(old[["pair", "draw", "method", "classifier"]].itertuples(index=False, name=None))
     warnings.filterwarnings("ignore")
     for pair in SOURCES[settings.pairs](settings.seed):
         for seed in range(draws):

@@ -43,7 +43,7 @@ class SelectorMLPError(Exception):
 
 
 class InputError(SelectorMLPError, ValueError):
-    """What was handed in is not usable; the message says why and what to do."""
+    """Input is not usable; the message gives the reason and the remedy."""
 
 
 class DataError(InputError):

@@ -1,4 +1,4 @@
-"""Writing files so that a name never stands for half a file."""
+"""Write files atomically: readers see the old file or the new one, never part of one."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def is_draft(path: Path) -> bool:
 
 
 def remove_drafts(folder: Path, stem: str = "*") -> None:
-    """Remove what killed processes have left half written in a folder that nobody else writes to.
+    """Remove partial files of killed processes from a folder that no other process writes to.
 
     Parameters
     ----------
@@ -266,7 +266,7 @@ COMMIT_SUFFIX = ".commit"
 
 
 def clear_leftovers(folder: Path) -> None:
-    """Remove what killed processes have left in a folder and those in it, where nobody is writing just now."""
+    """Remove partial files of killed processes from a folder and its subfolders, unless a process is writing there."""
     for place in (folder, *folder.glob("*/")):
         with writing_in(place, _clear):
             pass

@@ -48,7 +48,7 @@ def _lock(handle: int, *, shared: bool = False, wait: bool = False) -> bool | No
 
 @contextmanager
 def writing_in(folder: Path, clear: Callable[[Path], None]) -> Iterator[None]:
-    """Let others know that files are being written in a folder; who comes while nobody else is at it clears it first.
+    """Lock a folder for writing. If no other process holds the lock, partial files are removed first.
 
     Any number may write at a time. Where the file system has no locks on folders, nothing is cleared.
 

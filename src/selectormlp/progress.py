@@ -72,7 +72,7 @@ class Bar(Protocol):
         """Begin again, with so many units to do."""
 
     def say(self, what: str) -> object:
-        """Change what is said beside the bar."""
+        """Change the text beside the bar."""
 
 
 class _NoBar:

@@ -97,3 +97,16 @@ def test_levels_are_in_the_tables_of_evaluate_compare_and_report(cli, cells, tmp
 def test_a_report_beside_a_panel_has_the_levels_too(cli, cells, tmp_path):
     assert cli("select", "cells.h5ad", "--label-key", "level1", "cell_type", *QUICK, "--report").code == 0
     assert "Levels of labels above the types" in (tmp_path / "p" / "report.html").read_text()
+
+
+def test_predict_stops_at_the_level_that_is_sure(cli, cells, tmp_path):
+    (tmp_path / "a.txt").write_text("\n".join(f"gene{i}" for i in range(8)))
+    words = ["cells.h5ad", "--label-key", "level1", "cell_type", "--panel", "a.txt", "--no-unsupervised", "--out", "e"]
+    assert cli("evaluate", *words, "--model", "tree").code == 0
+    outcome = cli("predict", "cells.h5ad", "--model", "tree", "--out", "p")
+    assert outcome.code == 0
+    assert "deepest level that is sure" in outcome.out
+    found = pd.read_csv(tmp_path / "p" / "predictions.csv", keep_default_na=False)
+    assert found.columns[:4].tolist() == ["cell", "label", "level", "best"]
+    assert set(found["level"]) <= {"level1", "cell_type", ""}
+    assert set(found.loc[found["level"] == "level1", "label"]) <= {"x", "y"}

@@ -311,6 +311,27 @@ def test_order_lists_stand_beside_the_panel(choose, tmp_path, table):
     assert set(pd.read_csv(tmp_path / "new" / "order.csv")["status"]) == {"new"}
 
 
+@pytest.mark.parametrize("lazy", [(), ("--lazy",)], ids=["memory", "disk"])
+def test_an_order_table_says_what_each_gene_marks_and_what_the_gene_table_knows(choose, tmp_path, lazy):
+    start, table = tmp_path / "vendor.csv", tmp_path / "genes.csv"
+    start.write_text("Gene,Ensembl ID,Num_Probesets\nS1,ENSG1,8\nS9,,\n")
+    table.write_text(
+        "gene,ensembl_id,n_probes,codewords\n" + "".join(f"S{i},ENSG{i:011d},{i + 1},1\n" for i in range(17))
+    )
+    words = ("--start-from", start, "--add", 5, "--gene-table", table, "--min-probes", 1, "--order", "table,xenium")
+    outcome, _ = choose(*words, *lazy, command="extend")
+    assert outcome.code == 0, outcome.err
+    order = pd.read_csv(tmp_path / "out" / "order.csv", dtype=str, keep_default_na=False).set_index("gene")
+    marked = {"S0": "T", "S1": "T", "S2": "B", "S3": "B", "S4": "NK", "S5": "NK"}
+    assert set(marked) <= set(order.index)
+    assert order["types"][list(marked)].tolist() == list(marked.values())
+    assert order.loc["S9", "types"] == ""
+    assert order.loc["S1", ["ensembl_id", "n_probes", "codewords"]].tolist() == ["ENSG1", "8", "1"]  # the vendor's own
+    assert order.loc["S4", ["ensembl_id", "n_probes"]].tolist() == [f"ENSG{4:011d}", "5"]
+    targets = pd.read_csv(tmp_path / "out" / "xenium_targets.csv", dtype=str).set_index("Gene")
+    assert targets.loc["S9", ["Ensembl ID", "Probe sets"]].tolist() == [f"ENSG{9:011d}", "10"]
+
+
 def test_the_price_of_each_constraint_is_printed_and_kept(choose, data, table):
     words = ("--must-have", "S10", "--max-counts-per-type", 26, "--gene-table", table, "--min-probes", 5)
     outcome, panel = choose(*words, "--price")
@@ -326,6 +347,19 @@ def test_the_price_of_each_constraint_is_printed_and_kept(choose, data, table):
     assert found["max_counts_per_type"]["price"] > 0
     _, plain = choose(*words, name="plain")
     assert plain.genes == panel.genes
+
+
+def test_the_price_in_accuracy_and_of_priorities(choose, tmp_path):
+    table = tmp_path / "preferred.csv"
+    table.write_text("gene,priority\n" + "".join(f"S{i},{0.001 if i < 6 else 1}\n" for i in range(17)))
+    outcome, panel = choose("--gene-table", table, "--max-gene-counts", 50, "--price-accuracy")
+    assert outcome.code == 0, outcome.err
+    found = {one["without"]: one for one in panel.provenance.settings["limit_price"]}
+    assert set(found) == {"", "max_gene_counts", "priority"}
+    assert found["priority"]["n_changed"] > 0
+    assert found["priority"]["accuracy"] > found[""]["accuracy"]  # the genes that mark the types were held back
+    assert found["max_gene_counts"]["accuracy"] == found[""]["accuracy"]
+    assert "accuracy" in outcome.out
 
 
 def test_the_price_needs_types(cli, data, tmp_path):
@@ -390,3 +424,16 @@ def test_genes_that_the_data_name_by_identifiers_are_found_by_these(choose, cli,
 def test_what_crowds_is_named_with_its_type(choose, data, tmp_path):
     outcome, _ = choose("--must-have", "S0,S1", "--max-counts-per-type", 20)
     refused(outcome, tmp_path, "'T' at most 20", "'S0'", "'S1'")
+
+
+def test_markers_of_each_type_are_held_and_groups_of_the_gene_table_bounded(choose, tmp_path):
+    table, sets, lists = tmp_path / "genes.csv", tmp_path / "sets.json", tmp_path / "markers.csv"
+    table.write_text("gene,group\nS0,first; strong\nS1,first\nS2,\n")
+    sets.write_text(json.dumps({"first": {"max": 1}}))
+    outcome, panel = choose("--gene-table", table, "--gene-sets", sets)
+    assert outcome.code == 0, outcome.err
+    assert len({"S0", "S1"} & set(panel.genes)) == 1
+    lists.write_text("cell type,markers\nT,S10\nT,S11\nB,S12\nB,S13\n")
+    outcome, panel = choose("--gene-sets", lists, "--min-per-set", 2, name="own")
+    assert outcome.code == 0, outcome.err
+    assert {"S10", "S11", "S12", "S13"} <= set(panel.genes)

@@ -26,8 +26,8 @@ def some_cells(n_cells=40):
     return ad.AnnData(X, obs=obs, var=pd.DataFrame(index=GENES), obsm={"X_pca": rng.random((n_cells, 2))})
 
 
-def write_zarr(place, zarr_format=2, dense=False):
-    cells = some_cells()
+def write_zarr(place, zarr_format=2, dense=False, n_cells=40):
+    cells = some_cells(n_cells)
     if dense:
         cells.X = cells.X.toarray()
     with warnings.catch_warnings(), ad.settings.override(zarr_write_format=zarr_format):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from selectormlp.assessment.label_map import read_label_map
 from selectormlp.cli.kinds import find_kind
 from selectormlp.cli.rerun import recorded_settings
 from selectormlp.config.files import read_settings
@@ -14,7 +15,9 @@ from selectormlp.data.anndata_lazy import open_adata
 from selectormlp.errors import SelectorMLPError
 from selectormlp.models.panel_classifier import load_classifier
 from selectormlp.models.storage import load_model
+from selectormlp.panel.gene_files import read_gene_facts, read_gene_sets
 from selectormlp.panel.storage import read_costs, read_panel
+from selectormlp.panel.vendors import read_panel as read_vendor_panel
 
 READERS = {
     "cells in memory": (read_adata, "cells.h5ad"),
@@ -29,6 +32,10 @@ READERS = {
     "panel": (read_panel, "panel.json"),
     "list": (read_panel, "genes.txt"),
     "costs": (read_costs, "costs.csv"),
+    "vendor's file": (read_vendor_panel, "gene_panel.json"),
+    "facts of genes": (read_gene_facts, "facts.csv"),
+    "sets of genes": (read_gene_sets, "sets.csv"),
+    "map of labels": (read_label_map, "map.csv"),
     "results": (lambda place: recorded_settings(place.parent), "settings.json"),
 }
 

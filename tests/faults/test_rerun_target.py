@@ -1,12 +1,14 @@
 """``rerun`` follows no link and replaces only what it wrote; runs are ordered by what is recorded in them."""
 
 import errno
+import json
 import os
 
 import h5py
 import numpy as np
 import pytest
 
+from selectormlp.cli.rerun import recorded_settings
 from selectormlp.cli.rerun_target import check_target, mark_target
 from selectormlp.data.hdf5_stream import forgiving_stream
 from selectormlp.errors import OutputError
@@ -38,6 +40,12 @@ def test_only_what_rerun_wrote_and_nobody_changed_is_replaced(tmp_path):
     (target / "panel.csv").write_text("changed")
     with pytest.raises(OutputError, match=r"changed since .*'panel.csv'"):
         check_target(target)
+
+
+def test_a_scheduler_in_the_settings_of_a_folder_is_not_used(tmp_path):
+    settings = {"command": "select", "data": ["x.h5ad"], "lazy": True, "dask_scheduler": "tcp://192.0.2.1:8786"}
+    (tmp_path / "settings.json").write_text(json.dumps(settings))
+    assert recorded_settings(tmp_path).dask_scheduler is None
 
 
 def test_runs_are_ordered_by_their_counter_first():

@@ -144,38 +144,6 @@ def test_sides_of_two_splits_are_refused(split, write, end):
         check_split(one)
 
 
-def test_a_second_writer_is_refused_in_one_line_by_a_thread_and_by_a_process(tmp_path):
-    refused = []
-
-    def second():
-        try:
-            write_both(tmp_path, "second")
-        except OutputError as error:
-            refused.append(str(error))
-
-    with whole_result(tmp_path, "both"):
-        thread = threading.Thread(target=second)
-        thread.start()
-        thread.join()
-        done = subprocess.run(
-            [sys.executable, "-c", WRITE, str(tmp_path), "0"], capture_output=True, text=True, check=False
-        )
-        write_both(tmp_path, "other", name="svm")  # another result of the same folder
-    assert len(refused) == 1
-    assert "another process is writing 'both'" in refused[0]
-    assert done.stderr.strip().splitlines()[-1].endswith("wait until it has ended, or name another folder")
-    write_both(tmp_path, "after")
-    assert hidden(tmp_path) == [".both.manifest.json", ".svm.manifest.json"]
-
-
-def test_a_killed_writer_holds_no_lock_and_its_drafts_are_cleared(tmp_path):
-    code = WRITE.replace('draft.write_text("new")', "draft.write_text('x'); os.kill(os.getpid(), 9)")
-    assert subprocess.run([sys.executable, "-c", code, str(tmp_path), "0"], check=False).returncode == -9
-    assert len(hidden(tmp_path)) == 2
-    write_both(tmp_path, "after")
-    assert hidden(tmp_path) == [".both.manifest.json"]
-
-
 def test_drafts_of_a_writer_that_lives_are_left_to_it(tmp_path):
     with written_whole(tmp_path / "a.csv") as (draft,):
         draft.write_text("first")

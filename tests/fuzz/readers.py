@@ -15,6 +15,8 @@ import scipy.sparse as sp
 import yaml
 
 from fuzz import mutate
+from fuzz.vendor_files import VENDOR_FILES
+from selectormlp.assessment.label_map import read_label_map
 from selectormlp.cli.kinds import KINDS, find_kind
 from selectormlp.cli.rerun import compare_tables, recorded_settings
 from selectormlp.config.files import read_settings, settings_text
@@ -29,9 +31,11 @@ from selectormlp.models.storage import load_model, save_model
 from selectormlp.networks.mlp import NetworkSpec
 from selectormlp.networks.module import TrainingSpec
 from selectormlp.networks.training import Run, train_network
+from selectormlp.panel.gene_files import read_gene_facts, read_gene_sets
 from selectormlp.panel.panel import Panel
 from selectormlp.panel.provenance import Provenance
 from selectormlp.panel.storage import read_costs, read_panel
+from selectormlp.panel.vendors import read_panel as read_vendor_panel
 
 GENES = tuple(f"g{i}" for i in range(6))
 
@@ -236,6 +240,13 @@ def readers():
     found["panel, CSV"] = Reader(read_panel, panel_example("panel.csv"))
     found["panel, list"] = Reader(read_panel, panel_example("genes.txt"))
     found["costs"] = Reader(read_costs, text_file("costs.csv", "gene,cost\nCD3E,2.5\nMS4A1,1\n"))
+    for name, example, *more in VENDOR_FILES:
+        found[f"vendor's file, {name}"] = Reader(read_vendor_panel, example, (mutate.mutate_bytes, *more))
+    facts = "gene,n_probes,max_level,family\nCD3E,9,2.5,T\nMS4A1,41,,B\n"
+    found["facts of genes"] = Reader(read_gene_facts, text_file("facts.csv", facts))
+    found["sets of genes"] = Reader(read_gene_sets, text_file("sets.csv", "set,gene,min,max\nT,CD3E,1,2\nB,MS4A1,,\n"))
+    sides = "side,cell_type,common\nscrna,Astro1,Astrocyte\nimaging,Astrocytes,Astrocyte\n"
+    found["map of labels"] = Reader(read_label_map, text_file("map.csv", sides))
     tensors = (mutate.mutate_bytes, mutate.mutate_safetensors)
     found["classifier"] = Reader(load_classifier, classifier_example, tensors)
     found["network"] = Reader(load_model, model_example("selector_mlp"), tensors)

@@ -231,6 +231,22 @@ def test_counts_behind_log_values_are_found_to_explain_by(adata):
     assert explained.criterion == pytest.approx(found.criterion, rel=1e-4)
 
 
+@pytest.mark.parametrize("options", [{}, {"threshold": "quantile", "quantile": 0.7}, {"threshold": 3.0}])
+def test_genes_that_were_read_as_on_or_off_are_explained_so(adata, options):
+    panel = sm.select(adata, label_key="cell_type", n_genes=5, method="discriminant-binary", options=options)
+    found = sm.explain(adata, panel, label_key="cell_type")
+    assert found.genes[-1].loss == pytest.approx(panel.scores[-1], rel=1e-6)
+    plain = sm.explain(adata, list(panel.genes), label_key="cell_type")
+    assert plain.genes[-1].loss != pytest.approx(panel.scores[-1], rel=1e-3)
+    assert "on or off" in found.settings.described
+
+
+@pytest.mark.parametrize("selector", [{"threshold": "high"}, {"threshold": True, "quantile": 2}, {}])
+def test_thresholds_in_provenance_that_are_none_are_left_at_their_defaults(selector):
+    found = settings_of(Provenance("discriminant-binary", {"selector": selector}))
+    assert found.on_off == {"threshold": 0.0, "quantile": 0.5}
+
+
 @pytest.mark.parametrize("assay", ["imagine", "/absent/assay.json", {"failure": 2}, ["imaging"], 3, {"no": 1}])
 def test_an_assay_in_provenance_that_is_none_is_left_out(assay):
     """A panel is data from elsewhere: no file that it names is opened."""

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from other_technology.pairs import make_pair
-from other_technology.report import difference, report
+from other_technology.report import difference, markdown, report
 from other_technology.run import COLUMNS, rows_of
 from other_technology.scoring import draw_cells, over_panel, score
 
@@ -56,10 +56,12 @@ def test_markers_tell_types_apart_in_every_measure_and_other_genes_do_not(pair):
 
 
 def test_rows_and_report(pair):
-    rows = rows_of(pair, 0, ["t-test", "discriminant"], ["knn"], [3, 15, 16], {("name", 0, "other")})
+    rows = rows_of(pair, 0, ["t-test", "discriminant"], ["knn"], [3, 15, 16], {("name", 0, "other", "knn")})
     assert list(rows.columns) == COLUMNS
     assert sorted(rows["size"].unique()) == [3, 15]  # half of the genes at most
-    assert not len(rows_of(pair, 0, ["t-test"], ["knn"], [3], {("name", 0, "t-test")}))
+    assert not len(rows_of(pair, 0, ["t-test"], ["knn"], [3], {("name", 0, "t-test", "knn")}))
+    more = rows_of(pair, 0, ["t-test"], ["knn", "logistic"], [3], {("name", 0, "t-test", "knn")})
+    assert more["classifier"].unique().tolist() == ["logistic"]
     assert "to the t-test" in report(rows)
 
 
@@ -74,3 +76,7 @@ def test_differences_are_paired():
         columns=COLUMNS,
     )
     assert difference(rows, "mine", "t-test") == "+0.100 (+0.100 to +0.100)"
+    table = markdown(pd.concat([rows, rows.assign(measure="transfer")])).splitlines()
+    assert table[0] == "| refitted | 8 |"
+    assert table[2:5] == ["| (pairs) | 2 |", "| mine | 0.600 |", "| t-test | 0.500 |"]
+    assert table[-1] == "| mine less t-test | +0.100 (+0.100 to +0.100) | +0.100 (+0.100 to +0.100) |"

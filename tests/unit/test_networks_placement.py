@@ -5,7 +5,7 @@ from selectormlp.networks.callbacks import BestWeights, Started
 from selectormlp.networks.loading import load_sides
 from selectormlp.networks.module import TrainingSpec
 from selectormlp.networks.placement import LAUNCHERS, Placement, check_started, is_writer
-from selectormlp.networks.training import Run, _build_trainer
+from selectormlp.networks.training import Run, build_trainer
 from selectormlp.progress import step
 
 
@@ -52,7 +52,7 @@ def test_devices_that_are_not_there(tmp_path, monkeypatch):
         step("") as bar,
         pytest.raises(SettingsError, match=r"cannot train on 2 device\(s\) of kind 'cuda' \(.*lower --devices"),
     ):
-        _build_trainer(
+        build_trainer(
             TrainingSpec(device="cuda"),
             BestWeights(None, log_every=1),
             Started(),

@@ -3,6 +3,7 @@ import pytest
 import scipy.sparse as sp
 
 from selectormlp.errors import DataError
+from selectormlp.panel.assay import ASSAYS
 from selectormlp.panel.calibration import learn_assay
 
 GENES = [f"g{i}" for i in range(60)]
@@ -26,6 +27,7 @@ def test_efficiencies_and_their_spread_are_found():
     used = [GENES.index(gene) for gene in found.genes]
     assert np.corrcoef(found.log_efficiency, truth[used])[0, 1] > 0.98
     assert found.spread == pytest.approx(truth.std(), rel=0.15)
+    assert found.assay.specificity == ASSAYS["imaging"].specificity
     assert np.log(found.assay.efficiency) == pytest.approx(truth[used].mean(), abs=0.1)
     efficiencies = np.log([found.assay.gene_efficiencies[gene] for gene in found.genes])
     np.testing.assert_allclose(efficiencies, truth[used] - truth[used].mean(), atol=0.35)

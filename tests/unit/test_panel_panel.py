@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+from anndata import AnnData
 
 from selectormlp.data.cells import Cells
 from selectormlp.data.hashing import hash_cells
@@ -173,3 +174,15 @@ def test_extension_by_nothing_is_refused():
     rules = Constraints().resolve(GENES).with_existing(["a"])
     with pytest.raises(SettingsError, match="0 genes to add"):
         extend_panel(Panel(("a",)), np.arange(5), np.ones(5), rules, n_new=0, provenance=Provenance())
+
+
+@pytest.mark.parametrize("named_by", ["symbols", "identifiers and symbols", "identifiers alone"])
+def test_a_panel_cuts_data_out_however_these_name_genes(named_by):
+    symbols, ids = ["NKG7", "MS4A1", "CD3E", "GAPDH"], [f"ENSG{i:011d}" for i in range(4)]
+    index = symbols if named_by == "symbols" else [f"{gene_id}.2" for gene_id in ids]
+    var = pd.DataFrame({"symbol": symbols} if "and" in named_by else {}, index=index)
+    adata = AnnData(np.arange(8.0).reshape(2, 4), var=var)
+    panel = Panel(("CD3E", "NKG7"), gene_ids=(ids[2], ids[0]) if "alone" in named_by else None)
+    assert adata[:, panel.names_in(adata)].X.tolist() == [[2, 0], [6, 4]]
+    with pytest.raises(PanelError, match=r"1 of the 2 genes .* 'ABSENT'"):
+        Panel(("ABSENT", symbols[0] if named_by != "identifiers alone" else f"{ids[0]}")).names_in(adata)

@@ -131,7 +131,7 @@ def test_absent_files_are_refused_with_the_nearest(tmp_path):
 
 
 def test_files_too_large_for_a_panel_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("selectormlp.panel.storage.MAX_BYTES", 3)
+    monkeypatch.setattr("selectormlp.panel.text_files.MAX_BYTES", 3)
     (tmp_path / "a.txt").write_text("CD3E")
     with pytest.raises(PanelError, match="has 4 bytes; a panel has at most 3"):
         read_panel(tmp_path / "a.txt")

@@ -4,49 +4,56 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Unpack
 
 from anndata import AnnData
 
+from selectormlp.assessment.keywords import FitClassifierOptions
 from selectormlp.assessment.measure import Judging
 from selectormlp.assessment.predict import fit_classifier_task, predict_task
+from selectormlp.assessment.request import MIN_CONFIDENCE, FitClassifierRequest
 from selectormlp.data.expression import check_adata
-from selectormlp.data.source import Normalization, Source
+from selectormlp.data.source import Normalization
 from selectormlp.models.panel_classifier import PanelClassifier, load_classifier
 from selectormlp.models.predictions import Predictions
 from selectormlp.panel.given import PanelLike, as_panel
 from selectormlp.progress import showing
-
-MIN_CONFIDENCE = 0.5
-"""Probability below which a cell is unsure, by default."""
 
 
 def fit_classifier(
     adata: AnnData,
     panel: PanelLike,
     *,
-    label_key: str,
+    label_key: str | Sequence[str],
+    label_tree: Path | str | None = None,
     donor_key: str | None = None,
     layer: str | None = None,
-    normalize: Normalization = "auto",
-    exclude_labels: Sequence[str] = (),
-    gene_name_key: str | None = None,
     min_confidence: float = MIN_CONFIDENCE,
     n_splits: int = 5,
     seed: int = 0,
     progress: bool = True,
+    **more: Unpack[FitClassifierOptions],
 ) -> PanelClassifier:
     """Fit a classifier on a panel's genes, to label other cells with; its probabilities are calibrated.
 
     Parameters
     ----------
-    adata, panel, label_key, donor_key, layer, normalize, exclude_labels, gene_name_key, n_splits, seed
+    adata, panel, label_key, donor_key, layer, n_splits, seed
         As in :func:`evaluate`. Counts are normalised over the panel's genes alone (to the median total of the cells
         learned from, then log1p), so that cells of which only these were measured can be predicted.
     min_confidence
         Highest probability from which a cell gets a label; below, it is ``"unsure"``. Kept with the classifier. With
         two classes the highest is never below 0.5: ask for more.
+    label_tree
+        Table of types and their parents, where ``label_key`` names one column. With a tree of labels, given so or by
+        several columns, each cell is labelled at the deepest level that is sure.
     progress
         Whether to show progress of what takes more than a second, on a terminal or in a notebook.
+    more
+        Further options by name, with types in :class:`selectormlp.assessment.keywords.FitClassifierOptions`:
+        ``normalize``, ``exclude_labels`` and ``gene_name_key`` as in :func:`evaluate`; ``precision``, the share of
+        the labels that a level of the tree is barely sure of that are to be right. The confidence that the level needs
+        follows from it, on cells that the classifiers of the splits had not learned from.
 
     Returns
     -------
@@ -67,17 +74,19 @@ def fit_classifier(
     >>> predict(adata, classifier).to_frame().columns[:3].tolist()
     ['label', 'best', 'confidence']
     """
-    source = Source(
+    request = FitClassifierRequest(
         label_key=label_key,
+        label_tree=label_tree,
         donor_key=donor_key,
         layer=layer,
-        normalize=normalize,
-        exclude_labels=exclude_labels,
-        gene_name_key=gene_name_key,
+        min_confidence=min_confidence,
+        n_splits=n_splits,
+        seed=seed,
+        **more,
     )
-    judging = Judging(source, "logistic", n_splits, seed=seed)
+    judging = Judging(request, "logistic", request.n_splits, seed=request.seed)
     with showing(progress):
-        return fit_classifier_task(adata, as_panel(panel), judging, min_confidence)
+        return fit_classifier_task(adata, as_panel(panel), judging, request.min_confidence, request.precision)
 
 
 def predict(
@@ -104,14 +113,15 @@ def predict(
         Column of ``var`` with a second name of each gene, by which the classifier's genes are found too.
     min_confidence
         Highest probability from which a cell gets a label, 0 to 1; by default the classifier's. With 0 every cell that
-        has counts in the panel gets one.
+        has counts in the panel gets one. Along a tree of labels, that of every level; by default each level has its
+        own, from which its labels are right as often as the classifier was asked for.
     partial
         Whether genes may be missing: they are filled in from the others, and ``missing`` says what that costs.
 
     Returns
     -------
     Labels (``"unsure"`` below the confidence, for cells that are like no type learned, and for cells without counts in
-    the panel), probabilities, and how novel each cell is.
+    the panel; along a tree, the deepest node that is sure), probabilities, and how novel each cell is.
 
     Raises
     ------

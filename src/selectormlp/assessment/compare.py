@@ -28,7 +28,7 @@ from selectormlp.assessment.measure import (
 from selectormlp.assessment.protocol import Verdict, judge
 from selectormlp.assessment.request import CompareRequest
 from selectormlp.config.model import check_whole
-from selectormlp.data.cells import Cells, IntArray
+from selectormlp.data.cells import BoolArray, Cells, IntArray
 from selectormlp.errors import DataError, SettingsError, counted
 from selectormlp.evaluation.compare import ComparedPanel, Comparison, measure_overlap, paired_differences
 from selectormlp.evaluation.result import UnusableGene
@@ -42,7 +42,7 @@ from selectormlp.selectors.registry import find_method
 
 @dataclass(frozen=True, eq=False)
 class Contender:
-    """What takes part: its genes, and how it can be tested."""
+    """A panel or method in the comparison: its genes, and how it can be tested."""
 
     name: str
     genes: IntArray
@@ -59,7 +59,6 @@ def compare(
     n_genes: int | None = None,
     donor_key: str | None = None,
     layer: str | None = None,
-    sizes: Sequence[int] = (),
     classifier: Any = "logistic",
     n_splits: int = 5,
     seed: int = 0,
@@ -82,12 +81,11 @@ def compare(
         types, whatever levels are named above them.
     n_genes
         Size of their panels; by default that of the largest panel given.
-    sizes
-        Smaller sizes to measure at too; by default each panel is measured whole only.
     progress
         Whether to show progress of what takes more than a second, on a terminal or in a notebook.
     more
-        ``normalize``, ``exclude_labels``, ``gene_name_key`` and ``confidence``, as in :func:`evaluate`.
+        ``sizes``, smaller ones to measure at too (by default each panel is measured whole only); ``normalize``,
+        ``exclude_labels``, ``gene_name_key`` and ``confidence``, as in :func:`evaluate`.
 
     Returns
     -------
@@ -111,7 +109,6 @@ def compare(
         n_genes=n_genes,
         donor_key=donor_key,
         layer=layer,
-        sizes=sizes,
         classifier=classifier,
         n_splits=n_splits,
         seed=seed,
@@ -136,13 +133,7 @@ def compare_task(
     size = n_genes or max(len(found.genes) for found in contenders)
     contenders += [_enter_method(method, size, cells, panels, judging) for method in methods]
     verdicts = [found.verdict for found in contenders]
-    testable = np.logical_and.reduce([verdict.testable for verdict in verdicts])
-    if not testable.any():
-        raise DataError(
-            "no cell is left that none of the panels was learned on; compare panels that were learned on the same "
-            "part of the cells, or fewer of them"
-        )
-    folds = fold_cells(cells, testable, judging)
+    folds = fold_cells(cells, _testable_by_all(verdicts), judging)
     notes = [*opening_notes(adata, judging.source, verdicts), *split_notes(cells, folds)]
     levels = find_levels(adata, cells, judging.source)
     compared, draws, level_draws, missing = [], [], [], ""
@@ -173,6 +164,17 @@ def compare_task(
         notes=tuple(notes),
         seed=judging.seed,
     )
+
+
+def _testable_by_all(verdicts: Sequence[Verdict]) -> BoolArray:
+    """Return which cells none of the panels was learned on, shape (n_cells,)."""
+    testable: BoolArray = np.logical_and.reduce([verdict.testable for verdict in verdicts])
+    if not testable.any():
+        raise DataError(
+            "no cell is left that none of the panels was learned on; compare panels that were learned on the same "
+            "part of the cells, or fewer of them"
+        )
+    return testable
 
 
 def _check(panels: Mapping[str, Panel], methods: Sequence[Any], n_genes: int | None, sizes: Sequence[int]) -> None:

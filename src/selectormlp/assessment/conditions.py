@@ -1,4 +1,4 @@
-"""What is left of a panel's scores under conditions: cells disturbed, probes lost, cells as an assay measures them."""
+"""Scores of a panel on disturbed cells, without some probes, and on cells as an assay would measure them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from selectormlp.panel.assay import Assay
 logger = logging.getLogger(__name__)
 
 N_ASSAYS = 5
-"""Assays that are drawn, each with efficiencies of its own."""
+"""Number of simulated assays, each with its own efficiencies."""
 
 Found = TypeVar("Found")
 
@@ -28,7 +28,7 @@ Found = TypeVar("Found")
 def add_conditions(
     evaluation: Evaluation, tested: Tested, *, plan: Plan | None, harsh: bool, assay: Assay | None
 ) -> Evaluation:
-    """Add what was asked for; where it fails, say so, and keep what was measured before."""
+    """Add the scores asked for. One that fails becomes a note, and the other results are kept."""
     notes: list[str] = []
     if plan is not None:
         found = _or_note("Robustness", lambda: disturb(tested, plan, harsh=harsh), notes)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LEAST_CELLS = 10
-"""Cells that a type needs on both sides to take part."""
+"""Minimum number of cells of a type on each side; types with fewer are left out."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +59,7 @@ class Elsewhere:
 
 
 def check_no_measured(request: EvaluateRequest) -> None:
-    """Raise if what concerns measured cells is given without them.
+    """Raise if options of measured cells are given without measured cells.
 
     Raises
     ------

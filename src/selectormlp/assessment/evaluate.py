@@ -102,8 +102,6 @@ def evaluate(
     sizes: Sequence[int] | None = None,
     classifier: Any = "logistic",
     n_splits: int = 5,
-    robustness: bool = False,
-    n_stability: int = 0,
     measured: AnnData | None = None,
     seed: int = 0,
     progress: bool = True,
@@ -135,11 +133,6 @@ def evaluate(
         ``"logistic"``, ``"knn"``, ``"forest"``, ``"network"``, or an unfitted scikit-learn classifier (a pipeline).
     n_splits
         Number of splits, 2 or more; each test cell is tested once.
-    robustness
-        Whether to disturb the cells; see :func:`robustness`.
-    n_stability
-        How often to choose anew by the panel's method from part of the cells (and with other seeds, and without one
-        donor at a time); 0: not. See :func:`stability`; the panel must be of ours.
     measured
         Cells that another technology measured, counts in ``X``: the panel is scored on them too, by classifiers that
         are refitted there and by classifiers that learned here.
@@ -151,7 +144,9 @@ def evaluate(
         Further options by name, with types in :class:`selectormlp.assessment.keywords.EvaluateOptions`:
         ``normalize``, ``exclude_labels`` and ``gene_name_key`` as in :func:`selectormlp.select`; ``coarse_key``, a
         column of ``obs`` with a coarse label above ``label_key`` (scores at both levels); ``unsupervised=False`` leaves
-        out what is measured without labels; ``confidence`` of intervals;
+        out what is measured without labels; ``robustness=True`` disturbs the cells, see :func:`robustness`;
+        ``n_stability``, how often to choose anew by the panel's method from part of the cells (and with other seeds,
+        and without one donor at a time), see :func:`stability`; ``confidence`` of intervals;
         ``more_sizes`` to measure at; ``level_metric`` and ``level_distance`` (the curve levels off at the first size
         whose score is within this distance of the best size measured); ``measured_label_key``, the label column of
         ``measured``, and ``label_map``, a table of labels that mean the same; ``harsh=True`` disturbs the cells as
@@ -185,8 +180,6 @@ def evaluate(
         sizes=sizes,
         classifier=classifier,
         n_splits=n_splits,
-        robustness=robustness,
-        n_stability=n_stability,
         seed=seed,
         **more,
     )

@@ -1,4 +1,4 @@
-"""Finding a panel's genes in the data, and saying what stands for those that are not there."""
+"""Find the genes of a panel in the data, and suggest names for those that are missing."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from selectormlp.panel.spelling import spelling_hint
 logger = logging.getLogger(__name__)
 
 MAX_LOOKED_FOR = 50
-"""Absent genes that near names are looked for; each takes up to half a second among 20,000 genes."""
+"""Number of missing genes for which similar names are searched; each takes up to 0.5 s among 20,000 genes."""
 
 LENGTHS_APART = 2
-"""How much longer or shorter a near name may be; comparing the others would take three times as long."""
+"""Maximum difference in length of a similar name; without this bound the search takes three times as long."""
 
 
 def match_genes(

@@ -11,6 +11,10 @@ class EvaluateOptions(TypedDict, total=False):
 
     unsupervised: bool
     """Whether to measure explained variance, neighbours, clusters and redundancy."""
+    robustness: bool
+    """Whether to thin counts, drop genes, change gains and binarise; takes a while."""
+    n_stability: int
+    """How often to choose anew by the panel's method from part of the cells; 0: not."""
     level_metric: str
     """Metric by which the curve is called level."""
     level_distance: float
@@ -20,7 +24,7 @@ class EvaluateOptions(TypedDict, total=False):
     label_tree: str | None
     """Table of types and their parents (type, parent), instead of several label columns."""
     normalize: Literal["auto", "counts", "none"]
-    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses what is none), or none."""
+    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses other values), or none."""
     exclude_labels: Sequence[str]
     """Labels whose cells are left out."""
     gene_name_key: str | None
@@ -44,12 +48,14 @@ class EvaluateOptions(TypedDict, total=False):
 class CompareOptions(TypedDict, total=False):
     """Options of :func:`selectormlp.compare` beside those that its signature names."""
 
+    sizes: Sequence[int]
+    """Smaller numbers of genes to measure at too."""
     confidence: float
     """Nominal coverage of intervals."""
     label_tree: str | None
     """Table of types and their parents (type, parent), instead of several label columns."""
     normalize: Literal["auto", "counts", "none"]
-    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses what is none), or none."""
+    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses other values), or none."""
     exclude_labels: Sequence[str]
     """Labels whose cells are left out."""
     gene_name_key: str | None
@@ -65,8 +71,10 @@ class RobustnessOptions(TypedDict, total=False):
     """Number of splits. With this many donors or fewer, leave one donor out per split."""
     confidence: float
     """Nominal coverage of intervals."""
+    layer: str | None
+    """Layer to read instead of X."""
     normalize: Literal["auto", "counts", "none"]
-    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses what is none), or none."""
+    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses other values), or none."""
     exclude_labels: Sequence[str]
     """Labels whose cells are left out."""
     gene_name_key: str | None
@@ -78,12 +86,14 @@ class StabilityOptions(TypedDict, total=False):
 
     options: Mapping[str, Any] | None
     """Parameters of its selector."""
+    fraction: float
+    """Share of each class's cells in a subsample."""
     min_correlation: float
     """Absolute Spearman correlation from which two genes are treated as interchangeable."""
     confidence: float
     """Nominal coverage of intervals."""
     normalize: Literal["auto", "counts", "none"]
-    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses what is none), or none."""
+    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses other values), or none."""
     exclude_labels: Sequence[str]
     """Labels whose cells are left out."""
     gene_name_key: str | None
@@ -106,11 +116,13 @@ class ReportOptions(TypedDict, total=False):
     label_tree: str | None
     """Table of types and their parents (type, parent), instead of several label columns."""
     normalize: Literal["auto", "counts", "none"]
-    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses what is none), or none."""
+    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses other values), or none."""
     exclude_labels: Sequence[str]
     """Labels whose cells are left out."""
     gene_name_key: str | None
     """Column of var with second gene names, by which genes may be called too."""
+    sizes: Sequence[int] | None
+    """Numbers of genes to measure at, each the first genes of the panel; chosen by its size by default."""
     more_sizes: Sequence[int]
     """Further numbers of genes to measure at; may be repeated."""
     coarse_key: str | None
@@ -131,7 +143,7 @@ class LearnAssayOptions(TypedDict, total=False):
     layer: str | None
     """Layer to read instead of X."""
     normalize: Literal["auto", "counts", "none"]
-    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses what is none), or none."""
+    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses other values), or none."""
     exclude_labels: Sequence[str]
     """Labels whose cells are left out."""
     gene_name_key: str | None
@@ -142,3 +154,16 @@ class LearnAssayOptions(TypedDict, total=False):
     """Their layer with counts; X by default."""
     label_map: str | None
     """Table of labels that mean the same: cell_type, common, and side (scrna or imaging)."""
+
+
+class FitClassifierOptions(TypedDict, total=False):
+    """Options of :func:`selectormlp.fit_classifier` beside those that its signature names."""
+
+    precision: float
+    """Share of the labels at a level of the tree that are to be right where the level is barely sure."""
+    normalize: Literal["auto", "counts", "none"]
+    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses other values), or none."""
+    exclude_labels: Sequence[str]
+    """Labels whose cells are left out."""
+    gene_name_key: str | None
+    """Column of var with second gene names, by which genes may be called too."""

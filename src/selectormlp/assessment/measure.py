@@ -1,4 +1,4 @@
-"""Measuring panels: how, on which cells, and what is said of it."""
+"""Evaluation settings, splits, and notes about them."""
 
 from __future__ import annotations
 
@@ -43,16 +43,16 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MAX_NAMED = 10
-"""Types that a note names."""
+"""Maximum number of types that a note lists."""
 
 MAX_TRAIN = 20_000
-"""Cells that a classifier learns from in one split; with more, each fit of 100 genes takes several seconds."""
+"""Maximum number of training cells per split. With more, fitting 100 genes takes several seconds."""
 
 DONOR_NAMES = re.compile(
     r"(^|[^a-z])(donor|batch|sample|patient|individual|subject|specimen|library|replicate|orig[._]ident|mouse|animal)",
     re.IGNORECASE,
 )
-"""Columns of ``obs`` that are likely to hold donors, or what should be kept apart like them."""
+"""Names of ``obs`` columns that are likely to hold donors or batches."""
 
 
 @dataclass(frozen=True)
@@ -130,9 +130,9 @@ def read_for_judging(adata: AnnData, source: Source) -> tuple[Cells, pd.Index[An
 
 
 def unused_donors(adata: AnnData, source: Source, also_known: Sequence[str | None] = ()) -> Caution | None:
-    """Warn of columns that look like donors where none is used; None where there is nothing to say.
+    """Warn of columns that look like donors if no donor column is given; else None.
 
-    A column does if its name says so (donor, batch, sample, patient, …) and it has two values or more that cells share.
+    A column looks like donors if its name suggests it (donor, batch, sample, patient, …) and cells share its values.
     """
     if source.donor_key is not None:
         return None
@@ -226,11 +226,11 @@ PANEL_ALONE = "panel alone"
 def measure_alone(
     cells: Cells, folds: Folds, orders: Sequence[IntArray], sizes: IntArray, judging: Judging
 ) -> tuple[Curve | None, str]:
-    """Score a panel as an assay that measures no other genes sees it, normalised by its own counts; else say why not.
+    """Score a panel normalised by its own counts, as an assay that measures no other genes has to.
 
     Returns
     -------
-    The curve, or None; and a sentence about it.
+    The curve and a note about it; None instead of the curve if the values are no counts.
     """
     scale = count_scale(cells)
     if scale is None:
@@ -259,7 +259,7 @@ def fold_cells(cells: Cells, testable: BoolArray, judging: Judging) -> Folds:
 
 
 def panel_orders(verdict: Verdict, genes: IntArray, cells: Cells, folds: Folds) -> list[IntArray]:
-    """Give the genes of each split: the panel's, or those that its method chooses from the training cells."""
+    """Return the genes of each split: the panel, or those that its method chooses from the training cells."""
     recipe = verdict.recipe
     if recipe is None:
         return [genes] * len(folds)
@@ -281,7 +281,7 @@ def describe_splits(cells: Cells, folds: Folds, judging: Judging) -> Splits:
 def opening_notes(
     adata: AnnData, source: Source, verdicts: Sequence[Verdict], coarse_key: str | None = None
 ) -> list[str]:
-    """Say how panels are tested, and warn of scores that are too good."""
+    """Return notes on how panels are tested, and log warnings of optimistic scores."""
     donors = unused_donors(adata, source, [coarse_key, *source.label_levels])
     said = list(dict.fromkeys([*(verdict.note for verdict in verdicts), *([donors] if donors else [])]))
     for warning in cautions_of(said):
@@ -290,7 +290,7 @@ def opening_notes(
 
 
 def split_notes(cells: Cells, folds: Folds) -> list[str]:
-    """Say what is unusual about splits."""
+    """Return notes on cells that are not tested and on unusual splits."""
     said = [_dropped_note(cells, part) for part in folds.dropped]
     n_unlearned = folds.n_untested - sum(part.n_cells for part in folds.dropped)
     if n_unlearned:
@@ -310,7 +310,7 @@ def split_notes(cells: Cells, folds: Folds) -> list[str]:
 
 
 def _named_classes(cells: Cells, folds: Folds) -> str:
-    """Name classes of which cells are not tested; those that are in no score at all come first."""
+    """Name the classes with untested cells; those without any tested cell come first."""
     tested = np.bincount(cells.labels[folds.test_rows], minlength=cells.n_classes)
     parts = [
         f"{cells.classes[code]!r} ({'all' if not tested[code] else f'{number:,}'} of its cells)"
@@ -320,7 +320,7 @@ def _named_classes(cells: Cells, folds: Folds) -> str:
 
 
 def _dropped_note(cells: Cells, part: Dropped) -> str:
-    """Say which part of the cells could not be tested, and why."""
+    """Return a note on cells that could not be tested, with the reason."""
     n_donors = len(part.donors)
     what = "A part of the cells"
     if n_donors:

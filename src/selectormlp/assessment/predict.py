@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import log_softmax
 
 from selectormlp.assessment.genes import find_panel_genes, match_genes
+from selectormlp.assessment.levels import source_tree
 from selectormlp.assessment.measure import MAX_TRAIN, Judging, fold_cells, read_for_judging
 from selectormlp.data.cells import AnyFloatArray, Cells, FloatArray, Matrix, as_matrix, check_unique, dense
 from selectormlp.data.expression import choose_expression
@@ -24,10 +26,11 @@ from selectormlp.evaluation.calibration import honest_calibration, robust_temper
 from selectormlp.evaluation.counts import alone, count_scale, counts_of, typical_total
 from selectormlp.evaluation.refit import fit_quietly, make_classifier
 from selectormlp.evaluation.splits import Folds
-from selectormlp.models.classifier_card import ClassifierCard, check_class_names, check_confidence
+from selectormlp.models.classifier_card import ClassifierCard, check_class_names, check_confidence, check_precision
 from selectormlp.models.novelty import FALSE_ALARMS, cut_offs, fit_novelty, raised
 from selectormlp.models.panel_classifier import PanelClassifier
 from selectormlp.models.predictions import Predictions
+from selectormlp.models.stopping import PRECISION, calibrate_levels
 from selectormlp.panel.panel import Panel
 from selectormlp.progress import track
 from selectormlp.versions import package_versions
@@ -38,16 +41,21 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 ABSENT = -1e4
-"""Score of a class that was not there to learn from: no probability, and no infinite numbers."""
+"""Score of a class without training cells: finite, and so low that its probability is 0."""
 
 
-def fit_classifier_task(adata: AnnData, panel: Panel, judging: Judging, min_confidence: float) -> PanelClassifier:
+def fit_classifier_task(
+    adata: AnnData, panel: Panel, judging: Judging, min_confidence: float, precision: float = PRECISION
+) -> PanelClassifier:
     """Fit and calibrate a panel's classifier; see :func:`selectormlp.fit_classifier`."""
     check_confidence(min_confidence)
     _check_classifier(judging)
     source = judging.source
     everything, aliases = read_for_judging(adata, source)
     check_class_names(everything.classes)
+    check_precision(precision)
+    tree = source_tree(adata, everything, source)
+    check_class_names(() if tree is None else (node for path in tree.paths.values() for node in path))
     columns, _ = match_genes(panel, everything.genes, aliases)
     names = stored_genes(adata, everything.genes[columns], source.gene_name_key)
     cells = everything.take_genes(everything.genes[columns]).dense()
@@ -59,14 +67,8 @@ def fit_classifier_task(adata: AnnData, panel: Panel, judging: Judging, min_conf
     unseen = _unseen(X, cells, folds, judging)
     true = cells.labels[folds.test_rows]
     temperature = robust_temperature(unseen.scores, true, folds.split_of_test)
-    rng = np.random.default_rng(judging.seed)
-    rows = subsample(cells.labels, rng, share=min(1.0, MAX_TRAIN / cells.n_cells))
-    fitted = fit_quietly(make_classifier("logistic", judging.seed), X[rows], cells.labels[rows])
-    weights, offsets = _linear(fitted, cells.n_classes)
-    Z = _standardised(fitted, X[rows])
-    novelty = fit_novelty(Z, cells.labels[rows], cells.n_classes)
-    cuts = cut_offs(unseen.novelty, unseen.scores.argmax(axis=1), cells.n_classes)
-    cuts = raised(cuts, novelty.score(Z), (Z @ weights.T + offsets).argmax(axis=1))
+    likely = np.exp(log_softmax(unseen.scores / temperature, axis=1))
+    stopping = None if tree is None else calibrate_levels(likely, true, cells.classes, tree, precision)
     return PanelClassifier(
         ClassifierCard(
             genes=list(map(str, names)),
@@ -84,14 +86,30 @@ def fit_classifier_task(adata: AnnData, panel: Panel, judging: Judging, min_conf
             n_cells=n_cells,
             data_hash=data_hash,
             versions=package_versions(),
+            tree=stopping,
+            format_version=2 if stopping is None else 3,
         ),
-        mean=fitted[0].mean_.astype(np.float64),
-        scale=fitted[0].scale_.astype(np.float64),
-        weights=weights,
-        offsets=offsets,
-        novelty=replace(novelty, cuts=cuts),
-        parts=_shares_of_one(counts[rows]),
+        **_learned(X, counts, cells, unseen, judging.seed),
     )
+
+
+def _learned(X: AnyFloatArray, counts: AnyFloatArray, cells: Cells, unseen: _Unseen, seed: int) -> dict[str, Any]:
+    """Fit the classifier and the novelty of cells on all cells, or on a sample of many; return their arrays."""
+    rows = subsample(cells.labels, np.random.default_rng(seed), share=min(1.0, MAX_TRAIN / cells.n_cells))
+    fitted = fit_quietly(make_classifier("logistic", seed), X[rows], cells.labels[rows])
+    weights, offsets = _linear(fitted, cells.n_classes)
+    Z = _standardised(fitted, X[rows])
+    novelty = fit_novelty(Z, cells.labels[rows], cells.n_classes)
+    cuts = cut_offs(unseen.novelty, unseen.scores.argmax(axis=1), cells.n_classes)
+    cuts = raised(cuts, novelty.score(Z), (Z @ weights.T + offsets).argmax(axis=1))
+    return {
+        "mean": fitted[0].mean_.astype(np.float64),
+        "scale": fitted[0].scale_.astype(np.float64),
+        "weights": weights,
+        "offsets": offsets,
+        "novelty": replace(novelty, cuts=cuts),
+        "parts": _shares_of_one(counts[rows]),
+    }
 
 
 def _check_classifier(judging: Judging) -> None:
@@ -113,7 +131,7 @@ def _to_learn_from(cells: Cells) -> tuple[Cells, AnyFloatArray, bool]:
 
 
 def _shares_of_one(counts: AnyFloatArray) -> FloatArray:
-    """Average the shares of genes over cells; each the same where there are none, as for values below 0."""
+    """Average each gene's share of a cell's total over cells; equal shares if the values hold none (as below 0)."""
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
     means = shares.mean(axis=0, dtype=np.float64)
     if (means < 0).any() or not means.sum() > 0 or not np.isfinite(means).all():

@@ -1,4 +1,4 @@
-"""How a panel can be tested fairly on some cells."""
+"""Decide which cells a panel can be tested on."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from selectormlp.panel.panel import Panel
 from selectormlp.selection.recipe import Recipe, recipe_of
 
 LEAST_TESTED = 100
-"""Cells that a panel was not learned on, from which they are enough to test it: accuracy is then good to ± 0.1."""
+"""Minimum number of unseen cells for testing a panel on them: accuracy is then known to ± 0.1."""
 
 LEAST_CLASSES = 0.5
-"""Share of the classes that they must hold."""
+"""Minimum share of the classes that the unseen cells must contain."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +34,7 @@ class Verdict:
     testable
         Which cells may be tested, shape (n_cells,).
     recipe
-        How to choose anew in each split, where that is needed.
+        How to choose again in each split; None if that is not needed.
     note
         A sentence about it.
     """
@@ -99,7 +99,7 @@ def judge(panel: Panel, cells: Cells, label_key: str, aliases: pd.Index[str] | N
 
 
 def _enough(mask: BoolArray, cells: Cells) -> bool:
-    """Say whether cells are enough to test on: in number, and in the classes that they hold."""
+    """Return whether there are enough cells, of enough classes, to test on."""
     all_classes = len(np.unique(cells.labels))
     n_classes = len(np.unique(cells.labels[mask]))
     return bool(mask.sum() >= LEAST_TESTED and n_classes >= max(2, LEAST_CLASSES * all_classes))

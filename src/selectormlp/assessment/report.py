@@ -42,12 +42,12 @@ PLAN = Plan(thinning=(0.5, 0.2), failures=(0.1,), gains=(), n_draws=1)
 """How cells are disturbed: the assays that see fewer counts, and probes that fail."""
 
 MAX_DONORS = 8
-"""Donors up to which each is left out once to see whether the panel is chosen again."""
+"""With up to this many donors, stability is also measured by leaving out each donor once."""
 
 
 @dataclass(frozen=True, eq=False)
 class Reporting:
-    """What a report is to measure, and what it is told of the data.
+    """Settings of a report, and descriptions of the data that it shows.
 
     Attributes
     ----------
@@ -104,7 +104,6 @@ def report(
     label_key: str | Sequence[str],
     donor_key: str | None = None,
     layer: str | None = None,
-    sizes: Sequence[int] | None = None,
     classifier: Any = "logistic",
     n_splits: int = N_SPLITS,
     command: str = "",
@@ -112,7 +111,7 @@ def report(
     progress: bool = True,
     **more: Unpack[ReportOptions],
 ) -> Path:
-    """Measure a panel and write all that is known of it as one HTML file, to be opened in any browser.
+    """Evaluate a panel and write the results as one HTML file.
 
     Parameters
     ----------
@@ -120,8 +119,6 @@ def report(
         As in :func:`selectormlp.evaluate`.
     out
         A file that ends in ``.html``, or a folder for ``report.html``.
-    sizes
-        Numbers of genes to measure at; by default 10, 25, 50, 100, … and the whole panel.
     n_splits
         Splits; each cell is tested once.
     command
@@ -131,6 +128,7 @@ def report(
     more
         Further options by name, with types in :class:`selectormlp.assessment.keywords.ReportOptions`:
         ``normalize``, ``exclude_labels``, ``gene_name_key`` and ``coarse_key`` as in :func:`selectormlp.evaluate`;
+        ``sizes`` to measure at (numbers of genes; by default 10, 25, 50, 100, … and the whole panel);
         ``n_stability``, how often to choose anew from 80 % of the cells (and without one donor, where there are up to
         eight), if the panel is one of ours (0: not); ``robustness=False`` neither thins the counts nor lets probes
         fail; ``harsh=True`` does so as harshly as real assays, and loses each probe in turn; ``assay`` scores the panel
@@ -160,7 +158,6 @@ def report(
         label_key=label_key,
         donor_key=donor_key,
         layer=layer,
-        sizes=sizes,
         classifier=classifier,
         n_splits=n_splits,
         source_command=command,
@@ -245,7 +242,7 @@ def find_out(adata: AnnData, panel: Panel, task: Reporting) -> Findings:
 
 
 def _stability_or_why_not(adata: AnnData, panel: Panel, task: Reporting) -> Stability | str:
-    """Choose the panel again and again; where that fails, say so, so that what was measured before is not lost."""
+    """Measure stability; return the reason if that fails, so that other results are kept."""
     try:
         return _stability(adata, panel, task)
     except (InputError, ValueError, ArithmeticError) as error:
@@ -255,7 +252,7 @@ def _stability_or_why_not(adata: AnnData, panel: Panel, task: Reporting) -> Stab
 
 
 def _stability(adata: AnnData, panel: Panel, task: Reporting) -> Stability | str:
-    """Choose the panel again and again; or say why it cannot be."""
+    """Measure stability, or return why it cannot be measured."""
     source = task.judging.source
     cells, aliases = read_for_judging(adata, source)
     recipe = recipe_of(panel, source.label_key, aliases)

@@ -23,7 +23,11 @@ from selectormlp.config.model import (
 )
 from selectormlp.data.sampled import SampledSource
 from selectormlp.data.source import Normalization, Source, TreeSource
+from selectormlp.models.stopping import PRECISION
 from selectormlp.selection.request import MethodName
+
+MIN_CONFIDENCE = 0.5
+"""Probability below which a cell is unsure, by default."""
 
 N_SPLITS = 3
 """Splits of a report: with a method that chooses anew in each, five take nearly twice as long."""
@@ -186,6 +190,19 @@ class StabilityRequest(SampledSource):
     """Absolute Spearman correlation from which two genes are treated as interchangeable."""
     confidence: Annotated[Inside, Flag()] = 0.95
     """Nominal coverage of intervals."""
+    seed: Annotated[Seed, Flag()] = 0
+    """Seed; the same seed gives the same result."""
+
+
+class FitClassifierRequest(TreeSource):
+    """Keywords of :func:`selectormlp.fit_classifier`."""
+
+    min_confidence: Annotated[float, Flag()] = MIN_CONFIDENCE
+    """Probability below which a cell is unsure."""
+    precision: Annotated[float, Flag()] = PRECISION
+    """Share of the labels at a level of the tree that are to be right where the level is barely sure."""
+    n_splits: Annotated[int, Flag()] = 5
+    """Number of splits that the probabilities are calibrated on."""
     seed: Annotated[Seed, Flag()] = 0
     """Seed; the same seed gives the same result."""
 

@@ -32,7 +32,6 @@ def robustness(
     *,
     label_key: str,
     donor_key: str | None = None,
-    layer: str | None = None,
     thinning: Sequence[float] = (0.5, 0.2),
     failures: Sequence[float] = (0.05, 0.1),
     gains: Sequence[float] = (0.5,),
@@ -42,11 +41,11 @@ def robustness(
     progress: bool = True,
     **more: Unpack[RobustnessOptions],
 ) -> Robustness:
-    """Measure what is left of a panel's accuracy when the assay is worse than the data.
+    """Measure a panel's accuracy on cells disturbed as by a worse assay.
 
     Parameters
     ----------
-    adata, panel, label_key, donor_key, layer, classifier, seed
+    adata, panel, label_key, donor_key, classifier, seed
         As in :func:`evaluate`.
     thinning
         Shares of the counts that are kept, each count by chance, between 0 and 1.
@@ -59,8 +58,9 @@ def robustness(
     progress
         Whether to show progress of what takes more than a second, on a terminal or in a notebook.
     more
-        ``n_splits``, ``normalize``, ``exclude_labels`` and ``gene_name_key``, as in :func:`evaluate`; ``harsh=True``
-        disturbs the cells as harshly as real assays do (in place of the options above) and loses each probe in turn.
+        ``layer``, ``n_splits``, ``normalize``, ``exclude_labels`` and ``gene_name_key``, as in :func:`evaluate`;
+        ``harsh=True`` disturbs the cells as harshly as real assays do (in place of the options above) and loses each
+        probe in turn.
 
     Raises
     ------
@@ -74,9 +74,7 @@ def robustness(
     >>> [one.kind for one in found.disturbances][-3:]
     ['probes failed', 'gain', 'binarised']
     """
-    request = RobustnessRequest(
-        label_key=label_key, donor_key=donor_key, layer=layer, classifier=classifier, seed=seed, **more
-    )
+    request = RobustnessRequest(label_key=label_key, donor_key=donor_key, classifier=classifier, seed=seed, **more)
     plan = HARSH if request.harsh else Plan(tuple(thinning), tuple(failures), tuple(gains), n_draws)
     with showing(progress):
         return robustness_task(adata, as_panel(panel), judging_of(request), plan, harsh=request.harsh)
@@ -103,7 +101,7 @@ class Tested:
 
 
 def disturb(tested: Tested, plan: Plan, *, harsh: bool = False) -> Robustness:
-    """Disturb the cells, and with ``harsh`` lose each probe; say so where the panel was learned on these cells."""
+    """Disturb the cells, and with ``harsh`` drop each probe in turn; add a note if they were learned from."""
     logger.info("disturbing the cells")
     cells, genes, folds, judging = tested.cells, tested.genes, tested.folds, tested.judging
     found = measure_robustness(cells.X, cells.labels, genes, folds, judging.refit, plan, seed=judging.seed)

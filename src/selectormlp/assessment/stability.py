@@ -74,7 +74,6 @@ def stability(
     layer: str | None = None,
     over: Sequence[str] = SOURCES,
     n_repeats: int = 10,
-    fraction: float = 0.8,
     seed: int = 0,
     progress: bool = True,
     **more: Unpack[StabilityOptions],
@@ -96,8 +95,6 @@ def stability(
         ``"donors"`` (each left out once; passed over without ``donor_key``).
     n_repeats
         Repetitions over seeds and over subsamples, 2 or more.
-    fraction
-        Share of each class's cells in a subsample, between 0 and 1.
     seed
         Seed; the same seed gives the same result.
     progress
@@ -105,8 +102,8 @@ def stability(
     more
         Further options by name, with types in :class:`selectormlp.assessment.keywords.StabilityOptions`:
         ``normalize``, ``exclude_labels``, ``gene_name_key`` and ``options`` as in :func:`selectormlp.select`;
-        ``min_correlation``, the absolute Spearman correlation from which two genes are treated as interchangeable;
-        ``confidence`` of intervals.
+        ``fraction``, the share of each class's cells in a subsample, between 0 and 1; ``min_correlation``, the
+        absolute Spearman correlation from which two genes are treated as interchangeable; ``confidence`` of intervals.
 
     Raises
     ------
@@ -130,7 +127,6 @@ def stability(
         layer=layer,
         over=source_of(over),
         n_repeats=n_repeats,
-        fraction=fraction,
         seed=seed,
         **more,
     )
@@ -229,5 +225,5 @@ def _read(adata: AnnData, source: Source) -> Cells:
 
 
 def source_of(names: Sequence[str]) -> tuple[str, ...]:
-    """Return what to vary as a tuple; a single name stands for a list of one."""
+    """Return what to vary as a tuple; a single name becomes a tuple of one."""
     return (names,) if isinstance(names, str) else tuple(names)

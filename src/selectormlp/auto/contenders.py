@@ -33,18 +33,19 @@ def usable_contenders(
         Names or estimators (see :func:`selectormlp.selectors.registry.find_method`), or a mapping from these to
         options; None: :data:`CONTENDERS`.
     assay
-        What will measure the panel. If it measures otherwise than ``sequencing``, cells at hand cannot tell how a panel
-        will do: the first contender that takes an assay is then the only one. Limits alone change nothing.
+        What will measure the panel. If it measures otherwise than ``sequencing``, contenders that take an assay come
+        first, so that the others must be clearly ahead of them. Limits alone change nothing.
 
     Raises
     ------
     SettingsError
-        If there is none, or one is not known or cannot be tried against others.
+        If there is none, or one is not known or cannot be tried against others, or none takes an assay that measures
+        otherwise.
 
     Examples
     --------
-    >>> list(usable_contenders(None, "imaging"))
-    ['discriminant']
+    >>> list(usable_contenders(["markers", "discriminant"], "imaging"))
+    ['discriminant', 'markers']
     """
     given = CONTENDERS if given is None else given
     if isinstance(given, str) or not len(given):
@@ -65,10 +66,9 @@ def usable_contenders(
         contenders[wanted if isinstance(wanted, str) else method] = of_method
     if not find_assay(assay).alters_choice:
         return contenders
-    for wanted, of_method in contenders.items():
-        if takes_assay(wanted):
-            return {wanted: of_method}
-    raise SettingsError(f"none of the contenders takes an assay; add {RAISING!r}, or leave the assay out")
+    if not any(takes_assay(wanted) for wanted in contenders):
+        raise SettingsError(f"none of the contenders takes an assay; add {RAISING!r}, or leave the assay out")
+    return dict(sorted(contenders.items(), key=lambda item: not takes_assay(item[0])))
 
 
 def takes_assay(method: Method | str) -> bool:

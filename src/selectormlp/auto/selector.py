@@ -12,6 +12,7 @@ from joblib import Memory
 
 from selectormlp.auto.choosing import best_of, listed, raised_from
 from selectormlp.auto.contenders import RAISING, SEQUENCING, usable_contenders
+from selectormlp.auto.instruments import Instruments
 from selectormlp.auto.record import options_taken, record_of
 from selectormlp.auto.task import Task
 from selectormlp.auto.trials import Trial, Trials
@@ -79,9 +80,8 @@ class AutoSelector(GeneSelector):
     limits
         Hard limits that the panel keeps, amounts by column of X; panels are tried within them, too.
     assay
-        What will measure the panel, see :class:`selectormlp.selectors.discriminant.DiscriminantSelector`. If it is
-        not ``sequencing``, the first contender that takes an assay chooses: cells at hand cannot tell how a panel will
-        do.
+        What will measure the panel, see :class:`selectormlp.selectors.discriminant.DiscriminantSelector`. If it
+        measures otherwise than ``sequencing``, panels are tried on simulated cells, another instrument in each fold.
     mistakes
         What mistakes between classes cost, along a tree of labels: methods that weigh them take them into account, and
         panels are judged by what their mistakes cost. None: all cost the same.
@@ -222,7 +222,7 @@ class AutoSelector(GeneSelector):
         self.trials_, n_attempts, self.reason_ = [], 0, "it is the only contender"
         if others or self.min_recall is not None:
             try:
-                trials = self._prepare(X, y, codes, donors, task)
+                trials = self._prepare(X, y, codes, donors, task, names)
             except DataError as error:
                 self.reason_ = f"nothing could be tried: {error}"
             else:
@@ -254,13 +254,16 @@ class AutoSelector(GeneSelector):
             X, y = X[rows], y[rows]
         return selector.fit(X, y)
 
-    def _prepare(self, X: AnyMatrix, y: Any, codes: IntArray, donors: Any, task: Task) -> Trials:
+    def _prepare(self, X: AnyMatrix, y: Any, codes: IntArray, donors: Any, task: Task, genes: Any) -> Trials:
         """Draw the cells and the folds."""
         rows = subsample(codes, np.random.default_rng(task.seed), total=self.max_cells)
         groups = None if donors is None else np.asarray(donors)[rows].astype(str)
         folds = make_folds(codes[rows], n_splits=self.n_folds, donors=groups, seed=task.seed)
-        memory = Memory(self.memory, verbose=0)
-        return Trials(X[rows], y[rows], codes[rows], folds, task, tuple(self.classifiers), memory, groups)
+        memory, assay, instruments = Memory(self.memory, verbose=0), find_assay(self.assay), None
+        if assay.alters_choice:
+            instruments = Instruments(X[rows], assay, genes, task.seed)
+        classifiers = tuple(self.classifiers)
+        return Trials(X[rows], y[rows], codes[rows], folds, task, classifiers, memory, groups, instruments)
 
     def _run(self, trials: Trials, contenders: Mapping[Method | str, Mapping[str, Any]]) -> int:
         """Try the contenders in turn, then other class weights where a class falls short; return how many of these."""

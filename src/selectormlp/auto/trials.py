@@ -14,6 +14,7 @@ from joblib import Memory
 from scipy.stats import norm
 from scipy.stats import t as t_law
 
+from selectormlp.auto.instruments import Instruments
 from selectormlp.auto.screening import discriminant_predict
 from selectormlp.auto.task import Task
 from selectormlp.blas import one_thread
@@ -24,6 +25,7 @@ from selectormlp.evaluation.splits import Folds
 from selectormlp.moments.stream import AnyMatrix
 from selectormlp.progress import track
 from selectormlp.selectors.base import GeneSelector
+from selectormlp.selectors.passes import SharedMoments
 from selectormlp.selectors.registry import Method, find_method
 
 logger = logging.getLogger(__name__)
@@ -31,6 +33,10 @@ logger = logging.getLogger(__name__)
 
 Predictor = Callable[[npt.NDArray[Any], IntArray, npt.NDArray[Any]], IntArray]
 """Learns from cells and their codes, and predicts the codes of others."""
+
+HELD_BYTES = 2**27
+"""Size of the sample, 128 MiB, up to which the cells of each fold are held for the next method; 5,000 cells of 2,000
+genes take 40 MB."""
 
 RANKED = 100
 """Genes that a method ranks at least where smaller panels are the first of the same ranking, so that trials for several
@@ -92,6 +98,23 @@ class Trial:
         }
 
 
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """Cells to learn from in a fold, for all methods.
+
+    Attributes
+    ----------
+    X, labels
+        Expression, shape (n_cells, n_genes), and the label of each cell.
+    moments
+        Of these cells; methods that need them share them.
+    """
+
+    X: AnyMatrix
+    labels: npt.NDArray[Any]
+    moments: SharedMoments
+
+
 class Trials:
     """Tries methods on the same cells, so that they can be compared cell by cell.
 
@@ -111,6 +134,9 @@ class Trials:
         Keeps rankings, so that trials for other sizes need not make them again.
     donors
         Donor of each cell, shape (n_cells,): the units that a standard error is over. None: cells are.
+    instruments
+        Measure the cells that panels are tested on, another instrument in each fold; folds are the units of the
+        standard error then, unless donors are. None: cells are tested as they are.
 
     Attributes
     ----------
@@ -128,6 +154,7 @@ class Trials:
         classifiers: Sequence[str],
         memory: Memory,
         donors: npt.NDArray[Any] | None = None,
+        instruments: Instruments | None = None,
     ) -> None:
         self.X, self.labels, self.codes, self.folds, self.task = X, labels, codes, folds, task
         self.classifiers = classifiers
@@ -138,7 +165,11 @@ class Trials:
             present, first = np.unique(codes, return_index=True)
             self._credit[np.ix_(present, present)] = task.mistakes.credit(labels[first])
         self._donors = None if donors is None else np.unique(donors[folds.test_rows], return_inverse=True)[1]
+        self._instruments = instruments
+        if instruments is not None and donors is None:
+            self._donors = folds.split_of_test
         self._fit = memory.cache(_fit)
+        self._learned: dict[int, Learned] = {}
         self.done: list[Trial] = []
         self._confirmed: dict[Trial, Trial] = {}
 
@@ -150,7 +181,7 @@ class Trials:
         start, method = time.perf_counter(), find_method(wanted)
         folds = track(self.folds, method.name, len(self.folds))
         try:
-            panels = [self._panel(method, options, train) for train, _ in folds]
+            panels = [self._panel(method, options, fold) for fold, _ in enumerate(folds)]
             shares = self._shares_right(panels, [discriminant_predict, self._predictor("knn")])
         except (InputError, ValueError) as error:  # scikit-learn's and scanpy's own refusals are ValueErrors
             logger.info("%s cannot be tried: %s", method.name, " ".join(str(error).split())[:200])
@@ -241,14 +272,25 @@ class Trials:
         )
         return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)[fold, self._tested]
 
-    def _panel(self, method: Method, options: Mapping[str, Any], train: IntArray) -> IntArray:
-        """Choose a panel from some cells, increasing columns."""
+    def _panel(self, method: Method, options: Mapping[str, Any], fold: int) -> IntArray:
+        """Choose a panel from the cells to learn from in a fold, increasing columns."""
         most = max(self.task.n_genes, min(RANKED, self.X.shape[1] // 2)) if method.kind.is_nested else None
         if self.task.limits:
             most = None
-        return self.task.panel(
-            self._fit(self.task.selector(method, options, n_genes=most), self.X[train], self.labels[train])
-        )
+        learned = self._cells_of(fold)
+        with learned.moments.shared():
+            selector = self._fit(self.task.selector(method, options, n_genes=most), learned.X, learned.labels)
+        return self.task.panel(selector)
+
+    def _cells_of(self, fold: int) -> Learned:
+        """Return the cells to learn from in a fold; those of a large sample are not held for the next method."""
+        if fold in self._learned:
+            return self._learned[fold]
+        rows = self.folds.train[fold]
+        found = Learned(self.X[rows], self.labels[rows], SharedMoments())
+        if _size(self.X) <= HELD_BYTES:
+            self._learned[fold] = found
+        return found
 
     def _predictor(self, name: str) -> Predictor:
         return lambda X, codes, asked: refit_predict(make_classifier(name, self.task.seed), X, codes, asked)
@@ -256,13 +298,17 @@ class Trials:
     def _shares_right(self, panels: Sequence[IntArray], predictors: Sequence[Predictor]) -> FloatArray:
         """Return the share of classifiers that are right about each tested cell, shape (n_tested,)."""
         shares = []
-        for columns, (train, test) in zip(track(panels, "testing panels"), self.folds, strict=True):
-            panel = self.X[:, columns]
-            values = dense(panel)
+        for fold, (columns, (train, test)) in enumerate(zip(track(panels, "testing panels"), self.folds, strict=True)):
+            values = self._measured(columns, fold)
             with one_thread():
                 found = [predict(values[train], self.codes[train], values[test]) for predict in predictors]
             shares.append(self._credit[self.codes[test], np.array(found)].mean(axis=0))
         return np.concatenate(shares)
+
+    def _measured(self, columns: IntArray, fold: int) -> npt.NDArray[Any]:
+        if self._instruments is not None:
+            return self._instruments.values(columns, fold)
+        return dense(self.X[:, columns])
 
 
 def _class_means(values: FloatArray, codes: IntArray, n_classes: int) -> FloatArray:
@@ -270,6 +316,12 @@ def _class_means(values: FloatArray, codes: IntArray, n_classes: int) -> FloatAr
     counts = np.bincount(codes, minlength=n_classes)
     sums = np.bincount(codes, values, minlength=n_classes)
     return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+
+
+def _size(X: AnyMatrix) -> int:
+    """Return the bytes of a matrix."""
+    parts = (X,) if isinstance(X, np.ndarray) else (X.data, X.indices, X.indptr)
+    return sum(part.nbytes for part in parts)
 
 
 def _fit(selector: GeneSelector, X: AnyMatrix, y: npt.NDArray[Any]) -> GeneSelector:

@@ -18,10 +18,10 @@ AnyRequest = TypeVar("AnyRequest", bound=Measuring)
 
 def evaluate_panel(request: EvaluateRequest, out: Path) -> None:
     """Measure a panel, write tables, settings and, where asked for, its classifier, and print what was found."""
-    from selectormlp.assessment.classifier import MIN_CONFIDENCE
     from selectormlp.assessment.evaluate import evaluate_by
     from selectormlp.assessment.measure import Judging
     from selectormlp.assessment.predict import fit_classifier_task
+    from selectormlp.assessment.request import MIN_CONFIDENCE
     from selectormlp.assessment.tables import evaluation_tables, write_tables
     from selectormlp.cli.results import print_evaluation
     from selectormlp.data.anndata_files import read_adata

@@ -20,5 +20,5 @@ Out = Annotated[Path, typer.Option(help="Folder for all results.", show_default=
 Layer = Annotated[str | None, typer.Option(help="Layer to read instead of X.")]
 Normalize = Annotated[
     str,
-    typer.Option(help="auto (log1p of counts per 10,000 if X holds counts), counts (refuses what is none), or none."),
+    typer.Option(help="auto (log1p of counts per 10,000 if X holds counts), counts (refuses other values), or none."),
 ]

@@ -32,7 +32,7 @@ Repeatable = SelectRequest | ExtendRequest | Measured | RunSettings | TrainSetti
 REPEATABLE = ("select", "extend", "evaluate", "compare", "report", "run", "train")
 """Commands that can be repeated."""
 
-MAX_TABLE = 1 << 28
+MAX_TABLE, MAX_COLUMNS = 1 << 28, 5_000
 """Size of the largest table that is compared, 256 MiB; the scores of 60,000 genes take a hundredth of it."""
 
 RESULTS_FOLDER = "feature_selection_results"
@@ -166,7 +166,7 @@ def _table(file: Path) -> pd.DataFrame | None:
     """Read a table that may have been altered, for comparison; None where it is no table of ours."""
     try:
         content = read_start(file, MAX_TABLE + 1)
-        if len(content) > MAX_TABLE:
+        if len(content) > MAX_TABLE or content.partition(b"\n")[0].count(b",") > MAX_COLUMNS:
             return None
         return pd.read_csv(io.BytesIO(content)).drop(columns="seconds", errors="ignore")
     except (ValueError, OSError):  # what pandas raises of text that is no table is a ValueError, too

@@ -121,7 +121,7 @@ def _print_measured(found: Evaluation) -> None:
 
 
 def print_compared(found: Comparison) -> None:
-    """Print a line a panel, and its balanced accuracy less that of the first."""
+    """Print one line per panel, and its balanced accuracy less that of the first."""
     from selectormlp.cli.plain import PlainTable, print_line
 
     over = found.splits.for_new_donors
@@ -157,11 +157,18 @@ def print_predictions(found: Predictions) -> None:
 
     from selectormlp.cli.plain import PlainTable, print_line
 
-    title = f"{counted(len(found.cells), 'cell', 'cells')}; unsure below a probability of {found.min_confidence:g}"
-    lines = PlainTable(title)
-    lines.add_columns("label", "cells", numbers=("cells",))
-    for label, count in pd.Series(found.labels).value_counts().items():
-        lines.add_row(label, f"{count:,}")
+    n_cells = counted(len(found.cells), "cell", "cells")
+    if found.levels is None:
+        lines = PlainTable(f"{n_cells}; unsure below a probability of {found.min_confidence:g}")
+        lines.add_columns("label", "cells", numbers=("cells",))
+        for label, count in pd.Series(found.labels).value_counts().items():
+            lines.add_row(label, f"{count:,}")
+    else:
+        lines = PlainTable(f"{n_cells}, each labelled at the deepest level that is sure")
+        lines.add_columns("level", "label", "cells", numbers=("cells",))
+        both = pd.DataFrame({"level": found.stopped_at, "label": found.labels}).value_counts().reset_index(name="n")
+        for level, label, count in zip(both["level"], both["label"], both["n"], strict=True):
+            lines.add_row(level, label, f"{count:,}")
     lines.print()
     if found.novelty is not None:
         print_line(

@@ -62,7 +62,7 @@ def select_panel(settings: SelectRequest, out: Path, *, report: bool = False, pr
         data = _data(settings)
         panel = choose_panel(data, settings, progress=progress)
         _write_panel(panel, settings, out)
-        write_orders(panel, settings, out, adata=_one_object(data))
+        write_orders(panel, settings, out, adata=_one_object(data), sample=_described(settings, data))
     if report:  # the panel is kept whatever becomes of it
         _report(_sample(settings) if settings.lazy else _one_object(data), panel, out, settings)
     print_panel(panel)
@@ -83,7 +83,8 @@ def extend_panel(settings: ExtendRequest, out: Path, *, progress: bool = False) 
         data = _data(settings)
         panel = add_genes(data, existing, settings, progress=progress)
         _write_panel(panel, settings, out, existing=settings.panel)
-        write_orders(panel, settings, out, n_existing=len(existing), adata=_one_object(data))
+        cells = {"adata": _one_object(data), "sample": _described(settings, data)}
+        write_orders(panel, settings, out, n_existing=len(existing), **cells)
     print_panel(panel, n_known=len(existing))
     print_files(panel_files(out, order=settings.order))
     return panel
@@ -107,6 +108,12 @@ def _one_object(data: Any) -> Any:
     from selectormlp.data.held_sets import JoinedSets
 
     return data.adata if isinstance(data, JoinedSets) else None if isinstance(data, list) else data
+
+
+def _described(settings: Choice, data: Any) -> Any:
+    """Return cells that say which types a gene marks, for an order list; None where none are needed or read already."""
+    wanted = "table" in settings.order and settings.label_key is not None and _one_object(data) is None
+    return _sample(settings) if wanted else None
 
 
 def _write_panel(panel: Panel, settings: Choice, out: Path, *, existing: Path | None = None) -> None:

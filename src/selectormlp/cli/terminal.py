@@ -77,7 +77,7 @@ class _Once(logging.Filter):
 
 
 def print_comparison(table: pd.DataFrame) -> None:
-    """Print the closing table of ``run``: a line a model and one for random order, a column a panel size."""
+    """Print the closing table of ``run``: one line per model and one for random order, one column per panel size."""
     sizes = sorted(table["n_genes"].unique())
     for column, title in (("accuracy", "Accuracy"), ("mean_per_class_accuracy", "Mean per-class accuracy")):
         lines = PlainTable(f"{title} on test cells, genes masked without training again")
@@ -130,16 +130,19 @@ def _print_prices(prices: Sequence[Price]) -> None:
     if not prices:
         return
     lines = PlainTable("What constraints cost, by the separation of the types (lower is better)")
-    numbers = ("criterion", "price", "genes that change")
+    numbers: tuple[str, ...] = ("criterion", "price", "genes that change")
+    known = any(one.accuracy is not None for one in prices)
+    numbers += ("accuracy",) if known else ()
     lines.add_columns("", *numbers, numbers=numbers)
     for one in prices:
-        price = (f"{one.price:.3g}", one.n_changed) if one.without else ("", "")
+        price: tuple[str, ...] = (f"{one.price:.3g}", str(one.n_changed)) if one.without else ("", "")
+        price += (("" if one.accuracy is None else f"{one.accuracy:.3f}"),) if known else ()
         lines.add_row(f"without {one.without}" if one.without else "all kept", f"{one.criterion:.4g}", *price)
     lines.print()
 
 
 def print_explanation(explanation: Explanation) -> None:
-    """Print a line a gene: the type it marks best, the pair it separates most, the loss without it, a substitute."""
+    """Print one line per gene: best marked type, best separated pair, loss without it, substitute."""
     lines = PlainTable(f"{explanation.settings.described}: {explanation.criterion:.3g}")
     lines.add_columns("gene", "marks", "separates", "loss", "substitute", numbers=("loss",))
     for found in explanation.genes:

@@ -72,7 +72,7 @@ class Flag:
     file
         A flag for a file that holds the value.
     needed
-        Whether the command refuses to run without it, be it from a flag or a settings file.
+        Whether the command requires it, from a flag or a settings file.
     keyword
         Whether it is a keyword of the Python function.
     recorded

@@ -22,7 +22,7 @@ PLAIN = (
     (FLOAT, r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", list("-+.0123456789")),
     (FLOAT, r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", list("-+.")),
 )
-"""What words without quotes mean, with their first letters: YAML 1.2.2, section 10.3.2, without the octal and
+"""Resolvers of unquoted scalars, with their first letters: YAML 1.2.2, section 10.3.2, without the octal and
 hexadecimal numbers. (By YAML 1.1, which PyYAML reads, ``1e-3`` would be text, and ``no`` false.)"""
 
 
@@ -76,7 +76,7 @@ def parse_yaml(text: str) -> Any:
     Raises
     ------
     ValueError
-        If it is none, too long or nested too deep, or holds a key twice, an alias, or a tag of another type.
+        If it is not valid YAML, too long or too deeply nested, or has a repeated key, an alias, or a type tag.
     RecursionError
         If lists or objects lie too deep in each other.
 

@@ -26,7 +26,7 @@ MAX_CELLS = 2**16
 """Of cells on disk, so many are read for their fingerprints, in runs that lie evenly spread."""
 
 FEW_EXPRESSED = 5
-"""Cells that express fewer genes look like others by chance: their values tell nothing."""
+"""Minimum number of expressed genes. Cells with fewer match other cells by chance."""
 
 SAME_SHARE = 0.5
 """Where so many of the cells that share a name with a known one express what that one does, names tell cells."""

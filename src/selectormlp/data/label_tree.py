@@ -14,7 +14,7 @@ from selectormlp.errors import DataError, SettingsError, counted, nearest, quote
 Balance = Literal["types", "nodes"]
 """What counts the same: each type, or each node among its siblings."""
 
-COST_PER_LEVEL = 4.0
+COST_PER_LEVEL = 2.0
 """Factor by which a mistake costs more for each level up; docs/label_tree.md says what it was chosen from."""
 
 

@@ -72,7 +72,7 @@ def label_text(column: pd.Series, key: str) -> LabelText:
     Parameters
     ----------
     column
-        One value a cell.
+        One value per cell.
     key
         Its name, for messages.
 

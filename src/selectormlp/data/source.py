@@ -72,7 +72,7 @@ class Source(Settings):
     layer: Annotated[str | None, Flag(first=True)] = None
     """Layer to read instead of X."""
     normalize: Annotated[Normalization, Flag()] = "auto"
-    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses what is none), or none."""
+    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses other values), or none."""
     exclude_labels: Annotated[Labels, Flag(("--exclude-label",))] = ()
     """Labels whose cells are left out."""
     gene_name_key: Annotated[str | None, Flag()] = None

@@ -17,6 +17,7 @@ from selectormlp.data.columns_of import columns_of
 from selectormlp.data.coverage import Coverage
 from selectormlp.data.disk import StoredPart
 from selectormlp.data.normalize import is_whole, log1p_cp10k, stored_values
+from selectormlp.data.row_numbers import row_numbers
 from selectormlp.errors import DataError
 from selectormlp.progress import track
 
@@ -52,8 +53,7 @@ class StoredMatrix:
     >>> from pathlib import Path
     >>> from tempfile import mkdtemp
     >>> import anndata
-    >>> from selectormlp.data.columns_of import columns_of
-    from selectormlp.data.disk import DiskMatrix
+    >>> from selectormlp.data.disk import DiskMatrix
     >>> file = Path(mkdtemp()) / "cells.h5ad"
     >>> anndata.AnnData(sp.csr_matrix(np.eye(4, dtype=np.float32))).write_h5ad(file)
     >>> matrix = StoredMatrix((StoredPart(DiskMatrix(file, "X")),), "expression")
@@ -140,20 +140,9 @@ class StoredMatrix:
 
     def _source_rows(self, rows: slice | IntArray | BoolArray) -> IntArray:
         """Return row numbers counted over all files."""
-        n_cells = self.shape[0]
-        if isinstance(rows, slice):
-            if self.rows is not None:
-                return self.rows[rows]
-            return np.arange(*rows.indices(n_cells), dtype=np.int64)
-        given: npt.NDArray[np.generic] = np.asarray(rows)
-        if given.dtype == np.bool_:
-            if given.shape != (n_cells,):
-                raise IndexError(f"a mask of {len(given)} cells for a matrix of {n_cells}")
-            given = np.flatnonzero(given)
-        found = given.astype(np.int64)
-        if found.size and not (-n_cells <= found.min() and found.max() < n_cells):
-            raise IndexError(f"rows {found.min()} to {found.max()} of a matrix of {n_cells} cells")
-        found = np.where(found < 0, found + n_cells, found)
+        if self.rows is not None and isinstance(rows, slice):
+            return self.rows[rows]
+        found = row_numbers(rows, self.shape[0])
         return found if self.rows is None else self.rows[found]
 
     def _read(self, rows: IntArray) -> Matrix:

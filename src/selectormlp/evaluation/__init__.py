@@ -1,1 +1,1 @@
-"""How well cells are told apart, with all genes and with few."""
+"""How well cell types are separated, by all genes and by few."""

@@ -1,4 +1,4 @@
-"""What to be careful about: genes that ambient RNA brings everywhere, types that may be one, types of one donor."""
+"""Detect ambient RNA, cell types that may be one type, and types found in one donor only."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ PEAK = 10.0
 """How many times its median over types the mean of a type must be to be very high."""
 
 COMMON = 0.8
-"""Share of the cells of nearly all types that show a gene which is said to tell no types apart by its presence."""
+"""A gene expressed in at least this share of the cells of nearly all types counts as expressed everywhere."""
 
 CONFUSED = 0.5
-"""Share of the cells of two types that are taken for each other, both ways added (1: told apart by chance), from which
-they are said to be hardly told apart."""
+"""Two types are reported as hard to tell apart if the shares of their cells predicted as the other type add up to this
+or more (1 is chance)."""
 
 LEAST_TESTED = 10
-"""Test cells of each of them, from which that can be said."""
+"""Minimum number of test cells of each of the two types."""
 
 LABELS_NOTE = (
     "Scores say how well the genes repeat the labels. Labels that came from clustering the same counts are no "
     "independent truth: by them all scores are too good."
 )
-"""A line for every evaluation, since where labels come from cannot be seen."""
+"""A note in every evaluation: the origin of labels cannot be detected."""
 
 
 def ambient_genes(cells: Cells, columns: IntArray, scale: CountScale) -> tuple[IntArray, IntArray]:
@@ -83,7 +83,7 @@ def ambient_genes(cells: Cells, columns: IntArray, scale: CountScale) -> tuple[I
 
 
 def ambient_notes(cells: Cells, columns: IntArray, scale: CountScale | None) -> list[Caution]:
-    """Warn of such genes, a sentence a kind; nothing where the values come from no counts or there are three types."""
+    """Warn of such genes, one note per kind. Needs values that come from counts, and at least four types."""
     if scale is None or len(np.unique(cells.labels[cells.labels >= 0])) < 4:
         return []
     ambient, common = ambient_genes(cells, columns, scale)

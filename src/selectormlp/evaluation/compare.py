@@ -132,7 +132,7 @@ class Comparison(Shown):
         return tuple(panel.name for panel in self.panels)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a line a whole panel: panel, n_genes, n_unusable, protocol, and each score with low and high.
+        """Return one line per whole panel: panel, n_genes, n_unusable, protocol, and each score with low and high.
 
         ``balanced_accuracy_alone`` and the like are the same of the panel normalised by its own counts, empty where the
         values come from no counts.
@@ -154,7 +154,7 @@ class Comparison(Shown):
         return pd.DataFrame(lines)
 
     def level_frame(self) -> pd.DataFrame:
-        """Return the scores at levels above the types, a line a panel, level and size; empty where none are named."""
+        """Return scores at levels above the types, one line per panel, level and size; empty if there are none."""
         parts = [level_frame(one.levels).assign(panel=one.name) for one in self.panels if one.levels]
         if not parts:
             return pd.DataFrame()
@@ -162,11 +162,11 @@ class Comparison(Shown):
         return found[["panel", *found.columns.drop("panel")]]
 
     def curve_frame(self) -> pd.DataFrame:
-        """Return all curves, a line a panel, size and score; see :meth:`Curve.to_frame`."""
+        """Return all curves, one line per panel, size and score; see :meth:`Curve.to_frame`."""
         return pd.concat([panel.curve.to_frame() for panel in self.panels], ignore_index=True)
 
     def difference_frame(self) -> pd.DataFrame:
-        """Return a line a pair and score: first, second, metric, value, low, high, split_low, split_high."""
+        """Return one line per pair and score: first, second, metric, value, low, high, split_low, split_high."""
         return pd.DataFrame([vars(found) for found in self.differences], columns=list(Difference.__annotations__))
 
     def overlap_frame(self) -> pd.DataFrame:
@@ -183,7 +183,7 @@ class Comparison(Shown):
         return tuple(sorted(found, key=lambda one: -len(one.genes)))
 
     def gene_frame(self) -> pd.DataFrame:
-        """Return a line a gene of any panel: gene, its place (from 1) in each panel (0: not in it), n_panels."""
+        """Return one line per gene of any panel: gene, its place (from 1) in each panel (0: not in it), n_panels."""
         genes = list(dict.fromkeys(gene for panel in self.panels for gene in panel.genes))
         frame = pd.DataFrame({"gene": genes})
         for panel in self.panels:

@@ -1,4 +1,4 @@
-"""Counts that are not the cell's own: of other cells, of the ambient solution."""
+"""Simulate contamination: counts from other cells and from ambient RNA."""
 
 from __future__ import annotations
 

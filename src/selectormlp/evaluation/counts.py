@@ -31,7 +31,7 @@ def counts_of(few: AnyFloatArray, scale: CountScale, rows: IntArray) -> AnyFloat
 
 
 def count_scale(cells: Cells) -> CountScale | None:
-    """Return what turns the values of cells back to counts; None where they are not log1p-normalised counts.
+    """Return the scale that turns values back into counts; None if they are not log1p-normalised counts.
 
     Cells that were read from counts know their totals; of others it is found from the values.
     """

@@ -73,7 +73,10 @@ class Curve:
         return np.array([Confusion(counts).recalls for counts in self.confusions])
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a line a size and score: genes, n_genes, metric, value, low, high, split_low, split_high, split_sd."""
+        """Return one line per size and score.
+
+        Columns: genes, n_genes, metric, value, low, high, split_low, split_high, split_sd.
+        """
         parts = []
         for name in METRICS:
             found = self.metric(name)
@@ -84,7 +87,7 @@ class Curve:
         return pd.concat(parts, ignore_index=True)
 
     def class_frame(self) -> pd.DataFrame:
-        """Return a line a size and class: genes, n_genes, class, n_cells, recall, low, high."""
+        """Return one line per size and class: genes, n_genes, class, n_cells, recall, low, high."""
         n_sizes, n_classes = self.recall_low.shape
         return pd.DataFrame(
             {
@@ -137,7 +140,7 @@ class LevelOff:
 
 
 MAX_CEILING_GENES = 2000
-"""Genes that stand for all genes, those of most variance: with more, refitted classifiers take long, and logistic
+"""Maximum number of genes of the "all genes" curve, those of most variance. With more, refitting is slow, and logistic
 regression gets worse, not better (zeisel_4000g, 47 types: 0.71 with 2,000, 0.61 with all 4,000)."""
 
 

@@ -1,4 +1,4 @@
-"""How much each type of cell has of each gene of a panel."""
+"""Expression of each gene of a panel in each cell type."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Expression(Shown):
         )
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a line a type and gene: class, gene, n_cells, mean, fraction."""
+        """Return one line per type and gene: class, gene, n_cells, mean, fraction."""
         n_genes = len(self.genes)
         return pd.DataFrame(
             {

@@ -1,4 +1,4 @@
-"""Robustness as harsh as reality: a plan of what real assays do to cells."""
+"""Harsh robustness: a plan of the disturbances that real assays cause."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from selectormlp.evaluation.intervals import scores_of
 
 @dataclass(frozen=True, eq=False)
 class Hierarchy:
-    """Errors told apart: inside a coarse class, and across coarse classes.
+    """Errors inside coarse classes, and across coarse classes.
 
     Attributes
     ----------
@@ -50,12 +50,12 @@ class Hierarchy:
     confusions: IntArray
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a line a size and a column a score."""
+        """Return one line per size, one column per score."""
         names = ("accuracy", "balanced_accuracy", "coarse_accuracy", "coarse_balanced_accuracy", "inside", "across")
         return pd.DataFrame({"n_genes": self.sizes, **{name: getattr(self, name) for name in names}})
 
     def class_frame(self) -> pd.DataFrame:
-        """Return a line a coarse class, for the last size: n_cells, right, inside, across (shares of its cells)."""
+        """Return one line per coarse class, for the last size: n_cells, right, inside, across (shares of its cells)."""
         counts = self.confusions[-1]
         totals = np.maximum(counts.sum(axis=1), 1)
         return pd.DataFrame(
@@ -71,7 +71,7 @@ class Hierarchy:
 def measure_hierarchy(
     coarse_key: str, coarse_classes: Sequence[str], parents: IntArray, sizes: IntArray, confusions: IntArray
 ) -> Hierarchy:
-    """Tell errors inside coarse classes from errors across them.
+    """Count errors inside coarse classes and errors across them.
 
     Parameters
     ----------

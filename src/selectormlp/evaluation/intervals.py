@@ -84,7 +84,7 @@ def wilson(hits: npt.ArrayLike, totals: npt.ArrayLike, confidence: float = 0.95)
 def unbroken_limits(
     recall_low: FloatArray, recall_high: FloatArray, n_test: int, confidence: float = 0.95
 ) -> tuple[FloatArray, FloatArray]:
-    """Return a floor for scores without an error and a roof for scores without a hit, which a bootstrap lacks.
+    """Return bounds for scores of 1 and of 0, whose bootstrap intervals have no width.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ def bootstrap_scores(
     true
         Class code of each test cell, shape (n_cells,).
     predicted
-        Codes predicted, one row a classifier, shape (n_rows, n_cells).
+        Codes predicted, one row per classifier, shape (n_rows, n_cells).
     n_classes
         Number of classes.
     n_draws

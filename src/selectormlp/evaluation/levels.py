@@ -33,7 +33,7 @@ class Level:
 
 @dataclass(frozen=True, eq=False)
 class LevelScores:
-    """Scores at a level: a type that is taken for another of the same node counts as right.
+    """Scores at a level: a cell predicted as another type of the same node counts as correct.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class LevelScores:
     type_mistakes: FloatArray
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a line a size: level, n_genes, each score with low and high, mistakes, type_mistakes."""
+        """Return one line per size: level, n_genes, each score with low and high, mistakes, type_mistakes."""
         columns: dict[str, object] = {"level": self.level.key, "n_genes": self.curve.sizes}
         for name in ("accuracy", "balanced_accuracy"):
             found = self.curve.metric(name)
@@ -60,7 +60,7 @@ class LevelScores:
 
 
 def measure_type_mistakes(confusions: IntArray, parents: IntArray) -> FloatArray:
-    """Return the share of the cells of a type that are taken for a type of another node, mean over types.
+    """Return the share of a type's cells predicted as a type of another node, averaged over types.
 
     Parameters
     ----------
@@ -87,5 +87,5 @@ def measure_type_mistakes(confusions: IntArray, parents: IntArray) -> FloatArray
 
 
 def level_frame(levels: Sequence[LevelScores]) -> pd.DataFrame:
-    """Return the scores of all levels, a line a level and size; see :meth:`LevelScores.to_frame`."""
+    """Return the scores of all levels, one line per level and size; see :meth:`LevelScores.to_frame`."""
     return pd.concat([level.to_frame() for level in levels], ignore_index=True)

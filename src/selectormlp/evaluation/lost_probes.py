@@ -1,4 +1,4 @@
-"""What a panel is worth without each of its genes, one at a time."""
+"""Scores of a panel without each of its genes, one at a time."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class LostProbes:
 
     @property
     def worst(self) -> int:
-        """Position in the panel of the gene whose loss costs most if nobody notices."""
+        """Position in the panel of the gene whose undetected loss costs most."""
         return int(np.argmin(self.masked))
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a line a gene, the worst to lose first: gene, masked, refitted, lost (of the whole panel's score)."""
+        """Return one line per gene, sorted by loss: gene, masked, refitted, lost (of the whole panel's score)."""
         found = pd.DataFrame({"gene": self.genes, "masked": self.masked, "refitted": self.refitted})
         return found.assign(lost=self.whole - found["masked"]).sort_values("masked", kind="stable", ignore_index=True)
 

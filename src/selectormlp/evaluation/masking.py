@@ -27,7 +27,7 @@ class MaskingCurve:
     accuracy, mean_per_class
         With the best-ranked genes, shape (n_sizes,).
     random_accuracy, random_mean_per_class
-        With genes in random order, one row an order, shape (n_orders, n_sizes).
+        With genes in random order, one row per order, shape (n_orders, n_sizes).
     """
 
     sizes: IntArray
@@ -37,7 +37,7 @@ class MaskingCurve:
     random_mean_per_class: FloatArray
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a row a size, random orders averaged, with the published program's column names."""
+        """Return one row per size, random orders averaged, with the published program's column names."""
         return pd.DataFrame(
             {
                 "Accuracy (selected features)": self.accuracy,

@@ -17,7 +17,7 @@ from selectormlp.panel.assay import Assay
 
 @dataclass(frozen=True, eq=False)
 class MeasuredScores:
-    """Balanced accuracy of a panel as sequenced and as measured, one value a simulated assay.
+    """Balanced accuracy of a panel as sequenced and as measured, one value per simulated assay.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class MeasuredScores:
     assay: str
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a line a way to measure: way, assay, balanced_accuracy, draw_sd, n_draws."""
+        """Return one line per way to measure: way, assay, balanced_accuracy, draw_sd, n_draws."""
         ways = {
             "as sequenced": np.array([self.sequenced]),
             "as measured, refitted": self.refitted,
@@ -52,10 +52,10 @@ def simulate_counts(
 ) -> FloatArray:
     """Draw the counts that an assay would see in sequenced cells.
 
-    Each gene gets an efficiency e = ē · exp(σ z), or none with the probability of failure. Of X sequenced counts,
-    binomial(X, min(e, 1)) are seen, and Poisson((e − 1) X) more where e > 1. The counting noise of sequencing stays in:
-    cells measured with e > 1 come out noisier than they would be. A share of each cell is replaced by a draw around the
-    mean of all cells, exponentially distributed from cell to cell; background is Poisson.
+    Each gene gets an efficiency e = ē · exp(σ z), or what is known of it, or none with the probability of failure. Of X
+    sequenced counts, binomial(X, min(e, 1)) are seen, and Poisson((e − 1) X) more where e > 1. The counting noise of
+    sequencing stays in: cells measured with e > 1 come out noisier than they would be. A share of each cell is replaced
+    by a draw around the mean of all cells, exponentially distributed from cell to cell; background is Poisson.
 
     Parameters
     ----------
@@ -81,16 +81,31 @@ def simulate_counts(
     """
     seen = dense(counts).astype(np.float64)
     n_cells, n_genes = seen.shape
-    known = assay.gene_efficiencies or {}
-    relative = np.array([known.get(gene, 1.0) for gene in genes]) if genes is not None else np.ones(n_genes)
-    efficiency = (assay.efficiency or 1.0) * relative * np.exp(assay.spread * rng.normal(size=n_genes))
-    efficiency[rng.random(n_genes) < assay.failure] = 0.0
+    efficiency = (assay.efficiency or 1.0) * draw_efficiencies(assay, genes, n_genes, rng)
     whole = np.rint(seen).astype(np.int64)
     kept = rng.binomial(whole, np.minimum(efficiency, 1.0) * (1.0 - assay.mixing))
     more = rng.poisson(whole * np.maximum(efficiency - 1.0, 0.0) * (1.0 - assay.mixing))
     spilled = rng.poisson(rng.exponential(assay.mixing, (n_cells, 1)) * efficiency * seen.mean(axis=0))
     drawn: FloatArray = (kept + more + spilled + rng.poisson(assay.background, seen.shape)).astype(np.float64)
     return drawn
+
+
+def draw_efficiencies(assay: Assay, genes: Sequence[str] | None, n_genes: int, rng: np.random.Generator) -> FloatArray:
+    """Draw efficiencies relative to their mean, shape (n_genes,): known ones as they are, 0 where probes fail.
+
+    Examples
+    --------
+    >>> assay = Assay(efficiency=1.0, spread=1.0, gene_efficiencies={"Gad1": 0.5})
+    >>> draw_efficiencies(assay, ["Gad1", "Sst"], 2, np.random.default_rng(0)).round(2)
+    array([0.5 , 0.88])
+    """
+    known = assay.gene_efficiencies or {}
+    drawn = np.exp(assay.spread * rng.normal(size=n_genes))
+    found: FloatArray = (
+        drawn if genes is None else np.array([known.get(g, d) for g, d in zip(genes, drawn, strict=True)])
+    )
+    found[rng.random(n_genes) < assay.failure] = 0.0
+    return found
 
 
 def log1p_over_panel(counts: FloatArray, total: float | None = None) -> FloatArray:

@@ -45,7 +45,7 @@ def accuracy_from_hits(
 
 
 def scorable_cells(cells: AnyCells, trained: BoolArray) -> AnyCells:
-    """Keep the cells whose class was trained on; say how many are left out.
+    """Keep the cells whose class was trained on; log how many are dropped.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Nearest cells, the graph that they make, and its clusters."""
+"""Nearest neighbours of cells, their graph, and its clusters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Warnings about scores: their kinds, and the words of each."""
+"""Warnings about scores: their kinds and texts."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Self
 from selectormlp.errors import counted, quoted
 
 MAX_GENES, MAX_TYPES, MAX_PAIRS, MAX_COLUMNS = 8, 8, 5, 3
-"""Names that a warning lists; of more it gives the number."""
+"""Maximum number of names that a warning lists; the others are counted."""
 
 
 class Kind(Enum):
-    """What a warning is about, in the order in which they are shown; the value is its heading."""
+    """Kind of a warning, in the order of display. The value is its heading."""
 
     OPTIMISTIC = "Too good"
     DONORS_UNUSED = "Donors unused"
@@ -24,7 +24,7 @@ class Kind(Enum):
 
 
 class Caution(str):
-    """A note that warns: its sentence, as other notes of a result are, and what it is about.
+    """A note that warns: a sentence, as other notes of a result, with its kind.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How strongly the genes of a panel repeat each other."""
+"""Redundancy of the genes of a panel."""
 
 from __future__ import annotations
 

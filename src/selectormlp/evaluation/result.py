@@ -65,7 +65,7 @@ class Splits:
 
 @dataclass(frozen=True, eq=False)
 class Evaluation(Shown):
-    """What a panel is worth, on cells that neither it nor the classifiers have seen where this can be had.
+    """Scores of a panel, on cells that neither the panel nor the classifiers have seen, if there are any.
 
     Attributes
     ----------
@@ -169,7 +169,7 @@ class Evaluation(Shown):
         return estimate.interval(over_splits=self.for_new_donors)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return the curves, a line a size and score; see :meth:`Curve.to_frame`."""
+        """Return the curves, one line per size and score; see :meth:`Curve.to_frame`."""
         return pd.concat([curve.to_frame() for curve in self.curves], ignore_index=True)
 
     def class_frame(self) -> pd.DataFrame:

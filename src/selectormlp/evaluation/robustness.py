@@ -40,7 +40,7 @@ class Disturbance:
         Share of the counts kept, or not the cell's own; share of the genes lost; standard deviation of the natural
         logarithm of each gene's gain; NaN for the others.
     accuracy, balanced_accuracy
-        On disturbed test cells, of a classifier that learned from undisturbed cells; one value a draw,
+        On disturbed test cells, of a classifier that learned from undisturbed cells; one value per draw,
         shape (n_draws,).
         NaN for ``"binarised"``.
     refitted_accuracy, refitted_balanced_accuracy
@@ -87,7 +87,7 @@ class Robustness(Shown):
         )
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a line a disturbance: kind, level, mean over draws of the four scores, sd of balanced_accuracy."""
+        """Return one line per disturbance: kind, level, mean over draws of the four scores, sd of balanced_accuracy."""
         names = ("accuracy", "balanced_accuracy", "refitted_accuracy", "refitted_balanced_accuracy")
         return pd.DataFrame(
             [
@@ -272,7 +272,7 @@ Way = tuple[str, float, "Callable[[FloatArray, np.random.Generator], FloatArray]
 
 
 def _ways(X: Matrix, clean: FloatArray, plan: Plan) -> tuple[list[Way], tuple[str, ...]]:
-    """List what can be done to these cells, and say what cannot."""
+    """List the disturbances that these cells allow, and note those that they do not."""
     ways: list[Way] = [("none", np.nan, None)]
     notes = []
     logged = float(stored_values(X).max(initial=0)) <= LARGEST_PLAUSIBLE_LOG

@@ -93,7 +93,7 @@ class Stability(Shown):
     notes
         What was passed over, and why.
     n_candidates
-        Genes among which ``kuncheva`` reckons chance: those that might as well have been chosen.
+        Number of genes that could have been chosen, from which ``kuncheva`` computes agreement by chance.
     """
 
     method: str
@@ -115,7 +115,7 @@ class Stability(Shown):
         return f"Stability({self.n_genes} genes by {self.method}, {len(self.panels)} panels: Jaccard index {alike})"
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a line a gene: gene, in_panel, frequency, one column a kind of repetition, group (0: none)."""
+        """Return one line per gene: gene, in_panel, frequency, one column per kind of repetition, group (0: none)."""
         group_of = {gene: place for place, group in enumerate(self.groups, start=1) for gene in group.genes}
         columns: dict[str, object] = {
             "gene": self.genes,
@@ -127,12 +127,12 @@ class Stability(Shown):
         return pd.DataFrame({**columns, "group": [group_of.get(gene, 0) for gene in self.genes]})
 
     def overlap_frame(self) -> pd.DataFrame:
-        """Return a line a kind of repetition: source, n_panels, jaccard, kuncheva, low, high."""
+        """Return one line per kind of repetition: source, n_panels, jaccard, kuncheva, low, high."""
         return pd.DataFrame([vars(overlap) for overlap in self.overlaps])
 
 
 MAX_PHI = -0.3
-"""Correlation between "chosen" of two genes over repetitions, from which down they are taken to replace each other."""
+"""Genes whose choices correlate over repetitions at or below this are treated as interchangeable."""
 
 
 def jaccard(first: Iterable[str], second: Iterable[str]) -> float:
@@ -306,7 +306,7 @@ LOW_END = 0.05
 
 
 def count_candidates(cells: Cells, chosen: IntArray) -> int:
-    """Count the genes that might as well have been chosen, among which chance is reckoned.
+    """Count the genes that could have been chosen; agreement by chance is computed from this number.
 
     Thousands of genes that hardly vary could not be, and would make any two panels look more alike than chance. Counted
     are the chosen ones, and those whose means differ between types (without labels: which vary) as much as the chosen

@@ -66,7 +66,7 @@ class OtherTechnology:
     notes: tuple[str, ...] = ()
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a line a way, size and score; columns as those of :meth:`Curve.to_frame`, ``way`` for ``genes``."""
+        """Return one line per way, size and score; columns as in :meth:`Curve.to_frame`, ``way`` for ``genes``."""
         found = pd.concat([curve.to_frame() for curve in self.curves], ignore_index=True)
         return found.rename(columns={"genes": "way"})
 

@@ -78,12 +78,12 @@ class Unsupervised:
     n_neighbors: int
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a line a set of genes (panel, random, all genes) and a column a measure."""
+        """Return one line per set of genes (panel, random, all genes) and one column per measure."""
         scores = {"panel": self.panel, "random": self.random, "all genes": self.all_genes}
         return pd.DataFrame([vars(found) for found in scores.values()], index=pd.Index(scores, name="genes"))
 
     def redundancy_frame(self) -> pd.DataFrame:
-        """Return a line a gene: gene, nearest (the gene of the panel most correlated with it), correlation."""
+        """Return one line per gene: gene, nearest (the gene of the panel most correlated with it), correlation."""
         others = np.abs(self.correlation)
         np.fill_diagonal(others, -1)
         places = others.argmax(axis=1)
@@ -103,7 +103,7 @@ COLUMNS = 1000
 
 
 def explained_variance(X: Matrix, genes: IntArray, folds: Folds) -> float:
-    """Predict all genes from a few by least squares, and say which share of their variance that explains.
+    """Predict all genes from a few by least squares, and return the share of their variance explained.
 
     Parameters
     ----------

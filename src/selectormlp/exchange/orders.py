@@ -67,7 +67,7 @@ class Order:
         if self.without_id:
             found.append(
                 f"{counted(len(self.without_id), 'gene has', 'genes have')} no Ensembl ID ({quoted(self.without_id)}); "
-                "name the column of var that has them (gene_id_key, --gene-id-key)"
+                "name the column of var that has them (gene_id_key, --gene-id-key), or give a gene table with them"
             )
         if self.ambiguous_ids:
             found.append(
@@ -77,7 +77,7 @@ class Order:
 
 
 def order_table(order: Order, *, types: Sequence[str] | None = None, new_only: bool = False) -> pd.DataFrame:
-    """Return a line a gene: ``gene``, ``ensembl_id``, ``status``, ``reason``, ``types`` and the panel's facts.
+    """Return one line per gene: ``gene``, ``ensembl_id``, ``status``, ``reason``, ``types`` and the panel's facts.
 
     Parameters
     ----------
@@ -139,7 +139,9 @@ FORMATS: dict[str, tuple[str, Callable[..., pd.DataFrame]]] = {
 """File name and maker of each order list."""
 
 
-def write_order(order: Order, folder: Path | str, kind: str, *, new_only: bool = False) -> Path:
+def write_order(
+    order: Order, folder: Path | str, kind: str, *, new_only: bool = False, types: Sequence[str] | None = None
+) -> Path:
     """Write an order list; cells that a spreadsheet would take for formulas stand after an apostrophe.
 
     Parameters
@@ -152,6 +154,8 @@ def write_order(order: Order, folder: Path | str, kind: str, *, new_only: bool =
         ``table``, ``xenium`` or ``merscope``.
     new_only
         Leave out existing and owned genes.
+    types
+        For ``table``: the types that each gene marks, as text.
 
     Returns
     -------
@@ -167,7 +171,7 @@ def write_order(order: Order, folder: Path | str, kind: str, *, new_only: bool =
     if kind not in FORMATS:
         raise PanelError(f"no order format {kind!r}; expected one of {quoted(FORMATS)}")
     name, make = FORMATS[kind]
-    frame = make(order, new_only=new_only)
+    frame = make(order, new_only=new_only, **({} if types is None or kind != "table" else {"types": types}))
     if frame.empty:
         raise PanelError(f"none of the {len(order.panel)} genes is new; write all of them instead")
     file = Path(folder) / name

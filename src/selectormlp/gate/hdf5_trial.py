@@ -45,7 +45,7 @@ CORE_FILTERS = {
 
 
 class RefusedError(Exception):
-    """Something that is not read from a file that may be a stranger's; the message goes on after the file's name."""
+    """Content that is not read from untrusted files; the message continues after the file's name."""
 
 
 def go_through(path: str | Path) -> None:

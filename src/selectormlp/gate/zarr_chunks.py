@@ -22,6 +22,7 @@ from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.storage import LocalStore
 
 from selectormlp.gate.codecs import COMPRESSORS, TEXT
+from selectormlp.gate.zarr_loop import know_loop
 from selectormlp.gate.zarr_store import LARGEST_CHUNK, METADATA, bytes_of_chunk
 
 SLACK = 2**16
@@ -103,6 +104,7 @@ class CheckedStore(LocalStore):  # type: ignore[misc]  # zarr is not typed to ot
         self, key: str, prototype: BufferPrototype | None = None, byte_range: ByteRequest | None = None
     ) -> Buffer | None:
         """Read a file of the store, as :class:`zarr.storage.LocalStore` does, once it is looked at."""
+        know_loop()
         found = await super().get(key, prototype, byte_range)
         return await asyncio.to_thread(self._check, key, found, byte_range)
 
@@ -177,12 +179,12 @@ def _check_chunk(content: memoryview, packed: _Packed, key: str) -> None:
 
 def _check_texts(content: memoryview, packed: _Packed, n_texts: int, key: str) -> None:
     """Refuse a chunk that says it holds more texts than its array has: room is made for them before they are read."""
-    said = int.from_bytes(_unpacked(content, packed)[:4], "little")
+    said = int.from_bytes(_unpacked(content, packed, key)[:4], "little")
     if said > n_texts:
         raise DamagedChunkError(f"chunk {key!r} says that it holds {said:,} texts, and its array {n_texts:,} a chunk")
 
 
-def _unpacked(content: memoryview, packed: _Packed) -> bytes:
+def _unpacked(content: memoryview, packed: _Packed, key: str) -> bytes:
     """Unpack a chunk, whose size was looked at; a checksum of 4 bytes may follow it."""
     if packed.codec is None:
         return bytes(content)
@@ -192,7 +194,7 @@ def _unpacked(content: memoryview, packed: _Packed) -> bytes:
             return bytes(decoder.decode(bytes(content[:end])))
         except (RuntimeError, ValueError, OSError, EOFError, zlib.error, lzma.LZMAError):
             continue
-    raise DamagedChunkError("a chunk of texts cannot be unpacked")
+    raise DamagedChunkError(f"chunk {key!r} is damaged: its texts cannot be unpacked")
 
 
 def _blosc(content: memoryview, _: _Packed) -> int:

@@ -11,6 +11,7 @@ from selectormlp.data.normalize import TARGET_SUM
 from selectormlp.data.source import Normalization
 from selectormlp.errors import SettingsError
 from selectormlp.models.predictions import UNSURE
+from selectormlp.models.stopping import TreeCard, check_paths
 
 
 class ClassifierCard(BaseModel):
@@ -22,7 +23,9 @@ class ClassifierCard(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    format_version: Literal[1, 2] = 2
+    format_version: Literal[1, 2, 3] = 2
+    """3 where there is a tree of labels."""
+
     genes: list[str] = Field(min_length=1)
     classes: list[str] = Field(min_length=2)
     label_key: str
@@ -38,12 +41,19 @@ class ClassifierCard(BaseModel):
     n_cells: int = Field(ge=1)
     data_hash: str
     versions: dict[str, str]
+    tree: TreeCard | None = None
+    """The tree of labels, along which cells are labelled at the deepest level that is sure."""
 
     @model_validator(mode="after")
     def _consistent(self) -> ClassifierCard:
         if len(set(self.genes)) < len(self.genes) or len(set(self.classes)) < len(self.classes):
             raise ValueError("genes or classes repeat")
         check_class_names(self.classes)
+        if self.tree is not None:
+            check_class_names(node for path in self.tree.paths.values() for node in path)
+            check_paths(self.tree.paths, self.classes)
+        if (self.tree is not None) != (self.format_version > 2):
+            raise ValueError("a tree of labels comes with format version 3, and that with a tree")
         return self
 
 
@@ -60,6 +70,18 @@ def check_class_names(classes: Iterable[str]) -> None:
             f"a class is named {UNSURE!r}, which is what a cell without a confident label is called; rename it in obs, "
             f"or leave it out (exclude_labels, --exclude-label {UNSURE})"
         )
+
+
+def check_precision(value: float) -> None:
+    """Refuse a share of right labels that is not between 0 and 1.
+
+    Raises
+    ------
+    SettingsError
+        With the range.
+    """
+    if not 0 < value < 1:
+        raise SettingsError(f"precision is {value!r}; expected a share above 0 and below 1")
 
 
 def check_confidence(value: float) -> None:

@@ -25,12 +25,13 @@ from selectormlp.models.novelty import Novelty
 from selectormlp.models.partial import MissingGenes, draw_cells, fill_in
 from selectormlp.models.predictions import Predictions
 from selectormlp.models.safetensors_file import in_order
+from selectormlp.models.stopping import LevelLabels, label_levels
 from selectormlp.values import Shown
 
 SUFFIX = ".safetensors"
 
 CARD_KEY = "selectormlp_panel_classifier"
-"""Where the card stands in the metadata of the file."""
+"""Key of the card in the metadata of the file."""
 
 CHECKSUM_KEY = "selectormlp_checksum"
 """Where the checksum of card and numbers stands there."""
@@ -142,7 +143,7 @@ class PanelClassifier(Shown):
         cells
             Names.
         min_confidence
-            Instead of the card's, 0 to 1.
+            Instead of the card's, 0 to 1; along a tree of labels, at every level.
         present
             Places in ``card.genes`` of the genes that X holds, where some were not measured; these are filled in.
 
@@ -175,7 +176,16 @@ class PanelClassifier(Shown):
         if self.novelty is not None:
             novelty = self.novelty.score(Z, columns)
             novelty -= self.novelty.cuts[probabilities.argmax(axis=1)]
-        return Predictions(cells, tuple(self.card.classes), probabilities, wanted, empty, novelty, missing)
+        levels = self._levels(probabilities, min_confidence)
+        return Predictions(cells, tuple(self.card.classes), probabilities, wanted, empty, novelty, missing, levels)
+
+    def _levels(self, probabilities: FloatArray, min_confidence: float | None) -> LevelLabels | None:
+        """Find where each cell stops along the tree of labels; None where there is none."""
+        known = self.card.tree
+        if known is None:
+            return None
+        cuts = known.cuts if min_confidence is None else np.full(len(known.levels) + 1, min_confidence)
+        return label_levels(probabilities, self.card.classes, known.tree(), cuts, self.card.label_key)
 
     def save(self, path: Path | str) -> Path:
         """Write the classifier to a safetensors file: numbers and a card in JSON, nothing that could run.
@@ -323,7 +333,7 @@ def _check_arrays(place: Path, arrays: dict[str, FloatArray], shapes: dict[str, 
 
 
 def _check_novelty(place: Path, arrays: dict[str, FloatArray]) -> None:
-    """Refuse shares that are none, and a covariance that is none."""
+    """Refuse invalid shares and an invalid covariance."""
     if "parts" not in arrays:
         return
     for name in ("novelty_shares", "parts"):

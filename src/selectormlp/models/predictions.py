@@ -10,6 +10,7 @@ import pandas as pd
 
 from selectormlp.data.cells import BoolArray, FloatArray
 from selectormlp.models.partial import MissingGenes
+from selectormlp.models.stopping import LevelLabels
 from selectormlp.values import Shown
 
 UNSURE = "unsure"
@@ -37,6 +38,8 @@ class Predictions(Shown):
         of none of them; shape (n_cells,). None for a classifier that was written before there was such a score.
     missing
         Genes of the panel that the data lack, and what that costs; None where they have all.
+    levels
+        Best nodes at the levels of a tree of labels, and where each cell stops; None for a classifier without a tree.
     """
 
     cells: pd.Index[str]
@@ -46,6 +49,7 @@ class Predictions(Shown):
     empty: BoolArray
     novelty: FloatArray | None = None
     missing: MissingGenes | None = None
+    levels: LevelLabels | None = None
 
     def __repr__(self) -> str:
         """Return how many cells got a label, and why others got none."""
@@ -79,19 +83,40 @@ class Predictions(Shown):
     def labels(self) -> npt.NDArray[np.object_]:
         """As ``best``, but ``"unsure"`` where the confidence is below ``min_confidence``, or the cell is novel.
 
-        Cells without counts are unsure too. With ``min_confidence`` 0 every cell that has counts gets a label.
+        Cells without counts are unsure too. With ``min_confidence`` 0 every cell that has counts gets a label. Along a
+        tree of labels, it is the deepest node that is sure, and ``"unsure"`` where not even the coarsest is.
         """
+        if self.levels is None:
+            return np.where(self._may_label & (self.confidence >= self.min_confidence), self.best, UNSURE)
+        return np.where(self._may_label & (self.levels.stops >= 0), self.levels.labels, UNSURE)
+
+    @property
+    def stopped_at(self) -> npt.NDArray[np.object_]:
+        """Level of each cell's label, shape (n_cells,); empty where it has none, or there is no tree of labels."""
+        if self.levels is None:
+            return np.full(len(self.cells), "", dtype=object)
+        names = np.array([*self.levels.levels, ""], dtype=object)  # a stop of -1 takes the last
+        return np.where(self._may_label, names[self.levels.stops], "")
+
+    @property
+    def _may_label(self) -> BoolArray:
+        """Which cells have counts, and are of a type that was learned, as far as that matters."""
         novel = self.novel if self.min_confidence > 0 else np.zeros(len(self.cells), dtype=np.bool_)
-        return np.where((self.confidence >= self.min_confidence) & ~self.empty & ~novel, self.best, UNSURE)
+        return ~self.empty & ~novel
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a line a cell (indexed by name): label, best, confidence, probability of each class, novelty, novel.
+        """Return one line per cell, indexed by name: label, best, confidence, class probabilities, novelty, novel.
 
-        The last two are there where the classifier scores novelty.
+        The last two are there where the classifier scores novelty. Along a tree of labels, ``level`` (that of the
+        label) follows the label, and the best node and its confidence at each level above the types come before the
+        probabilities.
         """
         front = pd.DataFrame(
             {"label": self.labels, "best": self.best, "confidence": self.confidence}, index=self.cells.rename("cell")
         )
+        if self.levels is not None:
+            front.insert(1, "level", self.stopped_at)
+            front = front.join(self.levels.to_frame(front.index))
         columns = [f"probability of {name}" for name in self.classes]
         frame = pd.concat([front, pd.DataFrame(self.probabilities, index=front.index, columns=columns)], axis=1)
         return frame if self.novelty is None else frame.assign(novelty=self.novelty, novel=self.novel)

@@ -29,7 +29,7 @@ CLOSE_S = 5
 
 
 def check_scheduler(address: str | None) -> None:
-    """Refuse the address of a cluster that does not answer, before any work is done; None is none.
+    """Raise if a cluster does not answer at its address, before any work is done; None is allowed.
 
     Raises
     ------

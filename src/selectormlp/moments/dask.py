@@ -184,7 +184,7 @@ def moments_of_dask(
     )
     ends = np.cumsum(X.chunks[0])
     bounds = zip(ends - np.array(X.chunks[0]), ends, strict=True)
-    summarise = partial(_summarise_one, cell_weights=cell_weights, within=within, total=total, molecules=molecules)
+    summarise = partial(summarise_block, cell_weights=cell_weights, within=within, total=total, molecules=molecules)
     tasks = [
         dask.delayed(summarise)(block, codes[start:stop], *beside)
         for (block, *beside), (start, stop) in zip(zip(*parts, strict=True), bounds, strict=True)
@@ -202,7 +202,8 @@ def moments_of_dask(
     return found
 
 
-def _summarise_one(X: AnyMatrix, codes: IntArray, counts: AnyMatrix | None = None, **settings: Any) -> Moments:
+def summarise_block(X: AnyMatrix, codes: IntArray, counts: AnyMatrix | None = None, **settings: Any) -> Moments:
+    """Return the moments of one block of cells."""
     return moments_of_chunks([(X, codes, counts)], **settings)
 
 

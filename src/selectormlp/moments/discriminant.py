@@ -9,6 +9,7 @@ import numpy as np
 
 from selectormlp.data.cells import FloatArray, IntArray
 from selectormlp.errors import DataError, SettingsError, quoted
+from selectormlp.moments.columns import CovarianceColumns
 from selectormlp.moments.contrasts import classes_against_rest, pairs_of_classes
 from selectormlp.moments.failures import SUMS, FailingProbes
 from selectormlp.moments.forward import COLLINEAR, Residual
@@ -96,7 +97,7 @@ class DiscriminantObjective:
     Attributes
     ----------
     covariance
-        Within classes, shape (n_genes, n_genes), without ridge.
+        Within classes, shape (n_genes, n_genes), without ridge; columns may be computed when they are asked for.
     ridge
         What is added to its diagonal.
     gaps
@@ -134,7 +135,7 @@ class DiscriminantObjective:
         used = np.flatnonzero(moments.class_weights > 0)
         if len(used) < 2:
             raise DataError(f"{len(used)} class(es) with cells and weight; at least 2 are needed to tell apart")
-        self.covariance = moments.within_covariance()
+        self.covariance = moments.covariance()
         common = self.covariance.diagonal()
         self.ridge = ridge * _typical_variance(common)
         counts, shares = moments.counts[used], moments.class_weights[used]
@@ -160,7 +161,10 @@ class DiscriminantObjective:
         """Return how much each gene would lower the mean loss of the pairs, shape (n_genes,)."""
         variance = np.where(self._residual.free, self._residual.variance, np.inf)
         gains = self.current_loss - self.losses_with(self._gaps_of, variance, self._state)
-        return np.where(gains > ROUNDING, gains, 0.0)
+        gains = np.where(gains > ROUNDING, gains, 0.0)
+        if isinstance(self.covariance, CovarianceColumns):
+            self.covariance.expect(gains)
+        return gains
 
     def _gaps_of(self, pairs: slice) -> FloatArray:
         return self._residual_gaps[pairs]
@@ -193,7 +197,7 @@ class DiscriminantObjective:
         return self._shrinkage if n_chosen >= self._shrink_after else 0.0
 
     def _condition_on(self, genes: Sequence[int]) -> None:
-        """Start anew from genes that are chosen already."""
+        """Restart from genes that are chosen already."""
         shrinkage = self.shrinkage(len(genes))
         self._residual = Residual(self.covariance, ridge=self.ridge, shrinkage=shrinkage)
         self._residual_gaps = self.gaps.copy()

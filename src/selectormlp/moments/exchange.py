@@ -9,6 +9,7 @@ import numpy as np
 import scipy.linalg
 
 from selectormlp.data.cells import BoolArray, FloatArray, IntArray
+from selectormlp.moments.columns import covariance_rows
 from selectormlp.moments.discriminant import ROUNDING, DiscriminantObjective
 from selectormlp.moments.forward import COLLINEAR
 
@@ -76,7 +77,7 @@ class _Conditioned:
     def __init__(self, objective: DiscriminantObjective, panel: IntArray) -> None:
         self._objective, self._panel = objective, panel
         variances, shrinkage = objective.covariance.diagonal(), objective.shrinkage(len(panel))
-        cross = (1.0 - shrinkage) * objective.covariance[:, panel]
+        cross = (1.0 - shrinkage) * covariance_rows(objective.covariance, panel).T
         cross[panel, np.arange(len(panel))] += shrinkage * variances[panel] + objective.ridge
         self._marginal = variances + objective.ridge
         self._precision: FloatArray = scipy.linalg.pinvh(cross[panel])

@@ -82,17 +82,3 @@ class FailingProbes:
     def _factor(self, terms: FloatArray, log_node: FloatArray | np.float64) -> FloatArray:
         factor: FloatArray = self.probability + (1.0 - self.probability) * np.exp(terms * log_node)
         return factor
-
-
-def expected_loss(terms: FloatArray, probability: float) -> float:
-    """Return the expected 1/(1 + Σ_j Δ_j) for the terms of one pair, shape (n_genes,).
-
-    Examples
-    --------
-    >>> round(expected_loss(np.array([3.0]), 0.1), 4)  # 0.1 · 1 + 0.9 · 1/4
-    0.325
-    """
-    state = FailingProbes(probability, 1)
-    for term in terms:
-        state.add(np.array([term]))
-    return float(state.losses()[0])

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from selectormlp.data.cells import FloatArray, IntArray
+from selectormlp.moments.moments import Covariance
 
 COLLINEAR = 1e-9
 """A gene of which less than this share of its variance is left is a combination of the chosen ones: products
@@ -114,12 +115,12 @@ def _next(gains: FloatArray, first: FloatArray, chosen: Sequence[int], gate: Gat
 
 
 class Residual:
-    """Covariance of all genes given the chosen ones, as a Cholesky factor that grows by a column a choice.
+    """Covariance of all genes given the chosen ones, as a Cholesky factor that grows by one column per choice.
 
     Parameters
     ----------
     covariance
-        Shape (n_genes, n_genes); neither copied nor altered.
+        Shape (n_genes, n_genes); neither copied nor altered. Rows of chosen genes and the diagonal are looked at.
     ridge
         Added to the diagonal.
     shrinkage
@@ -133,7 +134,7 @@ class Residual:
         Genes that may still be chosen: not chosen, and not a combination of chosen ones; shape (n_genes,).
     """
 
-    def __init__(self, covariance: FloatArray, *, ridge: float = 0.0, shrinkage: float = 0.0) -> None:
+    def __init__(self, covariance: Covariance, *, ridge: float = 0.0, shrinkage: float = 0.0) -> None:
         self._covariance = covariance
         self._ridge = ridge
         self._shrinkage = shrinkage
@@ -159,8 +160,9 @@ class Residual:
         was_free, self.free[gene] = self.free[gene], False
         if not was_free:
             return None
-        column: FloatArray = (1.0 - self._shrinkage) * self._covariance[gene] - self.factor @ self.factor[gene]
-        column[gene] += self._shrinkage * self._covariance[gene, gene] + self._ridge
+        row = self._covariance[gene]
+        column: FloatArray = (1.0 - self._shrinkage) * row - self.factor @ self.factor[gene]
+        column[gene] += self._shrinkage * row[gene] + self._ridge
         column /= np.sqrt(self.variance[gene])
         self._append(column)
         self.variance -= column**2

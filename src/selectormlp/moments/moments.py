@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from selectormlp.data.cells import FloatArray, IntArray
 from selectormlp.errors import DataError
+
+if TYPE_CHECKING:
+    from selectormlp.moments.columns import CovarianceColumns
+
+
+class Covariance(Protocol):
+    """Covariance between genes: a matrix of shape (n_genes, n_genes), or one whose columns are computed when needed."""
+
+    def diagonal(self) -> FloatArray:
+        """Return the variance of each gene, shape (n_genes,)."""
+
+    def __getitem__(self, gene: int, /) -> Any:
+        """Return the covariance of a gene with each gene, shape (n_genes,)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,20 +46,6 @@ class CountMoments:
     def variances(self, cells: IntArray) -> FloatArray:
         """Return the variance of the counts in each class, shape (n_classes, n_genes), given its number of cells."""
         return self.squares / np.maximum(cells, 1)[:, None]
-
-    def require_absolute(self) -> None:
-        """Refuse values that are not counts.
-
-        Raises
-        ------
-        DataError
-            If expm1 of the values stands for counts.
-        """
-        if not self.absolute:
-            raise DataError(
-                "limits in counts per cell need counts, and the data hold normalised values; name a layer that holds "
-                "raw counts"
-            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +73,9 @@ class Moments:
         Means and squares of the counts themselves, or None.
     cells_measured
         Cells of each class in which each gene was measured, shape (n_classes, n_genes); None: all of them.
+    columns
+        What ``within`` would give, columns of which are computed when asked for, or None; of cells in memory. A sum of
+        moments has none.
 
     References
     ----------
@@ -88,6 +91,7 @@ class Moments:
     total: FloatArray | None = None
     molecules: CountMoments | None = None
     cells_measured: FloatArray | None = None
+    columns: CovarianceColumns | None = None
 
     @property
     def n_cells(self) -> int:
@@ -128,6 +132,16 @@ class Moments:
         if self.within is None:
             raise DataError("these moments hold no within-class scatter; compute them with within=True")
         return self.within / float(self.cell_weights @ self.counts)
+
+    def covariance(self) -> Covariance:
+        """Return :meth:`within_covariance`, or columns of it that are computed when asked for, where these are kept.
+
+        Raises
+        ------
+        DataError
+            If neither was asked for.
+        """
+        return self.within_covariance() if self.columns is None else self.columns
 
     def class_variances(self) -> FloatArray:
         """Return the variance of each gene within each class, shape (n_classes, n_genes).
@@ -208,7 +222,7 @@ def merge_into(first: Moments, second: Moments) -> Moments:
         between = first.n_cells * second.n_cells / max(1, first.n_cells + second.n_cells)
         add_outer(first.total, (second.mean - first.mean)[None], np.array([between]))
     means = first.means + fraction[:, None] * (second.means - first.means)
-    return replace(first, counts=counts, means=means, squares=squares, molecules=molecules)
+    return replace(first, counts=counts, means=means, squares=squares, molecules=molecules, columns=None)
 
 
 def add_outer(scatter: FloatArray, rows: FloatArray, weights: FloatArray) -> None:

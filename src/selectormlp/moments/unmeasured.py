@@ -70,6 +70,7 @@ def pooled_over_sets(moments: Moments, measured: BoolArray) -> Moments:
         squares=squares,
         within=within,
         cells_measured=cells,
+        columns=None,
     )
 
 

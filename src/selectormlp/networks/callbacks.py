@@ -65,7 +65,7 @@ class BestWeights(Callback):
 
     @property
     def history(self) -> pd.DataFrame:
-        """One row an epoch."""
+        """One row per epoch."""
         return pd.DataFrame(self.rows)
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

@@ -20,7 +20,7 @@ from selectormlp.gate.archives import check_zip
 from selectormlp.networks.start import MAX_START, START_KEY
 
 CARD_KEY = "selectormlp"
-"""Where the model's card stands in a checkpoint and in the metadata of a network's file."""
+"""Key of the model's card in a checkpoint and in the metadata of a network's file."""
 
 VERSION_KEY = "pytorch-lightning_version"
 
@@ -131,7 +131,7 @@ def count(value: object, name: str) -> int:
     Raises
     ------
     ValueError
-        If it is none, or larger than any number of steps.
+        If it is not a whole number from 0 to ``MAX_COUNT``.
     """
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_COUNT:
         raise ValueError(f"{name} is no whole number from 0 up")
@@ -139,7 +139,7 @@ def count(value: object, name: str) -> int:
 
 
 def number(value: object, name: str) -> float:
-    """Return a number, be it in a tensor; not NaN, but perhaps infinite.
+    """Return a number, or that in a tensor; may be infinite but not NaN.
 
     Raises
     ------
@@ -159,7 +159,7 @@ def tensor(value: object, name: str) -> Tensor:
     Raises
     ------
     ValueError
-        If it is none: a stride of 0 would let a few bytes stand for any size.
+        If it is no plain tensor, or claims more values than are stored, as with a stride of 0.
     """
     if type(value) is not Tensor or value.layout != torch.strided or value.device.type != "cpu" or value.is_quantized:
         raise ValueError(f"{name} is no plain tensor")

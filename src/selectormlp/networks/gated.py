@@ -28,7 +28,7 @@ SCORED_CELLS = 512
 """Cells on which the loss without each gene is measured."""
 
 Report = Callable[[str, float, int], None]
-"""Told of progress: the stage, λ (0 where there is none) and the number of genes left."""
+"""Progress callback: receives the stage, λ (0 if unused) and the number of genes left."""
 
 
 @dataclass(frozen=True)

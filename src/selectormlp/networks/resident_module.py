@@ -39,7 +39,7 @@ class WholeEpochs:
 
 
 class AllCells:
-    """A loader whose only batch stands for all cells, which are on the device already."""
+    """A loader of one batch that refers to all cells, which are on the device already."""
 
     def __len__(self) -> int:
         return 1

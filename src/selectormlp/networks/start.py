@@ -12,7 +12,7 @@ START_NAME = ".start.json"
 """The file that says it until a run has a checkpoint."""
 
 MAX_START = 200
-"""Characters of what is said."""
+"""Maximum length of the text, in characters."""
 
 
 @dataclass(frozen=True, order=True)

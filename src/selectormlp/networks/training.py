@@ -76,7 +76,7 @@ class TrainedNetwork:
     network
         On the CPU, in evaluation mode; of the best epoch where there were validation cells, else of the last.
     history
-        One row an epoch: accuracy, mean per-class accuracy and loss of validation (``val_``) and training
+        One row per epoch: accuracy, mean per-class accuracy and loss of validation (``val_``) and training
         (``train_``) cells; empty without validation cells.
     best_epoch
         Epoch (from 1) whose weights these are, or None without validation cells.
@@ -165,7 +165,7 @@ def train_network(
         module.start = run.start if run else ""
         best = BestWeights(run.log_dir / "metrics.csv" if run else None, log_every=max(1, training.max_epochs // 10))
         started = Started()
-        trainer = _build_trainer(training, best, started, validates=validation is not None, run=run, bar=bar)
+        trainer = build_trainer(training, best, started, validates=validation is not None, run=run, bar=bar)
         share = Share(trainer.global_rank, trainer.world_size)
         sides = load_sides((X, labels), validation, training, reading, share, resident)
         _fit(trainer, module, sides, started, run.resume_from if run else None)
@@ -199,9 +199,10 @@ def _fit(
         ) from error
 
 
-def _build_trainer(
+def build_trainer(
     training: TrainingSpec, best: BestWeights, started: Started, *, validates: bool, run: Run | None, bar: Bar
 ) -> L.Trainer:
+    """Return Lightning's trainer for these settings, its callbacks and, for a run, its log and checkpoints."""
     callbacks: list[Callback] = [Finite(training.lr), started, Epochs(bar)]
     if validates:
         callbacks.append(best)

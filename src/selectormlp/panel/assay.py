@@ -56,7 +56,7 @@ class Assay(Settings):
     failure: Probability = 0.0
     """Probability that the probes of a gene fail."""
     spread: NonNegative = 0.0
-    """Standard deviation of the natural logarithm of the genes' efficiencies."""
+    """Standard deviation of the natural logarithm of the efficiencies of genes that are not named."""
     limits: AssayLimits | None = None
     """What the instrument can measure."""
     source: str | None = None

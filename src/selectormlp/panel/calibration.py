@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from selectormlp.data.cells import FloatArray, IntArray, Matrix
 from selectormlp.errors import DataError
-from selectormlp.panel.assay import Assay
+from selectormlp.panel.assay import ASSAYS, Assay
 
 LEAST_GENES = 8
 """Genes that both sides see, from which a spread is worth stating."""
@@ -29,7 +29,8 @@ class Calibration:
     Attributes
     ----------
     assay
-        With the mean efficiency, those of the genes relative to it, and their spread.
+        With the mean efficiency, those of the genes relative to it, their spread, and the specificity of ``imaging``:
+        without it, panels for known efficiencies did worse than ``imaging`` itself, with it better.
     genes
         Genes that both sides see.
     log_efficiency
@@ -128,6 +129,7 @@ def learn_assay(
         name=name,
         efficiency=float(np.exp(ratio.mean())),
         gene_efficiencies=dict(zip(known, np.exp(shrunk - ratio.mean()).tolist(), strict=True)),
+        specificity=ASSAYS["imaging"].specificity,
         spread=spread,
         source=source,
         date=date,

@@ -118,7 +118,7 @@ def all_limits(rules: Rules, markers: Markers | None) -> list[Limit]:
 
 
 def _walk(limits: list[Limit], n_pool: int, n_required: int, n_genes: int) -> tuple[IntArray, list[str]]:
-    """Walk the pool from the top and take each gene that leaves a feasible panel; say why each is there."""
+    """Go down the pool, take each gene that leaves a feasible panel, and record the reason."""
     completion = Completion(limits, np.ones(n_pool, dtype=np.bool_), range(n_required), n_genes)
     reasons: list[str] = []
     for gene in range(n_pool):

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from selectormlp.config.model import (
     Costs,
+    Count,
     CountOrNone,
     FileFlag,
     FileName,
@@ -100,6 +101,7 @@ class Constraints(Allowed, AssayLimits):
     """Genes that the panel must hold, in this order."""
     costs: Annotated[
         Costs,
+        Count,
         Flag(
             direct=False,
             file=FileFlag(
@@ -132,6 +134,8 @@ class Constraints(Allowed, AssayLimits):
         ),
     ] = Field(default_factory=dict)
     """Named sets of genes, each a list (one or more of it) or with genes, min, max and together (all or none)."""
+    min_per_set: Annotated[Count, Flag()] = 1
+    """Fewest genes of each set that states no bounds, as of own lists of markers by type."""
     owned: Annotated[
         Names,
         Flag(split=True, file=FileFlag("--owned-file", "File of genes whose probes are there already.", _genes_in)),

@@ -92,7 +92,7 @@ class Explanation:
         return f"Explanation({len(self.genes)} genes, criterion {self.criterion:.3g})"
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a line a gene: gene, marks and pairs as text, loss, substitute, substitute_loss."""
+        """Return one line per gene: gene, marks and pairs as text, loss, substitute, substitute_loss."""
         return pd.DataFrame(
             {
                 "gene": [found.gene for found in self.genes],

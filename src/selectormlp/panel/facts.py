@@ -115,7 +115,7 @@ class GeneFacts:
                 continue
             numbers = _numbers(texts)
             problems += [
-                f"{name} of {gene!r} is {text!r}"
+                f"{name} of {quoted([gene])} is {quoted([text])}"
                 for gene, text, number in zip(genes, texts, numbers, strict=True)
                 if number is None or number < 0
             ]

@@ -63,7 +63,7 @@ def below_header(header: Sequence[str], lines: Sequence[Sequence[str]]) -> GeneT
     header
         Names of the columns.
     lines
-        Cells, a line a gene; cells that hold several genes, as lists of markers do, count as so many lines.
+        Cells, one line per gene; cells that hold several genes, as lists of markers do, count as so many lines.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def below_header(header: Sequence[str], lines: Sequence[Sequence[str]]) -> GeneT
         )
     names = [folded(cell) for cell in header]
     filled = [[*line[:width], *[""] * (width - len(line))] for line in lines]
-    column = _gene_column(names, filled)
+    column = gene_column(names, filled) or 0
     held = next((names.index(name) for name in ID_HEADERS if name in names and names.index(name) != column), None)
     filled = _named(_one_gene_a_line(_chosen(names, filled), column), column, held)
     by_place = any(name in PLACE_HEADERS for name in names) and len({line[column] for line in filled}) < len(filled)
@@ -110,16 +110,30 @@ def below_header(header: Sequence[str], lines: Sequence[Sequence[str]]) -> GeneT
     )
 
 
-def _gene_column(names: Sequence[str], lines: Sequence[Sequence[str]]) -> int:
-    """Find the column of genes: by its header, the first of those whose cells look like names."""
+def gene_column(names: Sequence[str], lines: Sequence[Sequence[str]], other_than: int | None = None) -> int | None:
+    """Find the column of genes: by its header, the first of those whose cells look like names.
+
+    Parameters
+    ----------
+    names
+        Headers as :func:`~selectormlp.panel.gene_headers.folded` writes them.
+    lines
+        Cells below, as many a line.
+    other_than
+        A column that is not meant.
+
+    Returns
+    -------
+    Its place; None where no header stands for genes or identifiers.
+    """
     by_header = [names.index(name) for name in GENE_HEADERS if name in names]
     by_ending = [place for place, name in enumerate(names) if GENE_ENDING.fullmatch(name) and name not in ID_HEADERS]
+    named = [place for place in dict.fromkeys([*by_header, *by_ending]) if place != other_than]
     by_id = [names.index(name) for name in ID_HEADERS if name in names]
-    named = list(dict.fromkeys([*by_header, *by_ending]))
     shares = {place: _share_of_names([line[place] for line in lines]) for place in [*named, *by_id]}
     return next(
         (place for least in (MOSTLY, HALF) for place in named if shares[place] >= least),
-        next((place for place in by_id if shares[place] >= HALF), [*named, *by_id, 0][0]),
+        next((place for place in by_id if shares[place] >= HALF), next(iter([*named, *by_id]), None)),
     )
 
 

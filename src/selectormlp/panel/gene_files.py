@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from selectormlp.errors import PanelError
+from selectormlp.errors import PanelError, counted, quoted
 from selectormlp.panel.facts import GeneFacts
+from selectormlp.panel.gene_columns import GENE_LIKE, are_numbers, gene_column, parts_of
+from selectormlp.panel.gene_headers import SET_HEADERS, folded
+from selectormlp.panel.gene_rows import rows_of
 from selectormlp.panel.gene_tables import read_gene_table
-from selectormlp.panel.storage import text_of
+from selectormlp.panel.text_files import text_of
 from selectormlp.panel.vendors import read_panel
+
+logger = logging.getLogger(__name__)
 
 
 def read_gene_facts(path: Path | str) -> GeneFacts:
@@ -51,10 +57,11 @@ def read_gene_facts(path: Path | str) -> GeneFacts:
 
 
 def read_gene_sets(path: Path | str) -> dict[str, Any]:
-    r"""Read named sets of genes: a JSON, YAML or TOML mapping, or a table with the columns ``set`` and ``gene``.
+    r"""Read named sets of genes: a JSON, YAML or TOML mapping, or a table.
 
-    In a mapping each set is a list of genes, or has ``genes``, ``min``, ``max`` and ``together``. In a table, columns
-    ``min`` and ``max`` may stand beside; the first line of a set counts.
+    In a mapping each set is a list of genes, or has ``genes``, ``min``, ``max`` and ``together``. A table has a column
+    of sets (``set``, ``pathway``, ``cell_type``, ``cluster``, …), one of genes, which may list several in a cell, and
+    perhaps ``min`` and ``max``, of which the first line of a set counts. Or each column is a set below its name.
 
     Raises
     ------
@@ -65,7 +72,7 @@ def read_gene_sets(path: Path | str) -> dict[str, Any]:
     --------
     >>> from tempfile import mkdtemp
     >>> file = Path(mkdtemp()) / "sets.csv"
-    >>> _ = file.write_text("set,gene,min\nT,CD3E,1\nT,CD3D,1\n")
+    >>> _ = file.write_text("cell type,markers,min\nT,CD3E,1\nT,CD3D,1\n")
     >>> read_gene_sets(file)
     {'T': {'genes': ['CD3E', 'CD3D'], 'min': 1}}
     """
@@ -76,28 +83,50 @@ def read_gene_sets(path: Path | str) -> dict[str, Any]:
         return read_table(place)
     text = text_of(place)
     try:
-        rows = [[cell.strip() for cell in line.split("\t" if "\t" in line else ",")] for line in text.splitlines()]
-        return _sets([row for row in rows if any(row)])
+        return _sets(rows_of(text, plain=False))
     except PanelError as error:
         raise PanelError(f"{str(place)!r}: {error}") from error
 
 
 def _sets(rows: Sequence[Sequence[str]]) -> dict[str, Any]:
-    header = [cell.casefold() for cell in rows[0]] if rows else []
-    if not {"set", "gene"} <= set(header):
-        raise PanelError(f"the header is {','.join(header)[:80]!r}; expected the columns set and gene, and min or max")
+    header = [folded(cell) for cell in rows[0]] if rows else []
+    lines = [[*row, *[""] * (len(header) - len(row))] for row in rows[1:]]
+    at_set = next((header.index(name) for name in SET_HEADERS if name in header), None)
+    at_gene = None if at_set is None else gene_column(header, lines, other_than=at_set)
+    if at_set is None or at_gene is None:
+        return _columns(rows)
     sets: dict[str, Any] = {}
-    for row in rows[1:]:
-        cells = dict(zip(header, row, strict=False))
-        name, gene = cells.get("set", ""), cells.get("gene", "")
-        if not name or not gene:
-            raise PanelError(f"the line {','.join(row)[:60]!r} lacks the set or the gene; fill it in or drop it")
-        bounds = {key: _whole(key, cells[key]) for key in ("min", "max") if cells.get(key)}
-        sets.setdefault(name, {"genes": [], **bounds})["genes"].append(gene)
+    for line in lines:
+        name, genes = line[at_set], [gene for gene in parts_of(line[at_gene]) if gene]
+        if not name or not genes:
+            raise PanelError(f"the line {','.join(line)[:60]!r} lacks the set or the gene; fill it in or drop it")
+        bounds = {key: _whole(key, line[header.index(key)]) for key in ("min", "max") if key in header}
+        given: dict[str, Any] = {key: bound for key, bound in bounds.items() if bound is not None}
+        one = sets.setdefault(name, {"genes": [], **given})
+        one["genes"] += [gene for gene in genes if gene not in one["genes"]]
+    logger.info(
+        "%s are read from the columns %r and %r", counted(len(sets), "set", "sets"), rows[0][at_set], rows[0][at_gene]
+    )
     return sets
 
 
-def _whole(key: str, text: str) -> int:
-    if not text.isdigit():
+def _columns(rows: Sequence[Sequence[str]]) -> dict[str, Any]:
+    """Take each column for a set, below its name."""
+    header = rows[0] if rows else []
+    columns = {
+        name: [row[at] for row in rows[1:] if at < len(row) and row[at]] for at, name in enumerate(header) if name
+    }
+    listed = {name: cells for name, cells in columns.items() if not are_numbers(cells)}
+    if len(rows) < 2 or not listed or not all(GENE_LIKE.fullmatch(cell) for cells in listed.values() for cell in cells):
+        raise PanelError(
+            f"the header is {','.join(header)[:80]!r}; expected the columns set and gene, and min or max; or a column "
+            "a set"
+        )
+    logger.info("each column is taken for a set: %s", quoted(listed, most=5))
+    return {name: {"genes": list(dict.fromkeys(cells))} for name, cells in listed.items() if cells}
+
+
+def _whole(key: str, text: str) -> int | None:
+    if text and not text.isdigit():
         raise PanelError(f"{key} is {text!r}; expected a whole number from 0 up")
-    return int(text)
+    return int(text) if text else None

@@ -29,6 +29,9 @@ CHOSEN_HEADERS = ("selection", "selected", "selectormlpselected", "inpanel", "ch
 GROUP_HEADERS = ("cluster", "clusters", "clustername", "celltype", "celltypes", "type", "group", "label", "leiden")
 """Headers beside which one gene may stand several times, once for each group."""
 
+SET_HEADERS = ("set", "setname", "geneset", "genesetname", "pathway", "gsname", *GROUP_HEADERS)
+"""Headers of the names of sets of genes, as a pathway or the type that genes mark."""
+
 CODE_HEADERS = ("barcode", "barcodetype", "codeword", "codewords")
 """Headers of the codes in a codebook."""
 
@@ -42,7 +45,7 @@ PLACE_HEADERS = (
     "transcriptid",
     "moleculeid",
 )
-"""Headers of tables with a line a molecule, in which a gene stands as often as it was found."""
+"""Headers of tables with one line per molecule, in which a gene stands as often as it was found."""
 
 CELL_HEADERS = (
     "cell",
@@ -61,7 +64,7 @@ CELL_HEADERS = (
 """Headers of columns that describe cells, in tables of cells × genes."""
 
 UNKNOWN = ("NA", "N/A", "#N/A", "NaN", "nan", "<NA>", "None", "NULL", "null", "-")
-"""What stands for a missing name or identifier."""
+"""Texts that mean a missing name or identifier."""
 
 
 def known(cell: str) -> str | None:

@@ -189,7 +189,7 @@ def _beside_identifiers(rows: Sequence[Sequence[str]]) -> GeneTable | None:
 
 
 def _is_title(first: str, others: Sequence[str]) -> bool:
-    """Tell the title of a bare list from a gene: it says what it is, or is far longer than any name below."""
+    """Detect the title of a bare list: it holds a word such as "genes", or is much longer than the names below."""
     words = set(re.split(r"[\W_]+", first.casefold()))
     longest = max(map(len, others))
     return bool(words & {"panel", "genes", "list", "targets", "codebook"}) or len(first) > max(20, 2 * longest)

@@ -55,12 +55,15 @@ class Price:
         By how much the criterion falls without the constraint.
     n_changed
         Genes of the panel that would be others.
+    accuracy
+        Balanced accuracy of a classifier refitted on the panel, 0 to 1; None where it was not asked for.
     """
 
     without: str
     criterion: float
     price: float
     n_changed: int
+    accuracy: float | None = None
 
 
 def uses_of(provenance: Provenance) -> tuple[LimitUse, ...]:
@@ -87,7 +90,13 @@ def uses_of(provenance: Provenance) -> tuple[LimitUse, ...]:
 def prices_of(provenance: Provenance) -> tuple[Price, ...]:
     """Return what each constraint costs, all kept first; empty where that was not asked for."""
     return tuple(
-        Price(str(one.get("without", "")), one["criterion"], one["price"], int(one["n_changed"]))
+        Price(
+            str(one.get("without", "")),
+            one["criterion"],
+            one["price"],
+            int(one["n_changed"]),
+            one["accuracy"] if _is_number(one.get("accuracy")) else None,
+        )
         for one in _entries(provenance, "limit_price")
         if all(_is_number(one.get(name)) for name in ("criterion", "price", "n_changed"))
     )

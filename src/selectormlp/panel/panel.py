@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -206,6 +206,32 @@ class Panel(Shown):
         if self.thresholds is not None:
             columns["threshold"] = np.array(self.thresholds, dtype=np.float64)
         return pd.DataFrame({**columns, "reason": self.reasons, **self.facts})
+
+    def names_in(self, adata: Any, *, gene_name_key: str | None = None) -> list[str]:
+        """Return the names that the genes have in ``adata.var_names``, for ``adata[:, panel.names_in(adata)]``.
+
+        Parameters
+        ----------
+        adata
+            An AnnData object, cells × genes, named by symbols or by identifiers.
+        gene_name_key
+            Column of ``var`` with second names; by default one that holds symbols, where ``var_names`` are identifiers.
+
+        Raises
+        ------
+        PanelError
+            If a gene is not there, or several have its name.
+
+        Examples
+        --------
+        >>> from anndata import AnnData
+        >>> var = pd.DataFrame({"symbol": ["MS4A1", "CD3E"]}, index=["ENSG00000156738", "ENSG00000198851"])
+        >>> Panel(("CD3E", "MS4A1")).names_in(AnnData(np.zeros((1, 2)), var=var))
+        ['ENSG00000198851', 'ENSG00000156738']
+        """
+        from selectormlp.panel.in_data import names_in_data
+
+        return names_in_data(self.genes, self.gene_ids, adata, gene_name_key)
 
     def write(self, folder: Path | str) -> Path:
         """Write ``panel.csv``, ``panel.json`` and ``genes.txt``; see :func:`selectormlp.panel.storage.write_panel`."""

@@ -59,10 +59,10 @@ class Quota:
             raise SettingsError(f"the set {self.name!r} asks for {self.low} to {self.high} genes; expected min ≤ max")
 
 
-def quotas_of(sets: Mapping[str, Any]) -> tuple[Quota, ...]:
+def quotas_of(sets: Mapping[str, Any], low: int = 1) -> tuple[Quota, ...]:
     """Make quotas of a mapping from the name of a set to its genes, or to ``genes``, ``min``, ``max``, ``together``.
 
-    A plain list of genes asks for one of them or more.
+    A plain list of genes, and a set without bounds, ask for ``low`` of them or more.
 
     Raises
     ------
@@ -75,22 +75,56 @@ def quotas_of(sets: Mapping[str, Any]) -> tuple[Quota, ...]:
     >>> one.low, two.low
     (1, 2)
     """
-    return tuple(_quota(name, entry) for name, entry in sets.items())
+    return tuple(_quota(name, entry, low) for name, entry in sets.items())
 
 
-def _quota(name: str, entry: Any) -> Quota:
+def _quota(name: str, entry: Any, usual: int) -> Quota:
     if isinstance(entry, Iterable) and not isinstance(entry, str | Mapping):
-        return Quota(name, tuple(entry), low=1)
+        return Quota(name, tuple(entry), low=usual)
     if not isinstance(entry, Mapping) or "genes" not in entry or not set(entry) <= set(KEYS):
         raise SettingsError(f"the set {name!r} is {entry!r}; expected a list of genes, or {quoted(KEYS)}")
     together = entry.get("together", False)
-    low, high = entry.get("min", 0 if together or "max" in entry else 1), entry.get("max")
+    low, high = entry.get("min", 0 if together or "max" in entry else usual), entry.get("max")
     for key, number in (("min", low), ("max", high)):
         if number is not None and (not isinstance(number, int) or isinstance(number, bool) or number < 0):
             raise SettingsError(f"{key} of the set {name!r} is {number!r}; expected a whole number from 0 up")
     if not isinstance(together, bool):
         raise SettingsError(f"together of the set {name!r} is {together!r}; expected true or false")
     return Quota(name, entry["genes"], low, math.inf if high is None else high, together)
+
+
+def with_groups(sets: Mapping[str, Any], groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Give sets that list no genes those of the group of their name.
+
+    Parameters
+    ----------
+    sets
+        As for :func:`quotas_of`.
+    groups
+        Genes by the name of a group, from the gene table.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such group.
+
+    Examples
+    --------
+    >>> with_groups({"WNT": {"min": 2}}, {"WNT": ["WNT5A", "WNT3"]})
+    {'WNT': {'min': 2, 'genes': ['WNT5A', 'WNT3']}}
+    """
+    found: dict[str, Any] = {}
+    for name, entry in sets.items():
+        found[name] = entry
+        if isinstance(entry, Mapping) and "genes" not in entry and set(entry) <= set(KEYS):
+            if name not in groups:
+                known = f"; groups of the gene table: {quoted(groups, most=5)}" if groups else ""
+                raise SettingsError(
+                    f"the set {name!r} lists no genes, and the gene table has no group of this name{known}; name "
+                    "genes, or give a table with a column group (gene_table, --gene-table)"
+                )
+            found[name] = {**entry, "genes": list(groups[name])}
+    return found
 
 
 def quota_limits(quotas: Sequence[Quota], names: GeneNames) -> tuple[tuple[Limit, ...], tuple[str, ...]]:

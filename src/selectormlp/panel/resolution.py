@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from selectormlp.data.cells import AnyFloatArray, BoolArray, FloatArray
+from selectormlp.data.cells import AnyFloatArray, BoolArray, FloatArray, IntArray
 from selectormlp.errors import SettingsError, UnknownGenesError, nearest, quoted
 from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.names import GeneNames, is_pattern, one_each
 from selectormlp.panel.physics import TypeCounts, exclusions, limit_rows
 from selectormlp.panel.presets import in_family
-from selectormlp.panel.quotas import quota_limits, quotas_of
+from selectormlp.panel.quotas import quota_limits, quotas_of, with_groups
 from selectormlp.panel.rules import Rules, refuse
 
 logger = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ def resolve_constraints(
         excluded[f"of the family {family!r}"] = in_family(family, names)
     facts = _facts(wanted, names)
     excluded |= exclusions(wanted, facts, counts, len(genes))
-    quotas = quotas_of(wanted.gene_sets)
+    quotas = quotas_of(with_groups(wanted.gene_sets, _groups(facts, genes)), wanted.min_per_set)
     _present(names, "gene_sets", tuple(gene for quota in quotas for gene in quota.genes))
     sets, _ = quota_limits(quotas, names)
     cost = _costs(wanted, facts, costs, _mask(owned, len(genes)))
@@ -69,15 +69,19 @@ def resolve_constraints(
         priorities=_priorities(facts, _mask(owned, len(genes))),
         min_markers_per_node=wanted.min_markers_per_node,
     )
-    clashes = [
-        f"must-have but {reason}: {quoted(genes[required[mask[required]]])}"
-        for reason, mask in excluded.items()
-        if mask[required].any()
-    ]
+    clashes = _excluded_must_haves(genes, required, excluded)
     if n_genes is not None:
         clashes += rules.clashes(n_genes, np.union1d(np.flatnonzero(rules.allowed), required))
     refuse(clashes)
     return rules
+
+
+def _excluded_must_haves(genes: pd.Index[str], required: IntArray, excluded: Mapping[str, BoolArray]) -> list[str]:
+    return [
+        f"must-have but {reason}: {quoted(genes[required[mask[required]]])}"
+        for reason, mask in excluded.items()
+        if mask[required].any()
+    ]
 
 
 def _present(names: GeneNames, what: str, wanted: Sequence[str]) -> dict[str, list[int]]:
@@ -115,6 +119,16 @@ def _facts(wanted: Constraints, names: GeneNames) -> dict[str, pd.Series]:
     from selectormlp.panel.gene_files import read_gene_facts  # reads panels, and so knows constraints
 
     return read_gene_facts(wanted.gene_table).aligned(names)
+
+
+def _groups(facts: Mapping[str, pd.Series], genes: pd.Index[str]) -> dict[str, list[str]]:
+    """Return the genes of each group that the gene table names; a gene may be of several, between semicolons."""
+    found: dict[str, list[str]] = {}
+    for gene, text in zip(genes, facts.get("group", ()), strict=False):
+        for name in (text or "").split(";"):
+            if name.strip():
+                found.setdefault(name.strip(), []).append(str(gene))
+    return found
 
 
 def _priorities(facts: Mapping[str, pd.Series], owned: BoolArray) -> FloatArray | None:

@@ -13,6 +13,7 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve, solve_triangular
 from selectormlp.data.cells import BoolArray, FloatArray, IntArray
 from selectormlp.data.label_tree import Mistakes
 from selectormlp.errors import DataError, SettingsError
+from selectormlp.moments.columns import covariance_rows
 from selectormlp.moments.discriminant import CRITERIA, DiscriminantObjective
 from selectormlp.moments.forward import COLLINEAR
 from selectormlp.moments.losses import PairLosses
@@ -27,6 +28,9 @@ LEAST_RESTORED = 0.5
 
 NAMES = {"discriminant-bhattacharyya": "bhattacharyya"}
 """Criterion of methods that are named after theirs."""
+
+ON_OFF = "discriminant-binary"
+"""Method that reads genes as on or off."""
 
 NUMBERS = ("ridge", "pooling", "shrinkage", "shrink_after")
 
@@ -48,6 +52,9 @@ class SeparationSettings:
         What will measure the panel; None: it is measured as the cells at hand were.
     mistakes
         What mistakes between types cost; None: all the same.
+    on_off
+        ``threshold`` and ``quantile`` above which genes count as on, where they were read as on or off; None: they were
+        not.
 
     Examples
     --------
@@ -59,6 +66,7 @@ class SeparationSettings:
     class_weights: Mapping[str, float] = field(default_factory=dict)
     assay: Assay | None = None
     mistakes: Mistakes | None = None
+    on_off: Mapping[str, Any] | None = None
 
     def measurement(self, genes: Sequence[str]) -> Measurement:
         """Return how genes will be measured, as far as it bears on separation."""
@@ -74,6 +82,7 @@ class SeparationSettings:
         """What is averaged over what."""
         loss = LOSSES[self.objective.get("criterion", "inverse")]
         loss += " times what the mistake costs" if self.mistakes is not None else ""
+        loss += " of genes as on or off" if self.on_off is not None else ""
         if self.assay is None:
             return f"{loss}, mean over pairs of types"
         over = "pairs of types and over each type and all others" if self.assay.specificity else "pairs of types"
@@ -128,7 +137,8 @@ def settings_of(provenance: Provenance) -> SeparationSettings:
     of_classes = {str(label): float(value) for label, value in named if _is_number(value)}
     kept = provenance.settings.get("mistakes")
     mistakes = None if kept is None else Mistakes.from_record(kept)
-    return SeparationSettings(found, of_classes, _recorded_assay(selector.get("assay")), mistakes)
+    on_off = _recorded_thresholds(selector) if method == ON_OFF else None
+    return SeparationSettings(found, of_classes, _recorded_assay(selector.get("assay")), mistakes, on_off)
 
 
 def measured_assay(assay: Assay | str | Path | Mapping[str, object] | None) -> Assay | None:
@@ -141,6 +151,16 @@ def measured_assay(assay: Assay | str | Path | Mapping[str, object] | None) -> A
     """
     found = None if assay is None else find_assay(assay)
     return found if found is not None and found.alters_choice else None
+
+
+def _recorded_thresholds(selector: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the thresholds of genes that were read as on or off; the defaults of the method where they are none."""
+    threshold, quantile = selector.get("threshold"), selector.get("quantile")
+    is_usable = threshold == "quantile" or (isinstance(threshold, int | float) and np.isfinite(threshold))
+    return {
+        "threshold": threshold if is_usable and not isinstance(threshold, bool) else 0.0,
+        "quantile": quantile if isinstance(quantile, int | float) and _is_number(quantile) and quantile < 1 else 0.5,
+    }
 
 
 def _recorded_assay(assay: object) -> Assay | None:
@@ -236,7 +256,8 @@ def measure_separation(
     >>> separation.losses.round(2), separation.substitutes, separation.substitute_losses.round(2)
     (array([0.74]), array([1]), array([0.]))
     """
-    if not np.isfinite(moments.means).all() or (moments.within is not None and not np.isfinite(moments.within).all()):
+    known = moments.means, moments.covariance().diagonal(), 0.0 if moments.within is None else moments.within
+    if not all(np.isfinite(values).all() for values in known):
         raise DataError("means or covariance hold NaN or infinite values; compute them from finite data")
     settings = settings or SeparationSettings()
     measurement = settings.measurement(genes)
@@ -277,10 +298,11 @@ class _Conditioned:
         variances, shrinkage = objective.covariance.diagonal(), objective.shrinkage(len(panel))
         ridge = max(objective.ridge, COLLINEAR * float(variances.max(initial=1.0)))
         own = shrinkage * variances[panel] + ridge
-        self._within = (1 - shrinkage) * objective.covariance[np.ix_(panel, panel)] + np.diag(own)
+        rows = (1 - shrinkage) * covariance_rows(objective.covariance, panel)
+        self._within = rows[:, panel] + np.diag(own)
         self._gaps = objective.gaps[:, panel]
         self.state = self._state(np.arange(len(panel)))
-        between = (1 - shrinkage) * objective.covariance[np.ix_(panel, outside)]
+        between = rows[:, outside]
         self._precision: FloatArray = cho_solve(_factor(self._within), np.eye(len(panel)))
         self._slopes = self._precision @ between
         self._scores = self._gaps @ self._precision

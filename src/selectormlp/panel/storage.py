@@ -1,6 +1,6 @@
 """Panels on disk: CSV, JSON and a plain list; and other people's lists of genes.
 
-The JSON file holds everything, exactly. The CSV file holds a line a gene and is safe to open in a spreadsheet: a
+The JSON file holds everything, exactly. The CSV file holds one line per gene and is safe to open in a spreadsheet: a
 name that a spreadsheet would take for a formula is written after an apostrophe, which is taken off again when the
 file is read (a name that begins with an apostrophe gets a second one, so nothing is lost). The plain list is meant
 for programs and holds names as they are.
@@ -19,9 +19,8 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from selectormlp.errors import InputError, PanelError, nearest, quoted
+from selectormlp.errors import InputError, PanelError, quoted
 from selectormlp.files import written_whole
-from selectormlp.gate.files import check_regular
 from selectormlp.panel.explain import Explanation
 from selectormlp.panel.gene_json import table_from_object
 from selectormlp.panel.gene_rows import FORMULA_STARTS
@@ -29,28 +28,23 @@ from selectormlp.panel.gene_tables import read_gene_table
 from selectormlp.panel.packed_names import PackedNames, pack, unpack
 from selectormlp.panel.panel import Panel
 from selectormlp.panel.panel_tables import each_once, number_in, panel_of
+from selectormlp.panel.text_files import text_of
 from selectormlp.results import check_together, whole_result
 
 CSV_NAME, JSON_NAME, LIST_NAME = "panel.csv", "panel.json", "genes.txt"
 EXPLANATION_NAME = "explanation.csv"
-
-ZIP_MAGIC, UTF16_MARKS = b"PK\x03\x04", (b"\xff\xfe", b"\xfe\xff")
-"""What workbooks begin with, and text of Excel's "Unicode text"."""
 
 PANEL_NAME = "panel"
 """What the files of a panel are called together, as one result of a folder."""
 
 PANEL_FILES = (CSV_NAME, JSON_NAME, LIST_NAME)
 
-MAX_BYTES = 1 << 30
-"""Size of the largest file read: the JSON of a panel learned on a hundred million cells is of this order."""
-
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class PanelFile:
-    """What a panel's JSON file holds; the names of the cells stand apart, packed."""
+    """Content of a panel's JSON file; cell names are packed separately."""
 
     format: Literal["selectormlp-panel"]
     version: Literal[1]
@@ -216,7 +210,7 @@ def read_costs(path: Path | str) -> dict[str, float]:
 
 
 def write_explanation(explanation: Explanation, folder: Path | str) -> Path:
-    """Write ``explanation.csv``, a line a gene, safe to open in a spreadsheet as ``panel.csv`` is.
+    """Write ``explanation.csv``, one line per gene, safe to open in a spreadsheet as ``panel.csv`` is.
 
     Returns
     -------
@@ -234,38 +228,6 @@ def write_explanation(explanation: Explanation, folder: Path | str) -> Path:
     with written_whole(file) as (draft,):
         frame.to_csv(draft, index=False, lineterminator="\n")
     return file
-
-
-def text_of(place: Path) -> str:
-    """Return the text of a file of genes.
-
-    Raises
-    ------
-    PanelError
-        If it is absent, too large, no regular file or no text.
-    """
-    check_regular(place, PanelError)
-    if not place.is_file():
-        if place.is_dir():
-            raise PanelError(f"{str(place)!r} is a folder; name a file in it, such as {JSON_NAME!r}")
-        siblings = [p.name for p in place.parent.iterdir()] if place.parent.is_dir() else []
-        raise PanelError(f"no file {str(place)!r}; in its folder, {nearest(place.name, sorted(siblings))}")
-    try:
-        if place.stat().st_size > MAX_BYTES:
-            raise PanelError(f"{str(place)!r} has {place.stat().st_size:,} bytes; a panel has at most {MAX_BYTES:,}")
-        content = place.read_bytes()
-        if content[:4] == ZIP_MAGIC:
-            raise PanelError(
-                f"{str(place)!r} is a workbook (or another zip file), which is not read; save the sheet that holds the "
-                "genes as CSV"
-            )
-        return content.decode("utf-16" if content[:2] in UTF16_MARKS else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise PanelError(
-            f"{str(place)!r} is not UTF-8 text; expected a panel as JSON, CSV or a plain list (save it as UTF-8)"
-        ) from error
-    except OSError as error:
-        raise PanelError(f"cannot read {str(place)!r} ({error.strerror or error})") from error
 
 
 def _csv_text(panel: Panel) -> str:

@@ -12,16 +12,20 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from selectormlp.errors import PanelError, counted, quoted
+from selectormlp.gate.archives import check_zip
+from selectormlp.gate.files import read_start
 from selectormlp.panel.controls import KIND_HEADERS, are_controls, is_control
 from selectormlp.panel.feature_matrix import MAGIC, features_of
 from selectormlp.panel.gene_fasta import panel_from_fasta
 from selectormlp.panel.gene_headers import CELL_HEADERS, folded
 from selectormlp.panel.panel import Panel
 from selectormlp.panel.panel_tables import panel_of
-from selectormlp.panel.storage import panel_from_text, text_of
+from selectormlp.panel.storage import panel_from_text
 from selectormlp.panel.storage import read_panel as read_plain_panel
+from selectormlp.panel.text_files import text_of
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +34,9 @@ MAX_BYTES = 1 << 28
 
 MAX_HEADER = 1 << 22
 """Characters within which the header and first line of a table of cells × genes lie."""
+
+MAX_SHEETS, MAX_ROWS, MAX_CELLS = 100, 1 << 20, 5_000_000
+"""Of a workbook: sheets that are looked at, rows that one may have, and cells that are read of it."""
 
 MIN_GENES = 10
 """Columns from which on numbers below a line of names are taken for counts of cells."""
@@ -71,15 +78,15 @@ def read_panel(path: Path | str) -> Panel:
     place = Path(path)
     try:
         if place.is_file():
-            with place.open("rb") as stream:
-                start = stream.read(4096)
+            start = read_start(place, 4096, PanelError)
             special = _special(place, start)
             if special is not None:
                 return special
     except OSError as error:
         raise PanelError(f"cannot read {str(place)!r} ({error.strerror or error})") from error
     except PanelError as error:
-        raise PanelError(f"{str(place)!r}: {error}") from error
+        shown = repr(str(place))
+        raise PanelError(f"{shown}: {str(error).removeprefix(f'{shown} ')}") from error
     return _without_controls(read_plain_panel(place))
 
 
@@ -142,13 +149,14 @@ def _from_workbook(place: Path) -> Panel:
             "a workbook (or another zip file); save the sheet that holds the genes as CSV, or install "
             "selectormlp[xlsx], which reads workbooks"
         ) from error
+    check_zip(place, PanelError)
     try:
         with zipfile.ZipFile(place) as bundle:
             if sum(part.file_size for part in bundle.infolist()) > MAX_BYTES:
                 raise PanelError(f"unpacks to more than {MAX_BYTES:,} bytes; save the sheet as CSV")
         book = openpyxl.load_workbook(place, read_only=True, data_only=True)
-        sheets = {sheet.title: list(sheet.iter_rows(values_only=True)) for sheet in book.worksheets}
-    except PanelError:
+        sheets = {sheet.title: _rows_of(sheet) for sheet in book.worksheets[:MAX_SHEETS]}
+    except (PanelError, MemoryError):
         raise
     except Exception as error:  # openpyxl raises whatever a damaged part brings
         raise PanelError(f"not a readable workbook ({type(error).__name__}); save the sheet as CSV") from error
@@ -163,6 +171,19 @@ def _from_workbook(place: Path) -> Panel:
             logger.info("the sheet %r is read", name)
         return _without_controls(panel)
     raise PanelError("; ".join(problems[:2]) or "a workbook without sheets; save the genes as CSV")
+
+
+def _rows_of(sheet: Any) -> list[tuple[object, ...]]:
+    """Return the rows of a sheet that hold something; its own word for its size is not taken."""
+    sheet.reset_dimensions()
+    rows, n_cells = [], 0
+    for row in sheet.iter_rows(max_row=MAX_ROWS, values_only=True):
+        n_cells += len(row)
+        if n_cells > MAX_CELLS:
+            raise PanelError(f"a sheet has more than {MAX_CELLS:,} cells; save the part with the genes as CSV")
+        last = next((place for place in range(len(row), 0, -1) if str(row[place - 1] or "").strip()), 0)
+        rows += [row[:last]] if last else []
+    return rows
 
 
 def _csv_of(rows: Sequence[Sequence[object]]) -> str:

@@ -1,4 +1,4 @@
-"""The text log of a run: kept back until the run has a folder, so that a refused run leaves nothing."""
+"""The text log of a run, held in memory until the run has a folder: a refused run leaves no file."""
 
 from __future__ import annotations
 

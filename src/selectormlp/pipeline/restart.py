@@ -1,4 +1,4 @@
-"""Naming a training run, and finding the one to go on with."""
+"""Name a training run, and find the one to continue."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from selectormlp.errors import SettingsError, nearest
+from selectormlp.errors import DataError, SettingsError, nearest
 from selectormlp.files import is_draft, written_whole
+from selectormlp.gate.files import read_start
 from selectormlp.models.card import ModelCard
 from selectormlp.models.storage import CHECKPOINT_SUFFIX, checkpoint_card, checkpoint_start
 from selectormlp.networks.start import MAX_START, START_NAME, Start, parse_start
@@ -27,19 +28,19 @@ IDENTITY = (
     "data_hashes",
     "class_balanced",
 )
-"""What must be the same for a run to go on."""
+"""Settings that must be unchanged to continue a run."""
 
 FREE_TO_CHANGE = ("max_epochs", "device", "memory_gb", "patience")
 """Parameters that a restarted run may have changed."""
 
 
 UNREADABLE = Start(2**31)
-"""Of a run whose checkpoints are all damaged: it may be the last one, so it is not passed over without a word."""
+"""Start of a run whose checkpoints are all damaged: sorts last, so that the run is not skipped silently."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The run that is to take place.
+    """The run to start or continue.
 
     Attributes
     ----------
@@ -70,7 +71,7 @@ def choose_run(settings: TrainSettings, model_type: str, card: ModelCard) -> Cho
 
     Returns
     -------
-    The run, which goes on from the last checkpoint or, where there is none, begins.
+    The run, continued from the last checkpoint, or started if there is none.
 
     Raises
     ------
@@ -115,7 +116,7 @@ def _known(before: Start, now: Start) -> Start:
 
 
 def note_start(folder: Path, start: Start) -> None:
-    """Write down when a run began, until its first checkpoint says so."""
+    """Record when a run began, until its first checkpoint records it."""
     if not any(folder.glob(f"*{CHECKPOINT_SUFFIX}")):
         with written_whole(folder / START_NAME, at_once=True) as (draft,):
             draft.write_text(start.to_json(), encoding="utf-8")
@@ -128,9 +129,8 @@ def _start_of(folder: Path) -> Start:
         found = (checkpoint_start(checkpoint) for checkpoint in reversed(checkpoints))
         return next((start for start in found if start is not None), UNREADABLE)
     try:
-        with (folder / START_NAME).open(encoding="utf-8") as stream:
-            return parse_start(stream.read(MAX_START))
-    except (OSError, ValueError):
+        return parse_start(read_start(folder / START_NAME, MAX_START).decode())
+    except (OSError, ValueError, DataError):
         return Start()
 
 

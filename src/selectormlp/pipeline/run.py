@@ -1,4 +1,4 @@
-"""Everything in one go: split, train three models, rank, mask, and lay the results side by side."""
+"""The whole pipeline: split, train three models, rank and mask genes, and compare the results."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 RUN_NAME = "run"
-"""What the files of a run are called together, as one result of a folder."""
+"""Name of a run's files as one result in a folder."""
 
 TABLE_SIZES = (10, 25, 50, 100, 200)
 """Panel sizes of the closing table, beside all genes."""
@@ -53,7 +53,7 @@ class RunReport:
     Attributes
     ----------
     table
-        One row a model (or the MLP in another method's order), order of genes and panel size: ``model``, ``order``,
+        One row per model (or the MLP in another method's order), order of genes and panel size: ``model``, ``order``,
         ``n_genes``, ``accuracy``, ``mean_per_class_accuracy``, ``seconds`` (training or ranking, and masking).
     files
         Tables, figures and models.
@@ -126,7 +126,7 @@ def run_all(
 
 
 def plan_run(adata: AnnData, source: CellsSource, settings: RunSettings) -> tuple[Cells, RunSettings]:
-    """Read the cells, and decide what the settings leave open.
+    """Read the cells, and fill in settings that depend on them.
 
     Parameters
     ----------
@@ -182,7 +182,7 @@ def _rank_and_mask(
 
 
 def _only_classes(cells: Cells, split: Split) -> Cells:
-    """Make the classes that are large enough the class list; the others' cells are of no class."""
+    """Keep the classes that are large enough; cells of the others get no class."""
     kept = split.kept_classes
     dropped = [name for code, name in enumerate(cells.classes) if code not in set(kept.tolist())]
     if dropped:
@@ -220,7 +220,7 @@ def _train_settings(settings: RunSettings, source: CellsSource, out: Path) -> Tr
 
 
 def _compare(results: list[_Result], out: Path, files: list[Path]) -> RunReport:
-    """Lay the results side by side: a table and a figure."""
+    """Write the table and the figure that compare the results."""
     rows = []
     for result in results:
         curve = result.curve

@@ -32,7 +32,7 @@ class CellsSettings(Settings):
     layer: Annotated[str | None, Flag(first=True)] = None
     """Layer to read instead of X."""
     normalize: Annotated[Normalization, Flag(first=True)] = "auto"
-    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses what is none), or none."""
+    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses other values), or none."""
     exclude_labels: Annotated[tuple[str, ...], Flag(("--exclude-label",), first=True)] = ()
     """Labels whose cells are left out."""
 

@@ -28,7 +28,7 @@ ModelType = Literal["selector_mlp", "mlp", "svm"]
 """Kinds of model."""
 
 UNSUPPORTED_DUALS = (("L1", "squared_hinge", True), ("L2", "hinge", False))
-"""What liblinear has no solver for."""
+"""Combinations of options without a solver in liblinear."""
 
 
 class ClusterSizes(Settings):
@@ -73,11 +73,11 @@ class SplitSettings(ClusterSizes):
     layer: str | None = None
     """Layer that is looked at instead of X."""
     normalize: Normalization = "auto"
-    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses what is none), or none."""
+    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses other values), or none."""
     exclude_labels: tuple[str, ...] = ()
     """Labels whose cells are left out."""
     write: Literal["copy", "index"] = "copy"
-    """Whether to copy cells, or to write down which lie where."""
+    """copy (write copies of cells) or index (write only which cells are on which side)."""
 
     @model_validator(mode="after")
     def _one_to_copy(self) -> Self:
@@ -115,7 +115,7 @@ class DataSettings(Settings):
     layer: str | None = None
     """Layer to read instead of X."""
     normalize: Normalization = "auto"
-    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses what is none), or none."""
+    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses other values), or none."""
     lazy: Annotated[bool | None, Flag(("--lazy/--in-memory",), first=True)] = None
     """Whether to leave cells on disk; by default where the split is an index."""
 
@@ -228,7 +228,7 @@ class CheckpointSettings(Settings):
     """``checkpoint`` in ``train.json``."""
 
     dir: Place = Path("trained_models/checkpoints")
-    """Folder of checkpoints, one folder a run."""
+    """Folder of checkpoints, one folder per run."""
     restart_run: str = "last"
     """Run that a restart goes on with: its name, or last."""
     save_top_k: Annotated[int, Field(ge=-1)] = 3
@@ -247,7 +247,7 @@ class TrainSettings(Settings):
     restart: Annotated[bool, Flag(first=True)] = False
     """Continue the run that checkpoint.restart_run names."""
     log_dir: Place = Path("logs")
-    """Folder of logs, one folder a run."""
+    """Folder of logs, one folder per run."""
     trained_models_dir: Place = Path("trained_models")
     """Folder of models."""
     data: Annotated[DataSettings, Section()] = DataSettings()

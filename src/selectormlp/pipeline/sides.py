@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 def side_file(folder: Path, side: str) -> Path:
-    """Find what the split step has left of a side: a copy of its cells, or an index of them.
+    """Find the file of a side of a split: a copy of its cells, or an index of them.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def split_run(folder: Path) -> str | None:
 def check_same_split(folder: Path, model: Model, named: Path) -> None:
     """Refuse a model that learned from another split than the one in a folder, whose test cells it may have seen.
 
-    Models and splits that do not say what run they are of are taken.
+    Models and splits that record no run are accepted.
 
     Raises
     ------
@@ -130,7 +130,7 @@ def load_side(
 
 @contextmanager
 def _named(path: Path) -> Iterator[None]:
-    """Say in an error which file it is about."""
+    """Add the name of the file to errors."""
     try:
         yield
     except DataError as error:

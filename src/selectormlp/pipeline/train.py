@@ -175,7 +175,7 @@ def train_model(
 
 
 def _take_places(stem: Path, log_folder: Path, checkpoints: list[Path], locks: ExitStack) -> None:
-    """Make the folders that a training writes to, as their only writer, and clear what broken runs left in them."""
+    """Create and lock the folders that training writes to, and remove partial files of killed runs."""
     check_folders(log_folder, stem.parent, *checkpoints)  # before the long work
     for place in (stem, log_folder, *checkpoints):
         locks.enter_context(only_writer(ensure_folder(place.parent), place.name))
@@ -196,7 +196,7 @@ def _trained_classes(train: AnyCells) -> BoolArray:
 
 
 def _check_reading(train: Cells | StoredCells, selector: ClassifyingSelector, settings: TrainSettings) -> None:
-    """Refuse, or say, what does not go with where the cells are."""
+    """Check settings that depend on whether cells are in memory or on disk."""
     loading = settings.dataloader
     is_network = isinstance(selector, NetworkSelector)
     if not is_network and settings.training.devices * settings.training.num_nodes > 1:
@@ -220,7 +220,7 @@ def _check_reading(train: Cells | StoredCells, selector: ClassifyingSelector, se
 
 
 def _plan_run(settings: TrainSettings, model_type: str, card: ModelCard) -> tuple[Run, Start]:
-    """Name the run, or find the one to go on with."""
+    """Name the run, or find the one to continue."""
     chosen = choose_run(settings, model_type, card)
     training = settings.training
     run = Run(
@@ -313,7 +313,7 @@ def build_selector(settings: TrainSettings, model_type: str, *, progress: bool =
 
 
 def _describe(settings: TrainSettings, train: AnyCells, validation: AnyCells, model_type: str) -> None:
-    """Write what is about to be trained into the log."""
+    """Log the model and the data."""
     logger.info("training %s on %d cells × %d genes", DISPLAY_NAMES[model_type], train.n_cells, train.n_genes)
     logger.debug("settings: %s", settings.model_dump_json())
     model_choice, training_choice = settings.model.batch_norm, settings.training.batch_norm

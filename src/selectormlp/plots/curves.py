@@ -134,7 +134,7 @@ def plot_history(history: pd.DataFrame, what: str, *, best_epoch: int | None = N
     Parameters
     ----------
     history
-        One row an epoch, as :class:`selectormlp.networks.training.TrainedNetwork` holds it.
+        One row per epoch, as :class:`selectormlp.networks.training.TrainedNetwork` holds it.
     what
         ``"accuracy"`` (with the mean per-class accuracy) or ``"loss"``.
     best_epoch

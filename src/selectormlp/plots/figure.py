@@ -14,11 +14,15 @@ from matplotlib.figure import Figure
 
 from selectormlp.errors import OutputError, nearest
 from selectormlp.files import written_whole
+from selectormlp.quiet import quiet_warnings
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 """Colours that colour-blind readers can tell apart (Okabe and Ito, 2008)."""
 
 GREY = "#767676"
+
+NO_GLYPH = r"Glyph \d+"
+"""How Matplotlib's warnings of characters begin that the font lacks; it draws a box for them."""
 
 INK, RULE = "#1b1f24", "#dddddd"
 """Colours of text and of grid lines where a figure is to follow a page's own."""
@@ -63,7 +67,8 @@ def write_figure(path: Path, draw: Callable[[], Axes]) -> Path:
     >>> written.name
     'empty.png'
     """
-    return save_axes(draw(), path)
+    with quiet_warnings(message=NO_GLYPH):
+        return save_axes(draw(), path)
 
 
 def save_axes(axes: Axes, path: Path | str) -> Path:
@@ -80,7 +85,7 @@ def save_axes(axes: Axes, path: Path | str) -> Path:
     known = figure.canvas.get_supported_filetypes()  # type: ignore[union-attr]
     if place.suffix[1:].lower() not in known:
         raise OutputError(f"no figure can be written as {place.suffix!r}; {nearest(place.suffix[1:], known)}")
-    with written_whole(place) as (draft,):
+    with written_whole(place) as (draft,), quiet_warnings(message=NO_GLYPH):
         figure.savefig(draft, dpi=150, facecolor="white")  # type: ignore[union-attr]
     return place
 

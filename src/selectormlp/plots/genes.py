@@ -119,7 +119,7 @@ def stability(
 def finish_named(
     axes: Axes, names: tuple[str, ...], title: str, xlabel: str, *, made: bool, show: bool | None, save: object
 ) -> Axes:
-    """Label axes with a line a name, and write and show them as asked."""
+    """Label axes with one line per name, and write and show them as asked."""
     axes.set_ylim(len(names) - 0.4, -0.6)
     finish(axes, title="", xlabel=xlabel, ylabel="")
     axes.set_title(title, loc="left", fontsize="medium")

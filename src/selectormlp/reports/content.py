@@ -38,7 +38,7 @@ FEW_CELLS = 20
 """Test cells of a type below which its recall says little: the interval is then wider than ± 0.2 at 0.5."""
 
 REDUNDANT = 0.8
-"""Spearman correlation from which two genes of a panel are said to repeat each other."""
+"""Genes of a panel with this Spearman correlation or more are reported as redundant."""
 
 LEAST_PANELS = 10
 """Repetitions from which genes that replace each other are named: of fewer, most pairs that differ do so by chance."""

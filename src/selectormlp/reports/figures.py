@@ -14,7 +14,8 @@ from matplotlib.axes import Axes
 
 from selectormlp import plots
 from selectormlp.panel.limit_use import uses_of
-from selectormlp.plots.figure import INK, RULE
+from selectormlp.plots.figure import INK, NO_GLYPH, RULE
+from selectormlp.quiet import quiet_warnings
 from selectormlp.reports.findings import Findings
 from selectormlp.reports.tables import scored
 
@@ -97,7 +98,7 @@ def draw_figures(found: Findings) -> dict[str, Figure]:
 
 
 def _figure(name: str, caption: str, draw: Callable[[], Axes]) -> Figure:
-    with mpl.rc_context({**STYLE, "svg.hashsalt": name}):
+    with mpl.rc_context({**STYLE, "svg.hashsalt": name}), quiet_warnings(message=NO_GLYPH):
         figure = draw().get_figure(root=True)
         stream = io.StringIO()
         figure.savefig(  # type: ignore[union-attr]

@@ -35,7 +35,7 @@ class Findings:
     notes
         What could not be measured, and why.
     command
-        The command line that repeats the report; ``""`` where there is none.
+        The command line that repeats the report; ``""`` if unknown.
     masked
         Masking curves of models trained beside it, by name, as :meth:`MaskingCurve.to_frame` has them.
     title

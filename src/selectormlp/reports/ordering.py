@@ -82,14 +82,17 @@ def limit_table(found: Findings) -> Table | None:
 
 def price_table(found: Findings) -> Table | None:
     """Return what each constraint costs; None where it was not asked for."""
+    prices = prices_of(found.panel.provenance)
+    known = any(one.accuracy is not None for one in prices)
     rows = [
         (
             Cell(f"without {one.without}" if one.without else "all kept"),
             number(one.criterion, ".4g"),
             number(one.price if one.without else None, ".3g"),
             number(one.n_changed if one.without else None, "d"),
+            *([number(one.accuracy, ".3f")] if known else []),
         )
-        for one in prices_of(found.panel.provenance)
+        for one in prices
     ]
     if not rows:
         return None
@@ -98,6 +101,11 @@ def price_table(found: Findings) -> Table | None:
         Column("criterion", "mean over pairs of types of 1 / (1 + D²): lower is better", numeric=True),
         Column("price", "by how much the criterion falls without the constraint", numeric=True),
         Column("genes that change", numeric=True),
+        *(
+            [Column("balanced accuracy", "logistic regression on the panel, three splits", numeric=True)]
+            if known
+            else []
+        ),
     )
     return Table("prices", columns, tuple(rows))
 

@@ -42,7 +42,7 @@ class Table:
 
 
 def number(value: float | None, form: str = ".3f") -> Cell:
-    """Make a cell of a number; what is none is empty and is sorted last.
+    """Format a number as a table cell; NaN and None are empty and sorted last.
 
     Examples
     --------
@@ -62,7 +62,7 @@ def interval(value: float, low: float, high: float) -> Cell:
 
 
 def panel_table(found: Findings) -> Table:
-    """Return the panel: a line a gene, with all that is known of it."""
+    """Return the panel: one line per gene, with all that is known of it."""
     evaluation, stability = found.evaluation, found.evaluation.stability
     unusable = {gene.name: gene for gene in evaluation.unusable}
     named = data_names(found)

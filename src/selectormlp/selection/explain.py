@@ -113,5 +113,5 @@ def explain_genes(
         few = few.take_genes(few.genes[most_variable(variances, SUBSTITUTE_GENES, always=rules.must_have)])
     check_memory(few.n_genes, 1, MEMORY_GB)
     logger.info("the genes are explained by %s", settings.described)
-    moments = moments_for(few, settings, found.cells)
+    moments = moments_for(few, settings, found.cells, len(rules.must_have))
     return explain_panel(rules.genes[rules.must_have].tolist(), few, moments=moments, settings=settings)

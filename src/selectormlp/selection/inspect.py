@@ -147,7 +147,7 @@ def inspect_files(
     cells = _cells(opened, label_key, donor_key, normalize)
     parts = tuple(Part(matrix.path, *matrix.shape, matrix.layout()) for matrix in opened.matrices)
     n_threads = joblib.cpu_count()
-    density, read_s, product_s = _probe(cells)
+    density, read_s, product_s = probe(cells)
     n_considered, n_passes = _considered(cells.n_genes)
     select_s = cells.n_cells * (n_passes * read_s + product_s / n_threads)
     counts = None
@@ -179,7 +179,7 @@ def _cells(opened: StoredAdata, label_key: str | None, donor_key: str | None, no
     return stored_cells(opened, CellsSource(label_key, donor_key, opened.layer, normalize))
 
 
-def _probe(cells: StoredCells) -> tuple[float, float, float]:
+def probe(cells: StoredCells) -> tuple[float, float, float]:
     """Return the density, and the seconds a cell takes to be read and, by one thread, to be added to a covariance."""
     blocks = list(cells.X.row_blocks(stream.CHUNK_BYTES))
     chosen = [blocks[place] for place in np.unique(np.linspace(0, len(blocks) - 1, PROBED_BLOCKS).astype(int))]
@@ -230,7 +230,7 @@ def _train_s(cells: StoredCells, read_s: float, product_s: float) -> float:
 def _advice(
     parts: tuple[Part, ...], cells: StoredCells, counts: dict[str, int] | None, in_memory_gb: float, density: float
 ) -> list[str]:
-    """Say what to do: lazily or in memory, cut anew, sample."""
+    """Give advice: lazy or in memory, rechunking, sampling."""
     advice = []
     memory_gb = _machine_gb()
     if memory_gb is None:

@@ -18,7 +18,7 @@ class SelectOptions(TypedDict, total=False):
     label_tree: str | None
     """Table of types and their parents (type, parent), instead of several label columns."""
     normalize: Literal["auto", "counts", "none"]
-    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses what is none), or none."""
+    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses other values), or none."""
     exclude_labels: Sequence[str]
     """Labels whose cells are left out."""
     gene_name_key: str | None
@@ -52,6 +52,8 @@ class SelectOptions(TypedDict, total=False):
     """Table of genes: length_nt, n_probes, codewords, homolog_group, cost, priority; see docs/ordering.md."""
     gene_sets: Mapping[str, Any] | None
     """Named sets of genes, each a list (one or more of it) or with genes, min, max and together (all or none)."""
+    min_per_set: int
+    """Fewest genes of each set that states no bounds, as of own lists of markers by type."""
     owned: Sequence[str]
     """Genes whose probes are there already: they cost nothing and are preferred."""
     candidates: Sequence[str] | None
@@ -95,6 +97,8 @@ class SelectOptions(TypedDict, total=False):
     price: bool
     """Say what each constraint costs: the separation of the types with all of them, and without each. The method
     chooses anew without each."""
+    price_accuracy: bool
+    """Say that in balanced accuracy too: a classifier is refitted for each panel. Takes --price as given."""
 
 
 class ExtendOptions(TypedDict, total=False):
@@ -111,7 +115,7 @@ class ExtendOptions(TypedDict, total=False):
     label_tree: str | None
     """Table of types and their parents (type, parent), instead of several label columns."""
     normalize: Literal["auto", "counts", "none"]
-    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses what is none), or none."""
+    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses other values), or none."""
     exclude_labels: Sequence[str]
     """Labels whose cells are left out."""
     gene_name_key: str | None
@@ -145,6 +149,8 @@ class ExtendOptions(TypedDict, total=False):
     """Table of genes: length_nt, n_probes, codewords, homolog_group, cost, priority; see docs/ordering.md."""
     gene_sets: Mapping[str, Any] | None
     """Named sets of genes, each a list (one or more of it) or with genes, min, max and together (all or none)."""
+    min_per_set: int
+    """Fewest genes of each set that states no bounds, as of own lists of markers by type."""
     owned: Sequence[str]
     """Genes whose probes are there already: they cost nothing and are preferred."""
     forbidden: Sequence[str]
@@ -190,3 +196,5 @@ class ExtendOptions(TypedDict, total=False):
     price: bool
     """Say what each constraint costs: the separation of the types with all of them, and without each. The method
     chooses anew without each."""
+    price_accuracy: bool
+    """Say that in balanced accuracy too: a classifier is refitted for each panel. Takes --price as given."""

@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import scipy.sparse as sp
 
 from selectormlp.data.cells import Cells
 from selectormlp.errors import DataError
 from selectormlp.exchange.orders import FORMATS, Order, write_order
 from selectormlp.exchange.reference import REFERENCE_NAME, Reference, write_reference
+from selectormlp.panel.markers import measure_markers
+from selectormlp.panel.names import GeneNames
 from selectormlp.panel.panel import Panel
 from selectormlp.selection.crowding import whole_counts
 from selectormlp.selection.reading import read
@@ -30,7 +33,13 @@ def order_files(kinds: Sequence[str]) -> list[str]:
 
 
 def write_orders(
-    panel: Panel, request: Choice, folder: Path, *, n_existing: int = 0, adata: AnnData | None = None
+    panel: Panel,
+    request: Choice,
+    folder: Path,
+    *,
+    n_existing: int = 0,
+    adata: AnnData | None = None,
+    sample: AnnData | None = None,
 ) -> None:
     """Write the order lists that a request asks for; log what a vendor may refuse.
 
@@ -46,6 +55,8 @@ def write_orders(
         How many of the first genes belong to an existing panel.
     adata
         The cells, for the reference of ``xenium``; None leaves it out, and the log says so.
+    sample
+        Some cells where there is no ``adata``: from these comes which types a gene marks.
 
     Raises
     ------
@@ -57,13 +68,40 @@ def write_orders(
     order = Order(panel, n_existing, request.owned)
     for problem in order.problems() if request.order else ():
         logger.warning("%s", problem)
+    described = sample if adata is None else adata
     for kind in request.order:
-        write_order(order, folder, kind, new_only=request.order_new_only)
+        marked = marked_types(panel, request, described) if kind == "table" and described is not None else None
+        write_order(order, folder, kind, new_only=request.order_new_only, types=marked)
     if "xenium" in request.order:
         if adata is None:
             logger.warning("no reference for the designer is written for cells on disk; read the file without lazy")
         else:
             write_reference(reference_of(adata, request).thinned(seed=request.seed), folder)
+
+
+def marked_types(panel: Panel, request: Choice, adata: AnnData) -> list[str] | None:
+    """Return the types that each gene of a panel marks, as text, the one it marks best first; None without labels.
+
+    A gene marks a type where its AUC against all other cells is ``request.min_marker_auc`` or more.
+    """
+    if request.label_key is None:
+        return None
+    found = read(adata, request.source)
+    names = GeneNames(found.cells.genes, found.aliases(request.source))
+    at = [places[:1] for places in names.find_by_either(panel.genes, panel.gene_ids).values()]
+    genes = list(dict.fromkeys(place for places in at for place in places))
+    cells = found.cells.take_genes(found.cells.genes[genes])
+    if not isinstance(cells, Cells):
+        return None
+    markers = measure_markers(cells)
+    marks, auc = markers.marks(request.min_marker_auc), np.nan_to_num(markers.auc)
+    column = {place: number for number, place in enumerate(genes)}
+    lists = []
+    for places in at:
+        mine = column[places[0]] if places else 0
+        kinds = np.flatnonzero(marks[:, mine]).tolist() if places else []
+        lists.append("; ".join(markers.classes[kind] for kind in sorted(kinds, key=lambda kind: -auc[kind, mine])))
+    return lists
 
 
 def reference_of(adata: AnnData, request: Choice) -> Reference:

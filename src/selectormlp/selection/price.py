@@ -17,6 +17,7 @@ from selectormlp.panel.choose import choose
 from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.panel import Panel
 from selectormlp.panel.provenance import Provenance
+from selectormlp.panel.resolution import OWNED_PREFERENCE
 from selectormlp.panel.separation import SeparationSettings, measure_separation, settings_of
 from selectormlp.selection.reading import Opened
 from selectormlp.selection.request import Choice
@@ -28,6 +29,12 @@ logger = logging.getLogger(__name__)
 
 NO_CONSTRAINTS = ("ignore_unknown", "gene_table", "min_marker_auc", "crowding_quantile", "costs")
 """Fields of :class:`Constraints` that refuse no gene by themselves."""
+
+PRIORITIES = "priority"
+"""Column of the gene table that prefers genes, as the price names it."""
+
+N_FOLDS = 3
+"""Splits on which accuracies are compared."""
 
 WITH_IT: dict[str, dict[str, Any]] = {"budget": {"costs": {}}}
 """Fields that are refused without another, and so go with it."""
@@ -57,20 +64,27 @@ def price_limits(
     -------
     ``limit_price``: a list of ``without`` (the constraint, ``""`` for all of them kept), ``criterion`` (mean over
     pairs of types of 1 / (1 + D²), or what the method has instead; lower is better), ``price`` (by how much it falls
-    without the constraint) and ``n_changed`` (genes that would be others). Empty unless the request asks for it.
+    without the constraint), ``n_changed`` (genes that would be others) and, if the request asks for it, ``accuracy``
+    (see :func:`_accuracies`). Empty unless the request asks for it.
 
     Notes
     -----
     All panels are measured on the same cells with the settings of the choice. A price may be slightly below 0, since
     genes are chosen one at a time.
     """
-    if not request.price:
+    if not (request.price or request.price_accuracy):
         return {}
     how = _decided(how, ranked)
     panels = {"": _genes(ranked, n_genes)}
-    for name, constraints in loosened(request.constraints):
+    names = [
+        *loosened(request.constraints),
+        *([(PRIORITIES, request.constraints)] if _prefers(request, ranked) else []),
+    ]
+    for name, constraints in names:
         logger.info("choosing without %s, to say what it costs", name)
         rules = found.resolve(request, constraints, workers=how.workers)
+        if name == PRIORITIES:
+            rules = replace(rules, priorities=None)
         rules = rules.restricted() if panel is None else rules_beside(panel, rules, request)
         try:
             panels[name] = _genes(rank(found.cells, rules, how, n_genes), n_genes)
@@ -78,7 +92,14 @@ def price_limits(
             logger.warning("without %s there is no panel to compare with: %s", name, error)
     settings = settings_of(Provenance(ranked.ranking.method, {"selector": ranked.ranking.settings}))
     settings = replace(settings, mistakes=how.mistakes)
-    return {"limit_price": _compared(panels, found, settings, how.seed)}
+    return {"limit_price": _compared(panels, found, settings, request)}
+
+
+def _prefers(request: Choice, ranked: Ranked) -> bool:
+    """Say whether priorities of the gene table count in the choice; those of owned genes alone go with ``owned``."""
+    given = ranked.rules.priorities
+    even = {1.0, OWNED_PREFERENCE} if request.owned else {1.0}
+    return given is not None and not set(np.unique(given)) <= even
 
 
 def loosened(constraints: Constraints) -> Iterator[tuple[str, Constraints]]:
@@ -118,11 +139,12 @@ def _genes(ranked: Ranked, n_genes: int) -> pd.Index[str]:
 
 
 def _compared(
-    panels: dict[str, pd.Index[str]], found: Opened, settings: SeparationSettings, seed: int
+    panels: dict[str, pd.Index[str]], found: Opened, settings: SeparationSettings, request: Choice
 ) -> list[dict[str, Any]]:
     """Measure all panels on the same cells."""
     union = pd.Index(np.unique(np.concatenate(list(panels.values()))))
-    cells = in_memory(found.cells.take_genes(union), "the price of constraints", seed)
+    cells = in_memory(found.cells.take_genes(union), "the price of constraints", request.seed)
+    accuracies = _accuracies(cells, panels, request.seed) if request.price_accuracy else {}
     criteria = {name: _criterion(cells, genes, settings, found.cells) for name, genes in panels.items()}
     held = set(panels[""])
     return [
@@ -131,9 +153,33 @@ def _compared(
             "criterion": criterion,
             "price": criteria[""] - criterion,
             "n_changed": len(held - set(panels[name])),
+            **({"accuracy": accuracies[name]} if accuracies else {}),
         }
         for name, criterion in criteria.items()
     ]
+
+
+def _accuracies(cells: Cells, panels: dict[str, pd.Index[str]], seed: int) -> dict[str, float]:
+    """Return the balanced accuracy of logistic regression on each panel, on the same three splits.
+
+    Donors stay on one side where they are named. The cells are those that the panels were chosen on: differences tell
+    more than the values.
+    """
+    from selectormlp.evaluation.refit import make_classifier, refit_predict  # loads scikit-learn
+    from selectormlp.evaluation.splits import make_folds
+
+    cells = cells.take(cells.labels >= 0)
+    folds = make_folds(cells.labels, n_splits=N_FOLDS, donors=cells.donors, seed=seed)
+    found: dict[str, float] = {}
+    for name, genes in panels.items():
+        X = cells.take_genes(genes).X
+        scores = []
+        for train, test in folds:
+            predicted = refit_predict(make_classifier("logistic", seed), X[train], cells.labels[train], X[test])
+            hits = pd.Series(predicted == cells.labels[test])
+            scores.append(hits.groupby(cells.labels[test]).mean().mean())
+        found[name] = float(np.mean(scores))
+    return found
 
 
 def _criterion(cells: Cells, genes: pd.Index[str], settings: SeparationSettings, whole: Cells | StoredCells) -> float:

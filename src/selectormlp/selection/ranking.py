@@ -208,7 +208,7 @@ def rank_stored_genes(
 
 
 def _warn_of_unused(mistakes: Mistakes | None, method: Method) -> None:
-    """Say that a method takes no account of what mistakes cost."""
+    """Warn if a method ignores the costs of mistakes."""
     if mistakes is not None and not method.takes_mistakes:
         able = [name for name, known in METHODS.items() if known.takes_mistakes]
         logger.warning(
@@ -235,7 +235,7 @@ def unexpressed(X: Matrix) -> BoolArray:
 
 
 def _silent_last(ranking: Ranking, silent: BoolArray) -> Ranking:
-    """Put genes that no cell expresses last, whatever a method gives for ties."""
+    """Rank genes that no cell expresses last, whatever the method's order of ties."""
     last = silent[ranking.order]
     order = ranking.order if not last.any() else np.concatenate([ranking.order[~last], ranking.order[last]])
     return replace(ranking, order=order, silent=silent)
@@ -248,7 +248,7 @@ def _preferring(ranking: Ranking, priorities: FloatArray) -> Ranking:
 
 
 def warn_of_silent_genes(ranking: Ranking, genes: pd.Index[str], chosen: Sequence[str]) -> None:
-    """Say which genes of a panel no cell expresses, or, where that is not known, add nothing."""
+    """Warn of genes of a panel that no cell expresses; does nothing if that is unknown."""
     nothing = ranking.scores == 0 if ranking.silent is None else ranking.silent
     empty = [gene for gene in chosen if gene in set(genes[nothing])]
     several = len(empty) > 1

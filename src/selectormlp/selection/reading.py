@@ -137,7 +137,7 @@ def read(data: AnnData | JoinedSets, source: Source, *, layer: str | None = None
 
 @contextmanager
 def opened(data: AnnData | DataSets | JoinedSets, request: Choice) -> Iterator[tuple[Opened, How]]:
-    """Read cells, or open their files, and say how genes are to be ranked on them.
+    """Read cells, or open their files, and prepare the ranking of genes.
 
     Parameters
     ----------

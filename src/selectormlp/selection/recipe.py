@@ -26,7 +26,7 @@ _CHOSEN: ContextVar[dict[bytes, IntArray] | None] = ContextVar("chosen", default
 
 @contextmanager
 def shared_choices() -> Iterator[None]:
-    """Let what is chosen inside this block be chosen once for the same cells, whoever asks: splits, donors left out."""
+    """Inside this block, cache choices, so that the same cells are never chosen from twice."""
     token = _CHOSEN.set({})
     try:
         yield
@@ -90,7 +90,7 @@ class Recipe:
         return known[key].copy()
 
     def _key(self, cells: Cells, seed: int) -> bytes:
-        """Return a hash of what is asked, and of which cells."""
+        """Return a hash of the request and of the cells."""
         asked = (repr(self.method), self.n_genes, sorted(map(repr, self.options.items())), repr(self.constraints), seed)
         rest = repr(self.mistakes)
         digest = hashlib.sha256(repr((asked, rest)).encode())
@@ -122,7 +122,7 @@ def recipe_of(panel: Panel, label_key: str | None, aliases: pd.Index[str] | None
 
     Returns
     -------
-    The recipe; or a phrase that says why there is none. That of a panel by ``auto`` is the method that it took, with
+    The recipe, or the reason why there is none. For a panel by ``auto`` it is the method that ``auto`` took, with
     its options: that this was chosen among a few with a view to all cells is left out of account.
 
     Examples

@@ -19,7 +19,7 @@ from selectormlp.selectors.registry import UNTRUSTED, find_method
 AnyChoice = TypeVar("AnyChoice", bound=Choice)
 
 SIZES: Mapping[type[Choice], str] = {SelectRequest: "n_genes", ExtendRequest: "n_new"}
-"""Setting that says how many genes are chosen."""
+"""Name of the setting that holds the number of genes."""
 
 
 def check_reading(settings: Choice) -> None:

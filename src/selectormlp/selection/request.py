@@ -1,4 +1,4 @@
-"""What ``select``, ``extend`` and ``explain`` are asked for: each option is declared here, or in a model used here."""
+"""Request models of ``select``, ``extend`` and ``explain``: every option is declared here or in a model used here."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _trusted(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class PanelSource(TreeSource):
-    """What is read to choose a panel."""
+    """Options of reading the cells."""
 
     donor_key: Annotated[str | None, Flag(first=True)] = None
     """Column of obs with the donor: auto tests on donors that it did not choose from, mlp is validated on donors of
@@ -162,6 +162,8 @@ class Ordering(Settings):
     price: Annotated[bool, Flag()] = False
     """Say what each constraint costs: the separation of the types with all of them, and without each. The method
     chooses anew without each."""
+    price_accuracy: Annotated[bool, Flag()] = False
+    """Say that in balanced accuracy too: a classifier is refitted for each panel. Takes --price as given."""
 
     @field_validator("order")
     @classmethod
@@ -296,7 +298,7 @@ def check_choice(request: Choice) -> None:
         ("leaving labels out", bool(request.exclude_labels)),
         ("a tree of labels", request.has_tree),
         ("a matrix of costs of mistakes", request.mistake_costs is not None),
-        ("the price of constraints", request.price),
+        ("the price of constraints", request.price or request.price_accuracy),
     ):
         if needed:
             raise SettingsError(f"{what} needs labels; name a column of obs with cell types as label_key (--label-key)")

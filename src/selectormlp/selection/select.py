@@ -19,7 +19,9 @@ from selectormlp.data.panel_io import write_gene_results
 from selectormlp.errors import SettingsError, quoted
 from selectormlp.panel.choose import all_limits
 from selectormlp.panel.constraints import Constraints
+from selectormlp.panel.gene_files import read_gene_facts
 from selectormlp.panel.given import PanelLike, as_panel
+from selectormlp.panel.known_facts import with_known_facts
 from selectormlp.panel.panel import Panel, extend_panel
 from selectormlp.panel.provenance import Provenance
 from selectormlp.panel.rules import refuse
@@ -239,7 +241,7 @@ def choose_panel(data: AnnData | DataSets | JoinedSets, request: SelectRequest, 
         ranked = rank(found.cells, rules, how, request.n_genes)
         priced = price_limits(found, request, how, ranked, request.n_genes)
     provenance = provenance_of(found, ranked, request, how.mistakes, **priced)
-    panel = ranked.panel(request.n_genes, ids=found.ids(request), provenance=provenance)
+    panel = with_table(ranked.panel(request.n_genes, ids=found.ids(request), provenance=provenance), request)
     if isinstance(data, AnnData):
         _write_results(data, panel, ranked, found.stored(ranked.rules.genes, request))
     return panel
@@ -284,10 +286,15 @@ def add_genes(
     provenance = with_use(provenance, all_limits(rules, ranked.markers), places)
     extended = replace(extended, provenance=provenance)
     warn_of_silent_genes(ranked.ranking, rules.genes, extended.genes[len(panel) :])
-    extended = replace(extended, nested=extended.nested and ranked.ranking.nested)
+    extended = with_table(replace(extended, nested=extended.nested and ranked.ranking.nested), request)
     if isinstance(data, AnnData):
         _write_results(data, extended, ranked, found.stored(ranked.rules.genes, request))
     return extended
+
+
+def with_table(panel: Panel, request: Choice) -> Panel:
+    """Take identifiers and facts of genes from the gene table of a request, where there is one."""
+    return panel if request.gene_table is None else with_known_facts(panel, read_gene_facts(request.gene_table))
 
 
 def provenance_of(

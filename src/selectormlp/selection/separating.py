@@ -7,9 +7,11 @@ import logging
 from selectormlp.data.cells import Cells, FloatArray
 from selectormlp.data.stored import StoredCells
 from selectormlp.evaluation.counts import count_scale
+from selectormlp.moments.columns import moments_for_choice
 from selectormlp.moments.moments import Moments
-from selectormlp.moments.stream import balanced_cell_weights, moments_of
+from selectormlp.moments.stream import balanced_cell_weights
 from selectormlp.panel.separation import SeparationSettings
+from selectormlp.selectors.binarize import binarized, gene_thresholds
 
 logger = logging.getLogger(__name__)
 
@@ -19,8 +21,10 @@ def cell_weights_of(cells: Cells, settings: SeparationSettings) -> FloatArray:
     return balanced_cell_weights(cells.class_counts(), settings.importance(cells.classes))
 
 
-def moments_for(cells: Cells, settings: SeparationSettings, whole: Cells | StoredCells) -> Moments:
-    """Compute what separation is measured from, with moments of counts where the assay needs them.
+def moments_for(
+    cells: Cells, settings: SeparationSettings, whole: Cells | StoredCells, n_genes: int | None = None
+) -> Moments:
+    """Compute what separation is measured from: of genes as on or off, and of counts, where the settings ask for it.
 
     Parameters
     ----------
@@ -31,6 +35,8 @@ def moments_for(cells: Cells, settings: SeparationSettings, whole: Cells | Store
     whole
         The same cells with all genes, by which counts are recovered from values in memory; on disk, cells that were
         read from counts know their totals. Otherwise expm1 of the values stands for counts, and the log says so.
+    n_genes
+        Genes of which covariances with the others are needed; None: all.
     """
     counts = None
     if settings.needs_counts:
@@ -39,11 +45,12 @@ def moments_for(cells: Cells, settings: SeparationSettings, whole: Cells | Store
         counts = None if scale is None else scale.counts(cells.X)
         if counts is None:
             logger.info("the values hold no counts: expm1 of them stands for counts, one total for all cells")
-    return moments_of(
-        cells.X,
+    X = cells.X if settings.on_off is None else binarized(cells.X, gene_thresholds(cells.X, **settings.on_off))
+    return moments_for_choice(
+        X,
         cells.labels,
+        cells.n_genes if n_genes is None else n_genes,
         cell_weights=cell_weights_of(cells, settings),
-        total=False,
         molecules=settings.needs_counts,
         counts=counts,
     )

@@ -1,4 +1,4 @@
-"""What works where data sets measured different genes, and what does not."""
+"""Check which methods and options work if data sets measured different genes."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ class GeneSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
     """A selector of genes (abstract).
 
     A subclass takes its settings in ``__init__`` unchanged, learns in ``fit(X, y)`` and ends it with
-    ``_set_scores`` (or, where the order does not follow from one score a gene, ``_set_order``).
+    ``_set_scores`` (or, where the order does not follow from one score per gene, ``_set_order``).
 
     Attributes
     ----------

@@ -55,7 +55,7 @@ class ClassifyingSelector(ClassifierMixin, GeneSelector):  # type: ignore[misc] 
         """Score the classes of checked cells, (n_cells, n_genes) → (n_cells, n_classes); highest wins."""
 
     def class_scores(self, X: Any) -> Float32Array:
-        """Score the classes of cells, one column a class even where there are two.
+        """Score the classes of cells, one column per class even where there are two.
 
         Parameters
         ----------

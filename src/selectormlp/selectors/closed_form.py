@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 class ClosedFormSelector(GeneSelector):
     """A selector that learns from moments alone (abstract).
 
-    A subclass says which scatters it needs and gives its objective; ``fit`` or ``fit_moments`` does the rest.
+    A subclass declares the scatters it needs and its objective; ``fit`` and ``fit_moments`` do the rest.
 
     Attributes
     ----------
@@ -61,6 +61,7 @@ class ClosedFormSelector(GeneSelector):
 
     _within: ClassVar[bool] = False
     _total: ClassVar[bool] = False
+    _columns_suffice: ClassVar[bool] = False
 
     @property
     def _molecules(self) -> bool:
@@ -179,7 +180,8 @@ class ClosedFormSelector(GeneSelector):
             )
         n_pairs = math.comb(len(importance), 2) if self._within else 0
         check_memory(len(self.candidates_), self._within + self._total, self.max_memory_gb, n_pairs=n_pairs)
-        kept = Kept(self._within, self._total, self._molecules)
+        n_columns = self._resolve_n_features(n_genes) if self._columns_suffice else None
+        kept = Kept(self._within, self._total, self._molecules, n_columns)
         self.device_ = cells.device(self.device, kept.work(len(cells.codes), len(self.candidates_)), kept)
         moments = cells.moments(self.candidates_, cell_weights, kept, self.device_)
         if moments.molecules is not None and not moments.molecules.absolute:
@@ -196,6 +198,8 @@ class ClosedFormSelector(GeneSelector):
                 f"must_have holds {len(must_have)} genes and {n_wanted} are to be selected; raise n_features_to_select"
             )
         fixed = np.searchsorted(columns, must_have)
+        if moments.columns is not None:
+            moments.columns.compute(fixed)
         factors = None if self.priorities is None else np.asarray(self.priorities, dtype=np.float64)[columns]
         completion = None
         if self.limits:

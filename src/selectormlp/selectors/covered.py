@@ -55,5 +55,6 @@ class CoveredPasses:
         measured = self.coverage.measured[:, columns]
         codes = codes_by_set(self.codes, self.coverage.sets, len(cell_weights))
         apart = replace(self.cells, codes=codes)
-        found = apart.moments(columns, np.tile(cell_weights, len(measured)), kept, device)
+        whole = replace(kept, n_columns=None)  # data sets are pooled by their covariances
+        found = apart.moments(columns, np.tile(cell_weights, len(measured)), whole, device)
         return pooled_over_sets(found, measured)

@@ -110,6 +110,7 @@ class DiscriminantSelector(ClosedFormSelector):
     takes_unmeasured = True
 
     _within: ClassVar[bool] = True
+    _columns_suffice: ClassVar[bool] = True
 
     def __init__(
         self,

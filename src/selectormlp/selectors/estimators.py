@@ -100,7 +100,7 @@ def _constant(X: Any) -> BoolArray:
 
 
 def _scores(values: FloatArray, name: str) -> FloatArray:
-    """Turn what an estimator has learned into one score a gene, higher is better."""
+    """Turn what an estimator has learned into one score per gene, higher is better."""
     if name == "ranking_":
         values = values.max() - values + 1.0
     if name == "coef_":

@@ -205,7 +205,7 @@ def find_method(wanted: Any) -> Method:
     others = registered_elsewhere()
     kind = load_entry_point(others[wanted]) if wanted in others else None
     if kind is None:
-        raise SettingsError(f"no method {wanted!r}; {nearest(wanted, [*METHODS, *others])}")
+        raise SettingsError(f"no method {wanted!r}; {nearest(wanted, method_names())}")
     from selectormlp.selectors.estimators import registered
 
     return registered(wanted, kind)

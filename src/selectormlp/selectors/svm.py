@@ -128,7 +128,7 @@ class LinearSVM(ClassifyingSelector):
         return self.scores_from_first_layer((X @ weights + offset).astype(np.float32))
 
     def first_layer(self) -> tuple[Float32Array, Float32Array]:
-        """Return the coefficients: (n_genes, n_rows) and offset (n_rows,), one row a class (one for two classes)."""
+        """Return the coefficients: (n_genes, n_rows) and offset (n_rows,), one row per class (one for two classes)."""
         return np.ascontiguousarray(self.svm_.coef_.T.astype(np.float32)), self.svm_.intercept_.astype(np.float32)
 
     def scores_from_first_layer(self, activations: Float32Array) -> Float32Array:

@@ -218,14 +218,26 @@ def test_efficiencies_of_genes_reach_the_method_that_chooses(min_recall):
         AutoSelector(2, assay=lost).fit(np.abs(X), y)
 
 
-def test_contenders_that_know_nothing_of_an_assay_are_left_out():
+def test_for_an_assay_panels_are_tried_on_simulated_instruments():
     X, y = cells()
     auto = AutoSelector(2, assay="imaging", random_state=0).fit(np.abs(X), y)
-    assert list(auto.record_["contenders"]) == ["discriminant"]
+    assert list(auto.record_["contenders"]) == list(CONTENDERS)
+    assert auto.choice_ == "discriminant"
     assert auto.record_["choice"]["options"] == {"assay": "imaging"}
     np.testing.assert_array_equal(auto.ranking_, DiscriminantSelector(2, assay="imaging").fit(np.abs(X), y).ranking_)
+    plain = AutoSelector(2, random_state=0).fit(np.abs(X), y)
+    assert auto.trials_[2].balanced_accuracy < plain.trials_[2].balanced_accuracy  # the same markers, measured worse
     with pytest.raises(SettingsError, match="none of the contenders takes an assay; add 'discriminant'"):
         AutoSelector(2, contenders=["markers"], assay="imaging").fit(np.abs(X), y)
+
+
+def test_a_method_that_takes_no_assay_must_be_clearly_ahead(monkeypatch):
+    X, y = cells()
+    for ahead, choice in ((0.02, "discriminant"), (0.2, "markers")):
+        with_accuracies(monkeypatch, {"discriminant": (0.6, 0.5), "markers": (0.6 + ahead, 0.5)}, error=0.01)
+        auto = AutoSelector(2, contenders=["markers", "discriminant"], assay="imaging", random_state=0)
+        assert auto.fit(np.abs(X), y).choice_ == choice
+        assert auto.record_["choice"]["options"] == ({"assay": "imaging"} if choice == "discriminant" else {})
 
 
 def test_must_have_genes_come_first():

@@ -179,7 +179,7 @@ def test_dask_arrays_are_cut_anew_and_blocks_of_no_class_left_out(chunk_bytes, n
         return moments_of_chunks([(block, codes)], **settings)
 
     monkeypatch.setattr(stream, "CHUNK_BYTES", chunk_bytes)
-    monkeypatch.setattr(blocks_module, "_summarise_one", summarise)
+    monkeypatch.setattr(blocks_module, "summarise_block", summarise)
     lazy, codes = da.from_array(X[:90], chunks=(33, 5)), CODES[:90].copy()
     codes[:40] = -1
     codes[40:] = np.maximum(codes[40:], 0)
@@ -218,7 +218,6 @@ def test_each_block_is_told_once(stored, n_threads):
 
 def test_without_dask_one_thread_does_it(stored, one_thread, monkeypatch):
     monkeypatch.setattr(blocks_module.importlib.util, "find_spec", lambda name: None)
-    monkeypatch.setattr(blocks_module, "_in_threads", None)
     assert_same(stored_moments(stored, CODES, cell_weights=WEIGHTS), one_thread)
     with pytest.raises(
         SettingsError, match=r"^a Dask scheduler is named and Dask is not installed; pip install 'selectormlp\[dask\]'$"

@@ -53,7 +53,7 @@ def test_several_files_and_chunks(adata, file, tmp_path):
 
 def test_estimates_grow_with_the_cells(adata, file, tmp_path, make_adata, monkeypatch):
     make_adata(n_cells=2000).write_h5ad(tmp_path / "more.h5ad")
-    monkeypatch.setattr(inspection, "_probe", lambda cells: (0.5, 1e-4, 1e-2))
+    monkeypatch.setattr(inspection, "probe", lambda cells: (0.5, 1e-4, 1e-2))
     few, more = inspect_files(file, label_key="cell_type"), inspect_files(tmp_path / "more.h5ad", label_key="cell_type")
     assert more.select_min == pytest.approx(10 * few.select_min)
     assert more.train_min == pytest.approx(10 * few.train_min)
