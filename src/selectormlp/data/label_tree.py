@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from selectormlp.data.cells import BoolArray, FloatArray, IntArray
 from selectormlp.errors import DataError, SettingsError, counted, nearest, quoted
+
+if TYPE_CHECKING:
+    from selectormlp.data.cells import BoolArray, FloatArray, IntArray
 
 Balance = Literal["types", "nodes"]
 """What counts the same: each type, or each node among its siblings."""
