@@ -101,7 +101,7 @@ def draw(table: pd.DataFrame, place: Path) -> None:
     from matplotlib.figure import Figure
 
     table = table[(table["metric"] == "accuracy") & (table["way"] != "flat")]
-    cases = list(table.groupby(["data", "genes"], sort=False).groups)
+    cases = list(table[["data", "genes"]].drop_duplicates().itertuples(index=False, name=None))
     figure = Figure(figsize=(9.2, 1.3 + 1.75 * ((len(cases) + 1) // 2)), layout="constrained")
     grid = figure.subplots((len(cases) + 1) // 2, 2, squeeze=False, sharex=True)
     ways = [way for way in WAYS if way != "flat"]
