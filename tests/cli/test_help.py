@@ -68,7 +68,7 @@ def test_help_lists_the_commands(cli, arguments):
 
 
 def test_the_command_line_starts_without_heavy_libraries():
-    heavy = ["anndata", "lightning", "matplotlib", "pandas", "scanpy", "scipy", "sklearn", "torch"]
+    heavy = ["anndata", "lightning", "matplotlib", "numpy", "pandas", "scanpy", "scipy", "sklearn", "torch"]
     code = f"import sys, selectormlp.cli.app; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
