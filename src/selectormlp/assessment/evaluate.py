@@ -217,7 +217,7 @@ def _evaluate_here(adata: AnnData, panel: Panel, request: EvaluateRequest) -> Ev
     )
     if not request.n_stability:
         return evaluate_task(adata, panel, judging, extras)
-    require_recipe(panel, request.label_key)  # before the long part
+    require_recipe(panel, request.label_key, adata=adata)  # before the long part
     repetition = Repetition(n_repeats=request.n_stability, confidence=request.confidence, seed=request.seed)
     with shared_choices():
         found = evaluate_task(adata, panel, judging, extras)
@@ -230,7 +230,7 @@ def evaluate_task(adata: AnnData, panel: Panel, judging: Judging, extras: Extras
     genes, unusable = match_genes(panel, cells.genes, aliases)
     sizes = _sizes(extras.sizes, extras.more_sizes, len(genes))
     levels = find_levels(adata, cells, judging.source, extras.coarse_key)
-    verdict = judge(panel, cells, str(judging.source.label_key), aliases)
+    verdict = judge(panel, cells, str(judging.source.label_key), aliases, adata)
     folds = fold_cells(cells, verdict.testable, judging)
     notes = [*opening_notes(adata, judging.source, [verdict], extras.coarse_key), *split_notes(cells, folds)]
     if not panel.nested and len(sizes) > 1:

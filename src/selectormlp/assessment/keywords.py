@@ -25,6 +25,8 @@ class EvaluateOptions(TypedDict, total=False):
     """Nominal coverage of intervals."""
     label_tree: str | None
     """Table of types and their parents (type, parent), instead of several label columns."""
+    batch_key: str | None
+    """Column of obs with the batch (study, chemistry, donor, file)."""
     normalize: Literal["auto", "counts", "none"]
     """auto (log1p of counts per 10,000 if X holds counts), counts (refuses other values), or none."""
     exclude_labels: Sequence[str]
@@ -56,6 +58,8 @@ class CompareOptions(TypedDict, total=False):
     """Nominal coverage of intervals."""
     label_tree: str | None
     """Table of types and their parents (type, parent), instead of several label columns."""
+    batch_key: str | None
+    """Column of obs with the batch (study, chemistry, donor, file)."""
     normalize: Literal["auto", "counts", "none"]
     """auto (log1p of counts per 10,000 if X holds counts), counts (refuses other values), or none."""
     exclude_labels: Sequence[str]
@@ -73,6 +77,8 @@ class RobustnessOptions(TypedDict, total=False):
     """Number of splits. With this many donors or fewer, leave one donor out per split."""
     confidence: float
     """Nominal coverage of intervals."""
+    batch_key: str | None
+    """Column of obs with the batch (study, chemistry, donor, file)."""
     layer: str | None
     """Layer to read instead of X."""
     normalize: Literal["auto", "counts", "none"]
@@ -94,6 +100,8 @@ class StabilityOptions(TypedDict, total=False):
     """Absolute Spearman correlation from which two genes are treated as interchangeable."""
     confidence: float
     """Nominal coverage of intervals."""
+    batch_key: str | None
+    """Column of obs with the batch (study, chemistry, donor, file)."""
     normalize: Literal["auto", "counts", "none"]
     """auto (log1p of counts per 10,000 if X holds counts), counts (refuses other values), or none."""
     exclude_labels: Sequence[str]
@@ -117,6 +125,8 @@ class ReportOptions(TypedDict, total=False):
     """Nominal coverage of intervals."""
     label_tree: str | None
     """Table of types and their parents (type, parent), instead of several label columns."""
+    batch_key: str | None
+    """Column of obs with the batch (study, chemistry, donor, file)."""
     normalize: Literal["auto", "counts", "none"]
     """auto (log1p of counts per 10,000 if X holds counts), counts (refuses other values), or none."""
     exclude_labels: Sequence[str]
@@ -163,6 +173,8 @@ class FitClassifierOptions(TypedDict, total=False):
 
     precision: float
     """Share of the labels at a level of the tree that are to be right where the level is barely sure."""
+    batch_key: str | None
+    """Column of obs with the batch (study, chemistry, donor, file)."""
     normalize: Literal["auto", "counts", "none"]
     """auto (log1p of counts per 10,000 if X holds counts), counts (refuses other values), or none."""
     exclude_labels: Sequence[str]

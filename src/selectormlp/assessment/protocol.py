@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,9 @@ from selectormlp.evaluation import notes
 from selectormlp.evaluation.result import Protocol
 from selectormlp.panel.panel import Panel
 from selectormlp.selection.recipe import Recipe, recipe_of
+
+if TYPE_CHECKING:
+    from anndata import AnnData
 
 LEAST_TESTED = 100
 """Minimum number of unseen cells for testing a panel on them: accuracy is then known to ± 0.1."""
@@ -45,7 +49,13 @@ class Verdict:
     note: str
 
 
-def judge(panel: Panel, cells: Cells, label_key: str, aliases: pd.Index[str] | None = None) -> Verdict:
+def judge(
+    panel: Panel,
+    cells: Cells,
+    label_key: str,
+    aliases: pd.Index[str] | None = None,
+    adata: AnnData | None = None,
+) -> Verdict:
     """Decide how a panel can be tested fairly.
 
     Parameters
@@ -56,8 +66,8 @@ def judge(panel: Panel, cells: Cells, label_key: str, aliases: pd.Index[str] | N
         Labelled cells, with donors where these are to be kept apart.
     label_key
         Their label column.
-    aliases
-        See :class:`Recipe`.
+    aliases, adata
+        See :func:`selectormlp.selection.recipe.recipe_of`.
 
     Notes
     -----
@@ -83,7 +93,7 @@ def judge(panel: Panel, cells: Cells, label_key: str, aliases: pd.Index[str] | N
     if _enough(unseen, cells):
         note = f"The panel was learned on {n_learned}; it is tested on the others{whose} only."
         return Verdict("other cells", unseen, None, note)
-    recipe = recipe_of(panel, label_key, aliases)
+    recipe = recipe_of(panel, label_key, aliases, adata)
     if isinstance(recipe, Recipe):
         n_genes = counted(recipe.n_genes, "gene", "genes")
         tried = "" if panel.provenance.taken is None else ", which 'auto' had taken on all of these cells,"

@@ -255,7 +255,7 @@ def _stability(adata: AnnData, panel: Panel, task: Reporting) -> Stability | str
     """Measure stability, or return why it cannot be measured."""
     source = task.judging.source
     cells, aliases = read_for_judging(adata, source)
-    recipe = recipe_of(panel, source.label_key, aliases)
+    recipe = recipe_of(panel, source.label_key, aliases, adata)
     if isinstance(recipe, str):
         return f"Stability was not measured: {recipe}."
     over = ["subsamples"]

@@ -165,6 +165,8 @@ class RobustnessRequest(Measuring):
 class LearnAssayRequest(Source, OtherCells):
     """Keywords of :func:`selectormlp.learn_assay`."""
 
+    batch_key: Annotated[str | None, Flag(direct=False, keyword=False)] = None
+    """Not used."""
     name: Annotated[str, Flag()] = "learned"
     """What messages and reports are to call the assay."""
     seed: Annotated[Seed, Flag()] = 0

@@ -25,7 +25,7 @@ from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.given import PanelLike, as_panel
 from selectormlp.panel.panel import Panel
 from selectormlp.progress import showing, track
-from selectormlp.selection.recipe import Recipe, require_recipe
+from selectormlp.selection.recipe import Recipe, named_batches, require_recipe
 from selectormlp.selectors.registry import find_method
 from selectormlp.values import settle
 
@@ -153,12 +153,12 @@ def stability_task(
     cells = named_by_symbol(_read(adata, source), adata, source.gene_name_key)
     aliases = other_names(adata, cells.genes, source.gene_name_key)
     if panel is not None:
-        recipe = require_recipe(panel, source.label_key, aliases)
+        recipe = require_recipe(panel, source.label_key, aliases, adata)
     else:
         if n_genes is None:
             raise SettingsError("a method needs a size for its panels; give n_genes")
         check_whole("n_genes", n_genes, least=1)
-        recipe = Recipe(method, n_genes, options, Constraints(), repetition.seed)
+        recipe = Recipe(method, n_genes, options, Constraints(), repetition.seed, batches=named_batches(cells))
     return repeat(cells, recipe, repetition)
 
 

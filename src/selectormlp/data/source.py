@@ -69,6 +69,8 @@ class Source(Settings):
     """Columns of obs above label_key, coarse to fine."""
     donor_key: Annotated[str | None, Flag(first=True)] = None
     """Column of obs with the donor."""
+    batch_key: Annotated[str | None, Flag(first=True)] = None
+    """Column of obs with the batch (study, chemistry, donor, file)."""
     layer: Annotated[str | None, Flag(first=True)] = None
     """Layer to read instead of X."""
     normalize: Annotated[Normalization, Flag()] = "auto"
@@ -101,7 +103,8 @@ class Source(Settings):
         key = label_key or self.label_key
         if key is None:
             raise SettingsError("no label column is named; give a column of obs with cell types as label_key")
-        return CellsSource(key, self.donor_key, self.layer, self.normalize, tuple(self.exclude_labels))
+        labels = tuple(self.exclude_labels)
+        return CellsSource(key, self.donor_key, self.layer, self.normalize, labels, self.batch_key)
 
 
 class TreeSource(Source):

@@ -90,8 +90,8 @@ def price_limits(
             panels[name] = _genes(rank(found.cells, rules, how, n_genes), n_genes)
         except SettingsError as error:  # for example where other constraints depend on this one
             logger.warning("without %s there is no panel to compare with: %s", name, error)
-    settings = settings_of(Provenance(ranked.ranking.method, {"selector": ranked.ranking.settings}))
-    settings = replace(settings, mistakes=how.mistakes)
+    recorded = {"selector": ranked.ranking.settings, "batch_key": request.batch_key}
+    settings = replace(settings_of(Provenance(ranked.ranking.method, recorded)), mistakes=how.mistakes)
     return {"limit_price": _compared(panels, found, settings, request)}
 
 
