@@ -33,13 +33,14 @@ from selectormlp.assessment.request import EvaluateRequest
 from selectormlp.assessment.robustness import Tested
 from selectormlp.assessment.stability import Repetition, stability_task
 from selectormlp.config.model import check_whole
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import Cells, IntArray
 from selectormlp.data.hashing import hash_cells
 from selectormlp.errors import SettingsError, nearest
 from selectormlp.evaluation.cautions import LABELS_NOTE, ambient_notes, apart_notes
 from selectormlp.evaluation.counts import count_scale
 from selectormlp.evaluation.curve import (
     MAX_CEILING_GENES,
+    Curve,
     LevelOff,
     default_sizes,
     level_off,
