@@ -23,11 +23,13 @@ from selectormlp.config.model import (
 )
 from selectormlp.data.sampled import SampledSource
 from selectormlp.data.source import Normalization, Source, TreeSource
-from selectormlp.models.stopping import PRECISION
 from selectormlp.selection.request import MethodName
 
 MIN_CONFIDENCE = 0.5
 """Probability below which a cell is unsure, by default."""
+
+PRECISION = 0.9
+"""How often a label that its level is barely sure of is to be right, by default."""
 
 N_SPLITS = 3
 """Splits of a report: with a method that chooses anew in each, five take nearly twice as long."""

@@ -14,7 +14,7 @@ from selectormlp.errors import DataError, counted, quoted
 
 logger = logging.getLogger(__name__)
 
-MOST_NAMED = 8
+MAX_NAMED = 8
 """Types that a note names."""
 
 
@@ -92,9 +92,9 @@ def lone_type_notes(cells: Cells | StoredCells) -> list[str]:
         named = [
             f"{cells.classes[code]!r} ({counted(int(table[code].sum()), 'cell', 'cells')}, "
             f"{str(unit_names[table[code].argmax()])!r})"
-            for code in alone[:MOST_NAMED]
+            for code in alone[:MAX_NAMED]
         ]
-        more = f" and {len(alone) - MOST_NAMED} more" if len(alone) > MOST_NAMED else ""
+        more = f" and {len(alone) - MAX_NAMED} more" if len(alone) > MAX_NAMED else ""
         notes.append(
             f"Types of one {what} only: {', '.join(named)}{more}; they cannot be tested on other {plural}, and nothing "
             "is known of how a panel does on them there."
