@@ -12,6 +12,8 @@ from selectormlp.cli.rerun import recorded_settings
 from selectormlp.config.files import read_settings
 from selectormlp.data.anndata_files import read_adata
 from selectormlp.data.anndata_lazy import open_adata
+from selectormlp.data.common_labels import common_labels
+from selectormlp.data.orthologs import ortholog_pairs
 from selectormlp.errors import SelectorMLPError
 from selectormlp.models.panel_classifier import load_classifier
 from selectormlp.models.storage import load_model
@@ -36,6 +38,8 @@ READERS = {
     "facts of genes": (read_gene_facts, "facts.csv"),
     "sets of genes": (read_gene_sets, "sets.csv"),
     "map of labels": (read_label_map, "map.csv"),
+    "labels of data sets": (common_labels, "labels.csv"),
+    "orthologs": (ortholog_pairs, "orthologs.csv"),
     "results": (lambda place: recorded_settings(place.parent), "settings.json"),
 }
 

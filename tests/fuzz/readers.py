@@ -23,6 +23,8 @@ from selectormlp.config.files import read_settings, settings_text
 from selectormlp.data.anndata_files import read_adata
 from selectormlp.data.anndata_io import CellsSource, cells_from_adata
 from selectormlp.data.anndata_lazy import open_adata, stored_cells
+from selectormlp.data.common_labels import common_labels
+from selectormlp.data.orthologs import ortholog_pairs
 from selectormlp.data.split_index import SplitIndex, hash_names, write_split_index
 from selectormlp.errors import SelectorMLPError
 from selectormlp.models.model import MODEL_TYPES, Model
@@ -247,6 +249,10 @@ def readers():
     found["sets of genes"] = Reader(read_gene_sets, text_file("sets.csv", "set,gene,min,max\nT,CD3E,1,2\nB,MS4A1,,\n"))
     sides = "side,cell_type,common\nscrna,Astro1,Astrocyte\nimaging,Astrocytes,Astrocyte\n"
     found["map of labels"] = Reader(read_label_map, text_file("map.csv", sides))
+    common = "data,label,common\na,T,T cell\n*,CD3+,T cell\nb,doublets,\n"
+    found["labels of data sets"] = Reader(common_labels, text_file("labels.csv", common))
+    pairs = "from,to\nCd4,CD4\nHba-a1,HBA1\nHba-a2,HBA1\n"
+    found["orthologs"] = Reader(ortholog_pairs, text_file("orthologs.csv", pairs))
     tensors = (mutate.mutate_bytes, mutate.mutate_safetensors)
     found["classifier"] = Reader(load_classifier, classifier_example, tensors)
     found["network"] = Reader(load_model, model_example("selector_mlp"), tensors)

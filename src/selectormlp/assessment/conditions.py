@@ -8,10 +8,14 @@ from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
+import scipy.sparse as sp
 
 from selectormlp.assessment.robustness import Tested, disturb
 from selectormlp.errors import DataError, InputError
+from selectormlp.evaluation import notes as warnings_of
+from selectormlp.evaluation.cautions import LABELS_NOTE
 from selectormlp.evaluation.counts import count_scale
+from selectormlp.evaluation.label_test import LabelTest, judge_labels
 from selectormlp.evaluation.measured import MeasuredScores, score_as_measured
 from selectormlp.evaluation.result import Evaluation
 from selectormlp.evaluation.robustness import Plan
@@ -26,7 +30,13 @@ Found = TypeVar("Found")
 
 
 def add_conditions(
-    evaluation: Evaluation, tested: Tested, *, plan: Plan | None, harsh: bool, assay: Assay | None
+    evaluation: Evaluation,
+    tested: Tested,
+    *,
+    plan: Plan | None,
+    harsh: bool,
+    assay: Assay | None,
+    count_split: bool = False,
 ) -> Evaluation:
     """Add the scores asked for. One that fails becomes a note, and the other results are kept."""
     notes: list[str] = []
@@ -36,7 +46,14 @@ def add_conditions(
     if assay is not None:
         scores = _or_note("The panel as the assay would measure it", lambda: simulate(tested, assay), notes)
         evaluation = replace(evaluation, as_measured=scores)
-    return replace(evaluation, notes=(*evaluation.notes, *notes))
+    if count_split:
+        test = _or_note("The labels on counts that had no part in them", lambda: split_labels(tested), notes)
+        evaluation = replace(evaluation, label_test=test)
+        notes += [] if test is None else label_notes(test)
+    kept = evaluation.notes
+    if evaluation.label_test is not None and evaluation.label_test.is_something and not evaluation.label_test.not_apart:
+        kept = tuple(note for note in kept if note != LABELS_NOTE)  # this speaks against it
+    return replace(evaluation, notes=(*kept, *notes))
 
 
 def simulate(tested: Tested, assay: Assay) -> MeasuredScores:
@@ -68,3 +85,31 @@ def _or_note(what: str, measure: Callable[[], Found], notes: list[str]) -> Found
         logger.warning("%s could not be measured (%s); all else was", what[0].lower() + what[1:], reason)
         notes.append(f"{what} could not be measured: {reason}.")
         return None
+
+
+def split_labels(tested: Tested) -> LabelTest:
+    """Test the labels on counts that had no part in them.
+
+    Raises
+    ------
+    DataError
+        If the values are no counts and come from none.
+    """
+    cells = tested.cells
+    scale = count_scale(cells)
+    if scale is None:
+        raise DataError("the values are neither counts nor log1p-normalised counts")
+    counts = sp.csr_array(scale.counts(cells.X), dtype=np.float64)
+    counts.data = np.rint(counts.data)
+    return judge_labels(counts, cells.labels, cells.classes, seed=tested.judging.seed)
+
+
+def label_notes(test: LabelTest) -> list[str]:
+    """Say what came of it, a sentence each."""
+    if not test.is_something:
+        return [warnings_of.no_more_than_noise(test.score, test.limit)]
+    found = (
+        f"Count split: clusters made anew of one part of the counts are told by the other with a balanced accuracy of "
+        f"{test.score:.3f} (clusters of homogeneous cells: {test.null.mean():.3f}), so there is more than noise."
+    )
+    return [found, *([warnings_of.not_apart(test.not_apart)] if test.not_apart else [])]

@@ -74,6 +74,7 @@ class Extras:
     more_sizes: tuple[int, ...] = ()
     harsh: bool = False
     assay: Assay | None = None
+    count_split: bool = False
 
     @property
     def plan(self) -> Plan | None:
@@ -211,6 +212,7 @@ def _evaluate_here(adata: AnnData, panel: Panel, request: EvaluateRequest) -> Ev
         request.more_sizes,
         request.harsh,
         None if request.assay is None else find_assay(request.assay),
+        request.count_split,
     )
     if not request.n_stability:
         return evaluate_task(adata, panel, judging, extras)
@@ -269,7 +271,14 @@ def evaluate_task(adata: AnnData, panel: Panel, judging: Judging, extras: Extras
         levels=found.levels,
     )
     tested = Tested(cells, genes, folds, judging, verdict)
-    return add_conditions(evaluation, tested, plan=extras.plan, harsh=extras.harsh, assay=extras.assay)
+    return add_conditions(
+        evaluation,
+        tested,
+        plan=extras.plan,
+        harsh=extras.harsh,
+        assay=extras.assay,
+        count_split=extras.count_split,
+    )
 
 
 def _sizes(wanted: tuple[int, ...] | None, more: tuple[int, ...], n_genes: int) -> IntArray:

@@ -13,6 +13,8 @@ class EvaluateOptions(TypedDict, total=False):
     """Whether to measure explained variance, neighbours, clusters and redundancy."""
     robustness: bool
     """Whether to thin counts, drop genes, change gains and binarise; takes a while."""
+    count_split: bool
+    """Whether to test the labels on counts that had no part in them: counts are cut into two parts; takes a while."""
     n_stability: int
     """How often to choose anew by the panel's method from part of the cells; 0: not."""
     level_metric: str

@@ -118,6 +118,8 @@ class EvaluateRequest(Measuring, TreeSource, OnePanel, Conditions, OtherCells):
     """Whether to measure explained variance, neighbours, clusters and redundancy."""
     robustness: Annotated[bool, Flag()] = False
     """Whether to thin counts, drop genes, change gains and binarise; takes a while."""
+    count_split: Annotated[bool, Flag()] = False
+    """Whether to test the labels on counts that had no part in them: counts are cut into two parts; takes a while."""
     n_stability: Annotated[CountOrNone, Flag(("--stability", "--n-stability"))] = 0
     """How often to choose anew by the panel's method from part of the cells; 0: not."""
     level_metric: Annotated[str, Flag()] = "balanced_accuracy"

@@ -24,7 +24,8 @@ def evaluation_tables(found: Evaluation) -> dict[str, pd.DataFrame]:
     ``summary`` (what was measured and how), ``scores``, ``classes``, ``confusion`` and ``confused`` (the commonest
     errors); and ``unusable``, ``unsupervised``, ``redundancy``, ``hierarchy``, ``coarse_classes``, ``levels``,
     ``robustness``, ``probes`` (each lost in turn), ``as_measured`` (as an assay would measure it), ``measured`` and
-    ``measured_classes`` (on cells of another technology), ``stability`` and ``overlaps`` where there is such a thing.
+    ``measured_classes`` (on cells of another technology), ``label_pairs`` (how far apart types are on held-out
+    counts), ``stability`` and ``overlaps`` where there is such a thing.
     """
     tables = {
         "summary": _summary(found),
@@ -52,6 +53,8 @@ def evaluation_tables(found: Evaluation) -> dict[str, pd.DataFrame]:
     if found.elsewhere is not None:
         tables["measured"] = found.elsewhere.to_frame()
         tables["measured_classes"] = found.elsewhere.class_frame()
+    if found.label_test is not None:
+        tables["label_pairs"] = found.label_test.pairs
     if found.stability is not None:
         tables["stability"] = found.stability.to_frame()
         tables["overlaps"] = found.stability.overlap_frame()

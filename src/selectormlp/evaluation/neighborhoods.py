@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import numpy as np
 import scipy.sparse as sp
 from sklearn.decomposition import PCA
@@ -111,3 +113,42 @@ def leiden(graph: sp.csr_array, *, resolution: float = 1.0, seed: int = 0) -> In
         seed=seed,
     )
     return np.array(partition.membership, dtype=np.int64)
+
+
+class Communities:
+    """Clusters of one weighted graph at any resolution.
+
+    By igraph's own Leiden algorithm, as scanpy's ``flavor="igraph"``: it takes hundredths of a second where
+    :func:`leiden` takes tenths.
+
+    Parameters
+    ----------
+    graph
+        Symmetric weights, shape (n_cells, n_cells).
+    seed
+        The same seed gives the same clusters.
+    """
+
+    def __init__(self, graph: sp.csr_array, seed: int = 0) -> None:
+        import igraph
+
+        upper = sp.triu(graph, k=1).tocoo()
+        self._network = igraph.Graph(n=graph.shape[0], edges=np.column_stack([upper.row, upper.col]).tolist())
+        self._weights = upper.data.tolist()
+        self._seed = seed
+
+    def at(self, resolution: float) -> IntArray:
+        """Return the cluster of each cell, from 0, the largest first, shape (n_cells,)."""
+        import igraph
+
+        igraph.set_random_number_generator(random.Random(self._seed))  # noqa: S311  # no secret
+        try:
+            found = self._network.community_leiden(
+                objective_function="modularity", weights=self._weights, resolution=resolution, n_iterations=2
+            )
+        finally:
+            igraph.set_random_number_generator(random)
+        membership = np.array(found.membership, dtype=np.int64)
+        order = np.argsort(-np.bincount(membership), kind="stable")
+        place: IntArray = np.argsort(order).astype(np.int64)
+        return place[membership]

@@ -124,6 +124,27 @@ def hardly_apart(pairs: Sequence[tuple[str, str, float]]) -> Caution:
     )
 
 
+def no_more_than_noise(score: float, limit: float) -> Caution:
+    """Warn that clusters of one part of the counts are not told by the other; both balanced accuracies are given."""
+    return Caution(
+        Kind.HARDLY_APART,
+        "Count split finds nothing: clusters made anew of one part of the counts are told by the other with a balanced "
+        f"accuracy of {score:.3f}; above {limit:.3f} it would be more than clusters of homogeneous cells give. Do not "
+        "choose genes by labels that come from clustering these counts.",
+    )
+
+
+def not_apart(pairs: Sequence[tuple[str, str]]) -> Caution:
+    """Warn of pairs of types that the held-out part of the counts does not tell apart."""
+    named = "; ".join(f"{first!r} and {second!r}" for first, second in pairs[:MAX_PAIRS])
+    more = f" and {len(pairs) - MAX_PAIRS} more pairs" if len(pairs) > MAX_PAIRS else ""
+    return Caution(
+        Kind.HARDLY_APART,
+        f"On held-out counts no further apart than one homogeneous type cut in two: {named}{more}. "
+        "Telling them apart may take a third of the panel: merge them, or show by other means that they are two.",
+    )
+
+
 def types_of_one_donor(types: Sequence[tuple[str, int]]) -> Caution:
     """Warn of types that one donor alone has; of each, the number of cells."""
     named = ", ".join(f"{name!r} ({n_cells:,} cells)" for name, n_cells in types[:MAX_TYPES])

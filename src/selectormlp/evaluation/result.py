@@ -12,6 +12,7 @@ from selectormlp.data.cells import FloatArray
 from selectormlp.evaluation.curve import Curve, LevelOff
 from selectormlp.evaluation.hierarchy import Hierarchy
 from selectormlp.evaluation.intervals import Estimate
+from selectormlp.evaluation.label_test import LabelTest
 from selectormlp.evaluation.levels import LevelScores
 from selectormlp.evaluation.measured import MeasuredScores
 from selectormlp.evaluation.robustness import Robustness
@@ -111,6 +112,8 @@ class Evaluation(Shown):
         Of the cells, see ``hash_cells``.
     as_measured
         The whole panel on these cells as an assay would measure them; None where no assay was named.
+    label_test
+        What is left of the labels on counts that had no part in them; None where that was not asked for.
     elsewhere
         The panel on real cells of another technology; None where none were given.
     levels
@@ -140,6 +143,7 @@ class Evaluation(Shown):
     data_hash: str
     as_measured: MeasuredScores | None = None
     elsewhere: OtherTechnology | None = None
+    label_test: LabelTest | None = None
     levels: tuple[LevelScores, ...] = ()
 
     def __repr__(self) -> str:

@@ -138,7 +138,8 @@ class Completion:
             witness = self._witness.copy()
             witness[leaver], witness[gene] = False, True
             panel = np.flatnonzero(witness)
-            if all(limit.is_kept(panel) for limit in self.limits):
+            changed = np.flatnonzero(self._amounts[:, leaver] != self._amounts[:, gene])
+            if all(self.limits[place].is_kept(panel) for place in changed):
                 return witness
         return None
 

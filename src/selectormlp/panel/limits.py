@@ -6,8 +6,12 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
-from selectormlp.data.cells import BoolArray, FloatArray, IntArray
+from selectormlp.data.cells import BoolArray, IntArray
+
+Amounts = npt.NDArray[np.float64] | npt.NDArray[np.int8]
+"""What each gene adds to a sum; the 0 and 1 of groups take a byte each, since a gene table may name thousands."""
 
 TOLERANCE = 1e-9
 """Share of a bound by which a sum may pass it: rounding of sums of up to a million float64."""
@@ -36,7 +40,7 @@ class Limit:
     """
 
     name: str
-    amounts: FloatArray
+    amounts: Amounts
     low: float = -math.inf
     high: float = math.inf
     reason: str = ""
@@ -83,9 +87,16 @@ class Limit:
 
     def is_hopeless(self, held: IntArray, others: IntArray, n_others: int) -> bool:
         """Say whether no panel keeps this limit, even without all others; parameters as for :meth:`spread`."""
+        if self._is_easily_kept(held, others, n_others):
+            return False
         least, most = self.spread(held, others, n_others)
         slack = TOLERANCE * float(np.abs(self.amounts).max(initial=0.0)) * (len(held) + n_others)
         return least - slack > self.ceiling or most + slack < self.floor
+
+    def _is_easily_kept(self, held: IntArray, others: IntArray, n_others: int) -> bool:
+        """Say whether enough genes add nothing to a sum without a lower bound, as with most small groups."""
+        n_without = len(others) - int(np.count_nonzero(self.amounts[others]))
+        return math.isinf(self.low) and n_without >= n_others and float(self.amounts[held].sum()) <= self.ceiling
 
     def given(self, genes: IntArray) -> Limit:
         """Return what of the limit can still be kept beside genes that stay: at most what they take by themselves.

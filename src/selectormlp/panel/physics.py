@@ -104,13 +104,13 @@ def limit_rows(
     if limits.max_per_homolog_group is not None:
         groups = _fact("max_per_homolog_group", facts)
         sizes = groups.value_counts()
+        codes = pd.Categorical(groups, sizes.index).codes
         rows += [
             Limit(
-                f"genes of homolog group {group!r}",
-                (groups == group).to_numpy(np.float64),
-                high=limits.max_per_homolog_group,
+                f"genes of homolog group {group!r}", (codes == code).astype(np.int8), high=limits.max_per_homolog_group
             )
-            for group in sizes.index[sizes > limits.max_per_homolog_group]
+            for code, group in enumerate(sizes.index)
+            if sizes.iloc[code] > limits.max_per_homolog_group
         ]
     means = _means(limits, counts, n_genes)
     if counts is not None and limits.max_counts_per_type is not None:
