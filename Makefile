@@ -64,7 +64,7 @@ audit: install  ## compare floors and pins with advisories; look the pins up amo
 	$(BIN)/python -m pytest -q tests/faults/test_floors.py
 	$(PYTHON) -m venv .package/audit
 	.package/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
-	.package/audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip
+	.package/audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --strict
 
 package: install  ## build sdist and wheel, install the wheel into an empty environment, use it from there
 	rm -rf dist .package

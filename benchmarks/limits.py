@@ -36,7 +36,9 @@ SHARES = (0.75, 0.5)
 
 def type_counts(counts, labels) -> np.ndarray:
     """Return mean counts per cell, shape (n_types, n_genes)."""
-    return np.array([np.asarray(counts[labels == code].mean(axis=0)).ravel() for code in np.unique(labels)])
+    return np.array(
+        [np.asarray(counts[labels == code].mean(axis=0, dtype=np.float64)).ravel() for code in np.unique(labels)]
+    )
 
 
 def filtered(ranking: np.ndarray, limits: list[Limit], size: int) -> np.ndarray:

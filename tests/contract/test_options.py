@@ -12,6 +12,7 @@ import pytest
 import typer
 import typer.main
 
+import selectormlp as sm
 from selectormlp.cli.flags import command_of
 from selectormlp.cli.kinds import KINDS, find_kind
 from selectormlp.config.files import read_settings, schema_of, settings_text
@@ -106,8 +107,9 @@ def test_typed_dictionaries_are_those_of_the_models():
         assert place.read_text(encoding="utf-8") == text, "run `make keywords`"
 
 
-@pytest.mark.parametrize("name", ["select", "extend"])
-def test_signatures_are_short(name):
-    import selectormlp as sm
+FUNCTIONS = [name for name in sm.__all__ if inspect.isfunction(getattr(sm, name))]
 
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_signatures_are_short(name):
     assert len(inspect.signature(getattr(sm, name)).parameters) <= 12

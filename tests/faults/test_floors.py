@@ -12,9 +12,9 @@ ROOT = Path(__file__).parents[2]
 HOLES = {
     "numcodecs": ["0.15.1", "0.16.0", "0.16.3", "0.16.5", "0.17.0"],  # GHSA-jqc8-qjfv-5m6r: the pickle codec
     "torch": ["2.5.1", "2.9.1"],  # CVE-2025-32434, CVE-2026-24747: code from weights_only
-    "skops": ["0.11.0"],  # types that were trusted without a word
-    "lightning": ["2.6.1", "2.6.2", "2.6.3", "2.6.5"],
-    "distributed": ["2025.12.0"],  # CVE-2026-23528
+    "skops": ["0.11.0", "0.12.0"],  # CVE-2025-54412, CVE-2025-54413, CVE-2025-54886: code from files
+    "lightning": ["2.6.1", "2.6.2", "2.6.3", "2.6.5"],  # two were stolen releases; code from checkpoints before 2.6.6
+    "distributed": ["2025.12.0"],  # CVE-2026-23528 (PYSEC-2026-169), fixed in 2026.1.0
 }
 
 

@@ -3,7 +3,11 @@
 import subprocess
 import sys
 
+import anndata
+import numpy as np
+import pandas as pd
 import pytest
+import scipy.sparse as sp
 
 from selectormlp.memory import is_shortage, limits
 
@@ -17,6 +21,32 @@ def test_too_little_address_space_is_one_line(kilobytes, tmp_path):
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "allow more memory" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def many_cells(tmp_path_factory):
+    """3,000 cells × 4,000 genes, of which reading and choosing take some 300 MB."""
+    place = tmp_path_factory.mktemp("cells") / "cells.h5ad"
+    X = sp.random(3000, 4000, 0.3, format="csr", dtype=np.float32, random_state=0)
+    X.data = np.ceil(4 * X.data)
+    obs = pd.DataFrame({"kind": np.tile(["B", "NK", "T"], 1000)}, index=[f"c{i}" for i in range(3000)])
+    anndata.AnnData(X, obs, pd.DataFrame(index=[f"g{i}" for i in range(4000)])).write_h5ad(place)
+    return place
+
+
+@pytest.mark.parametrize("lazy", [[], ["--lazy"]], ids=["memory", "lazy"])
+@pytest.mark.parametrize("kilobytes", [640_000, 690_000, 760_000])
+def test_too_little_for_the_cells_is_one_line_and_nothing_is_left(many_cells, tmp_path, kilobytes, lazy):
+    words = [str(many_cells), "--label-key", "kind", "--method", "discriminant", "--size", "4", "--out", "panel", "-q"]
+    command = f'ulimit -v {kilobytes}; exec {sys.executable} -m selectormlp select "$@"'
+    done = subprocess.run(
+        ["bash", "-c", command, "bash", *words, *lazy], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    if done.returncode:  # a lean library may do with less
+        assert done.returncode == 2
+        assert done.stderr.count("\n") == 1
+        assert "memory" in done.stderr
+        assert not (tmp_path / "panel").exists()
 
 
 def make_groups(root, files, group):

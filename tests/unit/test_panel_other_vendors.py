@@ -45,6 +45,8 @@ TEXTS = {
     "rhapsody.fasta": ">CD3E|NM_000733.3|Reference_end\nACGT\n>MS4A1|NM_152866.2|Reference_end\nACGT\n",
     "gencode.fasta": f">ENST00000361763.9|{A}.10|O|O|C-1|CD3E|15|\nAC\n>ENST00000345732.9|{B}.18|O|O|M-1|MS4A1|3|\nA\n",
     "ensembl.fa": f">ENST1.9 cdna gene:{A}.10 gene_symbol:CD3E\nAC\n>ENST2.9 cdna gene:{B}.18 gene_symbol:MS4A1\nA\n",
+    "gene and symbol.csv": f"gene,symbol,n\n{A},CD3E,1\n{B},MS4A1,2\n",
+    "byte order mark, semicolons.csv": f"\ufeffGENE;ENSEMBL\r\nCD3E;{A}\r\nMS4A1;{B}\r\n",
     "parse.csv": f"gene_id,gene_name,genome\n{A},CD3E,hg38\n{B},MS4A1,hg38\n",
     "molecules of resolve.txt": "10\t20\t3\tCD3E\n11\t20\t3\tMS4A1\n13\t20\t3\tCD3E\n14\t2\t1\tFP T7p47\n",
     "semicolons.csv": f"Gen;Ensembl ID;Kosten\nCD3E;{A};2,5\nMS4A1;{B};1,0\n",

@@ -36,7 +36,7 @@ from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.given import PanelLike, named_panels
 from selectormlp.panel.panel import Panel
 from selectormlp.progress import showing, track
-from selectormlp.selection.recipe import Recipe
+from selectormlp.selection.recipe import Recipe, named_batches
 from selectormlp.selectors.registry import find_method
 
 
@@ -129,7 +129,7 @@ def compare_task(
     """Measure panels and methods side by side; see :func:`selectormlp.compare`."""
     _check(panels, methods, n_genes, sizes)
     cells, aliases = read_for_judging(adata, judging.source)
-    contenders = [_enter(name, panel, cells, judging, aliases) for name, panel in panels.items()]
+    contenders = [_enter(name, panel, adata, cells, judging, aliases) for name, panel in panels.items()]
     size = n_genes or max(len(found.genes) for found in contenders)
     contenders += [_enter_method(method, size, cells, panels, judging) for method in methods]
     verdicts = [found.verdict for found in contenders]
@@ -191,15 +191,17 @@ def _check(panels: Mapping[str, Panel], methods: Sequence[Any], n_genes: int | N
         raise SettingsError("a method is listed twice; list each once")
 
 
-def _enter(name: str, panel: Panel, cells: Cells, judging: Judging, aliases: pd.Index[str] | None) -> Contender:
+def _enter(
+    name: str, panel: Panel, adata: AnnData, cells: Cells, judging: Judging, aliases: pd.Index[str] | None
+) -> Contender:
     genes, unusable = match_genes(panel, cells.genes, aliases)
-    return Contender(name, genes, unusable, judge(panel, cells, str(judging.source.label_key), aliases))
+    return Contender(name, genes, unusable, judge(panel, cells, str(judging.source.label_key), aliases, adata))
 
 
 def _enter_method(method: Any, n_genes: int, cells: Cells, panels: Mapping[str, Panel], judging: Judging) -> Contender:
     if n_genes > cells.n_genes:
         raise SettingsError(f"panels of {n_genes} genes from data of {cells.n_genes}; expected no more")
-    recipe = Recipe(method, n_genes, {}, Constraints(), judging.seed)
+    recipe = Recipe(method, n_genes, {}, Constraints(), judging.seed, batches=named_batches(cells))
     everything = np.ones(cells.n_cells, dtype=np.bool_)
     name = find_method(method).name
     note = f"{name!r} chose {counted(n_genes, 'gene', 'genes')} anew from the training cells of each split."

@@ -21,6 +21,9 @@ class EvaluateOptions(TypedDict, total=False):
     """Metric by which the curve is called level."""
     level_distance: float
     """Distance from the best size measured within which the curve counts as level."""
+    batch_key: str | None
+    """Column of obs with the batch (study, chemistry, file): each batch is left out once, whole, however many splits
+    are asked for."""
     confidence: float
     """Nominal coverage of intervals."""
     label_tree: str | None
@@ -52,6 +55,9 @@ class CompareOptions(TypedDict, total=False):
 
     sizes: Sequence[int]
     """Smaller numbers of genes to measure at too."""
+    batch_key: str | None
+    """Column of obs with the batch (study, chemistry, file): each batch is left out once, whole, however many splits
+    are asked for."""
     confidence: float
     """Nominal coverage of intervals."""
     label_tree: str | None
@@ -69,6 +75,9 @@ class RobustnessOptions(TypedDict, total=False):
 
     harsh: bool
     """Whether to disturb the cells as harshly as real assays do, whatever the other options, and to lose each probe."""
+    batch_key: str | None
+    """Column of obs with the batch (study, chemistry, file): each batch is left out once, whole, however many splits
+    are asked for."""
     n_splits: int
     """Number of splits. With this many donors or fewer, leave one donor out per split."""
     confidence: float
@@ -94,6 +103,8 @@ class StabilityOptions(TypedDict, total=False):
     """Absolute Spearman correlation from which two genes are treated as interchangeable."""
     confidence: float
     """Nominal coverage of intervals."""
+    batch_key: str | None
+    """Column of obs with the batch (study, chemistry, donor, file)."""
     normalize: Literal["auto", "counts", "none"]
     """auto (log1p of counts per 10,000 if X holds counts), counts (refuses other values), or none."""
     exclude_labels: Sequence[str]
@@ -113,6 +124,9 @@ class ReportOptions(TypedDict, total=False):
     """Title of the page."""
     data_name: str
     """Where the cells come from, as the page says it."""
+    batch_key: str | None
+    """Column of obs with the batch (study, chemistry, file): each batch is left out once, whole, however many splits
+    are asked for."""
     confidence: float
     """Nominal coverage of intervals."""
     label_tree: str | None
@@ -163,6 +177,8 @@ class FitClassifierOptions(TypedDict, total=False):
 
     precision: float
     """Share of the labels at a level of the tree that are to be right where the level is barely sure."""
+    batch_key: str | None
+    """Column of obs with the batch (study, chemistry, donor, file)."""
     normalize: Literal["auto", "counts", "none"]
     """auto (log1p of counts per 10,000 if X holds counts), counts (refuses other values), or none."""
     exclude_labels: Sequence[str]

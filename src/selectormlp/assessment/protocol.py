@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,9 @@ from selectormlp.evaluation import notes
 from selectormlp.evaluation.result import Protocol
 from selectormlp.panel.panel import Panel
 from selectormlp.selection.recipe import Recipe, recipe_of
+
+if TYPE_CHECKING:
+    from anndata import AnnData
 
 LEAST_TESTED = 100
 """Minimum number of unseen cells for testing a panel on them: accuracy is then known to ± 0.1."""
@@ -45,7 +49,13 @@ class Verdict:
     note: str
 
 
-def judge(panel: Panel, cells: Cells, label_key: str, aliases: pd.Index[str] | None = None) -> Verdict:
+def judge(
+    panel: Panel,
+    cells: Cells,
+    label_key: str,
+    aliases: pd.Index[str] | None = None,
+    adata: AnnData | None = None,
+) -> Verdict:
     """Decide how a panel can be tested fairly.
 
     Parameters
@@ -56,8 +66,8 @@ def judge(panel: Panel, cells: Cells, label_key: str, aliases: pd.Index[str] | N
         Labelled cells, with donors where these are to be kept apart.
     label_key
         Their label column.
-    aliases
-        See :class:`Recipe`.
+    aliases, adata
+        See :func:`selectormlp.selection.recipe.recipe_of`.
 
     Notes
     -----
@@ -76,14 +86,15 @@ def judge(panel: Panel, cells: Cells, label_key: str, aliases: pd.Index[str] | N
     if not learned.any():
         return Verdict("other cells", everything, None, "The panel was learned on none of these cells.")
     unseen = ~learned
-    if cells.donors is not None:
-        unseen &= ~np.isin(cells.donors, np.unique(cells.donors[learned]))
+    units = [each for each in (cells.donors, cells.batches) if each is not None]
+    for each in units:
+        unseen &= ~np.isin(each, np.unique(each[learned]))
     n_learned = f"{learned.sum():,} of these {cells.n_cells:,} cells"
-    whose = "" if cells.donors is None else " of other donors"
+    whose = "" if not units else " of other donors" if cells.batches is None else " of other batches"
     if _enough(unseen, cells):
         note = f"The panel was learned on {n_learned}; it is tested on the others{whose} only."
         return Verdict("other cells", unseen, None, note)
-    recipe = recipe_of(panel, label_key, aliases)
+    recipe = recipe_of(panel, label_key, aliases, adata)
     if isinstance(recipe, Recipe):
         n_genes = counted(recipe.n_genes, "gene", "genes")
         tried = "" if panel.provenance.taken is None else ", which 'auto' had taken on all of these cells,"
@@ -93,7 +104,7 @@ def judge(panel: Panel, cells: Cells, label_key: str, aliases: pd.Index[str] | N
             "method, not of this very list."
         )
         return Verdict("reselected", everything, recipe, note)
-    if cells.donors is not None and _enough(~learned, cells):
+    if units and _enough(~learned, cells):
         return Verdict("optimistic", ~learned, None, notes.known_donors(recipe))
     return Verdict("optimistic", everything, None, notes.known_cells(int(learned.sum()), cells.n_cells, recipe))
 

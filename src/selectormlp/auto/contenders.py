@@ -66,11 +66,11 @@ def usable_contenders(
         contenders[wanted if isinstance(wanted, str) else method] = of_method
     if not find_assay(assay).alters_choice:
         return contenders
-    if not any(takes_assay(wanted) for wanted in contenders):
+    if not any(takes(wanted, "assay") for wanted in contenders):
         raise SettingsError(f"none of the contenders takes an assay; add {RAISING!r}, or leave the assay out")
-    return dict(sorted(contenders.items(), key=lambda item: not takes_assay(item[0])))
+    return dict(sorted(contenders.items(), key=lambda item: not takes(item[0], "assay")))
 
 
-def takes_assay(method: Method | str) -> bool:
-    """Tell whether a method chooses for an assay."""
-    return "assay" in find_method(method).make().get_params(deep=False)
+def takes(method: Method | str, option: str) -> bool:
+    """Tell whether a method has an option, such as an assay that it chooses for."""
+    return option in find_method(method).make().get_params(deep=False)

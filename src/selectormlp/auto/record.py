@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from selectormlp.auto.contenders import SEQUENCING, takes_assay
+from selectormlp.auto.contenders import SEQUENCING, takes
 from selectormlp.auto.trials import Trial
+from selectormlp.moments.batches import COMBINES
 from selectormlp.panel.assay import ASSAYS, Assay, find_assay
 from selectormlp.selectors.base import GeneSelector
 from selectormlp.selectors.estimators import EstimatorSelector, description_of
@@ -47,12 +48,18 @@ def record_of(
 
 
 def options_taken(
-    method: Method, options: Mapping[str, Any], assay: Assay | str | Mapping[str, Any], selector: GeneSelector
+    method: Method,
+    options: Mapping[str, Any],
+    assay: Assay | str | Mapping[str, Any],
+    combine: str,
+    selector: GeneSelector,
 ) -> dict[str, Any]:
     """Return options with which the method that chose can choose again; of an estimator, its class and parameters."""
     taken: dict[str, Any] = {}
-    if assay != SEQUENCING and takes_assay(method):
+    if assay != SEQUENCING and takes(method, "assay"):
         taken = _named_assay(assay) or {"assay": assay}
+    if combine != COMBINES[0] and takes(method, "combine"):
+        taken["combine"] = combine
     if not method.is_registered:
         estimator = selector.estimator if isinstance(selector, EstimatorSelector) else selector
         taken["estimator"] = description_of(estimator)

@@ -19,16 +19,16 @@ from selectormlp.auto.trials import Trial, Trials
 from selectormlp.data.cells import Cells, IntArray, Matrix
 from selectormlp.data.label_tree import Mistakes
 from selectormlp.data.subsample import subsample
-from selectormlp.errors import DataError, SettingsError
+from selectormlp.errors import DataError, SettingsError, quoted
 from selectormlp.evaluation.refit import make_classifier
 from selectormlp.evaluation.splits import make_folds
-from selectormlp.moments.stream import AnyMatrix
+from selectormlp.moments.batches import COMBINES, Combine
 from selectormlp.panel.assay import Assay, find_assay
 from selectormlp.panel.limits import Limit
 from selectormlp.progress import track
-from selectormlp.selectors.base import GeneSelector, seed_from
+from selectormlp.selectors.base import GeneSelector, fit_labelled, seed_from
 from selectormlp.selectors.columns import checked_columns
-from selectormlp.selectors.labels import encode_labels
+from selectormlp.selectors.labels import checked_batches, encode_labels
 from selectormlp.selectors.registry import Method, find_method
 
 logger = logging.getLogger(__name__)
@@ -82,6 +82,8 @@ class AutoSelector(GeneSelector):
     assay
         What will measure the panel, see :class:`selectormlp.selectors.discriminant.DiscriminantSelector`. If it
         measures otherwise than ``sequencing``, panels are tried on simulated cells, another instrument in each fold.
+    combine
+        How batches are combined, see :class:`selectormlp.selectors.discriminant.DiscriminantSelector`.
     mistakes
         What mistakes between classes cost, along a tree of labels: methods that weigh them take them into account, and
         panels are judged by what their mistakes cost. None: all cost the same.
@@ -132,6 +134,7 @@ class AutoSelector(GeneSelector):
     """
 
     may_contend = False
+    takes_batches = True
 
     def __init__(
         self,
@@ -148,6 +151,7 @@ class AutoSelector(GeneSelector):
         must_have: Sequence[int] | None = None,
         limits: Sequence[Limit] | None = None,
         assay: Assay | str | Mapping[str, Any] = SEQUENCING,
+        combine: Combine = "new-study",
         mistakes: Mistakes | None = None,
         memory: str | None = None,
         random_state: Any = None,
@@ -164,17 +168,20 @@ class AutoSelector(GeneSelector):
         self.must_have = must_have
         self.limits = limits
         self.assay = assay
+        self.combine = combine
         self.mistakes = mistakes
         self.memory = memory
         self.random_state = random_state
 
     def fit_cells(self, cells: Cells, *, target: Matrix | None = None, seed: int = 0) -> Self:
-        """Fit on cells; panels are tested on donors that they were not chosen from, where cells have donors."""
+        """Fit on cells; panels are tested on batches, or donors, they were not chosen from, where there are any."""
         del target, seed
-        labels = np.array(cells.classes)[cells.labels]
-        return self.fit(cells.X, labels, donors=cells.donors, genes=cells.genes.astype(str).tolist())
+        labels, names = np.array(cells.classes)[cells.labels], cells.genes.astype(str).tolist()
+        return self.fit(cells.X, labels, donors=cells.donors, batches=cells.batches, genes=names)
 
-    def fit(self, X: Any, y: Any = None, *, donors: Any = None, genes: Sequence[str] | None = None) -> Self:
+    def fit(
+        self, X: Any, y: Any = None, *, donors: Any = None, batches: Any = None, genes: Sequence[str] | None = None
+    ) -> Self:
         """Try the contenders, and let the best one choose.
 
         Parameters
@@ -186,6 +193,9 @@ class AutoSelector(GeneSelector):
         donors
             Donor of each cell, shape (n_cells,): none is both chosen from and tested on. None: cells are taken as
             independent.
+        batches
+            Batch of each cell, shape (n_cells,): methods tell batches from classes, and none is both chosen from and
+            tested on, whatever the donors. None: cells are pooled.
         genes
             Names of the genes, for an assay with efficiencies of genes; None: those of X, if it is a data frame.
 
@@ -203,6 +213,7 @@ class AutoSelector(GeneSelector):
             If X or y is not usable (as scikit-learn says it).
         """
         X, y = self._checked(X, y)
+        batches = checked_batches(batches, len(y))
         self.classes_, codes = encode_labels(y)
         if len(self.classes_) < 2:
             raise DataError("all cells are of one class; at least 2 classes are needed to tell apart")
@@ -210,8 +221,8 @@ class AutoSelector(GeneSelector):
         must_have = checked_columns("must_have", self.must_have, X.shape[1])
         n_genes, seed = self._resolve_n_features(X.shape[1]), seed_from(self.random_state)
         names = getattr(self, "feature_names_in_", None) if genes is None else genes
-        measurement = find_assay(self.assay).measurement(names)
-        task = Task(n_genes, must_have, seed, self.limits or (), measurement, self.mistakes)
+        measured = find_assay(self.assay).measurement(names)
+        task = Task(n_genes, must_have, seed, self.limits or (), measured, self.combine, self.mistakes)
         if len(must_have) > task.n_genes:
             raise SettingsError(
                 f"must_have holds {len(must_have)} genes and {task.n_genes} are to be selected; raise "
@@ -222,7 +233,7 @@ class AutoSelector(GeneSelector):
         self.trials_, n_attempts, self.reason_ = [], 0, "it is the only contender"
         if others or self.min_recall is not None:
             try:
-                trials = self._prepare(X, y, codes, donors, task, names)
+                trials = self._prepare(X, y, codes, donors, batches, task, names)
             except DataError as error:
                 self.reason_ = f"nothing could be tried: {error}"
             else:
@@ -233,37 +244,38 @@ class AutoSelector(GeneSelector):
                     named = {find_method(wanted).name: wanted for wanted in contenders}
                     method = find_method(named.get(best.method, best.method))
                 self.trials_ = trials.found
-        self.choice_ = method.name
-        logger.info("%s chooses: %s", self.choice_, self.reason_)
-        self.selector_ = self._fit_choice(X, y, codes, method, task.selector(method, options), seed)
-        knows_all_sizes = method.kind.is_nested and getattr(self.selector_, "is_nested_", True)
+        logger.info("%s chooses: %s", method.name, self.reason_)
+        self.selector_ = self._fit_choice(X, y, codes, batches, method, task.selector(method, options), seed)
+        self.choice_, knows_all_sizes = (
+            method.name,
+            method.kind.is_nested and getattr(self.selector_, "is_nested_", True),
+        )
         self.is_nested_ = knows_all_sizes and not self.limits
-        taken = options_taken(method, options, self.assay, self.selector_)
+        taken = options_taken(method, options, self.assay, self.combine, self.selector_)
         choice = {"method": method.name, "options": taken, "reason": self.reason_}
         self.record_ = record_of(self.trials_, n_attempts, self.assay, choice, options)
         self._set_order(task.order(self.selector_), np.asarray(self.selector_.scores_, dtype=np.float64))
         return self
 
-    def _fit_choice(
-        self, X: AnyMatrix, y: Any, codes: IntArray, method: Method, selector: GeneSelector, seed: int
-    ) -> GeneSelector:
+    def _fit_choice(self, X: Any, y: Any, codes: Any, batches: Any, method: Method, wanted: Any, seed: int) -> Any:
         """Fit the selector that chooses, on all cells where that takes little."""
         if len(codes) > MAX_FITTED and not method.kind.learns_from_moments:
             rows = subsample(codes, np.random.default_rng(seed), total=MAX_FITTED)
             logger.info("%s chooses from %d of the %d cells", method.name, len(rows), len(codes))
-            X, y = X[rows], y[rows]
-        return selector.fit(X, y)
+            X, y, batches = X[rows], y[rows], None if batches is None else batches[rows]
+        return fit_labelled(wanted, X, y, batches)
 
-    def _prepare(self, X: AnyMatrix, y: Any, codes: IntArray, donors: Any, task: Task, genes: Any) -> Trials:
+    def _prepare(self, X: Any, y: Any, codes: IntArray, donors: Any, batches: Any, task: Task, genes: Any) -> Trials:
         """Draw the cells and the folds."""
         rows = subsample(codes, np.random.default_rng(task.seed), total=self.max_cells)
-        groups = None if donors is None else np.asarray(donors)[rows].astype(str)
+        units = donors if batches is None or len(np.unique(batches)) < 2 else batches
+        groups = None if units is None else np.asarray(units, dtype=str)[rows]
         folds = make_folds(codes[rows], n_splits=self.n_folds, donors=groups, seed=task.seed)
-        memory, assay, instruments = Memory(self.memory, verbose=0), find_assay(self.assay), None
+        kept, assay, instruments = Memory(self.memory, verbose=0), find_assay(self.assay), None
         if assay.alters_choice:
             instruments = Instruments(X[rows], assay, genes, task.seed)
-        classifiers = tuple(self.classifiers)
-        return Trials(X[rows], y[rows], codes[rows], folds, task, classifiers, memory, groups, instruments)
+        names, few = tuple(self.classifiers), None if batches is None else batches[rows]
+        return Trials(X[rows], y[rows], codes[rows], folds, task, names, kept, groups, few, instruments)
 
     def _run(self, trials: Trials, contenders: Mapping[Method | str, Mapping[str, Any]]) -> int:
         """Try the contenders in turn, then other class weights where a class falls short; return how many of these."""
@@ -321,6 +333,7 @@ class AutoSelector(GeneSelector):
             "classifiers": (len(self.classifiers) >= 1, "one or more"),
             "n_folds": (self.n_folds >= 2, "2 or more"),
             "max_cells": (self.max_cells >= 1, "1 or more"),
+            "combine": (self.combine in COMBINES, f"one of {quoted(COMBINES)}"),
             "margin": (self.margin >= 0, "0 or more"),
             "max_minutes": (self.max_minutes is None or self.max_minutes >= 0, "0 or more, or None"),
             "min_recall": (self.min_recall is None or 0 <= self.min_recall <= 1, "0 to 1, or None"),

@@ -34,6 +34,8 @@ class Task:
         Hard limits that the panel keeps.
     assay
         What will measure the panel, for methods that take it; efficiencies of genes are by column.
+    combine
+        How batches are combined, for methods that do.
     mistakes
         What mistakes between classes cost; None: all the same.
     """
@@ -43,6 +45,7 @@ class Task:
     seed: int
     limits: Sequence[Limit] = ()
     assay: Measurement = field(default_factory=Measurement)
+    combine: str = "new-study"
     mistakes: Mistakes | None = None
 
     def selector(self, wanted: Method | str, options: Mapping[str, Any], *, n_genes: int | None = None) -> GeneSelector:
@@ -55,6 +58,7 @@ class Task:
             "random_state": self.seed,
             "limits": list(self.limits) or None,
             "assay": self.assay,
+            "combine": self.combine,
             "mistakes": self.mistakes,
         }
         known = selector.get_params(deep=False)

@@ -24,7 +24,7 @@ from selectormlp.evaluation.refit import make_classifier, refit_predict
 from selectormlp.evaluation.splits import Folds
 from selectormlp.moments.stream import AnyMatrix
 from selectormlp.progress import track
-from selectormlp.selectors.base import GeneSelector
+from selectormlp.selectors.base import GeneSelector, fit_labelled
 from selectormlp.selectors.passes import SharedMoments
 from selectormlp.selectors.registry import Method, find_method
 
@@ -108,11 +108,14 @@ class Learned:
         Expression, shape (n_cells, n_genes), and the label of each cell.
     moments
         Of these cells; methods that need them share them.
+    batches
+        Batch of each cell, or None.
     """
 
     X: AnyMatrix
     labels: npt.NDArray[Any]
     moments: SharedMoments
+    batches: npt.NDArray[Any] | None = None
 
 
 class Trials:
@@ -134,6 +137,8 @@ class Trials:
         Keeps rankings, so that trials for other sizes need not make them again.
     donors
         Donor of each cell, shape (n_cells,): the units that a standard error is over. None: cells are.
+    batches
+        Batch of each cell, shape (n_cells,), for methods that tell batches from classes; or None.
     instruments
         Measure the cells that panels are tested on, another instrument in each fold; folds are the units of the
         standard error then, unless donors are. None: cells are tested as they are.
@@ -154,10 +159,11 @@ class Trials:
         classifiers: Sequence[str],
         memory: Memory,
         donors: npt.NDArray[Any] | None = None,
+        batches: npt.NDArray[Any] | None = None,
         instruments: Instruments | None = None,
     ) -> None:
         self.X, self.labels, self.codes, self.folds, self.task = X, labels, codes, folds, task
-        self.classifiers = classifiers
+        self.classifiers, self.batches = classifiers, batches
         self.n_classes = int(codes.max()) + 1
         self._tested = codes[folds.test_rows]
         self._credit = np.eye(self.n_classes)
@@ -278,16 +284,17 @@ class Trials:
         if self.task.limits:
             most = None
         learned = self._cells_of(fold)
+        selector = self.task.selector(method, options, n_genes=most)
         with learned.moments.shared():
-            selector = self._fit(self.task.selector(method, options, n_genes=most), learned.X, learned.labels)
-        return self.task.panel(selector)
+            return self.task.panel(self._fit(selector, learned.X, learned.labels, learned.batches))
 
     def _cells_of(self, fold: int) -> Learned:
         """Return the cells to learn from in a fold; those of a large sample are not held for the next method."""
         if fold in self._learned:
             return self._learned[fold]
         rows = self.folds.train[fold]
-        found = Learned(self.X[rows], self.labels[rows], SharedMoments())
+        batches = None if self.batches is None else self.batches[rows]
+        found = Learned(self.X[rows], self.labels[rows], SharedMoments(), batches)
         if _size(self.X) <= HELD_BYTES:
             self._learned[fold] = found
         return found
@@ -324,5 +331,5 @@ def _size(X: AnyMatrix) -> int:
     return sum(part.nbytes for part in parts)
 
 
-def _fit(selector: GeneSelector, X: AnyMatrix, y: npt.NDArray[Any]) -> GeneSelector:
-    return selector.fit(X, y)
+def _fit(selector: GeneSelector, X: AnyMatrix, y: npt.NDArray[Any], batches: npt.NDArray[Any] | None) -> GeneSelector:
+    return fit_labelled(selector, X, y, batches)

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, TextIO
 
 PLAIN = {"≥": ">=", "≤": "<=", "×": "x", "–": "-", "—": "-", "…": "...", "→": "->", "±": "+/-", "²": "2", "Σ": "sum"}
-"""Characters that the commands print, in ASCII."""
+"""ASCII replacements of the characters that the commands print."""
 
 
 def _degrade(error: UnicodeError) -> tuple[str, int]:
-    """Replace what an encoding lacks: by ASCII where that says the same, else by a question mark."""
+    """Replace characters that an encoding lacks by their ASCII equivalent, or by a question mark."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     missing = error.object[error.start : error.end]
@@ -26,7 +26,7 @@ codecs.register_error("selectormlp", _degrade)
 
 
 class _Tolerant:
-    """A text stream whose reader may leave: what is written after that is dropped."""
+    """A text stream that drops what is written after its reader has closed it."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -56,7 +56,7 @@ class _Tolerant:
 
 
 def _to_nowhere(stream: TextIO) -> None:
-    """Send what a stream still holds nowhere, so that Python can flush it at its end."""
+    """Redirect a stream to the null device, so that Python can flush it at exit."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, stream.fileno())
@@ -66,7 +66,7 @@ def _to_nowhere(stream: TextIO) -> None:
 
 @contextmanager
 def tolerant_streams() -> Iterator[None]:
-    """Let the standard streams be closed, be left by their reader, or lack characters, while the block runs.
+    """Tolerate standard streams that are closed, lose their reader, or lack characters, while the block runs.
 
     Raises
     ------

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from selectormlp.data.cells import UNKNOWN_CLASS, Cells, IntArray, as_matrix, check_unique, gene_positions
@@ -16,6 +15,7 @@ from selectormlp.data.expression import check_adata, choose_expression
 from selectormlp.data.labels import label_text, one_column, plain_number, text_of
 from selectormlp.data.normalize import Normalization, log1p_cp10k
 from selectormlp.data.stored import AnyCells
+from selectormlp.data.units import read_units
 from selectormlp.errors import DataError, counted, nearest, quoted
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ class CellsSource:
         ``"auto"``, ``"counts"`` or ``"none"``; see :mod:`selectormlp.data.normalize`.
     exclude_labels
         Labels whose cells are left out.
+    batch_key
+        Column of ``obs`` with the batch, or None.
     """
 
     label_key: str
@@ -58,6 +60,7 @@ class CellsSource:
     layer: str | None = None
     normalize: Normalization = "auto"
     exclude_labels: tuple[str, ...] = ()
+    batch_key: str | None = None
 
 
 def cells_from_adata(
@@ -114,7 +117,8 @@ def cells_from_adata(
         names=pd.Index(labels.index.astype(str)),
         labels=class_codes(labels, classes),
         classes=tuple(classes),
-        donors=None if source.donor_key is None else read_donors(adata, source.donor_key)[rows],
+        donors=read_units(adata, source.donor_key, "donor", rows),
+        batches=read_units(adata, source.batch_key, "batch", rows),
         is_normalized=expression.is_counts,
         totals=np.asarray(counts.sum(axis=1)).ravel()[taken].astype(np.float64) if expression.is_counts else None,
     )
@@ -189,22 +193,6 @@ def read_labels(adata: AnnData, label_key: str, *, exclude: Sequence[object] = (
             f"({quoted(categories, most=3)}), too many for cell types; name a column of obs that holds cell types"
         )
     return adata.obs_names, labels
-
-
-def read_donors(adata: AnnData, donor_key: str) -> npt.NDArray[np.str_]:
-    """Read the donor of every cell as text, made as that of labels, shape (n_cells,).
-
-    Raises
-    ------
-    DataError
-        If the column is absent, holds what is no donor, or a cell has no donor.
-    """
-    found = label_text(obs_column(adata, donor_key, "donor"), donor_key)
-    found.say(donor_key)
-    missing = int((found.codes < 0).sum())
-    if missing:
-        raise DataError(f"{missing} cell(s) have no donor in {donor_key!r}; fill the column or leave it out")
-    return np.array(found.names, dtype=np.str_)[found.codes]
 
 
 def obs_column(adata: AnnData, key: str, what: str) -> pd.Series:

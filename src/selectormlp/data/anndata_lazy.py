@@ -17,7 +17,6 @@ from selectormlp.data.anndata_io import (
     carried_classes,
     categorical,
     class_codes,
-    read_donors,
     read_labels,
 )
 from selectormlp.data.anndata_parts import StoredFile, joined_table, open_file
@@ -32,6 +31,7 @@ from selectormlp.data.set_genes import joined_genes
 from selectormlp.data.set_summary import SetsSummary, described
 from selectormlp.data.split_index import SplitIndex, found_side, is_split_index, read_split_index
 from selectormlp.data.stored import StoredCells, StoredMatrix, ValueKind
+from selectormlp.data.units import read_units
 from selectormlp.errors import DataError, counted
 
 if TYPE_CHECKING:
@@ -132,7 +132,8 @@ def open_cells(
     SettingsError
         If ``source.normalize`` is not one of its three values.
     """
-    opened = open_adata(paths, label_key=source.label_key, donor_key=source.donor_key, layer=source.layer)
+    keys = {name: getattr(source, name) for name in ("label_key", "donor_key", "batch_key", "layer")}
+    opened = open_adata(paths, **keys)
     return stored_cells(opened, source, classes=classes, genes=genes)
 
 
@@ -162,14 +163,19 @@ def stored_cells(
         names=pd.Index(labels.index.astype(str)),
         labels=class_codes(labels, classes),
         classes=tuple(classes),
-        donors=None if source.donor_key is None else read_donors(table, source.donor_key)[rows],
+        donors=read_units(table, source.donor_key, "donor", rows),
+        batches=read_units(table, source.batch_key, "batch", rows),
         is_normalized=X.is_counts,
         coverage=None if coverage is None else coverage.take(rows),
     )
 
 
 def stored_unlabelled_cells(
-    opened: StoredAdata, *, normalize: Normalization = "auto", donor_key: str | None = None
+    opened: StoredAdata,
+    *,
+    normalize: Normalization = "auto",
+    donor_key: str | None = None,
+    batch_key: str | None = None,
 ) -> StoredCells:
     """Take all cells of files that are open, of no class; see :func:`selectormlp.data.panel_io.unlabelled_cells`."""
     check_normalization(normalize)
@@ -181,7 +187,8 @@ def stored_unlabelled_cells(
         names=table.obs_names,
         labels=np.full(table.n_obs, UNKNOWN_CLASS, dtype=np.int64),
         classes=(),
-        donors=None if donor_key is None else read_donors(table, donor_key),
+        donors=read_units(table, donor_key, "donor"),
+        batches=read_units(table, batch_key, "batch"),
         is_normalized=X.is_counts,
         coverage=opened.coverage(table.var_names),
     )
@@ -192,6 +199,7 @@ def open_adata(
     *,
     label_key: str | None = None,
     donor_key: str | None = None,
+    batch_key: str | None = None,
     layer: str | None = None,
     levels: Sequence[str] = (),
     all_columns: bool = False,
@@ -227,10 +235,10 @@ def open_adata(
     if index is not None or joining is None or not (len(places) > 1 or joining.is_asked):
         joining, places = None, places if index is None else list(index.paths)
         above = [(key, "label") for key in levels]
-        wanted = None if all_columns else ((label_key, "label"), (donor_key, "donor"), *above)
+        wanted = None if all_columns else ((label_key, "label"), (donor_key, "donor"), (batch_key, "batch"), *above)
         files = tuple(open_file(place, wanted, layer) for place in places)
     else:
-        keys: dict[str, Any] = {"label_key": label_key, "donor_key": donor_key, "levels": levels}
+        keys: Any = {"label_key": label_key, "donor_key": donor_key, "batch_key": batch_key, "levels": levels}
         files = open_sets(places, names, joining, **keys, layer=layer, all_columns=all_columns)
     genes, columns = joined_genes(files, "intersection" if joining is None else joining.join_genes)
     table = joined_table(files, genes) if index is None else _side(files, genes, index)

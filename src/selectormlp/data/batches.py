@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from selectormlp.data.cells import IntArray, Matrix, dense
+from selectormlp.data.rows import rows_of
 from selectormlp.data.stored import StoredMatrix
 
 EVALUATION_BATCH = 2048
@@ -47,7 +48,7 @@ def dense_rows(X: Matrix | StoredMatrix, rows: IntArray | slice) -> Tensor:
 
     Rows of an array that may not be written to, as joblib hands them to its workers, are copied.
     """
-    found = X[rows]
+    found = rows_of(X, rows) if isinstance(rows, slice) else X[rows]
     return torch.from_numpy(np.require(dense(found), None, ["C", "W"]))
 
 

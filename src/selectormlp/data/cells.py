@@ -54,6 +54,8 @@ class Cells:
         Counts of each cell over all genes that X was normalised by, shape (n_cells,); None where it was not.
     coverage
         Which genes were measured in which cells; None: all in all.
+    batches
+        Batch of each cell (study, chemistry, file), or None.
 
     Raises
     ------
@@ -70,9 +72,10 @@ class Cells:
     is_normalized: bool = False
     totals: npt.NDArray[np.float64] | None = None
     coverage: Coverage | None = None
+    batches: npt.NDArray[np.str_] | None = None
 
     def __post_init__(self) -> None:
-        check_fit(self.X.shape, genes=self.genes, names=self.names, labels=self.labels, donors=self.donors)
+        check_fit(self, self.X.shape)
 
     @property
     def n_cells(self) -> int:
@@ -103,6 +106,7 @@ class Cells:
             donors=None if self.donors is None else self.donors[rows],
             totals=None if self.totals is None else self.totals[rows],
             coverage=None if self.coverage is None else self.coverage.take(rows),
+            batches=None if self.batches is None else self.batches[rows],
         )
 
     def take_genes(self, genes: Sequence[str] | pd.Index[str]) -> Cells:
@@ -137,15 +141,8 @@ def dense(X: Matrix) -> Float32Array:
     return X.toarray() if isinstance(X, sp.sparray | sp.spmatrix) else np.asarray(X)
 
 
-def check_fit(
-    shape: tuple[int, int],
-    *,
-    genes: pd.Index[str],
-    names: pd.Index[str],
-    labels: IntArray,
-    donors: npt.NDArray[np.str_] | None,
-) -> None:
-    """Refuse genes, cells, labels or donors that do not fit a matrix of this shape, and names that repeat.
+def check_fit(cells: Any, shape: tuple[int, int]) -> None:
+    """Refuse cells whose genes, names, labels, donors or batches do not fit a matrix of this shape, or repeat.
 
     Raises
     ------
@@ -153,15 +150,13 @@ def check_fit(
         If a length is another one than the shape asks for, or a name occurs twice.
     """
     n_cells, n_genes = shape
-    found = {"gene names": (len(genes), n_genes), "cell names": (len(names), n_cells)}
-    found["labels"] = (len(labels), n_cells)
-    if donors is not None:
-        found["donors"] = (len(donors), n_cells)
-    for what, (length, expected) in found.items():
-        if length != expected:
-            raise DataError(f"{length} {what} for a matrix of {n_cells} cells × {n_genes} genes")
-    check_unique(genes, "gene", "adata.var_names_make_unique()")
-    check_unique(names, "cell", "adata.obs_names_make_unique()")
+    found = {"gene names": (cells.genes, n_genes), "cell names": (cells.names, n_cells)}
+    found |= {what: (getattr(cells, what), n_cells) for what in ("labels", "donors", "batches")}
+    for what, (values, expected) in found.items():
+        if values is not None and len(values) != expected:
+            raise DataError(f"{len(values)} {what} for a matrix of {n_cells} cells × {n_genes} genes")
+    check_unique(cells.genes, "gene", "adata.var_names_make_unique()")
+    check_unique(cells.names, "cell", "adata.obs_names_make_unique()")
 
 
 def as_matrix(X: object) -> Matrix:

@@ -1,4 +1,4 @@
-"""Knowing cells again by what they express, since their names may be those of other cells."""
+"""Recognise cells by their expression, since different cells may have the same name."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from selectormlp.errors import DataError
 HashArray = npt.NDArray[np.uint64]
 
 BLOCK = 4096
-"""Cells that are read at a time."""
+"""Number of cells read at a time."""
 
 MAX_CELLS = 2**16
-"""Of cells on disk, so many are read for their fingerprints, in runs that lie evenly spread."""
+"""Number of cells on disk that are read for fingerprints, in evenly spaced runs."""
 
 FEW_EXPRESSED = 5
 """Minimum number of expressed genes. Cells with fewer match other cells by chance."""
 
 SAME_SHARE = 0.5
-"""Where so many of the cells that share a name with a known one express what that one does, names tell cells."""
+"""Names identify cells if at least this share of the cells with a known name have the expression of that cell."""
 
 RECORD = np.dtype([("values", "<u8"), ("expressed", "<u4")])
-"""Of a cell: a hash of its genes and values, and one of the genes that it expresses."""
+"""Record of a cell: a hash of its genes and values, and a hash of the genes that it expresses."""
 
 
 @dataclass(frozen=True, eq=False)
 class Fingerprints:
-    """Cells as they can be known again.
+    """Fingerprints by which cells are recognised.
 
     Attributes
     ----------
@@ -75,7 +75,7 @@ class Fingerprints:
 
 
 def fingerprints_of(cells: Cells | StoredCells, rows: IntArray | None = None) -> Fingerprints:
-    """Take the fingerprints of cells; of many on disk, of those at :func:`spread_positions` only.
+    """Compute fingerprints of cells; of many cells on disk, only those at :func:`spread_positions`.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def fingerprints_of(cells: Cells | StoredCells, rows: IntArray | None = None) ->
 
 
 def spread_positions(n_cells: int) -> IntArray:
-    """Return the positions of cells on disk that are looked at, increasing.
+    """Return the positions of the cells on disk that get fingerprints, increasing.
 
     Examples
     --------
@@ -118,7 +118,7 @@ def spread_positions(n_cells: int) -> IntArray:
 
 
 def known_cells(cells: Cells, names: Sequence[str], known: Fingerprints | None) -> BoolArray:
-    """Tell which cells are among those of a list.
+    """Return which cells are among known cells.
 
     A cell is, if it has the genes and values of one. A name counts where the cell of that name expresses the same genes
     (its values may be normalised in another way), or where that cannot be told, since other genes were measured; but

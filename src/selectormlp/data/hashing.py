@@ -10,6 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from selectormlp.data.cells import Cells, Matrix, as_matrix
+from selectormlp.data.rows import rows_of
 from selectormlp.data.stored import StoredCells
 
 HASHED_CELLS = 4096
@@ -54,7 +55,7 @@ def hash_cells(cells: Cells | StoredCells) -> str:
     if is_sample:
         starts = starts[np.linspace(0, len(starts) - 1, MAX_BLOCKS).astype(np.int64)]
     for start in starts:
-        _update(digest, cells.X[int(start) : int(start) + HASHED_CELLS])
+        _update(digest, rows_of(cells.X, slice(int(start), int(start) + HASHED_CELLS)))
     return f"sha256{'-sample' if is_sample else ''}:{digest.hexdigest()}"
 
 

@@ -40,6 +40,7 @@ def open_sets(
     *,
     label_key: str | None,
     donor_key: str | None = None,
+    batch_key: str | None = None,
     layer: str | None = None,
     levels: Sequence[str] = (),
     all_columns: bool = False,
@@ -54,7 +55,7 @@ def open_sets(
         Of their data sets; by their files where there are none.
     joining
         How they are made one.
-    label_key, donor_key, layer, levels, all_columns
+    label_key, donor_key, batch_key, layer, levels, all_columns
         As for :func:`selectormlp.data.anndata_lazy.open_adata`.
 
     Returns
@@ -68,13 +69,13 @@ def open_sets(
     """
     names = names or set_names(places)
     check_joining(joining, names, label_key)
-    donor_key = None if donor_key == DATA_SET_KEY else donor_key
+    donor_key, batch_key = (None if key == DATA_SET_KEY else key for key in (donor_key, batch_key))
     files = []
     for number in in_one_order(names):
         name = names[number]
         key = None if label_key is None else joining.label_keys.get(name, label_key)
         above = [(level, "label") for level in levels]
-        wanted = None if all_columns else ((key, "label"), (donor_key, "donor"), *above)
+        wanted = None if all_columns else ((key, "label"), (donor_key, "donor"), (batch_key, "batch"), *above)
         try:
             files.append(replace(open_file(places[number], wanted, layer), name=name))
         except InputError as error:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from selectormlp.data.anndata_io import UNS_KEY, read_donors
+from selectormlp.data.anndata_io import UNS_KEY
 from selectormlp.data.cells import UNKNOWN_CLASS, Cells, check_unique
 from selectormlp.data.expression import check_adata, choose_expression
 from selectormlp.data.labels import one_column
 from selectormlp.data.normalize import Normalization
+from selectormlp.data.units import read_units
 from selectormlp.quiet import quiet_warnings
 
 if TYPE_CHECKING:
@@ -20,7 +21,12 @@ if TYPE_CHECKING:
 
 
 def unlabelled_cells(
-    adata: AnnData, *, layer: str | None = None, normalize: Normalization = "auto", donor_key: str | None = None
+    adata: AnnData,
+    *,
+    layer: str | None = None,
+    normalize: Normalization = "auto",
+    donor_key: str | None = None,
+    batch_key: str | None = None,
 ) -> Cells:
     """Take all cells of an AnnData object, of no class, normalised; the object is not altered.
 
@@ -28,7 +34,7 @@ def unlabelled_cells(
     ----------
     adata
         Cells × genes.
-    layer, normalize, donor_key
+    layer, normalize, donor_key, batch_key
         As in :class:`CellsSource`.
 
     Returns
@@ -51,7 +57,8 @@ def unlabelled_cells(
         names=adata.obs_names.astype(str),
         labels=np.full(adata.n_obs, UNKNOWN_CLASS, dtype=np.int64),
         classes=(),
-        donors=None if donor_key is None else read_donors(adata, donor_key),
+        donors=read_units(adata, donor_key, "donor"),
+        batches=read_units(adata, batch_key, "batch"),
         is_normalized=expression.is_counts,
     )
 

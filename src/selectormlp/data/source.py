@@ -69,6 +69,8 @@ class Source(Settings):
     """Columns of obs above label_key, coarse to fine."""
     donor_key: Annotated[str | None, Flag(first=True)] = None
     """Column of obs with the donor."""
+    batch_key: Annotated[str | None, Flag(first=True)] = None
+    """Column of obs with the batch (study, chemistry, donor, file)."""
     layer: Annotated[str | None, Flag(first=True)] = None
     """Layer to read instead of X."""
     normalize: Annotated[Normalization, Flag()] = "auto"
@@ -101,7 +103,15 @@ class Source(Settings):
         key = label_key or self.label_key
         if key is None:
             raise SettingsError("no label column is named; give a column of obs with cell types as label_key")
-        return CellsSource(key, self.donor_key, self.layer, self.normalize, tuple(self.exclude_labels))
+        labels = tuple(self.exclude_labels)
+        return CellsSource(key, self.donor_key, self.layer, self.normalize, labels, self.batch_key)
+
+
+Balance = Literal["types", "nodes"]
+"""What counts the same: each type, or each node among its siblings."""
+
+COST_PER_LEVEL = 2.0
+"""Factor by which a mistake costs more for each level up; docs/label_tree.md says what it was chosen from."""
 
 
 class TreeSource(Source):

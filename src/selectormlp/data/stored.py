@@ -254,7 +254,7 @@ class StoredCells:
     ----------
     X
         Expression on disk, n_cells × n_genes.
-    genes, names, labels, classes, donors, is_normalized, coverage
+    genes, names, labels, classes, donors, is_normalized, coverage, batches
         As there, in memory.
 
     Raises
@@ -271,9 +271,10 @@ class StoredCells:
     donors: npt.NDArray[np.str_] | None = None
     is_normalized: bool = False
     coverage: Coverage | None = None
+    batches: npt.NDArray[np.str_] | None = None
 
     def __post_init__(self) -> None:
-        check_fit(self.X.shape, genes=self.genes, names=self.names, labels=self.labels, donors=self.donors)
+        check_fit(self, self.X.shape)
 
     @property
     def n_cells(self) -> int:
@@ -303,6 +304,7 @@ class StoredCells:
             labels=self.labels[rows],
             donors=None if self.donors is None else self.donors[rows],
             coverage=None if self.coverage is None else self.coverage.take(rows),
+            batches=None if self.batches is None else self.batches[rows],
         )
 
     def take_genes(self, genes: Sequence[str] | pd.Index[str]) -> StoredCells:
@@ -337,6 +339,7 @@ class StoredCells:
             labels=taken.labels,
             classes=taken.classes,
             donors=taken.donors,
+            batches=taken.batches,
             is_normalized=taken.is_normalized,
             coverage=taken.coverage,
             totals=totals,

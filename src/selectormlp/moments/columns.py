@@ -157,19 +157,22 @@ class CovarianceColumns:
     ) -> None:
         self._X, self._codes, self._means, self._squares, self._shares = X, codes, means, squares, shares
         self._units = np.ones(means.shape[1])
+        self._spread = np.zeros((0, means.shape[1]))
         self._known: dict[int, FloatArray] = {}
         self._likely = np.zeros(means.shape[1])
 
     def diagonal(self) -> FloatArray:
         """Return the variance of each gene, shape (n_genes,)."""
-        variances: FloatArray = self._shares @ self._squares * self._units**2
+        variances: FloatArray = (self._shares @ self._squares + np.sum(self._spread**2, axis=0)) * self._units**2
         return variances
 
     def __getitem__(self, gene: int, /) -> FloatArray:
         """Return the covariance of a gene with each gene, shape (n_genes,)."""
         if gene not in self._known:
             self.compute(np.array([gene, *self._likeliest(gene)], dtype=np.int64))
-        column: FloatArray = self._known[gene] * self._units[gene] * self._units
+        column: FloatArray = self._known[gene] + self._spread[:, gene] @ self._spread
+        column *= self._units[gene]
+        column *= self._units
         return column
 
     def _likeliest(self, gene: int) -> list[int]:
@@ -200,6 +203,12 @@ class CovarianceColumns:
         """Return the covariance of the genes in other units, each multiplied by its own, shape (n_genes,)."""
         other = copy(self)  # what is known of one is known of the other
         other._units = self._units * units
+        return other
+
+    def with_spread(self, rows: FloatArray) -> CovarianceColumns:
+        """Return the covariance with rowsᵀ · rows added, shape (n_rows, n_genes), as where classes are pooled."""
+        other = copy(self)
+        other._spread = np.vstack([self._spread, rows / np.where(self._units > 0, self._units, 1.0)])
         return other
 
     def _columns(self, genes: IntArray) -> FloatArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,22 +23,57 @@ class Contrasts:
     noise
         Growth of the squared distance by sampling, shape (n_contrasts,).
     weights
-        What each contrast counts, shape (n_contrasts,), sum 1.
+        What each comparison counts, shape (n_compared,), sum 1.
+    starts
+        Where the rows of each comparison begin, shape (n_compared,), if it is made in batches; None: a row each.
     """
 
     gaps: FloatArray
     variances: FloatArray
     noise: FloatArray
     weights: FloatArray
+    starts: IntArray | None = None
 
     def joined(self, other: Contrasts, share: float) -> Contrasts:
-        """Return both, the other counting for a share of the whole, 0 to 1."""
+        """Return both, the other counting for a share of the whole, 0 to 1; neither is made in batches."""
         return Contrasts(
             np.vstack([self.gaps, other.gaps]),
             np.vstack([self.variances, other.variances]),
             np.concatenate([self.noise, other.noise]),
             np.concatenate([(1.0 - share) * self.weights, share * other.weights]),
         )
+
+    def in_batches(self, parts: Sequence[tuple[IntArray, Contrasts]]) -> Contrasts:
+        """Return the same comparisons as they are made in batches; one that no batch makes stays as it is.
+
+        Parameters
+        ----------
+        parts
+            Of each batch, which comparisons it makes, and these.
+        """
+        made = np.concatenate([places for places, _ in parts])
+        rest = np.setdiff1d(np.arange(len(self.noise)), made)
+        places = np.concatenate([made, rest])
+        order = np.argsort(places, kind="stable")
+
+        def joined(name: str) -> FloatArray:
+            own: FloatArray = getattr(self, name)
+            return np.concatenate([*(getattr(part, name) for _, part in parts), own[rest]])[order]
+
+        starts = np.searchsorted(places[order], np.arange(len(self.noise)))
+        return Contrasts(joined("gaps"), joined("variances"), joined("noise"), self.weights, starts)
+
+
+def pair_places(classes: IntArray, n_classes: int) -> IntArray:
+    """Return where the pairs of some classes, in increasing order, are among the pairs of all.
+
+    Examples
+    --------
+    >>> pair_places(np.array([0, 2]), 3)  # of (0, 1), (0, 2), (1, 2)
+    array([1])
+    """
+    first, second = (classes[side] for side in np.triu_indices(len(classes), k=1))
+    return first * n_classes - first * (first + 1) // 2 + second - first - 1
 
 
 def pairs_of_classes(
@@ -103,3 +139,18 @@ def classes_against_rest(
         1.0 / cells + mixture**2 @ (1.0 / cells),
         weights / weights.sum(),
     )
+
+
+def contrasts_of(
+    means: FloatArray,
+    variances: FloatArray,
+    cells: IntArray,
+    shares: FloatArray,
+    specificity: float,
+    costs: FloatArray | None = None,
+) -> Contrasts:
+    """Compare every two classes; with a specificity, each class with all others too, which count for that share."""
+    pairs = pairs_of_classes(means, variances, cells, shares, costs)
+    if not specificity:
+        return pairs
+    return pairs.joined(classes_against_rest(means, variances, cells, shares, costs), specificity)

@@ -9,11 +9,12 @@ import numpy as np
 
 from selectormlp.data.cells import FloatArray, IntArray
 from selectormlp.errors import DataError, SettingsError, quoted
+from selectormlp.moments.batches import BatchMeans, Combine, combined
 from selectormlp.moments.columns import CovarianceColumns
-from selectormlp.moments.contrasts import classes_against_rest, pairs_of_classes
+from selectormlp.moments.contrasts import Contrasts, contrasts_of, pair_places
 from selectormlp.moments.failures import SUMS, FailingProbes
 from selectormlp.moments.forward import COLLINEAR, Residual
-from selectormlp.moments.losses import PairLosses, SummedTerms
+from selectormlp.moments.losses import PairLosses, SummedTerms, WorstBatch
 from selectormlp.moments.moments import Moments
 from selectormlp.moments.unmeasured import gaps_measured
 
@@ -85,12 +86,16 @@ class DiscriminantObjective:
     costs
         What it costs to take one class (row) for another (column), ≥ 0, shape (n_classes, n_classes): what a pair
         counts is multiplied by the mean of both. None: all mistakes cost the same.
+    combine
+        For moments of groups, of one class in one batch each: how batches are combined, see
+        :func:`selectormlp.moments.batches.combined`. With ``worst``, the loss of a pair is that in its worst batch.
 
     Raises
     ------
     SettingsError
-        If the criterion is unknown, ridge or pooling negative, shrinkage or specificity outside 0 to 1, or the failure
-        outside 0 to below 1 or above 0 with the criterion ``log``; or if no mistake costs anything.
+        If the criterion is unknown, ridge or pooling negative, shrinkage or specificity outside 0 to 1, the failure
+        outside 0 to below 1 or above 0 with the criterion ``log``, or ``combine`` unknown; or if no mistake costs
+        anything.
     DataError
         If the moments hold no within-class scatter, or fewer than two classes.
 
@@ -101,13 +106,14 @@ class DiscriminantObjective:
     ridge
         What is added to its diagonal.
     gaps
-        Difference of the means of each pair of classes, shape (n_pairs, n_genes), in units in which the variance
+        Difference of the means of each pair of classes, shape (n_rows, n_genes), in units in which the variance
         of the pair's own is that of the common covariance. Pairs are in the order of ``numpy.triu_indices``; with
-        specificity, each class against the rest follows, counted among the pairs.
+        specificity, each class against the rest follows, counted among the pairs. A pair has a row, or, where its worst
+        batch counts, a row for each batch.
     pair_weights
         What each pair counts, shape (n_pairs,), sum 1.
     noise
-        Growth of D² by sampling, shape (n_pairs,).
+        Growth of D² by sampling, shape (n_rows,).
 
     References
     ----------
@@ -130,8 +136,10 @@ class DiscriminantObjective:
         specificity: float = 0.0,
         failure: float = 0.0,
         costs: FloatArray | None = None,
+        combine: Combine = "new-study",
     ) -> None:
         _check(criterion, ridge, pooling, shrinkage, shrink_after, specificity, failure)
+        moments, batches = combined(moments, combine)
         used = np.flatnonzero(moments.class_weights > 0)
         if len(used) < 2:
             raise DataError(f"{len(used)} class(es) with cells and weight; at least 2 are needed to tell apart")
@@ -139,17 +147,20 @@ class DiscriminantObjective:
         common = self.covariance.diagonal()
         self.ridge = ridge * _typical_variance(common)
         counts, shares = moments.counts[used], moments.class_weights[used]
-        of_classes = moments.means[used], _towards(common, moments.class_variances()[used], counts, pooling)
+        variances = _towards(common, moments.class_variances()[used], counts, pooling)
         costs = None if costs is None else costs[np.ix_(used, used)]
         if costs is not None and not np.any(costs[~np.eye(len(used), dtype=np.bool_)] > 0):
             raise SettingsError("every mistake between the classes costs 0; give some a cost above 0")
-        told = pairs_of_classes(*of_classes, counts, shares, costs)
-        if specificity:
-            told = told.joined(classes_against_rest(*of_classes, counts, shares, costs), specificity)
-        self.pair_weights, self.noise = told.weights, told.noise
+        told = contrasts_of(moments.means[used], variances, counts, shares, specificity, costs)
+        if batches:
+            made = [_in_batch(batch, used, variances, counts, shares, specificity) for batch in batches]
+            told = told.in_batches(made)
+        self.pair_weights, self.noise, self._starts = told.weights, told.noise, told.starts
         self.gaps = told.gaps * _units(common + self.ridge, told.variances + self.ridge)
         if moments.cells_measured is not None:
-            self.gaps = gaps_measured(self.gaps, common + self.ridge, moments.cells_measured[used], counts)
+            self.gaps = gaps_measured(
+                self.gaps, common + self.ridge, moments.cells_measured[used], counts, self._starts
+            )
         self._block = max(1, BLOCK_BYTES // (8 * len(common)))
         self._loss = _LOSSES[criterion]
         self._shrinkage, self._shrink_after = shrinkage, shrink_after
@@ -166,8 +177,8 @@ class DiscriminantObjective:
             self.covariance.expect(gains)
         return gains
 
-    def _gaps_of(self, pairs: slice) -> FloatArray:
-        return self._residual_gaps[pairs]
+    def _gaps_of(self, rows: slice) -> FloatArray:
+        return self._residual_gaps[rows]
 
     def choose(self, gene: int) -> None:
         """Condition on a gene (by column)."""
@@ -184,9 +195,11 @@ class DiscriminantObjective:
 
     def state(self) -> PairLosses:
         """Return what sums up terms of genes to losses of pairs, without a gene so far."""
+        n_rows = len(self.noise)
+        rows: PairLosses = SummedTerms(self._loss, n_rows)
         if self._failure:
-            return FailingProbes(self._failure, len(self.noise), self._criterion)
-        return SummedTerms(self._loss, len(self.noise))
+            rows = FailingProbes(self._failure, n_rows, self._criterion)
+        return rows if self._starts is None else WorstBatch(rows, self._starts, n_rows)
 
     def mean_loss(self, state: PairLosses) -> float:
         """Return the mean loss of the pairs on the genes of a state."""
@@ -211,13 +224,21 @@ class DiscriminantObjective:
         if column is not None:
             gap = self._residual_gaps[:, gene] / deviation
             self._state.add(np.maximum(gap**2 - self.noise, 0.0))
-            for pairs in self._blocks():
-                self._residual_gaps[pairs] -= np.outer(gap[pairs], column)
+            for rows, _ in self._blocks():
+                self._residual_gaps[rows] -= np.outer(gap[rows], column)
 
-    def _blocks(self) -> Iterator[slice]:
-        """Cut the pairs so that a block of pairs × genes stays in the cache."""
-        for start in range(0, len(self.noise), self._block):
-            yield slice(start, start + self._block)
+    def _blocks(self) -> Iterator[tuple[slice, slice]]:
+        """Cut the gaps so that a block of them stays in the cache; yield its rows, and the pairs that they are of."""
+        if self._starts is None:
+            for start in range(0, len(self.noise), self._block):
+                yield (pairs := slice(start, start + self._block)), pairs
+            return
+        ends = np.append(self._starts, len(self.noise))
+        first = 0
+        while first < len(self._starts):
+            last = max(first + 1, int(np.searchsorted(ends, ends[first] + self._block, side="right")) - 1)
+            yield slice(int(ends[first]), int(ends[last])), slice(first, last)
+            first = last
 
     def losses_with(
         self,
@@ -231,22 +252,22 @@ class DiscriminantObjective:
         Parameters
         ----------
         gaps
-            Gives those of a run of pairs, given the panel, shape (n_pairs, n_genes); called block by block.
+            Gives those of a run of rows, given the panel, shape (n_rows, n_genes); called block by block.
         variance
             Of each gene given the panel, shape (n_genes,).
         state
             The panel's own terms.
         taken_off
-            What is taken off the gene's share, which stays ≥ 0, shape (n_pairs,); None: what sampling brings.
+            What is taken off the gene's share, which stays ≥ 0, shape (n_rows,); None: what sampling brings.
         """
         less = self.noise if taken_off is None else taken_off
         losses = np.zeros(len(variance))
-        for pairs in self._blocks():
-            squared = gaps(pairs) ** 2
+        for rows, pairs in self._blocks():
+            squared = gaps(rows) ** 2
             squared /= variance
-            squared -= less[pairs, None]
+            squared -= less[rows, None]
             np.maximum(squared, 0.0, out=squared)
-            losses += self.pair_weights[pairs] @ state.losses_with(squared, pairs)
+            losses += self.pair_weights[pairs] @ state.losses_with(squared, rows)
         return losses
 
 
@@ -277,6 +298,18 @@ def _check(
             f"failure={failure!r} with criterion {criterion!r}; expected a number from 0 to below 1, and one of "
             f"{quoted(tuple(SUMS))}"
         )
+
+
+def _in_batch(
+    batch: BatchMeans, used: IntArray, variances: FloatArray, counts: IntArray, shares: FloatArray, specificity: float
+) -> tuple[IntArray, Contrasts]:
+    """Compare the classes of one batch; return which of all comparisons these are, and the comparisons."""
+    known = np.isin(batch.classes, used)
+    of_used = np.searchsorted(used, batch.classes[known])
+    places = pair_places(of_used, len(used))
+    if specificity:
+        places = np.concatenate([places, len(used) * (len(used) - 1) // 2 + of_used])
+    return places, contrasts_of(batch.means[known], variances[of_used], counts[of_used], shares[of_used], specificity)
 
 
 def _typical_variance(variances: FloatArray) -> float:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from selectormlp.data.cells import FloatArray
+from selectormlp.data.cells import FloatArray, IntArray
 
 
 class PairLosses(Protocol):
@@ -69,3 +69,43 @@ class SummedTerms:
         """Return losses with one gene more, for each gene; see :class:`PairLosses`."""
         terms += self._distances[pairs, None]
         return self._loss(terms)
+
+
+class WorstBatch:
+    """Loss of each pair in the batch in which it is largest.
+
+    Parameters
+    ----------
+    rows
+        Losses of pairs in batches; those of one pair follow each other.
+    starts
+        Where each pair begins, shape (n_pairs,).
+    n_rows
+        Pairs in batches.
+
+    Examples
+    --------
+    >>> state = WorstBatch(SummedTerms(lambda squared: 1 / (1 + squared), 3), np.array([0, 2]), 3)
+    >>> state.add(np.array([1.0, 3.0, 4.0]))
+    >>> state.losses(), state.losses_with(np.array([[0.0], [0.0], [6.0]]), slice(0, 3)).ravel()
+    (array([0.5, 0.2]), array([0.5       , 0.09090909]))
+    """
+
+    def __init__(self, rows: PairLosses, starts: IntArray, n_rows: int) -> None:
+        self._rows, self._starts, self._n_rows = rows, starts, n_rows
+
+    def add(self, terms: FloatArray) -> None:
+        """Add a gene; see :class:`PairLosses`. Terms are those of pairs in batches, shape (n_rows,)."""
+        self._rows.add(terms)
+
+    def losses(self) -> FloatArray:
+        """Return the loss of each pair; see :class:`PairLosses`."""
+        found: FloatArray = np.maximum.reduceat(self._rows.losses(), self._starts)
+        return found
+
+    def losses_with(self, terms: FloatArray, pairs: slice) -> FloatArray:
+        """Return losses with one gene more, of the pairs whose rows ``pairs`` are; see :class:`PairLosses`."""
+        start, stop, _ = pairs.indices(self._n_rows)
+        first, last = np.searchsorted(self._starts, [start, stop])
+        found: FloatArray = np.maximum.reduceat(self._rows.losses_with(terms, pairs), self._starts[first:last] - start)
+        return found

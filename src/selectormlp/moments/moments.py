@@ -9,6 +9,7 @@ import numpy as np
 
 from selectormlp.data.cells import FloatArray, IntArray
 from selectormlp.errors import DataError
+from selectormlp.moments.groups import Groups
 
 if TYPE_CHECKING:
     from selectormlp.moments.columns import CovarianceColumns
@@ -76,6 +77,9 @@ class Moments:
     columns
         What ``within`` would give, columns of which are computed when asked for, or None; of cells in memory. A sum of
         moments has none.
+    groups
+        What the classes are, if they are groups of one class in one batch each; None: they are classes. See
+        :mod:`selectormlp.moments.batches`.
 
     References
     ----------
@@ -92,6 +96,7 @@ class Moments:
     molecules: CountMoments | None = None
     cells_measured: FloatArray | None = None
     columns: CovarianceColumns | None = None
+    groups: Groups | None = None
 
     @property
     def n_cells(self) -> int:
@@ -113,6 +118,12 @@ class Moments:
         """Mean expression over all cells, shape (n_genes,)."""
         mean: FloatArray = self.counts @ self.means / max(1, self.n_cells)
         return mean
+
+    @property
+    def told_apart(self) -> IntArray:
+        """Codes of the classes that have cells and weight, increasing."""
+        counted = np.flatnonzero(self.class_weights > 0)
+        return counted if self.groups is None else np.unique(self.groups.classes[counted])
 
     @property
     def class_weights(self) -> FloatArray:
@@ -142,6 +153,20 @@ class Moments:
             If neither was asked for.
         """
         return self.within_covariance() if self.columns is None else self.columns
+
+    def within_variances(self) -> FloatArray:
+        """Return the diagonal of :meth:`covariance`, shape (n_genes,).
+
+        Raises
+        ------
+        DataError
+            If neither the within-class scatter nor columns of it were asked for.
+        """
+        if self.columns is not None:
+            return self.columns.diagonal()
+        if self.within is None:
+            raise DataError("these moments hold no within-class scatter; compute them with within=True")
+        return self.within.diagonal() / float(self.cell_weights @ self.counts)
 
     def class_variances(self) -> FloatArray:
         """Return the variance of each gene within each class, shape (n_classes, n_genes).

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from selectormlp.data.cells import AnyFloatArray, FloatArray, IntArray
+from selectormlp.data.rows import rows_of
 from selectormlp.errors import DataError
 from selectormlp.moments.moments import CountMoments, Moments, add_outer, merge_into
 
@@ -101,7 +102,9 @@ def moments_of(
     size = int(known.max(initial=0)) + 1 if n_classes is None else n_classes
     if cell_weights is None:
         cell_weights = balanced_cell_weights(np.bincount(known[known >= 0], minlength=size))
-    chunks = ((X[rows], known[rows], None if counts is None else counts[rows]) for rows in row_chunks(X))
+    chunks = (
+        (rows_of(X, rows), known[rows], None if counts is None else rows_of(counts, rows)) for rows in row_chunks(X)
+    )
     return moments_of_chunks(chunks, cell_weights=cell_weights, within=within, total=total, molecules=molecules)
 
 
@@ -162,7 +165,7 @@ def class_sums(X: AnyMatrix, codes: IntArray, n_classes: int, *, squared: bool =
     sums = np.zeros((n_classes, X.shape[1]))
     step = max(1, len(codes)) if sp.issparse(X) else ROWS_AT_ONCE
     for start in range(0, len(codes), step):
-        part, classes = X[start : start + step], codes[start : start + step]
+        part, classes = rows_of(X, slice(start, start + step)), codes[start : start + step]
         if squared:
             part = part.multiply(part).tocsr() if hasattr(part, "multiply") else part**2
         indicator = sp.csr_array((np.ones(len(classes)), (classes, np.arange(len(classes)))), (n_classes, len(classes)))

@@ -74,7 +74,9 @@ def pooled_over_sets(moments: Moments, measured: BoolArray) -> Moments:
     )
 
 
-def gaps_measured(gaps: FloatArray, variances: FloatArray, cells: FloatArray, counts: IntArray) -> FloatArray:
+def gaps_measured(
+    gaps: FloatArray, variances: FloatArray, cells: FloatArray, counts: IntArray, starts: IntArray | None = None
+) -> FloatArray:
     """Take off the squared gaps what sampling adds where a gene was measured in part of the cells only.
 
     Parameters
@@ -87,6 +89,8 @@ def gaps_measured(gaps: FloatArray, variances: FloatArray, cells: FloatArray, co
         Cells of each class in which a gene was measured, shape (n_classes, n_genes).
     counts
         Cells of each class, shape (n_classes,), which sampling is reckoned by elsewhere.
+    starts
+        Where the gaps of each pair begin, if it has several; None: one each.
 
     Returns
     -------
@@ -96,6 +100,8 @@ def gaps_measured(gaps: FloatArray, variances: FloatArray, cells: FloatArray, co
     with np.errstate(divide="ignore", invalid="ignore"):
         more = 1.0 / cells - 1.0 / counts[:, None]
         taken_off = variances * (more[first] + more[second])
+    if starts is not None:
+        taken_off = np.repeat(taken_off, np.diff(np.append(starts, len(gaps))), axis=0)
     left = np.sqrt(np.maximum(gaps**2 - np.where(np.isfinite(taken_off), taken_off, np.inf), 0.0))
     found: FloatArray = np.sign(gaps) * left
     return found

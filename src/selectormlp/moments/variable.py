@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from selectormlp.data.cells import FloatArray, IntArray
+from selectormlp.data.rows import rows_of
 from selectormlp.devices import Work
 from selectormlp.errors import DataError, SettingsError
 from selectormlp.moments.stream import CHUNK_BYTES, AnyMatrix, Chunk, as_float, class_sums, row_chunks
@@ -45,7 +46,7 @@ def gene_variances(X: AnyMatrix, codes: IntArray, cell_weights: FloatArray) -> F
     array([0., 1.])
     """
     return square_sums_of_chunks(
-        ((X[rows], codes[rows]) for rows in row_chunks(X)), cell_weights=cell_weights
+        ((rows_of(X, rows), codes[rows]) for rows in row_chunks(X)), cell_weights=cell_weights
     ).variances
 
 

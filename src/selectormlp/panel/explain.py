@@ -167,9 +167,11 @@ def explain_panel(
     >>> gene.marks[0].name, gene.pairs[0].second, gene.substitute
     ('T', 'B', 'CD3E')
     """
-    if moments.means.shape != (cells.n_classes, cells.n_genes):
+    n_classes = moments.n_classes if moments.groups is None else moments.groups.n_classes
+    if (n_classes, moments.n_genes) != (cells.n_classes, cells.n_genes):
         raise DataError(
-            f"means of shape {moments.means.shape}; expected one a class and gene, ({cells.n_classes}, {cells.n_genes})"
+            f"moments of {n_classes} classes and {moments.n_genes} genes; expected one of each class and gene, "
+            f"({cells.n_classes}, {cells.n_genes})"
         )
     wanted = pd.Index(genes)
     panel = gene_positions(cells.genes, wanted)
@@ -185,7 +187,7 @@ def explain_panel(
         genes=cells.genes.astype(str).tolist(),
     )
     markers = measure_markers(cells.take_genes(wanted))
-    classes = [cells.classes[code] for code in np.flatnonzero(moments.class_weights > 0)]
+    classes = [cells.classes[code] for code in moments.told_apart]
     return Explanation(
         tuple(
             GeneExplanation(

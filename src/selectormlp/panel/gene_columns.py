@@ -19,6 +19,7 @@ from selectormlp.panel.gene_headers import (
     UNKNOWN,
     folded,
 )
+from selectormlp.panel.names import IDENTIFIER
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +88,7 @@ def below_header(header: Sequence[str], lines: Sequence[Sequence[str]]) -> GeneT
     names = [folded(cell) for cell in header]
     filled = [[*line[:width], *[""] * (width - len(line))] for line in lines]
     column = gene_column(names, filled) or 0
-    held = next((names.index(name) for name in ID_HEADERS if name in names and names.index(name) != column), None)
+    held = _identifier_column(names, filled, column)
     filled = _named(_one_gene_a_line(_chosen(names, filled), column), column, held)
     by_place = any(name in PLACE_HEADERS for name in names) and len({line[column] for line in filled}) < len(filled)
     if by_place or any(name in GROUP_HEADERS for name in names):
@@ -130,11 +131,29 @@ def gene_column(names: Sequence[str], lines: Sequence[Sequence[str]], other_than
     by_ending = [place for place, name in enumerate(names) if GENE_ENDING.fullmatch(name) and name not in ID_HEADERS]
     named = [place for place in dict.fromkeys([*by_header, *by_ending]) if place != other_than]
     by_id = [names.index(name) for name in ID_HEADERS if name in names]
+    named.sort(key=lambda place: are_identifiers([line[place] for line in lines]))  # symbols before identifiers
     shares = {place: _share_of_names([line[place] for line in lines]) for place in [*named, *by_id]}
     return next(
         (place for least in (MOSTLY, HALF) for place in named if shares[place] >= least),
         next((place for place in by_id if shares[place] >= HALF), next(iter([*named, *by_id]), None)),
     )
+
+
+def _identifier_column(names: Sequence[str], lines: Sequence[Sequence[str]], genes: int) -> int | None:
+    """Find the column of identifiers that go with genes: by its header, or one headed as genes that holds them."""
+    by_header = [names.index(name) for name in ID_HEADERS if name in names]
+    by_content = [
+        place
+        for place, name in enumerate(names)
+        if (name in GENE_HEADERS or GENE_ENDING.fullmatch(name)) and are_identifiers([line[place] for line in lines])
+    ]
+    return next((place for place in [*by_header, *by_content] if place != genes), None)
+
+
+def are_identifiers(cells: Sequence[str]) -> bool:
+    """Say whether most of the cells that are filled hold identifiers, as of Ensembl."""
+    filled = [cell for cell in cells if cell]
+    return sum(IDENTIFIER.fullmatch(cell) is not None for cell in filled) > HALF * len(filled)
 
 
 def _share_of_names(cells: Sequence[str]) -> float:

@@ -12,6 +12,7 @@ import numpy as np
 from selectormlp.data.cells import BoolArray, FloatArray, IntArray
 from selectormlp.data.label_tree import Mistakes
 from selectormlp.errors import DataError, SettingsError
+from selectormlp.moments.batches import COMBINES
 from selectormlp.moments.discriminant import CRITERIA, DiscriminantObjective
 from selectormlp.moments.measurement import Measurement, measured_moments
 from selectormlp.moments.moments import Moments
@@ -52,6 +53,8 @@ class SeparationSettings:
     on_off
         ``threshold`` and ``quantile`` above which genes count as on, where they were read as on or off; None: they were
         not.
+    batch_key
+        Column of ``obs`` with the batches that types are told from; None: cells are pooled.
 
     Examples
     --------
@@ -64,6 +67,7 @@ class SeparationSettings:
     assay: Assay | None = None
     mistakes: Mistakes | None = None
     on_off: Mapping[str, Any] | None = None
+    batch_key: str | None = None
 
     def measurement(self, genes: Sequence[str]) -> Measurement:
         """Return how genes will be measured, as far as it bears on separation."""
@@ -77,13 +81,16 @@ class SeparationSettings:
     @property
     def described(self) -> str:
         """What is averaged over what."""
-        loss = LOSSES[self.objective.get("criterion", "inverse")]
-        loss += " times what the mistake costs" if self.mistakes is not None else ""
-        loss += " of genes as on or off" if self.on_off is not None else ""
-        if self.assay is None:
-            return f"{loss}, mean over pairs of types"
-        over = "pairs of types and over each type and all others" if self.assay.specificity else "pairs of types"
-        return f"{loss}, mean over {over}, for the assay {self.assay.name!r}"
+        found = LOSSES[self.objective.get("criterion", "inverse")]
+        found += " times what the mistake costs" if self.mistakes is not None else ""
+        found += " of genes as on or off" if self.on_off is not None else ""
+        both = self.assay is not None and self.assay.specificity
+        found += ", mean over pairs of types" + (" and over each type and all others" if both else "")
+        if self.assay is not None:
+            found += f", for the assay {self.assay.name!r}"
+        if self.batch_key is not None:
+            found += f", over batches of {self.batch_key!r} ({self.objective.get('combine', COMBINES[0])})"
+        return found
 
     def importance(self, classes: Sequence[str]) -> FloatArray:
         """Return what each class counts, shape (n_classes,)."""
@@ -123,11 +130,15 @@ def settings_of(provenance: Provenance) -> SeparationSettings:
     taken = provenance.taken
     method = taken.method if taken else provenance.method
     selector = taken.options if taken else provenance.settings.get("selector")
+    key = provenance.settings.get("batch_key")
+    key = key if isinstance(key, str) else None
     if not isinstance(selector, dict) or not (method.startswith("discriminant") or method == "mixture"):
-        return SeparationSettings()
+        return SeparationSettings(batch_key=key)
     found: dict[str, Any] = {"criterion": NAMES[method]} if method in NAMES else {}
     if selector.get("criterion") in CRITERIA:
         found["criterion"] = selector["criterion"]
+    if selector.get("combine") in COMBINES:
+        found["combine"] = selector["combine"]
     found |= {name: selector[name] for name in NUMBERS if _is_number(selector.get(name))}
     weights = selector.get("class_weights")
     named = weights.items() if isinstance(weights, dict) else ()
@@ -135,7 +146,7 @@ def settings_of(provenance: Provenance) -> SeparationSettings:
     kept = provenance.settings.get("mistakes")
     mistakes = None if kept is None else Mistakes.from_record(kept)
     on_off = _recorded_thresholds(selector) if method == ON_OFF else None
-    return SeparationSettings(found, of_classes, _recorded_assay(selector.get("assay")), mistakes, on_off)
+    return SeparationSettings(found, of_classes, _recorded_assay(selector.get("assay")), mistakes, on_off, key)
 
 
 def measured_assay(assay: Assay | str | Path | Mapping[str, object] | None) -> Assay | None:
@@ -266,7 +277,7 @@ def measure_separation(
     )
     conditioned = Conditioned(objective, panel, outside)
     with_each = conditioned.losses_with()
-    pair_losses = np.empty((len(panel), len(objective.noise)))
+    pair_losses = np.empty((len(panel), len(objective.pair_weights)))
     substitutes = np.full(len(panel), -1, dtype=np.int64)
     left = np.full(len(panel), np.nan)
     weights, whole = objective.pair_weights, objective.pair_weights * conditioned.state.losses()

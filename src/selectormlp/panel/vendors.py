@@ -149,7 +149,8 @@ def _from_workbook(place: Path) -> Panel:
             "a workbook (or another zip file); save the sheet that holds the genes as CSV, or install "
             "selectormlp[xlsx], which reads workbooks"
         ) from error
-    check_zip(place, PanelError)
+    if zipfile.is_zipfile(place):
+        check_zip(place, PanelError)
     try:
         with zipfile.ZipFile(place) as bundle:
             if sum(part.file_size for part in bundle.infolist()) > MAX_BYTES:

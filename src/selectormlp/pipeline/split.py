@@ -11,13 +11,14 @@ import numpy as np
 import pandas as pd
 
 from selectormlp.data.anndata_files import read_adata, write_adata
-from selectormlp.data.anndata_io import read_donors, read_labels, subset_with_classes
+from selectormlp.data.anndata_io import read_labels, subset_with_classes
 from selectormlp.data.anndata_lazy import judge_values, open_adata
 from selectormlp.data.cells import IntArray
 from selectormlp.data.disk import DiskMatrix
 from selectormlp.data.expression import choose_expression
 from selectormlp.data.split import split_cells
 from selectormlp.data.split_index import SPLIT_NAME, SplitIndex, hash_names, index_for, write_split_index
+from selectormlp.data.units import read_units
 from selectormlp.errors import DataError, quoted
 from selectormlp.files import written_whole
 from selectormlp.manifests import RUN_KEY
@@ -87,7 +88,7 @@ def _split(settings: SplitSettings, files: tuple[Path, ...]) -> SplitReport:
         labels.cat.codes.to_numpy().astype(np.int64),
         settings.sizes,
         min_cluster_size=settings.min_cluster_size,
-        donors=None if key is None else read_donors(cells.adata, key)[cells.rows],
+        donors=read_units(cells.adata, key, "donor", cells.rows),
         shuffle=settings.shuffle,
         rng=np.random.default_rng(settings.shuffle_seed),
     )

@@ -41,6 +41,7 @@ def explain(
     candidates: Sequence[str] | None = None,
     ignore_unknown: bool = False,
     gene_name_key: str | None = None,
+    batch_key: str | None = None,
     assay: Any = None,
     progress: bool = True,
 ) -> Explanation:
@@ -52,8 +53,8 @@ def explain(
         Cells × genes; not altered.
     panel
         A :class:`Panel`, a file that holds one, or a list of genes.
-    label_key, layer, normalize, exclude_labels, gene_name_key
-        As in :func:`select`.
+    label_key, layer, normalize, exclude_labels, gene_name_key, batch_key
+        As in :func:`select`; batches are by default those that the panel was chosen by.
     forbidden, candidates
         Which genes may serve as substitutes; those of the panel need not obey.
     ignore_unknown
@@ -91,6 +92,7 @@ def explain(
         normalize=normalize,
         exclude_labels=exclude_labels,
         gene_name_key=gene_name_key,
+        batch_key=batch_key,
     )
     constraints = Constraints(forbidden=forbidden, candidates=candidates, ignore_unknown=ignore_unknown)
     with showing(progress):
@@ -104,7 +106,12 @@ def explain_genes(
     settings = settings_of(panel.provenance)
     if assay is not None:
         settings = replace(settings, assay=measured_assay(assay))
-    found = read(adata, source)
+    key = source.batch_key or settings.batch_key
+    if source.batch_key is None and key is not None and key not in adata.obs:
+        logger.warning("the data lack the batches by which the panel was chosen (%r): cells are pooled", key)
+        key = None
+    settings = replace(settings, batch_key=key)
+    found = read(adata, source.model_copy(update={"batch_key": key}))
     rules = rules_with(panel, found.resolve(source, constraints), ignore_unknown=constraints.ignore_unknown)
     assert isinstance(found.cells, Cells)  # noqa: S101  # of an object in memory
     few = found.cells.take_genes(rules.genes)

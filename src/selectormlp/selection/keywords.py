@@ -11,6 +11,10 @@ class SelectOptions(TypedDict, total=False):
 
     dask_scheduler: str | None
     """Address of a Dask cluster to read with (tcp://host:8786); takes --lazy as given."""
+    batch_key: str | None
+    """Column of obs with the batch (study, chemistry, donor, file): a batch is not taken for a type, and genes are
+    chosen for one not yet seen (see combine). For auto, discriminant, mixture, forest, markers and markers-wilcoxon;
+    others ignore it."""
     gene_id_key: str | None
     """Column of var with gene identifiers, for the panel."""
     target_layer: str | None
@@ -81,6 +85,10 @@ class SelectOptions(TypedDict, total=False):
     assay: Any | None
     """What will measure the panel: sequencing (the default), imaging, or a JSON or YAML file of an assay. For auto,
     discriminant and discriminant-bhattacharyya."""
+    combine: Literal["new-study", "corrected", "worst"] | None
+    """How batches are combined (with batch_key): new-study (the default: for a batch not yet seen), corrected (for data
+    that will be corrected for batches) or worst (each pair of types by its worst batch). For auto, discriminant,
+    discriminant-bhattacharyya, discriminant-binary and mixture."""
     options: Mapping[str, Any] | None
     """Parameters of the method's selector that are not to be left at their defaults."""
     min_recall: float | None
@@ -108,6 +116,10 @@ class ExtendOptions(TypedDict, total=False):
     """Refuse a panel whose own genes exceed a limit, rather than let no new gene add to it."""
     dask_scheduler: str | None
     """Address of a Dask cluster to read with (tcp://host:8786); takes --lazy as given."""
+    batch_key: str | None
+    """Column of obs with the batch (study, chemistry, donor, file): a batch is not taken for a type, and genes are
+    chosen for one not yet seen (see combine). For auto, discriminant, mixture, forest, markers and markers-wilcoxon;
+    others ignore it."""
     gene_id_key: str | None
     """Column of var with gene identifiers, for the panel."""
     target_layer: str | None
@@ -180,6 +192,10 @@ class ExtendOptions(TypedDict, total=False):
     assay: Any | None
     """What will measure the panel: sequencing (the default), imaging, or a JSON or YAML file of an assay. For auto,
     discriminant and discriminant-bhattacharyya."""
+    combine: Literal["new-study", "corrected", "worst"] | None
+    """How batches are combined (with batch_key): new-study (the default: for a batch not yet seen), corrected (for data
+    that will be corrected for batches) or worst (each pair of types by its worst batch). For auto, discriminant,
+    discriminant-bhattacharyya, discriminant-binary and mixture."""
     options: Mapping[str, Any] | None
     """Parameters of the method's selector that are not to be left at their defaults."""
     min_recall: float | None

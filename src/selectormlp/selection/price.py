@@ -28,22 +28,22 @@ from selectormlp.selectors.registry import find_method
 logger = logging.getLogger(__name__)
 
 NO_CONSTRAINTS = ("ignore_unknown", "gene_table", "min_marker_auc", "crowding_quantile", "costs")
-"""Fields of :class:`Constraints` that refuse no gene by themselves."""
+"""Fields of :class:`Constraints` that exclude no gene by themselves."""
 
 PRIORITIES = "priority"
-"""Column of the gene table that prefers genes, as the price names it."""
+"""Name under which the price lists the gene table's column of priorities."""
 
 N_FOLDS = 3
-"""Splits on which accuracies are compared."""
+"""Number of splits on which accuracies are compared."""
 
 WITH_IT: dict[str, dict[str, Any]] = {"budget": {"costs": {}}}
-"""Fields that are refused without another, and so go with it."""
+"""Fields that are only valid together with another one, and are removed with it."""
 
 
 def price_limits(
     found: Opened, request: Choice, how: How, ranked: Ranked, n_genes: int, *, panel: Panel | None = None
 ) -> dict[str, Any]:
-    """Choose anew without each constraint and compare how well the panels separate the types.
+    """Choose again without each constraint, and compare how well the panels separate the types.
 
     Parameters
     ----------
@@ -88,22 +88,22 @@ def price_limits(
         rules = rules.restricted() if panel is None else rules_beside(panel, rules, request)
         try:
             panels[name] = _genes(rank(found.cells, rules, how, n_genes), n_genes)
-        except SettingsError as error:  # as where other constraints lean on this one
+        except SettingsError as error:  # for example where other constraints depend on this one
             logger.warning("without %s there is no panel to compare with: %s", name, error)
-    settings = settings_of(Provenance(ranked.ranking.method, {"selector": ranked.ranking.settings}))
-    settings = replace(settings, mistakes=how.mistakes)
+    recorded = {"selector": ranked.ranking.settings, "batch_key": request.batch_key}
+    settings = replace(settings_of(Provenance(ranked.ranking.method, recorded)), mistakes=how.mistakes)
     return {"limit_price": _compared(panels, found, settings, request)}
 
 
 def _prefers(request: Choice, ranked: Ranked) -> bool:
-    """Say whether priorities of the gene table count in the choice; those of owned genes alone go with ``owned``."""
+    """Return whether the gene table has priorities; those of owned genes only belong to ``owned``."""
     given = ranked.rules.priorities
     even = {1.0, OWNED_PREFERENCE} if request.owned else {1.0}
     return given is not None and not set(np.unique(given)) <= even
 
 
 def loosened(constraints: Constraints) -> Iterator[tuple[str, Constraints]]:
-    """Yield each constraint that is set, and the others without it; of named sets, one at a time.
+    """Yield each constraint that is set, with the constraints without it; named sets one at a time.
 
     Examples
     --------
@@ -126,7 +126,7 @@ def loosened(constraints: Constraints) -> Iterator[tuple[str, Constraints]]:
 
 
 def _decided(how: How, ranked: Ranked) -> How:
-    """Take the method that ``auto`` took."""
+    """Replace ``auto`` by the method that it chose."""
     taken = ranked.ranking.settings.get("choice")
     if taken is None:
         return how

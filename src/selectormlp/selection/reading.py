@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ import pandas as pd
 
 from selectormlp.data.anndata_io import cells_from_adata, drop_unlisted, warn_of_rare_types
 from selectormlp.data.anndata_lazy import are_paths, open_adata, stored_cells, stored_unlabelled_cells
+from selectormlp.data.cell_batches import check_batches, warn_of_lone_types
 from selectormlp.data.cells import Cells, Matrix
 from selectormlp.data.held_sets import DataSets, JoinedSets, are_sets, join_sets, stay_on_disk
 from selectormlp.data.label_levels import find_tree
@@ -35,6 +37,9 @@ from selectormlp.selectors.registry import find_method
 
 if TYPE_CHECKING:
     from anndata import AnnData
+
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,10 +130,17 @@ def read(data: AnnData | JoinedSets, source: Source, *, layer: str | None = None
     adata, sets = (data.adata, data.sets) if isinstance(data, JoinedSets) else (data, None)
     layer = layer or source.layer
     if source.label_key is None:
-        cells = unlabelled_cells(adata, layer=layer, normalize=source.normalize, donor_key=source.donor_key)
+        cells = unlabelled_cells(
+            adata,
+            layer=layer,
+            normalize=source.normalize,
+            donor_key=source.donor_key,
+            batch_key=source.batch_key,
+        )
     else:
         cells = drop_unlisted(cells_from_adata(adata, source.model_copy(update={"layer": layer}).labelled()))
         warn_of_rare_types(cells)
+    _check_units(cells, source)
     if sets is not None and sets.coverage is not None:
         rows = adata.obs_names.get_indexer(cells.names)
         cells = replace(cells, coverage=sets.coverage.take(rows))
@@ -152,6 +164,12 @@ def opened(data: AnnData | DataSets | JoinedSets, request: Choice) -> Iterator[t
         If the data are not usable, a file cannot be read by rows, or a cluster cannot be reached.
     """
     method = find_method(request.method)
+    if request.batch_key is not None and not method.make().takes_batches:
+        logger.warning(
+            "the method %r ignores batches: the cells of all batches are pooled; 'auto', 'discriminant', 'mixture', "
+            "'forest', 'markers' and 'markers-wilcoxon' tell batches from types",
+            method.name,
+        )
     if request.joining.is_asked and not (are_sets(data) or are_paths(data) or isinstance(data, JoinedSets)):
         data = [data]
     if are_sets(data) and not stay_on_disk(data):
@@ -175,16 +193,20 @@ def opened(data: AnnData | DataSets | JoinedSets, request: Choice) -> Iterator[t
         data,
         label_key=request.label_key,
         donor_key=request.donor_key,
+        batch_key=request.batch_key,
         layer=request.layer,
         levels=request.label_levels,
         joining=request.joining,
     )
     with step("reading cells", 0) as bar:
         if request.label_key is None:
-            cells = stored_unlabelled_cells(stored, normalize=request.normalize, donor_key=request.donor_key)
+            cells = stored_unlabelled_cells(
+                stored, normalize=request.normalize, donor_key=request.donor_key, batch_key=request.batch_key
+            )
         else:
             cells = drop_unlisted(stored_cells(stored, request.source.labelled()))
             warn_of_rare_types(cells)
+        _check_units(cells, request)
         cells = named_by_symbol(cells, stored.table, request.gene_name_key)
         workers = Workers(request.dask_scheduler, on_start=bar.restart, on_block=bar.advance)
         if cells.coverage is not None:
@@ -192,6 +214,13 @@ def opened(data: AnnData | DataSets | JoinedSets, request: Choice) -> Iterator[t
         files = tuple(matrix.path.name for matrix in stored.matrices)
         found = Opened(cells, stored.table, files, stored.sets)
         yield found, How(method, request.options, request.seed, None, workers, found.mistakes(request))
+
+
+def _check_units(cells: Cells | StoredCells, source: Source) -> None:
+    """Refuse batches that say nothing, and warn of types that one batch or donor has alone."""
+    if source.batch_key is not None:
+        check_batches(cells, source.batch_key)
+    warn_of_lone_types(cells)
 
 
 def _target(adata: AnnData | JoinedSets, request: Choice) -> Matrix | None:

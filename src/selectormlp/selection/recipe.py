@@ -6,20 +6,25 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from selectormlp.data.cells import Cells, IntArray
 from selectormlp.data.label_tree import Mistakes
+from selectormlp.data.labels import label_text, one_column
 from selectormlp.errors import InputError, PanelError, SettingsError
 from selectormlp.panel.choose import choose
 from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.panel import Panel
 from selectormlp.selection.steps import How, rank, resolve
 from selectormlp.selectors.registry import UNTRUSTED, find_method
+
+if TYPE_CHECKING:
+    from anndata import AnnData
 
 _CHOSEN: ContextVar[dict[bytes, IntArray] | None] = ContextVar("chosen", default=None)
 
@@ -52,6 +57,8 @@ class Recipe:
         Second gene names of the data that the constraints may use, or None.
     mistakes
         What mistakes between types cost, or None.
+    batches
+        Batch of each cell of the data, by its name, where the method is to tell batches from types; or None.
     """
 
     method: Any
@@ -61,6 +68,7 @@ class Recipe:
     seed: int
     aliases: pd.Index[str] | None = None
     mistakes: Mistakes | None = None
+    batches: pd.Series | None = None
 
     def choose(self, cells: Cells, seed: int | None = None) -> IntArray:
         """Choose a panel from some cells.
@@ -81,6 +89,7 @@ class Recipe:
         SettingsError, DataError
             If these cells allow no such panel.
         """
+        cells = replace(cells, batches=self._batches_of(cells))
         known = _CHOSEN.get()
         if known is None:
             return self._choose(cells, self.seed if seed is None else seed)
@@ -89,12 +98,17 @@ class Recipe:
             known[key] = self._choose(cells, self.seed if seed is None else seed)
         return known[key].copy()
 
+    def _batches_of(self, cells: Cells) -> npt.NDArray[np.str_] | None:
+        if self.batches is None:
+            return None
+        return self.batches.loc[cells.names].to_numpy().astype(np.str_)
+
     def _key(self, cells: Cells, seed: int) -> bytes:
         """Return a hash of the request and of the cells."""
         asked = (repr(self.method), self.n_genes, sorted(map(repr, self.options.items())), repr(self.constraints), seed)
-        rest = repr(self.mistakes)
-        digest = hashlib.sha256(repr((asked, rest)).encode())
-        parts: list[Any] = [cells.names, cells.genes, [] if self.aliases is None else self.aliases]
+        digest = hashlib.sha256(repr((asked, repr(self.mistakes))).encode())
+        parts: list[Any] = [cells.names, cells.genes]
+        parts += [[] if part is None else part for part in (self.aliases, cells.batches)]
         for values in parts:
             digest.update(pd.util.hash_array(np.asarray(values, dtype=object)).tobytes())
         digest.update(cells.labels.tobytes())
@@ -108,7 +122,9 @@ class Recipe:
         return cells.genes.get_indexer(rules.genes[choice.positions]).astype(np.int64)
 
 
-def recipe_of(panel: Panel, label_key: str | None, aliases: pd.Index[str] | None = None) -> Recipe | str:
+def recipe_of(
+    panel: Panel, label_key: str | None, aliases: pd.Index[str] | None = None, adata: AnnData | None = None
+) -> Recipe | str:
     """Read from a panel's provenance how it was chosen.
 
     Parameters
@@ -119,6 +135,8 @@ def recipe_of(panel: Panel, label_key: str | None, aliases: pd.Index[str] | None
         The label column at hand.
     aliases
         See :class:`Recipe`.
+    adata
+        The data, where the column of batches is looked for that the panel was chosen by.
 
     Returns
     -------
@@ -151,10 +169,29 @@ def recipe_of(panel: Panel, label_key: str | None, aliases: pd.Index[str] | None
         return f"its constraints or tree of labels cannot be read ({error})"
     given = selector if isinstance(selector, Mapping) else {}
     options = {name: value for name, value in given.items() if name in known}
-    return Recipe(method, len(panel), options, constraints, origin.seed or 0, aliases, mistakes)
+    batches, key = None, origin.settings.get("batch_key")
+    if isinstance(key, str) and found.make().takes_batches:
+        if adata is None or key not in adata.obs:
+            return f"the data lack the batches that it was chosen by ({key!r})"
+        batches = batches_by_name(adata, key)
+    return Recipe(method, len(panel), options, constraints, origin.seed or 0, aliases, mistakes, batches)
 
 
-def require_recipe(panel: Panel, label_key: str | None, aliases: pd.Index[str] | None = None) -> Recipe:
+def batches_by_name(adata: AnnData, key: str) -> pd.Series:
+    """Read the batch of each cell, by the name of the cell; "" where it has none."""
+    found = label_text(one_column(adata.obs, key, "batch", "obs"), key)
+    names = np.array([*found.names, ""], dtype=object)  # a code of -1 takes the last
+    return pd.Series(names[found.codes], index=adata.obs_names.astype(str))
+
+
+def named_batches(cells: Cells) -> pd.Series | None:
+    """Return the batch of each cell by its name; None where cells have none."""
+    return None if cells.batches is None else pd.Series(cells.batches, index=cells.names)
+
+
+def require_recipe(
+    panel: Panel, label_key: str | None, aliases: pd.Index[str] | None = None, adata: AnnData | None = None
+) -> Recipe:
     """Read from a panel's provenance how it was chosen; see :func:`recipe_of`.
 
     Raises
@@ -162,7 +199,7 @@ def require_recipe(panel: Panel, label_key: str | None, aliases: pd.Index[str] |
     PanelError
         If it cannot be chosen again.
     """
-    recipe = recipe_of(panel, label_key, aliases)
+    recipe = recipe_of(panel, label_key, aliases, adata)
     if isinstance(recipe, str):
         raise PanelError(f"the panel cannot be chosen again: {recipe}; name a method and a size instead")
     return recipe

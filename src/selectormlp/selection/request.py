@@ -24,9 +24,8 @@ from selectormlp.config.model import (
     part_of,
 )
 from selectormlp.data.joining import Joining
-from selectormlp.data.label_tree import COST_PER_LEVEL, Balance
 from selectormlp.data.sampled import SampledSource
-from selectormlp.data.source import TreeSource
+from selectormlp.data.source import COST_PER_LEVEL, Balance, TreeSource
 from selectormlp.errors import SettingsError, quoted
 from selectormlp.panel.assay_limits import AssayLimits
 from selectormlp.panel.constraints import Allowed, Constraints
@@ -68,6 +67,10 @@ class PanelSource(TreeSource):
     donor_key: Annotated[str | None, Flag(first=True)] = None
     """Column of obs with the donor: auto tests on donors that it did not choose from, mlp is validated on donors of
     their own; other methods only record it."""
+    batch_key: Annotated[str | None, Flag(first=True)] = None
+    """Column of obs with the batch (study, chemistry, donor, file): a batch is not taken for a type, and genes are
+    chosen for one not yet seen (see combine). For auto, discriminant, mixture, forest, markers and markers-wilcoxon;
+    others ignore it."""
     gene_id_key: Annotated[str | None, Flag()] = None
     """Column of var with gene identifiers, for the panel."""
     target_layer: Annotated[str | None, Flag()] = None
@@ -87,6 +90,12 @@ class MethodOptions(Settings):
     assay: Annotated[AssayName | None, Flag(recorded=False), Field(exclude=True)] = None
     """What will measure the panel: sequencing (the default), imaging, or a JSON or YAML file of an assay. For
     auto, discriminant and discriminant-bhattacharyya."""
+    combine: Annotated[Literal["new-study", "corrected", "worst"] | None, Flag(recorded=False), Field(exclude=True)] = (
+        None
+    )
+    """How batches are combined (with batch_key): new-study (the default: for a batch not yet seen), corrected (for data
+    that will be corrected for batches) or worst (each pair of types by its worst batch). For auto, discriminant,
+    discriminant-bhattacharyya, discriminant-binary and mixture."""
     options: Annotated[
         Table,
         Flag(
@@ -125,15 +134,24 @@ class MethodOptions(Settings):
                     f"{quoted(ASSAY_METHODS)}, or an assay of limits alone"
                 )
             del named["assay"]  # its limits are for every method
+        if self.combine is not None and self.method not in COMBINE_METHODS:
+            raise ValueError(
+                f"combine is {self.combine!r} with the method {_name_of(self.method)!r}; expected one of the methods "
+                f"{quoted(COMBINE_METHODS)}"
+            )
         self.__dict__["options"] = {**self.options, **named}
         return self
 
 
-NAMED_OPTIONS = ("min_recall", "max_minutes", "assay")
+NAMED_OPTIONS = ("min_recall", "max_minutes", "assay", "combine")
 """Parameters of methods that have a flag and a keyword of their own; kept among ``options``."""
 
 ASSAY_METHODS = ("auto", "discriminant", "discriminant-bhattacharyya")
 """Methods that choose for an assay."""
+
+
+COMBINE_METHODS = (*ASSAY_METHODS, "discriminant-binary", "mixture")
+"""Methods that combine batches in one of several ways."""
 
 
 class Mistaking(Settings):
@@ -284,6 +302,11 @@ def check_choice(request: Choice) -> None:
     from selectormlp.selectors.registry import METHODS, find_method
 
     method = find_method(request.method)
+    if request.combine is not None and request.batch_key is None:
+        raise SettingsError(
+            f"combine is {request.combine!r} and no batches are named; name their column (batch_key, "
+            "--batch-key), or leave combine out"
+        )
     if request.target_layer is not None and not method.kind.takes_target:
         able = [name for name, known in METHODS.items() if known.kind.takes_target]
         raise SettingsError(

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 
+import numpy as np
+
 from selectormlp.data.cells import Cells, FloatArray
 from selectormlp.data.stored import StoredCells
 from selectormlp.evaluation.counts import count_scale
 from selectormlp.moments.columns import moments_for_choice
+from selectormlp.moments.groups import groups_of
 from selectormlp.moments.moments import Moments
 from selectormlp.moments.stream import balanced_cell_weights
 from selectormlp.panel.separation import SeparationSettings
@@ -29,7 +32,7 @@ def moments_for(
     Parameters
     ----------
     cells
-        Labelled.
+        Labelled. With batches, moments are those of groups, of one type in one batch each.
     settings
         Those of the choice.
     whole
@@ -46,11 +49,13 @@ def moments_for(
         if counts is None:
             logger.info("the values hold no counts: expm1 of them stands for counts, one total for all cells")
     X = cells.X if settings.on_off is None else binarized(cells.X, gene_thresholds(cells.X, **settings.on_off))
-    return moments_for_choice(
-        X,
-        cells.labels,
-        cells.n_genes if n_genes is None else n_genes,
-        cell_weights=cell_weights_of(cells, settings),
-        molecules=settings.needs_counts,
-        counts=counts,
-    )
+    codes, weights = cells.labels, cell_weights_of(cells, settings)
+    groups = None
+    if cells.batches is not None:
+        batches = np.unique(cells.batches, return_inverse=True)[1]
+        groups = groups_of(codes, batches, cells.n_classes)
+        codes, weights = groups.of_cells(codes, batches), weights[groups.classes]
+    n_chosen = cells.n_genes if n_genes is None else n_genes
+    kept = {"molecules": settings.needs_counts, "counts": counts}
+    moments = moments_for_choice(X, codes, n_chosen, cell_weights=weights, **kept)
+    return moments if groups is None else groups.mark(moments)

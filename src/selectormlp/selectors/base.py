@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -102,6 +102,8 @@ class GeneSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
     """Whether class means and covariances are all that it needs, so that cells may stay on disk."""
     takes_unmeasured: ClassVar[bool] = False
     """Whether it can choose among genes that were measured in some of the cells only."""
+    takes_batches: bool = False
+    """Whether ``fit`` takes batches of cells and tells them from classes."""
     is_nested: ClassVar[bool] = True
     """Whether the order is the same for every size, so that a smaller panel is the beginning of a larger one."""
     may_contend: ClassVar[bool] = True
@@ -132,7 +134,7 @@ class GeneSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         del target, seed
         if not self.needs_labels:
             return self.fit(cells.X)
-        return self.fit(cells.X, np.array(cells.classes)[cells.labels])
+        return fit_labelled(self, cells.X, np.array(cells.classes)[cells.labels], cells.batches)
 
     def _checked(self, X: Any, y: Any = "no_validation", **options: Any) -> Any:
         """Return cells × genes, dense or CSR, and the labels where they are given, checked as scikit-learn does.
@@ -186,3 +188,13 @@ class GeneSelector(SelectorMixin, BaseEstimator):  # type: ignore[misc]  # sciki
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+AnySelector = TypeVar("AnySelector", bound=GeneSelector)
+
+
+def fit_labelled(selector: AnySelector, X: Any, y: Any, batches: Any = None) -> AnySelector:
+    """Fit a selector on labelled cells, with their batches where they have any and it takes them."""
+    if batches is None or not selector.takes_batches:
+        return selector.fit(X, y)
+    return selector.fit(X, y, batches=batches)  # type: ignore[call-arg]  # as takes_batches says

@@ -8,6 +8,7 @@ from typing import Any, NoReturn, Self
 from selectormlp.data.label_tree import Mistakes
 from selectormlp.data.stored import StoredCells
 from selectormlp.errors import SettingsError
+from selectormlp.moments.batches import Combine
 from selectormlp.moments.dask import Workers
 from selectormlp.moments.discriminant import Criterion
 from selectormlp.panel.limits import Limit
@@ -29,7 +30,7 @@ class BinaryDiscriminantSelector(OnOffSelector, DiscriminantSelector):
         Expression above which a gene is on, in the units of X; or ``"quantile"``, a quantile of each gene.
     quantile
         Which one, in [0, 1).
-    criterion, ridge, pooling, shrinkage, shrink_after, class_weights, must_have, limits, priorities, mistakes,
+    criterion, ridge, pooling, shrinkage, shrink_after, class_weights, must_have, limits, priorities, mistakes, combine,
     max_genes, max_memory_gb
         As :class:`DiscriminantSelector` takes them.
 
@@ -70,6 +71,7 @@ class BinaryDiscriminantSelector(OnOffSelector, DiscriminantSelector):
         limits: Sequence[Limit] | None = None,
         priorities: Sequence[float] | None = None,
         mistakes: Mistakes | None = None,
+        combine: Combine = "new-study",
         max_genes: int | None = 5000,
         max_memory_gb: float = 8.0,
     ) -> None:
@@ -85,17 +87,18 @@ class BinaryDiscriminantSelector(OnOffSelector, DiscriminantSelector):
             limits=limits,
             priorities=priorities,
             mistakes=mistakes,
+            combine=combine,
             max_genes=max_genes,
             max_memory_gb=max_memory_gb,
         )
         self.threshold = threshold
         self.quantile = quantile
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, *, batches: Any = None) -> Self:
         """Learn which genes matter; parameters and errors as of :class:`DiscriminantSelector`."""
         X = self._checked(X)
         self.thresholds_ = gene_thresholds(X, self.threshold, self.quantile)
-        return super().fit(binarized(X, self.thresholds_), y)
+        return super().fit(binarized(X, self.thresholds_), y, batches=batches)
 
     def fit_stored(self, cells: StoredCells, *, workers: Workers | None = None) -> NoReturn:
         """Refuse cells on disk.

@@ -16,8 +16,10 @@ from selectormlp.data.label_tree import Mistakes
 from selectormlp.data.stored import StoredCells
 from selectormlp.devices import Device, check_device
 from selectormlp.errors import SettingsError
+from selectormlp.moments.batches import Combine
 from selectormlp.moments.dask import Workers
 from selectormlp.moments.forward import Forward, Objective, forward_select
+from selectormlp.moments.groups import Groups, groups_of
 from selectormlp.moments.moments import Moments
 from selectormlp.moments.stream import balanced_cell_weights
 from selectormlp.moments.variable import check_memory, most_variable
@@ -26,7 +28,7 @@ from selectormlp.panel.limits import Limit
 from selectormlp.selectors.base import GeneSelector, order_by_score
 from selectormlp.selectors.columns import checked_columns
 from selectormlp.selectors.covered import CoveredPasses
-from selectormlp.selectors.labels import class_importance, encode_labels
+from selectormlp.selectors.labels import checked_batches, class_importance, encode_labels
 from selectormlp.selectors.passes import Kept, MatrixPasses, Passes, StoredPasses
 
 logger = logging.getLogger(__name__)
@@ -58,6 +60,7 @@ class ClosedFormSelector(GeneSelector):
     device: Device
     class_weights: Mapping[Any, float] | None = None
     mistakes: Mistakes | None = None
+    combine: Combine = "new-study"
 
     _within: ClassVar[bool] = False
     _total: ClassVar[bool] = False
@@ -122,7 +125,7 @@ class ClosedFormSelector(GeneSelector):
         codes, importance = self._class_codes(cells)
         self.n_features_in_ = cells.n_genes
         passes = StoredPasses(cells.X, codes, workers or Workers())
-        return self._fit_passes(_covered(passes, cells.coverage), importance)
+        return self._fit_passes(_covered(passes, cells.coverage), importance, cells.batches)
 
     def fit_cells(self, cells: Cells, *, target: Matrix | None = None, seed: int = 0) -> Self:
         """Fit on cells, of each gene on those in which it was measured; see :meth:`GeneSelector.fit_cells`."""
@@ -130,7 +133,7 @@ class ClosedFormSelector(GeneSelector):
             return super().fit_cells(cells, target=target, seed=seed)
         codes, importance = self._class_codes(cells)
         self.n_features_in_ = cells.n_genes
-        return self._fit_passes(_covered(MatrixPasses(cells.X, codes), cells.coverage), importance)
+        return self._fit_passes(_covered(MatrixPasses(cells.X, codes), cells.coverage), importance, cells.batches)
 
     def _class_codes(self, cells: Cells | StoredCells) -> tuple[IntArray, FloatArray]:
         """Return the code of each cell, classes with cells in alphabetical order, and what each class counts."""
@@ -148,10 +151,11 @@ class ClosedFormSelector(GeneSelector):
         X = self._checked(X)
         return self._fit_passes(MatrixPasses(X, np.zeros(X.shape[0], dtype=np.int64)), np.ones(1))
 
-    def _fit_labelled(self, X: Any, y: Any) -> Self:
+    def _fit_labelled(self, X: Any, y: Any, batches: Any = None) -> Self:
         X, y = self._checked(X, y)
+        batches = checked_batches(batches, len(y))
         self.classes_, codes = encode_labels(y)
-        return self._fit_passes(MatrixPasses(X, codes), self._importance())
+        return self._fit_passes(MatrixPasses(X, codes), self._importance(), batches)
 
     def _importance(self) -> FloatArray:
         """Return what each class counts, shape (n_classes,)."""
@@ -162,7 +166,7 @@ class ClosedFormSelector(GeneSelector):
         """Return what mistakes between the classes cost; None where all cost the same."""
         return None if self.mistakes is None else self.mistakes.pair_costs(self.classes_)
 
-    def _fit_passes(self, cells: Passes, importance: FloatArray) -> Self:
+    def _fit_passes(self, cells: Passes, importance: FloatArray, batches: Any = None) -> Self:
         n_genes = self.n_features_in_
         check_device(self.device)
         must_have = checked_columns("must_have", self.must_have, n_genes)
@@ -178,16 +182,30 @@ class ClosedFormSelector(GeneSelector):
                 len(self.candidates_),
                 n_genes,
             )
+        groups = self._groups(cells.codes, batches, len(importance))
         n_pairs = math.comb(len(importance), 2) if self._within else 0
+        if groups is not None:
+            n_pairs = n_pairs * (groups.n_batches if self.combine == "worst" else 1) + len(groups)
+            cells = cells.with_codes(groups.of_cells(cells.codes, _codes_of(batches)))
+            cell_weights = cell_weights[groups.classes]
         check_memory(len(self.candidates_), self._within + self._total, self.max_memory_gb, n_pairs=n_pairs)
         n_columns = self._resolve_n_features(n_genes) if self._columns_suffice else None
         kept = Kept(self._within, self._total, self._molecules, n_columns)
         self.device_ = cells.device(self.device, kept.work(len(cells.codes), len(self.candidates_)), kept)
         moments = cells.moments(self.candidates_, cell_weights, kept, self.device_)
+        if groups is not None:
+            moments = groups.mark(moments)
         if moments.molecules is not None and not moments.molecules.absolute:
             logger.info("X holds no counts: expm1 of the values stands for them, one total for all cells")
         self._select(moments, variances, must_have)
         return self
+
+    def _groups(self, codes: IntArray, batches: Any, n_classes: int) -> Groups | None:
+        """Return the groups of cells of one class in one batch; None where batches cannot be told from classes."""
+        if batches is None or not self.takes_batches:
+            return None
+        groups = groups_of(codes, _codes_of(batches), n_classes)
+        return groups if groups.n_batches > 1 and groups.can_be_combined else None
 
     def _select(self, moments: Moments, variances: FloatArray, must_have: IntArray) -> None:
         objective = self._objective(moments)
@@ -228,6 +246,11 @@ class ClosedFormSelector(GeneSelector):
         """Improve on the order of a forward selection; as it stands, leave it."""
         del objective, n_fixed, completion
         return forward.order
+
+
+def _codes_of(batches: Any) -> IntArray:
+    codes: IntArray = np.unique(batches, return_inverse=True)[1].astype(np.int64)
+    return codes
 
 
 def _covered(passes: MatrixPasses | StoredPasses, coverage: Coverage | None) -> Passes:

@@ -34,6 +34,10 @@ class CoveredPasses:
         """Class of each cell, shape (n_cells,)."""
         return self.cells.codes
 
+    def with_codes(self, codes: IntArray) -> CoveredPasses:
+        """Return passes over the same cells with other codes."""
+        return replace(self, cells=self.cells.with_codes(codes))
+
     def variances(self, cell_weights: FloatArray) -> FloatArray:
         """Average the variance of each gene over the data sets that measured it, shape (n_genes,)."""
         sums = np.zeros(self.coverage.measured.shape[1])

@@ -13,6 +13,7 @@ from selectormlp.data.label_tree import Mistakes
 from selectormlp.data.stored import StoredCells
 from selectormlp.devices import Device
 from selectormlp.errors import SettingsError
+from selectormlp.moments.batches import Combine
 from selectormlp.moments.dask import Workers
 from selectormlp.moments.discriminant import Criterion, DiscriminantObjective
 from selectormlp.moments.exchange import exchange
@@ -64,6 +65,10 @@ class DiscriminantSelector(ClosedFormSelector):
         :class:`~selectormlp.panel.assay.Assay`, or its values by name; or a
         :class:`~selectormlp.moments.measurement.Measurement`, whose efficiencies of genes are by column. Its limits are
         not looked at here; see ``limits``.
+    combine
+        How batches are combined, where cells have any: ``new-study``, for a batch not yet seen; ``corrected``, within
+        batches only, for data that will be corrected for batches; ``worst``, each pair by its worst batch. See
+        :func:`selectormlp.moments.batches.combined`.
     refine
         Exchange chosen against unchosen genes until the criterion stops improving; panels of different sizes
         are then no longer nested. Off by default, for what it brought in refitted balanced accuracy (two data
@@ -110,6 +115,7 @@ class DiscriminantSelector(ClosedFormSelector):
     takes_unmeasured = True
 
     _within: ClassVar[bool] = True
+    takes_batches = True
     _columns_suffice: ClassVar[bool] = True
 
     def __init__(
@@ -127,6 +133,7 @@ class DiscriminantSelector(ClosedFormSelector):
         priorities: Sequence[float] | None = None,
         mistakes: Mistakes | None = None,
         assay: Assay | str | Mapping[str, Any] | Measurement = "sequencing",
+        combine: Combine = "new-study",
         refine: bool = False,
         max_refine_s: float = 10.0,
         max_genes: int | None = 5000,
@@ -145,13 +152,14 @@ class DiscriminantSelector(ClosedFormSelector):
         self.priorities = priorities
         self.mistakes = mistakes
         self.assay = assay
+        self.combine = combine
         self.refine = refine
         self.max_refine_s = max_refine_s
         self.max_genes = max_genes
         self.max_memory_gb = max_memory_gb
         self.device = device
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, *, batches: Any = None) -> Self:
         """Learn which genes matter.
 
         Parameters
@@ -160,6 +168,9 @@ class DiscriminantSelector(ClosedFormSelector):
             Expression, shape (n_cells, n_genes), dense or CSR; not altered.
         y
             Labels, shape (n_cells,), at least two classes.
+        batches
+            Batch of each cell (study, chemistry, donor), shape (n_cells,), which is told from classes; see ``combine``.
+            None: cells are pooled.
 
         Returns
         -------
@@ -174,7 +185,7 @@ class DiscriminantSelector(ClosedFormSelector):
         ValueError
             If X or y is not usable (as scikit-learn says it).
         """
-        return self._fit_labelled(X, y)
+        return self._fit_labelled(X, y, batches)
 
     def fit_cells(self, cells: Cells, *, target: Matrix | None = None, seed: int = 0) -> Self:
         """Learn from cells, whose genes have names; see :meth:`GeneSelector.fit_cells`."""
@@ -228,6 +239,7 @@ class DiscriminantSelector(ClosedFormSelector):
             shrinkage=self.shrinkage,
             shrink_after=self.shrink_after,
             costs=self._costs(),
+            combine=self.combine,
         )
 
     def _refined(self, objective: Objective, forward: Forward, n_fixed: int, completion: Completion | None) -> IntArray:

@@ -7,8 +7,9 @@ from typing import Any, Self
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 
+from selectormlp.data.cells import FloatArray, IntArray
 from selectormlp.selectors.base import GeneSelector
-from selectormlp.selectors.labels import encode_labels
+from selectormlp.selectors.labels import encode_labels, rows_of_batches
 
 
 class ForestSelector(GeneSelector):
@@ -42,6 +43,8 @@ class ForestSelector(GeneSelector):
     array([2])
     """
 
+    takes_batches = True
+
     def __init__(
         self,
         n_features_to_select: int | float | None = None,
@@ -55,8 +58,11 @@ class ForestSelector(GeneSelector):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, *, batches: Any = None) -> Self:
         """Grow the forest on X, shape (n_cells, n_genes), dense or CSR, and labels, shape (n_cells,).
+
+        With batches, shape (n_cells,), a forest is grown in each that has two classes or more, of its share of the
+        trees, and the importances are averaged, each batch weighing by its classes.
 
         Raises
         ------
@@ -67,14 +73,23 @@ class ForestSelector(GeneSelector):
         """
         X, y = self._checked(X, y)
         self.classes_, codes = encode_labels(y)
+        parts = [rows for rows in rows_of_batches(batches, len(codes)) if len(np.unique(codes[rows])) > 1]
+        parts = parts or [np.arange(len(codes))]
+        weights = np.array([len(np.unique(codes[rows])) for rows in parts], dtype=np.float64)
+        found = [self._importances(X, codes, rows, len(parts)) for rows in parts]
+        self._set_scores(np.average(found, axis=0, weights=weights))
+        return self
+
+    def _importances(self, X: Any, codes: IntArray, rows: IntArray, n_parts: int) -> FloatArray:
+        """Return what a forest of its share of the trees, grown on some cells, makes of the genes."""
         forest = RandomForestClassifier(
-            n_estimators=self.n_estimators,
+            n_estimators=-(-self.n_estimators // n_parts),
             class_weight="balanced",
             n_jobs=self.n_jobs,
             random_state=self.random_state,
         )
-        self._set_scores(np.asarray(forest.fit(X, codes).feature_importances_))
-        return self
+        few = X if len(rows) == len(codes) else X[rows]
+        return np.asarray(forest.fit(few, codes[rows]).feature_importances_, dtype=np.float64)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from sklearn.utils.multiclass import check_classification_targets
 
 from selectormlp.data.cells import FloatArray, IntArray
-from selectormlp.errors import SettingsError, nearest
+from selectormlp.errors import DataError, SettingsError, nearest
 
 
 def encode_labels(y: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], IntArray]:
@@ -41,6 +42,45 @@ def check_class_weight(given: object) -> None:
     """
     if given is not None and not isinstance(given, Mapping) and not (isinstance(given, str) and given == "balanced"):
         raise SettingsError(f"class_weight={given!r}; expected 'balanced', a mapping from labels to weights, or None")
+
+
+def checked_batches(batches: Any, n_cells: int) -> npt.NDArray[Any] | None:
+    """Return the batch of each cell, shape (n_cells,); None where there is none.
+
+    Raises
+    ------
+    DataError
+        If there are more or fewer, or some are missing.
+    """
+    if batches is None:
+        return None
+    found = np.asarray(batches)
+    if found.shape != (n_cells,):
+        raise DataError(f"batches of shape {found.shape} for {n_cells} cells; expected one a cell, ({n_cells},)")
+    missing = int(pd.isna(found).sum())
+    if missing:
+        raise DataError(f"{missing} cell(s) have no batch; give each one, or leave batches out")
+    return found.astype(str)
+
+
+def rows_of_batches(batches: Any, n_cells: int) -> list[IntArray]:
+    """Return the cells of each batch; all cells as one where there are no batches.
+
+    Raises
+    ------
+    DataError
+        As :func:`checked_batches` does.
+
+    Examples
+    --------
+    >>> rows_of_batches(["a", "b", "a"], 3), rows_of_batches(None, 2)
+    ([array([0, 2]), array([1])], [array([0, 1])])
+    """
+    checked = checked_batches(batches, n_cells)
+    if checked is None:
+        return [np.arange(n_cells)]
+    codes = np.unique(checked, return_inverse=True)[1]
+    return [np.flatnonzero(codes == code) for code in range(int(codes.max(initial=-1)) + 1)]
 
 
 def class_importance(

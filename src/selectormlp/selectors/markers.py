@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
@@ -13,8 +15,9 @@ from selectormlp.moments.stream import as_float, class_sums
 from selectormlp.panel.markers import MEAN_ROUNDING
 from selectormlp.quiet import quiet_warnings
 from selectormlp.selectors.base import GeneSelector
-from selectormlp.selectors.labels import encode_labels
+from selectormlp.selectors.labels import encode_labels, rows_of_batches
 from selectormlp.selectors.scanpy_input import as_anndata
+from selectormlp.selectors.stratified_tests import Test, stratified_ranks, stratified_t
 
 Method = Literal["t-test", "wilcoxon", "logreg"]
 """How scanpy scores a gene for a class against all other cells."""
@@ -94,8 +97,16 @@ class MarkerSelector(GeneSelector):
         self.n_features_to_select = n_features_to_select
         self.method = method
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    @property
+    def takes_batches(self) -> bool:  # type: ignore[override]  # it depends on the method
+        """Whether it tells batches from classes: the tests do, a regression does not."""
+        return self.method in ("t-test", "wilcoxon")
+
+    def fit(self, X: Any, y: Any = None, *, batches: Any = None) -> Self:
         """Rank the genes of X, shape (n_cells, n_genes), dense or CSR, for labels, shape (n_cells,).
+
+        With batches, shape (n_cells,), each class is tested against the other cells of its batch, and the tests of all
+        batches are combined. ``logreg`` ignores them.
 
         Raises
         ------
@@ -116,9 +127,9 @@ class MarkerSelector(GeneSelector):
                 f"{len(self.classes_)} class(es), {len(tested)} of them with two cells or more; markers need two "
                 "classes, one of them with two cells"
             )
-        statistics = (
-            _t_statistics(X, codes, tested) if self.method == "t-test" else _scanpy(X, codes, tested, self.method)
-        )
+        parts = rows_of_batches(batches if self.takes_batches else None, len(codes))
+        test = _t_statistics if self.method == "t-test" else partial(_scanpy, method=self.method)
+        statistics = test(X, codes, tested) if len(parts) == 1 else _of_batches(X, codes, tested, parts, test)
         self._set_order(each_in_turn(statistics), statistics.max(axis=0))
         return self
 
@@ -126,6 +137,20 @@ class MarkerSelector(GeneSelector):
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         return tags
+
+
+def _of_batches(X: Any, codes: IntArray, tested: IntArray, parts: Sequence[IntArray], test: Test) -> FloatArray:
+    """Test within batches; a class that no batch can test, against all other cells."""
+    if test is _t_statistics:
+        found = stratified_t(X, codes, tested, parts)
+        rounded = np.clip(np.nan_to_num(found, nan=np.nan, posinf=LARGEST, neginf=-LARGEST), -LARGEST, LARGEST)
+        found = rounded.astype(np.float32).astype(np.float64)
+    else:
+        found = stratified_ranks(X, codes, tested, parts, test)
+    alone = np.isnan(found).any(axis=1)
+    if alone.any():
+        found[alone] = test(X, codes, tested[alone])
+    return found
 
 
 def _t_statistics(X: Any, codes: IntArray, tested: IntArray) -> FloatArray:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 
 from selectormlp.data.label_tree import Mistakes
 from selectormlp.devices import Device
+from selectormlp.moments.batches import Combine
 from selectormlp.moments.discriminant import Criterion, DiscriminantObjective
 from selectormlp.moments.mixture import MixtureObjective
 from selectormlp.moments.moments import Moments
@@ -30,6 +31,9 @@ class MixtureSelector(ClosedFormSelector):
         As :class:`~selectormlp.selectors.discriminant.DiscriminantSelector` takes them.
     target, n_components
         As :class:`~selectormlp.selectors.reconstruction.ReconstructionSelector` takes them.
+    combine
+        How batches are combined, where cells have any, as :class:`DiscriminantSelector` does; profiles are
+        reconstructed over all cells.
     must_have
         Columns that are chosen first, in this order.
     limits
@@ -77,6 +81,7 @@ class MixtureSelector(ClosedFormSelector):
     """
 
     _within: ClassVar[bool] = True
+    takes_batches = True
     _total: ClassVar[bool] = True
 
     def __init__(
@@ -89,6 +94,7 @@ class MixtureSelector(ClosedFormSelector):
         class_weights: Mapping[Any, float] | None = None,
         target: Target = "genes",
         n_components: int = 50,
+        combine: Combine = "new-study",
         must_have: Sequence[int] | None = None,
         limits: Sequence[Limit] | None = None,
         priorities: Sequence[float] | None = None,
@@ -104,6 +110,7 @@ class MixtureSelector(ClosedFormSelector):
         self.class_weights = class_weights
         self.target = target
         self.n_components = n_components
+        self.combine = combine
         self.must_have = must_have
         self.limits = limits
         self.priorities = priorities
@@ -112,7 +119,7 @@ class MixtureSelector(ClosedFormSelector):
         self.max_memory_gb = max_memory_gb
         self.device = device
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, *, batches: Any = None) -> Self:
         """Learn which genes matter.
 
         Parameters
@@ -121,6 +128,9 @@ class MixtureSelector(ClosedFormSelector):
             Expression, shape (n_cells, n_genes), dense or CSR; not altered.
         y
             Labels, shape (n_cells,), at least two classes.
+        batches
+            Batch of each cell (study, chemistry, donor), shape (n_cells,), which is told from classes; see ``combine``.
+            None: cells are pooled.
 
         Returns
         -------
@@ -135,11 +145,13 @@ class MixtureSelector(ClosedFormSelector):
         ValueError
             If X or y is not usable (as scikit-learn says it).
         """
-        return self._fit_labelled(X, y)
+        return self._fit_labelled(X, y, batches)
 
     def _objective(self, moments: Moments) -> MixtureObjective:
         return MixtureObjective(
-            DiscriminantObjective(moments, criterion=self.criterion, ridge=self.ridge, costs=self._costs()),
+            DiscriminantObjective(
+                moments, criterion=self.criterion, ridge=self.ridge, costs=self._costs(), combine=self.combine
+            ),
             ReconstructionObjective(moments, target=self.target, n_components=self.n_components),
             weight=self.weight,
         )

@@ -6,13 +6,14 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 
 from selectormlp.data.cells import FloatArray, IntArray
 from selectormlp.data.count_scale import find_count_scale
+from selectormlp.data.rows import rows_of
 from selectormlp.data.stored import StoredMatrix
 from selectormlp.devices import AnyDevice, Device, Work, choose_device
 from selectormlp.moments.columns import moments_for_choice
@@ -65,6 +66,9 @@ class Passes(Protocol):
     @property
     def codes(self) -> IntArray:
         """Class of each cell, shape (n_cells,)."""
+
+    def with_codes(self, codes: IntArray) -> Passes:
+        """Return passes over the same cells with other codes."""
 
     def variances(self, cell_weights: FloatArray) -> FloatArray:
         """Compute the variance of each gene over weighted cells, shape (n_genes,)."""
@@ -120,6 +124,10 @@ class MatrixPasses:
     X: AnyMatrix
     codes: IntArray
 
+    def with_codes(self, codes: IntArray) -> MatrixPasses:
+        """Return passes over the same cells with other codes."""
+        return replace(self, codes=codes)
+
     def variances(self, cell_weights: FloatArray) -> FloatArray:
         """Compute the variance of each gene over weighted cells."""
         return gene_variances(self.X, self.codes, cell_weights)
@@ -150,7 +158,7 @@ class MatrixPasses:
             return moments_of(few, self.codes, cell_weights=cell_weights, counts=counts, **kept.summed)
         from selectormlp.moments.on_device import moments_on_device  # loads PyTorch
 
-        chunks = ((few[rows], self.codes[rows]) for rows in row_chunks(few))
+        chunks = ((rows_of(few, rows), self.codes[rows]) for rows in row_chunks(few))
         return moments_on_device(chunks, cell_weights=cell_weights, device=device, **kept.scatters)
 
 
@@ -161,6 +169,10 @@ class StoredPasses:
     X: StoredMatrix
     codes: IntArray
     workers: Workers
+
+    def with_codes(self, codes: IntArray) -> StoredPasses:
+        """Return passes over the same cells with other codes."""
+        return replace(self, codes=codes)
 
     def variances(self, cell_weights: FloatArray) -> FloatArray:
         """Compute the variance of each gene over weighted cells."""

@@ -1,0 +1,118 @@
+"""Batches of cells: whether they can be told from types, and which types one of them has alone."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from selectormlp.data.cells import Cells, IntArray
+from selectormlp.data.stored import StoredCells
+from selectormlp.errors import DataError, counted, quoted
+
+logger = logging.getLogger(__name__)
+
+MAX_NAMED = 8
+"""Types that a note names."""
+
+
+def check_batches(cells: Cells | StoredCells, key: str) -> None:
+    """Refuse batches from which nothing can be learned, and warn of types that one batch has alone.
+
+    Parameters
+    ----------
+    cells
+        Labelled, with batches.
+    key
+        Column of ``obs`` that they come from, for messages.
+
+    Raises
+    ------
+    DataError
+        If nearly every cell has a batch of its own, or each type is in one batch only, so that nothing tells type from
+        batch.
+    """
+    if cells.batches is None:
+        return
+    names = np.unique(cells.batches)
+    if len(names) == 1:
+        logger.warning(
+            "all %s cells are of one batch (%r in %r): it is taken as if no batch were named",
+            f"{cells.n_cells:,}",
+            str(names[0]),
+            key,
+        )
+        return
+    if 2 * len(names) > cells.n_cells:
+        raise DataError(
+            f"the {cells.n_cells:,} cells have {len(names):,} different batches in {key!r}, one for each or two; name "
+            "a column of obs with batches that many cells share (batch_key, --batch-key), or leave it out"
+        )
+    if not cells.n_classes:
+        return
+    table = cells_of_units(cells.labels, cells.batches, cells.n_classes)
+    n_batches = (table > 0).sum(axis=1)
+    if n_batches.max(initial=0) == 1:
+        raise DataError(
+            f"each of the {counted(int((n_batches > 0).sum()), 'type', 'types')} is in one batch of {key!r} only, so "
+            "nothing tells type from batch; name another column (batch_key, --batch-key), or leave it out"
+        )
+    logger.info("cells of %d batches (%s) are compared within their batch", len(names), quoted(map(str, names)))
+
+
+def warn_of_lone_types(cells: Cells | StoredCells) -> None:
+    """Warn of types that one batch or donor has alone, in a line each."""
+    for note in lone_type_notes(cells):
+        logger.warning("%s", note)
+
+
+def lone_type_notes(cells: Cells | StoredCells) -> list[str]:
+    """Name the types that one batch, or one donor, has alone: a sentence a kind.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> X, names = np.ones((3, 1), dtype=np.float32), pd.Index(["c1", "c2", "c3"])
+    >>> donors = np.array(["d1", "d2", "d1"])
+    >>> cells = Cells(X, pd.Index(["CD3E"]), names, np.array([0, 0, 1]), ("T", "B"), donors=donors)
+    >>> lone_type_notes(cells)[0][:46]
+    "Types of one donor only: 'B' (1 cell, 'd1'); t"
+    """
+    notes = []
+    for what, plural, units in (("batch", "batches", cells.batches), ("donor", "donors", cells.donors)):
+        if units is None or (what == "donor" and cells.batches is not None and np.array_equal(cells.batches, units)):
+            continue
+        unit_names = np.unique(units)
+        table = cells_of_units(cells.labels, units, cells.n_classes)
+        alone = np.flatnonzero((table > 0).sum(axis=1) == 1)
+        if len(unit_names) < 2 or not len(alone):
+            continue
+        named = [
+            f"{cells.classes[code]!r} ({counted(int(table[code].sum()), 'cell', 'cells')}, "
+            f"{str(unit_names[table[code].argmax()])!r})"
+            for code in alone[:MAX_NAMED]
+        ]
+        more = f" and {len(alone) - MAX_NAMED} more" if len(alone) > MAX_NAMED else ""
+        notes.append(
+            f"Types of one {what} only: {', '.join(named)}{more}; they cannot be tested on other {plural}, and nothing "
+            "is known of how a panel does on them there."
+        )
+    return notes
+
+
+def cells_of_units(labels: IntArray, units: npt.NDArray[Any], n_classes: int) -> IntArray:
+    """Count the cells of each class in each batch or donor, units in sorted order, shape (n_classes, n_units).
+
+    Examples
+    --------
+    >>> cells_of_units(np.array([0, 0, 1, -1]), np.array(["b", "a", "a", "a"]), 2)
+    array([[1, 1],
+           [1, 0]])
+    """
+    codes = np.unique(units, return_inverse=True)[1]
+    known = labels >= 0
+    table = np.zeros((n_classes, int(codes.max(initial=-1)) + 1), dtype=np.int64)
+    np.add.at(table, (labels[known], codes[known]), 1)
+    return table

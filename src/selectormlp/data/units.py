@@ -1,0 +1,59 @@
+"""Donors and batches of cells: columns of ``obs`` as text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from selectormlp.data.cells import IntArray
+from selectormlp.data.expression import check_adata
+from selectormlp.data.labels import label_text, one_column
+from selectormlp.errors import DataError
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+@overload
+def read_units(adata: AnnData, key: None, what: str, rows: IntArray | None = None) -> None: ...
+@overload
+def read_units(adata: AnnData, key: str, what: str, rows: IntArray | None = None) -> npt.NDArray[np.str_]: ...
+@overload
+def read_units(
+    adata: AnnData, key: str | None, what: str, rows: IntArray | None = None
+) -> npt.NDArray[np.str_] | None: ...
+def read_units(adata: AnnData, key: str | None, what: str, rows: IntArray | None = None) -> npt.NDArray[np.str_] | None:
+    """Read the donor or batch of cells as text, made as that of labels.
+
+    Parameters
+    ----------
+    adata
+        Its ``obs`` is read.
+    key
+        The column; None where none is named.
+    what
+        What it holds, ``"donor"`` or ``"batch"``.
+    rows
+        Cells to read; None: all.
+
+    Returns
+    -------
+    Shape (n_cells,), or None where no column is named.
+
+    Raises
+    ------
+    DataError
+        If the column is absent, holds what has no text, or a cell that is read has none.
+    """
+    if key is None:
+        return None
+    check_adata(adata)
+    found = label_text(one_column(adata.obs, key, what, "obs"), key)
+    found.say(key)
+    codes = found.codes if rows is None else found.codes[rows]
+    missing = int((codes < 0).sum())
+    if missing:
+        raise DataError(f"{missing} cell(s) have no {what} in {key!r}; fill the column or leave it out")
+    return np.array(found.names, dtype=np.str_)[codes]
