@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
@@ -30,6 +30,9 @@ MAX_TRIES = 100
 LOCK_SUFFIX = ".lock"
 
 NOFOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
+
+_held: dict[Path, tuple[Path, ...]] = {}
+"""Locks of results that this process is writing, and the folders that were made for each."""
 
 _AT_WORK: ContextVar[frozenset[Path]] = ContextVar("at_work", default=frozenset())
 
@@ -80,7 +83,7 @@ def writing_in(folder: Path, clear: Callable[[Path], None]) -> Iterator[None]:
 
 
 @contextmanager
-def only_writer(folder: Path, name: str) -> Iterator[None]:
+def only_writer(folder: Path, name: str, made: Sequence[Path] = ()) -> Iterator[None]:
     """Refuse to write a result that another process or thread is writing.
 
     Parameters
@@ -89,6 +92,8 @@ def only_writer(folder: Path, name: str) -> Iterator[None]:
         Of the result; it exists.
     name
         Of the result: others may be written to the same folder meanwhile.
+    made
+        Folders that were made for it, the innermost first; see :func:`let_go`.
 
     Raises
     ------
@@ -97,13 +102,24 @@ def only_writer(folder: Path, name: str) -> Iterator[None]:
     """
     file = folder / f".{name}{LOCK_SUFFIX}"
     handle = _locked_file(file, name)
+    _held[file] = tuple(made)
     try:
         yield
     finally:
+        _held.pop(file, None)
         if handle is not None:
             with suppress(OSError):
                 file.unlink()
             os.close(handle)
+
+
+def let_go() -> None:
+    """Remove the locks of this process, and the folders that it made and has put nothing into: it ends at once."""
+    for file, made in list(_held.items()):
+        with suppress(OSError):
+            file.unlink(missing_ok=True)
+            for folder in made:
+                folder.rmdir()
 
 
 def is_being_written(folder: Path, name: str) -> bool:

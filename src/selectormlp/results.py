@@ -104,7 +104,7 @@ def whole_result(
         _addread_manifest(outer, place, name, [path for path in outer.drafts if path not in before], replaces, clear)
         return
     try:
-        with only_writer(place, name):
+        with only_writer(place, name, new):
             _recover(place, name)
             stage = Stage(place, run or uuid4().hex)
             token = CURRENT.set(stage)

@@ -113,6 +113,21 @@ def test_a_command_that_comes_second_is_refused_before_it_writes(tmp_path, cli, 
     assert len(read_panel(tmp_path / "out" / "panel.json").genes) == 3
 
 
+def test_a_process_that_ends_at_once_leaves_no_lock_and_no_empty_folder(tmp_path):
+    (tmp_path / "mine").mkdir()
+    code = (
+        "import os, sys\n"
+        "from selectormlp.locks import let_go\n"
+        "from selectormlp.results import whole_result\n"
+        "with whole_result(sys.argv[1], 'both'):\n"
+        "    let_go()\n"
+        "    os._exit(2)\n"
+    )
+    for folder in ("new/inner", "mine"):
+        assert subprocess.run([sys.executable, "-c", code, str(tmp_path / folder)], check=False).returncode == 2
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["mine"]
+
+
 @pytest.mark.parametrize("kind", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
 def test_where_a_file_system_has_no_locks_that_is_said(tmp_path, monkeypatch, caplog, kind):
     def flock(handle, how):

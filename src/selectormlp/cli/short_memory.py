@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 
+from selectormlp.locks import let_go
 from selectormlp.memory import GB, Limit, limits, shortage_line
 
 LEAST_SPACE = int(0.6 * GB)
@@ -49,5 +50,6 @@ def _watch() -> None:
         if left < MARGIN:
             sys.stderr.write(f"selectormlp: error: {shortage_line()}\n")
             sys.stderr.flush()
+            let_go()
             os._exit(2)
         time.sleep(PAUSE_S)
