@@ -40,6 +40,7 @@ SIZES = (10, 25, 50)
 LEAST_CELLS = 10
 """Cells of a type to learn from, below which it takes no part in a fold."""
 MAX_GENES = 2000
+COLOURS = dict(zip(KINDS, ("0.4", "tab:blue", "tab:orange", "tab:green"), strict=True))
 FOLDER = Path(__file__).parents[1] / "docs" / "_static"
 
 
@@ -204,7 +205,9 @@ def figure():
         part = found[found["kind"] == kind].set_index("data").loc[names]
         places = np.arange(len(names)) + offset
         errors = [part["difference"] - part["low"], part["high"] - part["difference"]]
-        left.errorbar(part["difference"], places, xerr=errors, fmt="o", ms=4, capsize=2, label=kind)
+        left.errorbar(
+            part["difference"], places, xerr=errors, fmt="o", ms=4, capsize=2, label=kind, color=COLOURS[kind]
+        )
     left.axvline(0, color="0.6", lw=1)
     left.set_yticks(range(len(names)), names)
     left.invert_yaxis()
@@ -215,7 +218,16 @@ def figure():
         part = [fake[(fake["design"] == design) & (fake["kind"] == kind)]["score"] for design in designs]
         at = np.arange(2) + 0.2 * (place - 1.5)
         errors = [2.09 * values.std(ddof=1) / np.sqrt(len(values)) for values in part]
-        right.errorbar(at, [values.mean() for values in part], yerr=errors, fmt="o", ms=4, capsize=2, label=kind)
+        right.errorbar(
+            at,
+            [values.mean() for values in part],
+            yerr=errors,
+            fmt="o",
+            ms=4,
+            capsize=2,
+            label=kind,
+            color=COLOURS[kind],
+        )
     right.set_xticks(range(2), ["types unevenly\nin batches", "types evenly\nin batches"])
     right.set_ylabel("balanced accuracy on a new batch (simulated)")
     right.legend(frameon=False)
