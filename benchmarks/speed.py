@@ -1,9 +1,11 @@
 """What everything costs: one table of times, each beside a reference or a limit of the same run; on a GPU too, if any.
 
 Times are wall-clock seconds of this machine, those of ``evaluate`` and ``report`` processor seconds of the whole
-command. Run it with nothing else running, for comparable figures with OMP_NUM_THREADS=2:
+command. Run it with nothing else running, for comparable figures with OMP_NUM_THREADS=2. On a machine that is busy
+with other work, ``--processor`` counts processor seconds on CPUs; OMP_NUM_THREADS=1 then keeps threads that wait from
+being counted:
 
-    python benchmarks/speed.py [--quick] [--data baron_human.h5ad --label-key cell_type --donor-key batch]
+    python benchmarks/speed.py [--quick] [--processor] [--data baron_human.h5ad --label-key cell_type --donor-key batch]
 """
 
 from __future__ import annotations
@@ -16,18 +18,20 @@ import resource
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import scanpy as sc
+import scipy.sparse as sp
 import torch
 from anndata import AnnData
 
 import gpu_speed
 import training_speed
 from gpu_speed import Row, show
-from selection_speed import PeakMemory, make_data, product_seconds, seconds
+from selection_speed import Clock, PeakMemory, make_data, product_seconds, seconds
 from selectormlp import AutoSelector, DiscriminantSelector, MarkerSelector, ReconstructionSelector
 from selectormlp.moments.stream import moments_of
 from selectormlp.networks.mlp import NetworkSpec
@@ -37,33 +41,35 @@ from selectormlp.networks.training import train_network
 GB = 10**9
 
 
-def selection_rows(n_cells: int, n_classes: int, n_genes: int, *, sparse: bool, goals: dict[str, str]) -> list[Row]:
+def selection_rows(
+    n_cells: int, n_classes: int, n_genes: int, *, sparse: bool, goals: dict[str, str], clock: Clock
+) -> list[Row]:
     """Time selection and moments beside the product XᵀX of a dense matrix of the same size."""
     X, y = make_data(n_cells, 2000, n_classes, sparse=sparse)
     size = f"{n_cells:,} × 2,000 {'CSR' if sparse else 'dense'}"
     moments_of(X[:500], y[:500])  # wakes the threads of the linear algebra
-    product = product_seconds(X)
+    product = product_seconds(X, clock)
     repeats = 1 if n_cells > 50_000 else 3
     with PeakMemory() as memory:
-        chosen = seconds(lambda: DiscriminantSelector(n_genes).fit(X, y), repeats)
+        chosen = seconds(lambda: DiscriminantSelector(n_genes).fit(X, y), repeats, clock)
     goal = f"{goals['discriminant']}; {memory.bytes / GB:.2f} GB above data"
     rows = [Row(f"discriminant, {size}, {n_genes} genes", chosen, "dense XᵀX", product, goal)]
-    tried = seconds(lambda: AutoSelector(100, random_state=0).fit(X, y), repeats)
-    hundred = seconds(lambda: DiscriminantSelector(100).fit(X, y), repeats)
+    tried = seconds(lambda: AutoSelector(100, random_state=0).fit(X, y), repeats, clock)
+    hundred = seconds(lambda: DiscriminantSelector(100).fit(X, y), repeats, clock)
     rows.append(Row(f"auto, {size}, 100 genes", tried, "discriminant, 100 genes", hundred, goals["auto"]))
-    within = seconds(lambda: moments_of(X, y, total=False), repeats)
+    within = seconds(lambda: moments_of(X, y, total=False), repeats, clock)
     rows.append(Row(f"within covariance, {size}", within, "dense XᵀX", product, "at most 2.5 times"))
-    rebuilt = seconds(lambda: ReconstructionSelector(n_genes).fit(X), repeats)
+    rebuilt = seconds(lambda: ReconstructionSelector(n_genes).fit(X), repeats, clock)
     rows.append(Row(f"reconstruction, {size}, {n_genes} genes", rebuilt, "dense XᵀX", product))
-    marked = seconds(lambda: MarkerSelector(n_genes).fit(X, y), repeats)
-    adata = AnnData(X, obs={"label": np.char.add("t", y.astype(str))})
+    marked = seconds(lambda: MarkerSelector(n_genes).fit(X, y), repeats, clock)
+    adata = AnnData(sp.csr_matrix(X) if sparse else X, obs={"label": np.char.add("t", y.astype(str))})
     adata.obs["label"] = adata.obs["label"].astype("category")
-    peer = seconds(lambda: sc.tl.rank_genes_groups(adata, "label", method="t-test"), repeats)
+    peer = seconds(lambda: sc.tl.rank_genes_groups(adata, "label", method="t-test"), repeats, clock)
     rows.append(Row(f"markers (t-test), {size}", marked, "scanpy's t-test", peer))
     return rows
 
 
-def training_rows() -> list[Row]:
+def training_rows(clock: Clock) -> list[Row]:
     """Time an epoch of the published network on CPUs beside its products alone."""
     rng = np.random.default_rng(0)
     train = training_speed.cells(training_speed.N_TRAIN, rng)
@@ -72,10 +78,10 @@ def training_rows() -> list[Row]:
 
     def epochs(number: int) -> float:
         settings = TrainingSpec(max_epochs=number, device="cpu")
-        return seconds(lambda: train_network(*train, network, settings, validation=validation), 1)
+        return seconds(lambda: train_network(*train, network, settings, validation=validation), 1, clock)
 
     epochs(1)
-    products = seconds(lambda: training_speed.products_of_an_epoch(256), 3)
+    products = seconds(lambda: training_speed.products_of_an_epoch(256), 3, clock)
     epoch = (epochs(1 + training_speed.EPOCHS) - epochs(1)) / training_speed.EPOCHS
     name = f"epoch on CPUs, {training_speed.N_TRAIN:,} × {training_speed.N_GENES:,}"
     return [Row(name, epoch, "its products alone", products, f"at most {training_speed.GOAL} times")]
@@ -118,21 +124,25 @@ def gpu_rows(*, quick: bool) -> Iterator[Callable[[], list[Row]]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="the small sizes alone")
+    parser.add_argument("--processor", action="store_true", help="count processor seconds on CPUs")
     parser.add_argument("--data", help="AnnData file of counts, for evaluate and report")
     parser.add_argument("--label-key", default="cell_type")
     parser.add_argument("--donor-key")
     settings = parser.parse_args()
     on_gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
+    unit = "processor seconds" if settings.processor else "wall-clock seconds"
     print(
         f"{dt.datetime.now(tz=dt.UTC):%Y-%m-%d}, {platform.machine()}, {os.cpu_count()} CPU cores, {on_gpu}, Python "
-        f"{platform.python_version()}, torch {torch.__version__}, numpy {np.__version__}",
+        f"{platform.python_version()}, torch {torch.__version__}, numpy {np.__version__}, OMP_NUM_THREADS="
+        f"{os.environ.get('OMP_NUM_THREADS', 'not set')}, {unit}",
         flush=True,
     )
     small, large = ({"discriminant": f"{a} s", "auto": f"{b} s"} for a, b in ((1, 3), (5, 10)))
-    show(selection_rows(5_000, 15, 100, sparse=False, goals=small))
+    clock = time.process_time if settings.processor else time.perf_counter
+    show(selection_rows(5_000, 15, 100, sparse=False, goals=small, clock=clock))
     if not settings.quick:
-        show(selection_rows(100_000, 25, 500, sparse=True, goals=large))
-    show(training_rows())
+        show(selection_rows(100_000, 25, 500, sparse=True, goals=large, clock=clock))
+    show(training_rows(clock))
     if settings.data:
         show(command_rows(settings.data, settings.label_key, settings.donor_key))
     if torch.cuda.is_available():

@@ -12,6 +12,9 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import Phase, settings
 
+if int(pd.__version__.split(".")[0]) >= 3:
+    anndata.settings.allow_write_nullable_strings = True  # all text of pandas 3 is of that kind, and tests write files
+
 # Of `make mutation`: the same examples each time, and no search for a smaller one, since one that fails is enough.
 settings.register_profile("mutation", derandomize=True, database=None, phases=[Phase.explicit, Phase.generate])
 

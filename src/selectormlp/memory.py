@@ -8,6 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from selectormlp.causes import chain
+
 GB = 1e9
 
 UNLIMITED = 1 << 60
@@ -68,14 +70,14 @@ def allowed_bytes() -> int | None:
 
 def is_shortage(error: BaseException | None) -> bool:
     """Tell whether an error, or one that it came from, means that memory ran out."""
-    while error is not None:
-        text = str(error).casefold()
-        if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
-            return True
-        if isinstance(error, OSError | RuntimeError | ImportError) and any(word in text for word in WORDS):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
+    return any(_is_shortage(link) for link in chain(error))
+
+
+def _is_shortage(error: BaseException) -> bool:
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        return True
+    text = str(error).casefold()
+    return isinstance(error, OSError | RuntimeError | ImportError) and any(word in text for word in WORDS)
 
 
 def shortage_line(error: BaseException | None = None) -> str:

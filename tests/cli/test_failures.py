@@ -180,3 +180,15 @@ def test_options_of_the_wrong_type_are_one_line(cli, adata, settings_file, tmp_p
     assert outcome.code == 2
     assert words in outcome.err.splitlines()[-1]
     assert not (tmp_path / "panel" / "panel.json").exists()
+
+
+def test_errors_that_name_each_other_as_their_cause_end(cli, monkeypatch):
+    def fail(*arguments, **keywords):
+        outer, inner = ValueError("outer"), OSError("inner")
+        outer.__cause__, inner.__cause__ = inner, outer
+        raise outer
+
+    monkeypatch.setattr("selectormlp.cli.app.app", fail)
+    outcome = cli("demo", unforeseen=True)
+    assert outcome.code == 70
+    assert "ValueError: outer" in outcome.err

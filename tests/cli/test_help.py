@@ -1,6 +1,8 @@
 """``--help`` of every command is complete: what it does, an example, every option with its meaning."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 import typer.main
@@ -63,3 +65,10 @@ def test_help_lists_the_commands(cli, arguments):
     assert outcome.code == (0 if arguments else 2)
     for command in COMMANDS:
         assert command in outcome.out + outcome.err
+
+
+def test_the_command_line_starts_without_heavy_libraries():
+    heavy = ["anndata", "lightning", "matplotlib", "numpy", "pandas", "scanpy", "scipy", "sklearn", "torch"]
+    code = f"import sys, selectormlp.cli.app; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

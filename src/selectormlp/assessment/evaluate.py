@@ -33,13 +33,14 @@ from selectormlp.assessment.request import EvaluateRequest
 from selectormlp.assessment.robustness import Tested
 from selectormlp.assessment.stability import Repetition, stability_task
 from selectormlp.config.model import check_whole
-from selectormlp.data.cells import IntArray
+from selectormlp.data.cells import Cells, IntArray
 from selectormlp.data.hashing import hash_cells
 from selectormlp.errors import SettingsError, nearest
 from selectormlp.evaluation.cautions import LABELS_NOTE, ambient_notes, apart_notes
 from selectormlp.evaluation.counts import count_scale
 from selectormlp.evaluation.curve import (
     MAX_CEILING_GENES,
+    Curve,
     LevelOff,
     default_sizes,
     level_off,
@@ -49,6 +50,7 @@ from selectormlp.evaluation.harsh import HARSH
 from selectormlp.evaluation.intervals import METRICS
 from selectormlp.evaluation.result import Evaluation
 from selectormlp.evaluation.robustness import Plan
+from selectormlp.evaluation.splits import Folds
 from selectormlp.evaluation.unsupervised import measure_unsupervised
 from selectormlp.panel.assay import Assay, find_assay
 from selectormlp.panel.given import PanelLike, as_panel
@@ -238,12 +240,8 @@ def evaluate_task(adata: AnnData, panel: Panel, judging: Judging, extras: Extras
     found = measure("panel", cells, folds, orders, sizes, judging, levels=levels)
     alone, note = measure_alone(cells, folds, orders, sizes, judging)
     notes.append(note)
-    rng = np.random.default_rng(judging.seed)
-    shuffled = [rng.permutation(cells.n_genes)[: sizes[-1]] for _ in range(len(folds))]
-    random = measure("random", cells, folds, shuffled, sizes, judging)
-    everything = variable_orders(cells.X, folds)
-    ceiling = measure("all genes", cells, folds, everything, np.array([len(everything[0])]), judging)
-    notes += [*apart_notes([found.curve, ceiling.curve]), *ambient_notes(cells, genes, count_scale(cells)), LABELS_NOTE]
+    random, ceiling = _floor_and_ceiling(cells, folds, sizes, judging)
+    notes += [*apart_notes([found.curve, ceiling]), *ambient_notes(cells, genes, count_scale(cells)), LABELS_NOTE]
     if cells.n_genes > MAX_CEILING_GENES:
         notes.append(f"All genes: the {MAX_CEILING_GENES:,} of most variance of {cells.n_genes:,}.")
     evaluation = Evaluation(
@@ -257,8 +255,8 @@ def evaluate_task(adata: AnnData, panel: Panel, judging: Judging, extras: Extras
         notes=tuple(notes),
         splits=describe_splits(cells, folds, judging),
         curve=found.curve,
-        random=random.curve,
-        ceiling=ceiling.curve,
+        random=random,
+        ceiling=ceiling,
         alone=alone,
         level_off=_level_off(found, extras, judging.confidence),
         unsupervised=measure_unsupervised(cells, genes, folds, seed=judging.seed) if extras.unsupervised else None,
@@ -270,14 +268,24 @@ def evaluate_task(adata: AnnData, panel: Panel, judging: Judging, extras: Extras
         data_hash=hash_cells(cells),
         levels=found.levels,
     )
-    tested = Tested(cells, genes, folds, judging, verdict)
     return add_conditions(
         evaluation,
-        tested,
+        Tested(cells, genes, folds, judging, verdict),
         plan=extras.plan,
         harsh=extras.harsh,
         assay=extras.assay,
         count_split=extras.count_split,
+    )
+
+
+def _floor_and_ceiling(cells: Cells, folds: Folds, sizes: IntArray, judging: Judging) -> tuple[Curve, Curve]:
+    """Measure random panels of the same sizes, and all genes."""
+    rng = np.random.default_rng(judging.seed)
+    shuffled = [rng.permutation(cells.n_genes)[: sizes[-1]] for _ in range(len(folds))]
+    everything = variable_orders(cells.X, folds)
+    return (
+        measure("random", cells, folds, shuffled, sizes, judging).curve,
+        measure("all genes", cells, folds, everything, np.array([len(everything[0])]), judging).curve,
     )
 
 

@@ -21,12 +21,13 @@ class EvaluateOptions(TypedDict, total=False):
     """Metric by which the curve is called level."""
     level_distance: float
     """Distance from the best size measured within which the curve counts as level."""
+    batch_key: str | None
+    """Column of obs with the batch (study, chemistry, file): each batch is left out once, whole, however many splits
+    are asked for."""
     confidence: float
     """Nominal coverage of intervals."""
     label_tree: str | None
     """Table of types and their parents (type, parent), instead of several label columns."""
-    batch_key: str | None
-    """Column of obs with the batch (study, chemistry, donor, file)."""
     normalize: Literal["auto", "counts", "none"]
     """auto (log1p of counts per 10,000 if X holds counts), counts (refuses other values), or none."""
     exclude_labels: Sequence[str]
@@ -54,12 +55,13 @@ class CompareOptions(TypedDict, total=False):
 
     sizes: Sequence[int]
     """Smaller numbers of genes to measure at too."""
+    batch_key: str | None
+    """Column of obs with the batch (study, chemistry, file): each batch is left out once, whole, however many splits
+    are asked for."""
     confidence: float
     """Nominal coverage of intervals."""
     label_tree: str | None
     """Table of types and their parents (type, parent), instead of several label columns."""
-    batch_key: str | None
-    """Column of obs with the batch (study, chemistry, donor, file)."""
     normalize: Literal["auto", "counts", "none"]
     """auto (log1p of counts per 10,000 if X holds counts), counts (refuses other values), or none."""
     exclude_labels: Sequence[str]
@@ -73,12 +75,13 @@ class RobustnessOptions(TypedDict, total=False):
 
     harsh: bool
     """Whether to disturb the cells as harshly as real assays do, whatever the other options, and to lose each probe."""
+    batch_key: str | None
+    """Column of obs with the batch (study, chemistry, file): each batch is left out once, whole, however many splits
+    are asked for."""
     n_splits: int
     """Number of splits. With this many donors or fewer, leave one donor out per split."""
     confidence: float
     """Nominal coverage of intervals."""
-    batch_key: str | None
-    """Column of obs with the batch (study, chemistry, donor, file)."""
     layer: str | None
     """Layer to read instead of X."""
     normalize: Literal["auto", "counts", "none"]
@@ -121,12 +124,13 @@ class ReportOptions(TypedDict, total=False):
     """Title of the page."""
     data_name: str
     """Where the cells come from, as the page says it."""
+    batch_key: str | None
+    """Column of obs with the batch (study, chemistry, file): each batch is left out once, whole, however many splits
+    are asked for."""
     confidence: float
     """Nominal coverage of intervals."""
     label_tree: str | None
     """Table of types and their parents (type, parent), instead of several label columns."""
-    batch_key: str | None
-    """Column of obs with the batch (study, chemistry, donor, file)."""
     normalize: Literal["auto", "counts", "none"]
     """auto (log1p of counts per 10,000 if X holds counts), counts (refuses other values), or none."""
     exclude_labels: Sequence[str]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from selectormlp.assessment.protocol import Verdict
@@ -134,7 +135,7 @@ def unused_donors(adata: AnnData, source: Source, also_known: Sequence[str | Non
 
     A column looks like donors if its name suggests it (donor, batch, sample, patient, …) and cells share its values.
     """
-    if source.donor_key is not None:
+    if source.donor_key is not None or source.batch_key is not None:
         return None
     known = {source.label_key, *also_known}
     found = {}
@@ -247,15 +248,29 @@ def measure_alone(
 
 
 def fold_cells(cells: Cells, testable: BoolArray, judging: Judging) -> Folds:
-    """Split cells as the settings say."""
-    return make_folds(
+    """Split cells as the settings say: each batch is left out once, where there are any; else donors are kept apart."""
+    whole = cells.batches is not None
+    folds = make_folds(
         cells.labels,
         n_splits=judging.n_splits,
-        donors=cells.donors,
+        donors=cells.batches if whole else cells.donors,
         testable=testable,
         max_train=MAX_TRAIN,
         seed=judging.seed,
+        unit="batch" if whole else "donor",
     )
+    return folds if not whole or cells.donors is None else _without_donors_of_tests(cells, folds, cells.donors)
+
+
+def _without_donors_of_tests(cells: Cells, folds: Folds, donors: npt.NDArray[np.str_]) -> Folds:
+    """Learn from no donor of the batch that is left out."""
+    train = tuple(rows[~np.isin(donors[rows], donors[test])] for rows, test in folds)
+    if any(len(np.unique(cells.labels[rows])) < 2 for rows in train):
+        raise DataError(
+            "the donors of a batch that is left out are in the other batches too, so that too little is left to learn "
+            "from; leave the donor column out (donor_key, --donor-key), or the batches (batch_key, --batch-key)"
+        )
+    return replace(folds, train=train)
 
 
 def panel_orders(verdict: Verdict, genes: IntArray, cells: Cells, folds: Folds) -> list[IntArray]:
@@ -268,13 +283,14 @@ def panel_orders(verdict: Verdict, genes: IntArray, cells: Cells, folds: Folds) 
 
 def describe_splits(cells: Cells, folds: Folds, judging: Judging) -> Splits:
     """Describe how cells were split."""
+    units = cells.donors if cells.batches is None else cells.batches
     return Splits(
         scheme=folds.scheme,
         n_splits=len(folds),
         n_cells=cells.n_cells,
         n_test=len(folds.test_rows),
-        donor_key=judging.source.donor_key,
-        n_donors=0 if cells.donors is None else len(np.unique(cells.donors)),
+        donor_key=judging.source.batch_key or judging.source.donor_key,
+        n_donors=0 if units is None else len(np.unique(units)),
     )
 
 
@@ -301,7 +317,10 @@ def split_notes(cells: Cells, folds: Folds) -> list[str]:
         )
     if folds.dropped and n_unlearned:
         said.append(f"In all, {folds.n_untested:,} cells are not tested.")
-    said += donor_notes(cells)
+    lone = donor_notes(cells)
+    for note in lone:
+        logger.warning("%s", note)
+    said += lone
     if len(folds) == 1:
         said.append("There is one split only, so no interval over splits (split_low and split_high are empty).")
     if max(len(train) for train in folds.train) >= MAX_TRAIN - cells.n_classes and cells.n_cells > MAX_TRAIN:

@@ -13,6 +13,7 @@ from scipy.special import log_softmax
 from selectormlp.assessment.genes import find_panel_genes, match_genes
 from selectormlp.assessment.levels import source_tree
 from selectormlp.assessment.measure import MAX_TRAIN, Judging, fold_cells, read_for_judging
+from selectormlp.assessment.request import PRECISION
 from selectormlp.data.cells import AnyFloatArray, Cells, FloatArray, Matrix, as_matrix, check_unique, dense
 from selectormlp.data.expression import choose_expression
 from selectormlp.data.hashing import hash_cells
@@ -30,7 +31,7 @@ from selectormlp.models.classifier_card import ClassifierCard, check_class_names
 from selectormlp.models.novelty import FALSE_ALARMS, cut_offs, fit_novelty, raised
 from selectormlp.models.panel_classifier import PanelClassifier
 from selectormlp.models.predictions import Predictions
-from selectormlp.models.stopping import PRECISION, calibrate_levels
+from selectormlp.models.stopping import calibrate_levels
 from selectormlp.panel.panel import Panel
 from selectormlp.progress import track
 from selectormlp.versions import package_versions

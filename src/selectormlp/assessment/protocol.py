@@ -86,10 +86,11 @@ def judge(
     if not learned.any():
         return Verdict("other cells", everything, None, "The panel was learned on none of these cells.")
     unseen = ~learned
-    if cells.donors is not None:
-        unseen &= ~np.isin(cells.donors, np.unique(cells.donors[learned]))
+    units = [each for each in (cells.donors, cells.batches) if each is not None]
+    for each in units:
+        unseen &= ~np.isin(each, np.unique(each[learned]))
     n_learned = f"{learned.sum():,} of these {cells.n_cells:,} cells"
-    whose = "" if cells.donors is None else " of other donors"
+    whose = "" if not units else " of other donors" if cells.batches is None else " of other batches"
     if _enough(unseen, cells):
         note = f"The panel was learned on {n_learned}; it is tested on the others{whose} only."
         return Verdict("other cells", unseen, None, note)
@@ -103,7 +104,7 @@ def judge(
             "method, not of this very list."
         )
         return Verdict("reselected", everything, recipe, note)
-    if cells.donors is not None and _enough(~learned, cells):
+    if units and _enough(~learned, cells):
         return Verdict("optimistic", ~learned, None, notes.known_donors(recipe))
     return Verdict("optimistic", everything, None, notes.known_cells(int(learned.sum()), cells.n_cells, recipe))
 

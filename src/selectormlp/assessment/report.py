@@ -220,7 +220,9 @@ def find_out(adata: AnnData, panel: Panel, task: Reporting) -> Findings:
     evaluation = evaluate_task(adata, panel, judging, extras)
     logger.info("explaining the genes")
     usable = Panel(evaluation.genes, provenance=panel.provenance)
-    explanation = explain_genes(adata, usable, source, Constraints(ignore_unknown=True))
+    explanation = explain_genes(
+        adata, usable, source.model_copy(update={"batch_key": None}), Constraints(ignore_unknown=True)
+    )
     notes: list[str] = []
     if task.n_stability:
         found = _stability_or_why_not(adata, panel, task)

@@ -23,11 +23,13 @@ from selectormlp.config.model import (
 )
 from selectormlp.data.sampled import SampledSource
 from selectormlp.data.source import Normalization, Source, TreeSource
-from selectormlp.models.stopping import PRECISION
 from selectormlp.selection.request import MethodName
 
 MIN_CONFIDENCE = 0.5
 """Probability below which a cell is unsure, by default."""
+
+PRECISION = 0.9
+"""How often a label that its level is barely sure of is to be right, by default."""
 
 N_SPLITS = 3
 """Splits of a report: with a method that chooses anew in each, five take nearly twice as long."""
@@ -56,6 +58,9 @@ class Measuring(SampledSource):
 
     donor_key: Annotated[str | None, Flag(first=True)] = None
     """Column of obs with the donor: no donor is on both sides of a split."""
+    batch_key: Annotated[str | None, Flag(("--batch-key", "--leave-out"), first=True)] = None
+    """Column of obs with the batch (study, chemistry, file): each batch is left out once, whole, however many splits
+    are asked for."""
     classifier: Annotated[ClassifierName, Flag(first=True)] = "logistic"
     """What is refitted on the panel: logistic, knn, forest or network."""
     n_splits: Annotated[int, Field(ge=2), Flag(("--splits", "--n-splits"))] = 5

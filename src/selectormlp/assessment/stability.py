@@ -92,7 +92,7 @@ def stability(
         Instead of a panel: as in :func:`selectormlp.select`.
     over
         What to vary: ``"seeds"`` (all cells, another seed), ``"subsamples"`` (a share of each class's cells),
-        ``"donors"`` (each left out once; passed over without ``donor_key``).
+        ``"donors"`` (each donor and each batch left out once; passed over without ``donor_key`` and ``batch_key``).
     n_repeats
         Repetitions over seeds and over subsamples, 2 or more.
     seed
@@ -195,11 +195,15 @@ def repeat(cells: Cells, recipe: Recipe, repetition: Repetition) -> Stability:
         elif source == "subsamples":
             times = track(range(repetition.n_repeats), "choosing anew from part of the cells")
             found = [recipe.choose(cells.take(subsample(cells.labels, rng, share=repetition.fraction))) for _ in times]
-        elif cells.donors is None:
-            notes.append("donors were not varied: no donor column is named")
         else:
-            donors = track(np.unique(cells.donors).tolist(), "choosing anew without one donor")
-            found = [recipe.choose(cells.take(cells.donors != donor)) for donor in donors]
+            if cells.donors is None and cells.batches is None:
+                notes.append("donors were not varied: no donor column is named")
+            for unit, units in (("donors", cells.donors), ("batches", cells.batches)):
+                each = [] if units is None else np.unique(units).tolist()
+                found = [recipe.choose(cells.take(units != one)) for one in track(each, f"choosing anew, {unit}")]
+                panels += found
+                sources += [unit] * len(found)
+            continue
         panels += found
         sources += [source] * len(found)
     for note in notes:
@@ -220,7 +224,13 @@ def repeat(cells: Cells, recipe: Recipe, repetition: Repetition) -> Stability:
 
 def _read(adata: AnnData, source: Source) -> Cells:
     if source.label_key is None:
-        return unlabelled_cells(adata, layer=source.layer, normalize=source.normalize, donor_key=source.donor_key)
+        return unlabelled_cells(
+            adata,
+            layer=source.layer,
+            normalize=source.normalize,
+            donor_key=source.donor_key,
+            batch_key=source.batch_key,
+        )
     return drop_unlisted(cells_from_adata(adata, source.labelled()))
 
 

@@ -11,6 +11,7 @@ from importlib.metadata import version
 
 import typer
 
+from selectormlp.causes import chain
 from selectormlp.cli.stopping import was_stopped
 from selectormlp.errors import SelectorMLPError, printable
 from selectormlp.memory import is_shortage, shortage_line
@@ -69,11 +70,7 @@ def _interrupted() -> int:
 
 def _holds_interruption(error: BaseException | None) -> bool:
     """Whether a library has wrapped an interruption in an error of its own."""
-    while error is not None:
-        if isinstance(error, KeyboardInterrupt):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
+    return any(isinstance(link, KeyboardInterrupt) for link in chain(error))
 
 
 def _unforeseen(error: Exception) -> int:

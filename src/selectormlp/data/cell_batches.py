@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from selectormlp.data.cells import Cells, IntArray
 from selectormlp.data.stored import StoredCells
@@ -12,7 +14,7 @@ from selectormlp.errors import DataError, counted, quoted
 
 logger = logging.getLogger(__name__)
 
-MOST_NAMED = 8
+MAX_NAMED = 8
 """Types that a note names."""
 
 
@@ -34,7 +36,7 @@ def check_batches(cells: Cells | StoredCells, key: str) -> None:
     """
     if cells.batches is None:
         return
-    names, codes = np.unique(cells.batches, return_inverse=True)
+    names = np.unique(cells.batches)
     if len(names) == 1:
         logger.warning(
             "all %s cells are of one batch (%r in %r): it is taken as if no batch were named",
@@ -50,7 +52,7 @@ def check_batches(cells: Cells | StoredCells, key: str) -> None:
         )
     if not cells.n_classes:
         return
-    table = _table(cells.labels, codes, cells.n_classes)
+    table = cells_of_units(cells.labels, cells.batches, cells.n_classes)
     n_batches = (table > 0).sum(axis=1)
     if n_batches.max(initial=0) == 1:
         raise DataError(
@@ -82,17 +84,17 @@ def lone_type_notes(cells: Cells | StoredCells) -> list[str]:
     for what, plural, units in (("batch", "batches", cells.batches), ("donor", "donors", cells.donors)):
         if units is None or (what == "donor" and cells.batches is not None and np.array_equal(cells.batches, units)):
             continue
-        unit_names, codes = np.unique(units, return_inverse=True)
-        table = _table(cells.labels, codes, cells.n_classes)
+        unit_names = np.unique(units)
+        table = cells_of_units(cells.labels, units, cells.n_classes)
         alone = np.flatnonzero((table > 0).sum(axis=1) == 1)
         if len(unit_names) < 2 or not len(alone):
             continue
         named = [
             f"{cells.classes[code]!r} ({counted(int(table[code].sum()), 'cell', 'cells')}, "
             f"{str(unit_names[table[code].argmax()])!r})"
-            for code in alone[:MOST_NAMED]
+            for code in alone[:MAX_NAMED]
         ]
-        more = f" and {len(alone) - MOST_NAMED} more" if len(alone) > MOST_NAMED else ""
+        more = f" and {len(alone) - MAX_NAMED} more" if len(alone) > MAX_NAMED else ""
         notes.append(
             f"Types of one {what} only: {', '.join(named)}{more}; they cannot be tested on other {plural}, and nothing "
             "is known of how a panel does on them there."
@@ -100,8 +102,16 @@ def lone_type_notes(cells: Cells | StoredCells) -> list[str]:
     return notes
 
 
-def _table(labels: IntArray, codes: IntArray, n_classes: int) -> IntArray:
-    """Count the cells of each class in each batch or donor."""
+def cells_of_units(labels: IntArray, units: npt.NDArray[Any], n_classes: int) -> IntArray:
+    """Count the cells of each class in each batch or donor, units in sorted order, shape (n_classes, n_units).
+
+    Examples
+    --------
+    >>> cells_of_units(np.array([0, 0, 1, -1]), np.array(["b", "a", "a", "a"]), 2)
+    array([[1, 1],
+           [1, 0]])
+    """
+    codes = np.unique(units, return_inverse=True)[1]
     known = labels >= 0
     table = np.zeros((n_classes, int(codes.max(initial=-1)) + 1), dtype=np.int64)
     np.add.at(table, (labels[known], codes[known]), 1)

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from selectormlp.data.cells import BoolArray, FloatArray, IntArray
+from selectormlp.data.source import COST_PER_LEVEL, Balance
 from selectormlp.errors import DataError, SettingsError, counted, nearest, quoted
 
-Balance = Literal["types", "nodes"]
-"""What counts the same: each type, or each node among its siblings."""
-
-COST_PER_LEVEL = 2.0
-"""Factor by which a mistake costs more for each level up; docs/label_tree.md says what it was chosen from."""
+if TYPE_CHECKING:
+    from selectormlp.data.cells import BoolArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True)

@@ -107,6 +107,13 @@ class Source(Settings):
         return CellsSource(key, self.donor_key, self.layer, self.normalize, labels, self.batch_key)
 
 
+Balance = Literal["types", "nodes"]
+"""What counts the same: each type, or each node among its siblings."""
+
+COST_PER_LEVEL = 2.0
+"""Factor by which a mistake costs more for each level up; docs/label_tree.md says what it was chosen from."""
+
+
 class TreeSource(Source):
     """Where the tree of labels is."""
 

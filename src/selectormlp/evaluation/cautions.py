@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import scipy.sparse as sp
 
+from selectormlp.data.cell_batches import cells_of_units
 from selectormlp.data.cells import Cells, FloatArray, IntArray
 from selectormlp.data.count_scale import CountScale
 from selectormlp.evaluation import notes
@@ -130,14 +131,12 @@ def apart_notes(curves: Sequence[Curve]) -> list[Caution]:
 
 
 def donor_notes(cells: Cells) -> list[Caution]:
-    """Name the types that one donor alone has, which cannot be tested for new donors."""
-    if cells.donors is None:
-        return []
-    _, donor = np.unique(cells.donors, return_inverse=True)
-    known = cells.labels >= 0
-    table = np.zeros((cells.n_classes, int(donor.max()) + 1), dtype=np.int64)
-    np.add.at(table, (cells.labels[known], donor[known]), 1)
-    alone = (table > 0).sum(axis=1) == 1
-    counts = cells.class_counts()
-    types = [(cells.classes[code], int(counts[code])) for code in np.flatnonzero(alone)]
-    return [notes.types_of_one_donor(types)] if types else []
+    """Name the types that one donor, or one batch, alone has, which cannot be tested for new ones."""
+    found, counts = [], cells.class_counts()
+    for unit, units in (("batch", cells.batches), ("donor", cells.donors)):
+        if units is None or (unit == "donor" and cells.batches is not None and np.array_equal(cells.batches, units)):
+            continue
+        alone = np.flatnonzero((cells_of_units(cells.labels, units, cells.n_classes) > 0).sum(axis=1) == 1)
+        types = [(cells.classes[code], int(counts[code])) for code in alone]
+        found += [notes.types_of_one_donor(types, unit)] if types else []
+    return found

@@ -24,7 +24,7 @@ N_COMPONENTS = 20
 N_GENES = 1000
 """Genes of most variance that these are taken of."""
 
-MAX_CELLS_PER_TYPE = 250
+MAX_CELLS_PER_TYPE = 400
 """Cells of a type that are looked at: enough to know its distance to others to a few hundredths."""
 
 MAX_CELLS = 1500
@@ -35,6 +35,9 @@ MIN_CELLS = 12
 
 MAX_RESOLUTION, N_RESOLUTIONS = 32.0, 8
 """Largest resolution that is tried, and how often the one between two is, to find a number of clusters."""
+
+MIN_CELLS_CUT = 50
+"""Cells of a type from which it is cut in two, to see how far apart two halves of one type are."""
 
 N_FOLDS = 4
 """Folds by which a cell is labelled and told by what others taught."""
@@ -69,8 +72,11 @@ class LabelTest:
         Clusters that the first part was cut into, as near to the number of types as it came.
     pairs
         A line a pair of types: ``first``, ``second``, ``distance`` (area under the curve by which the second part tells
-        the labels that the first part gives), ``null`` and ``limit`` (mean of homogeneous cells, and the least
-        distance above it), ``apart``; nearest first.
+        the labels that the first part gives), ``null`` (mean of homogeneous cells), ``limit`` (what must be
+        exceeded), ``apart``; nearest first.
+    halves
+        Distance, of each type with cells enough, of the two clusters that its own first part is cut into, on the second
+        part, shape (n_types,).
     left_out
         Types with too few cells.
     """
@@ -79,6 +85,7 @@ class LabelTest:
     null: FloatArray
     n_clusters: int
     pairs: pd.DataFrame
+    halves: FloatArray
     left_out: tuple[str, ...]
 
     @property
@@ -111,7 +118,9 @@ def judge_labels(counts: sp.csr_array, codes: IntArray, names: tuple[str, ...], 
     the two labels by its counts in the first part alone, as other cells have taught; the second part is asked for these
     labels. Labels that repeat noise of the counts are not found in the second part. As a measure of what would be found
     anyway (depths vary, dispersions are not quite right), homogeneous cells of the same depths and dispersions are
-    drawn, cut into two by the same clustering, and treated alike.
+    drawn, cut into two by the same clustering, and treated alike. Real cells of one type differ by more than noise
+    (stages, stress), along an axis that clustering cuts in two: so each type is cut in two as well, and pairs of types
+    must be further apart than the halves of half of the types are.
 
     Parameters
     ----------
@@ -126,8 +135,8 @@ def judge_labels(counts: sp.csr_array, codes: IntArray, names: tuple[str, ...], 
 
     Notes
     -----
-    Real cells of one type differ in more than noise (cycle, stress, stages); such a difference is something here, too.
-    What is said is that two labels are more than noise, not that they are two types.
+    What is said is that two labels are more than noise, and further apart than clustering takes the cells of one type;
+    not that they are two types.
     """
     rng = np.random.default_rng(seed)
     sizes = np.bincount(codes[codes >= 0], minlength=len(names))
@@ -147,7 +156,8 @@ def judge_labels(counts: sp.csr_array, codes: IntArray, names: tuple[str, ...], 
             for pair in track(near, "drawing homogeneous types")
         ]
     )
-    limits = _limits(nulls)
+    halves = _halves(counts, codes, usable, rng)
+    limits = np.maximum(_limits(nulls), np.median(halves) if len(halves) else 0.0)
     lines: list[tuple[str, str, float, float, float, bool]] = []
     for rank, place in enumerate(order):
         like = int(limits.argmax()) if rank >= n_near else rank
@@ -155,7 +165,20 @@ def judge_labels(counts: sp.csr_array, codes: IntArray, names: tuple[str, ...], 
         distance, limit = float(distances[place]), float(limits[like])
         lines.append((first, second, distance, float(nulls[like].mean()), limit, distance > limit))
     columns = ["first", "second", "distance", "null", "limit", "apart"]
-    return LabelTest(score, null, n_clusters, pd.DataFrame(lines, columns=columns), left_out)
+    return LabelTest(score, null, n_clusters, pd.DataFrame(lines, columns=columns), halves, left_out)
+
+
+def _halves(counts: sp.csr_array, codes: IntArray, usable: IntArray, rng: np.random.Generator) -> FloatArray:
+    """Cut each type in two by the same clustering of its first part, and say how far apart the second has the two."""
+    found = []
+    for code in usable:
+        rows = np.flatnonzero(codes == code)
+        if len(rows) < MIN_CELLS_CUT:
+            continue
+        first, second = _split(counts[rows], rng)
+        clusters = cluster_into(components(first), 2, seed=int(rng.integers(2**31)))
+        found.append(_told_again(first, second, clusters > 0, rng))
+    return np.array(found)
 
 
 def _limits(nulls: FloatArray) -> FloatArray:

@@ -145,14 +145,14 @@ def not_apart(pairs: Sequence[tuple[str, str]]) -> Caution:
     )
 
 
-def types_of_one_donor(types: Sequence[tuple[str, int]]) -> Caution:
-    """Warn of types that one donor alone has; of each, the number of cells."""
+def types_of_one_donor(types: Sequence[tuple[str, int]], unit: str = "donor") -> Caution:
+    """Warn of types that one donor, or one batch, alone has; of each, the number of cells."""
     named = ", ".join(f"{name!r} ({n_cells:,} cells)" for name, n_cells in types[:MAX_TYPES])
     more = f" and {len(types) - MAX_TYPES} more" if len(types) > MAX_TYPES else ""
     return Caution(
         Kind.ONE_DONOR,
-        f"Types of one donor only: {named}{more}. They are not tested, and nothing is known of how the panel does on "
-        "them in other donors.",
+        f"Types of one {unit} only: {named}{more}. They are not tested, and nothing is known of how the panel does on "
+        f"them in other {'batches' if unit == 'batch' else 'donors'}.",
     )
 
 

@@ -40,15 +40,15 @@ class Splits:
     ----------
     scheme
         ``"stratified"`` (at random within each class), ``"grouped"`` (no donor on both sides) or
-        ``"leave one donor out"``.
+        ``"leave one donor out"``; or ``"leave one batch out"``.
     n_splits
         Number of splits; each test cell is tested once.
     n_cells, n_test
         Cells that take part, and those that are tested.
     donor_key
-        Column of donors, or None.
+        Column of donors, or of batches where these are left out; or None.
     n_donors
-        Number of donors, 0 where they are not used.
+        Number of them, 0 where they are not used.
     """
 
     scheme: str

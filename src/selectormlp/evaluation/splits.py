@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,9 @@ from selectormlp.errors import DataError, counted
 from selectormlp.quiet import quiet_warnings
 
 STRATIFIED, GROUPED, ONE_OUT = "stratified", "grouped", "leave one donor out"
+
+PLURALS = {"donor": "donors", "batch": "batches"}
+"""What is kept apart, and how several are called."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class Folds:
     Attributes
     ----------
     scheme
-        ``"stratified"``, ``"grouped"`` or ``"leave one donor out"``.
+        ``"stratified"``, ``"grouped"``, ``"leave one donor out"`` or ``"leave one batch out"``.
     train, test
         Rows of each split, increasing.
     n_untested
@@ -97,6 +100,7 @@ def make_folds(
     testable: BoolArray | None = None,
     max_train: int | None = None,
     seed: int = 0,
+    unit: Literal["donor", "batch"] = "donor",
 ) -> Folds:
     """Split cells so that each is tested at most once.
 
@@ -115,6 +119,8 @@ def make_folds(
         one cell of each.
     seed
         Of the shuffle.
+    unit
+        What ``donors`` holds, for messages; of batches each is left out once, however many there are.
 
     Raises
     ------
@@ -129,9 +135,11 @@ def make_folds(
     """
     if donors is not None and len(np.unique(donors)) < 2:
         raise DataError(
-            f"all {len(labels)} cells are of one donor ({str(donors[0])!r}); at least 2 are needed: leave the donor "
+            f"all {len(labels)} cells are of one {unit} ({str(donors[0])!r}); at least 2 are needed: leave the {unit} "
             "column out"
         )
+    if donors is not None and unit == "batch":
+        n_splits = len(np.unique(donors))
     n_classes = len(np.unique(labels))
     if n_classes == len(labels) > 1:
         raise DataError(
@@ -165,26 +173,28 @@ def make_folds(
             dropped.append(Dropped(whose, len(tested), len(learned), classes))
             n_untested += len(tested)
     if not train:
-        raise DataError(_no_split(labels, donors, rows))
+        raise DataError(_no_split(labels, donors, rows, unit))
     left_out = tuple((int(code), int(unlearned[code])) for code in np.flatnonzero(unlearned))
+    scheme = scheme.replace("donor", unit)
     return Folds(scheme, tuple(train), tuple(test), n_untested, tuple(dropped), left_out)
 
 
-def _no_split(labels: IntArray, donors: npt.NDArray[np.str_] | None, rows: IntArray) -> str:
+def _no_split(labels: IntArray, donors: npt.NDArray[np.str_] | None, rows: IntArray, unit: str) -> str:
     """Say why nothing can be tested."""
+    many = PLURALS[unit]
     if donors is not None:
         classes = np.unique(labels)
         if all(len(np.unique(donors[labels == code])) == 1 for code in classes):
             return (
-                f"each of the {len(classes)} classes comes from one donor only ({len(np.unique(donors))} donors), so "
-                "no donor can be left out and its classes still be learned; leave the donor column out (scores then "
-                "hold for these donors only), or give data in which donors share classes"
+                f"each of the {len(classes)} classes comes from one {unit} only ({len(np.unique(donors))} {many}), so "
+                f"no {unit} can be left out and its classes still be learned; leave the {unit} column out (scores then "
+                f"hold for these {many} only), or give data in which {many} share classes"
             )
-        tested = counted(len(np.unique(donors[rows])), "donor", "donors")
+        tested = counted(len(np.unique(donors[rows])), unit, many)
         return (
             f"whichever of the {tested} to be tested is left out, the others lack its classes or hold one "
-            f"class only ({len(classes)} classes); leave the donor column out (scores then hold for these donors "
-            "only), or give data in which donors share classes"
+            f"class only ({len(classes)} classes); leave the {unit} column out (scores then hold for these {many} "
+            f"only), or give data in which {many} share classes"
         )
     return (
         f"no split of {len(rows):,} cells leaves two classes to learn from and cells of them to test; use a label "

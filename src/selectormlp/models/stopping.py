@@ -14,9 +14,6 @@ from sklearn.isotonic import IsotonicRegression
 from selectormlp.data.cells import FloatArray, IntArray
 from selectormlp.data.label_tree import LabelTree
 
-PRECISION = 0.9
-"""How often a label that its level is barely sure of is to be right."""
-
 NEVER = np.inf
 """Confidence from which a level labels where no confidence is enough."""
 
@@ -129,7 +126,7 @@ def label_levels(
 
 
 def calibrate_levels(
-    probabilities: FloatArray, true: IntArray, classes: Sequence[str], tree: LabelTree, precision: float = PRECISION
+    probabilities: FloatArray, true: IntArray, classes: Sequence[str], tree: LabelTree, precision: float
 ) -> TreeCard:
     """Find the confidence from which each level labels, so that even its least sure labels are right often enough.
 
@@ -160,7 +157,7 @@ def calibrate_levels(
     >>> tree = LabelTree({"CA1": ("neuron",), "S1": ("neuron",), "Astro": ("glia",)}, ("level1",))
     >>> likely = np.array([[0.5, 0.25, 0.25]] * 20 + [[0.02, 0.02, 0.96]] * 20)
     >>> true = np.array([0, 1] * 10 + [2] * 20)  # the first half of the cells: CA1 or S1
-    >>> calibrate_levels(likely, true, ["CA1", "S1", "Astro"], tree).thresholds
+    >>> calibrate_levels(likely, true, ["CA1", "S1", "Astro"], tree, 0.9).thresholds
     [0.75, 0.96]
     """
     levels = list(_by_level(probabilities, classes, tree))

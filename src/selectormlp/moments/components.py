@@ -19,7 +19,7 @@ about half its size."""
 N_FITS = 3
 """Fits, each with the weights that follow from the one before; two more change the weights by a hundredth."""
 
-MOST_PRIOR = 1e6
+MAX_PRIOR = 1e6
 """Degrees of freedom of a prior from which it is taken as certain."""
 
 
@@ -250,8 +250,8 @@ def moderated(ratios: FloatArray, free: npt.ArrayLike, *, centred: bool = False)
     half = degrees[used] / 2
     logs = np.log(ratios[used]) - digamma(half) + np.log(half)
     spread = float(np.mean((logs - logs.mean()) ** 2 - polygamma(1, half)))
-    prior = 2.0 * _inverse_trigamma(spread) if spread > 0 else MOST_PRIOR
-    prior = min(prior, MOST_PRIOR)
+    prior = 2.0 * _inverse_trigamma(spread) if spread > 0 else MAX_PRIOR
+    prior = min(prior, MAX_PRIOR)
     usual = 1.0 if centred else float(np.exp(logs.mean() + digamma(prior / 2) - np.log(prior / 2)))
     found: FloatArray = (prior * usual + degrees * ratios) / (prior + degrees)
     return found

@@ -20,12 +20,12 @@ from selectormlp.config.model import (
     Settings,
     Table,
 )
-from selectormlp.data.cells import AnyFloatArray
 from selectormlp.panel.assay_limits import AssayLimits
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from selectormlp.data.cells import AnyFloatArray
     from selectormlp.panel.physics import TypeCounts
     from selectormlp.panel.rules import Rules
 

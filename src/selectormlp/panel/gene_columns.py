@@ -29,6 +29,9 @@ GENE_LIKE = re.compile(r"[^\s,;|\"]+")
 
 NUMBER = re.compile(r"[-+]?\d*[.,]?\d+(e[-+]?\d+)?", re.IGNORECASE)
 
+OWN_HEADERS = frozenset({"position", "gene", "score", "reason"})
+"""Headers of ``panel.csv``."""
+
 MOSTLY, HALF = 0.8, 0.5
 """Share of the cells of a column of genes that look like names; and where no column has so many."""
 
@@ -87,9 +90,13 @@ def below_header(header: Sequence[str], lines: Sequence[Sequence[str]]) -> GeneT
         )
     names = [folded(cell) for cell in header]
     filled = [[*line[:width], *[""] * (width - len(line))] for line in lines]
-    column = gene_column(names, filled) or 0
+    is_own = set(names) >= OWN_HEADERS  # whose names are as they are, whatever they look like
+    column = names.index("gene") if is_own else gene_column(names, filled) or 0
     held = _identifier_column(names, filled, column)
-    filled = _named(_one_gene_a_line(_chosen(names, filled), column), column, held)
+    filled = _chosen(names, filled)
+    if not is_own:
+        filled = _one_gene_a_line(filled, column)
+    filled = _named(filled, column, held, as_they_are=is_own)
     by_place = any(name in PLACE_HEADERS for name in names) and len({line[column] for line in filled}) < len(filled)
     if by_place or any(name in GROUP_HEADERS for name in names):
         first = {line[column]: line for line in reversed(filled)}
@@ -180,7 +187,7 @@ def parts_of(cell: str) -> list[str]:
         part.strip().strip("'\"").strip() for part in re.split(r"[,;]" if re.search("[,;]", text) else r"\s+", text)
     ]
     parts = [part for part in parts if part]
-    return parts if in_brackets or all(map(GENE_LIKE.fullmatch, parts)) else [bare]
+    return parts if in_brackets or (len(parts) > 1 and all(map(GENE_LIKE.fullmatch, parts))) else [bare]
 
 
 def _one_gene_a_line(lines: Sequence[Sequence[str]], column: int) -> list[list[str]]:
@@ -191,13 +198,15 @@ def _one_gene_a_line(lines: Sequence[Sequence[str]], column: int) -> list[list[s
     return found
 
 
-def _named(lines: Sequence[list[str]], column: int, held: int | None) -> list[list[str]]:
+def _named(lines: Sequence[list[str]], column: int, held: int | None, *, as_they_are: bool = False) -> list[list[str]]:
     """Keep the lines that name a gene; refuse others, unless they are empty, controls, or notes at the end."""
     found, n_empty, by_id = [], 0, []
     last = max((place for place, line in enumerate(lines) if sum(map(bool, line)) > 1), default=len(lines) - 1)
     for place, line in enumerate(lines):
         others = [cell for at, cell in enumerate(line) if at != column and cell and cell not in UNKNOWN]
-        if place > last and len(line) > 1 and re.search(r"\s|:", line[column]):
+        if as_they_are and line[column]:
+            found.append(line)
+        elif place > last and len(line) > 1 and re.search(r"\s|:", line[column]):
             n_empty += 1
         elif line[column] and line[column] not in UNKNOWN:
             found.append(line)

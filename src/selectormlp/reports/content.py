@@ -240,11 +240,13 @@ PROTOCOLS = {
 def _asked(found: Findings) -> tuple[tuple[str, str], ...]:
     origin, evaluation = found.panel.provenance, found.evaluation
     splits, taken = evaluation.splits, origin.taken
-    donors = f", {splits.n_donors} donors kept apart" if splits.n_donors else ""
+    units = "batches" if splits.scheme == "leave one batch out" else "donors"
+    donors = f", {splits.n_donors} {units} kept apart" if splits.n_donors else ""
     asked = [
         ("Genes", f"{len(found.panel):,}"),
         ("Chosen by", origin.method if taken is None else f"{taken.method}, which auto took: {taken.reason}"),
         ("Assumes", assumption(_assay_of(origin))),
+        *_batches_of(origin),
         ("Cell types", f"{evaluation.label_key} ({len(evaluation.classes)} types)"),
         ("Tested", PROTOCOLS[evaluation.protocol]),
         ("Classifier", f"{evaluation.classifier}, refitted on the panel's genes"),
@@ -255,6 +257,15 @@ def _asked(found: Findings) -> tuple[tuple[str, str], ...]:
         if value != usual.get(name):
             asked.append((name.replace("_", " ").capitalize(), _said(value)))
     return tuple(asked)
+
+
+def _batches_of(origin: Provenance) -> list[tuple[str, str]]:
+    """Say which batches were told from types, and how they were combined."""
+    key, selector = origin.settings.get("batch_key"), origin.settings.get("selector")
+    if not isinstance(key, str):
+        return []
+    combine = selector.get("combine") if isinstance(selector, dict) else None
+    return [("Batches", f"{key} ({combine})" if isinstance(combine, str) else key)]
 
 
 def _assay_of(origin: Provenance) -> Any:

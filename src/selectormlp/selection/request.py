@@ -24,9 +24,8 @@ from selectormlp.config.model import (
     part_of,
 )
 from selectormlp.data.joining import Joining
-from selectormlp.data.label_tree import COST_PER_LEVEL, Balance
 from selectormlp.data.sampled import SampledSource
-from selectormlp.data.source import TreeSource
+from selectormlp.data.source import COST_PER_LEVEL, Balance, TreeSource
 from selectormlp.errors import SettingsError, quoted
 from selectormlp.panel.assay_limits import AssayLimits
 from selectormlp.panel.constraints import Allowed, Constraints
