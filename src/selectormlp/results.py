@@ -159,6 +159,7 @@ def _commit(stage: Stage, name: str) -> None:
     list_file = stage.folder / f".{name}{COMMIT_SUFFIX}"
     with written_whole(list_file, at_once=True) as (draft,):
         draft.write_text(json.dumps({"format": FORMAT, "moves": moves, "removed": removed}), encoding="utf-8")
+    stage.drafts.clear()  # from now on they are on the list, and stay for whoever finishes it
     try:
         _move(stage.folder, moves, removed)
         list_file.unlink()

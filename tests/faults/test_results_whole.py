@@ -17,10 +17,11 @@ import pytest
 
 from selectormlp.errors import DataError, InputError, OutputError, PanelError
 from selectormlp.files import written_whole
+from selectormlp.manifests import carried_run
 from selectormlp.panel.panel import Panel
 from selectormlp.panel.storage import read_panel, write_panel
 from selectormlp.pipeline.settings import SplitSettings
-from selectormlp.pipeline.sides import check_split
+from selectormlp.pipeline.sides import check_split, split_run
 from selectormlp.pipeline.split import split_file
 from selectormlp.results import check_together, whole_result
 
@@ -152,6 +153,26 @@ def test_drafts_of_a_writer_that_lives_are_left_to_it(tmp_path):
         thread.join()
         assert draft.read_text() == "first"
     assert (tmp_path / "a.csv").read_text() == "first"
+
+
+def test_the_run_of_a_split_that_was_stopped_half_way_is_that_of_its_files(split, monkeypatch):
+    folder, real, calls = split("one", 1), Path.replace, []
+
+    def stopped(path, target):
+        if Path(target).name.startswith("adata_"):
+            calls.append(target)
+            if len(calls) == 2:
+                raise KeyboardInterrupt
+        return real(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            split("one", 2)
+    before = json.loads((folder / ".split.manifest.json").read_text())["run"]
+    run = split_run(folder)
+    assert run != before
+    assert {carried_run(folder / f"adata_{side}.h5ad") for side in ("train", "val", "test")} == {run}
 
 
 def test_threads_that_write_panels_never_show_a_reader_a_mixture(tmp_path):

@@ -58,7 +58,14 @@ def check_split(folder: Path) -> None:
 
 
 def split_run(folder: Path) -> str | None:
-    """Return the name of the run that split the cells of a folder; None where that is not written down."""
+    """Return the name of the run that split the cells of a folder; None where that is not written down.
+
+    Raises
+    ------
+    DataError
+        If the sides are of different runs. A split that was stopped half way into place is finished first.
+    """
+    check_split(folder)
     manifest = read_manifest(folder, SPLIT_NAME)
     return None if manifest is None else manifest.run
 
