@@ -30,10 +30,11 @@ def files() -> Iterator[tuple[Path, str]]:
         RobustnessRequest,
         StabilityRequest,
     )
+    from selectormlp.data.source import Source
     from selectormlp.selection.request import ExtendRequest, SelectRequest
 
     rooms: dict[str, dict[str, type[Settings]]] = {
-        "selection": {"select": SelectRequest, "extend": ExtendRequest},
+        "selection": {"select": SelectRequest, "extend": ExtendRequest, "explain": Source},
         "assessment": {
             "evaluate": EvaluateRequest,
             "compare": CompareRequest,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from selectormlp.data.cells import Cells
-from selectormlp.data.source import Normalization, Source
+from selectormlp.data.source import Source
 from selectormlp.moments.variable import check_memory, gene_variances, most_variable
 from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.explain import Explanation, explain_panel
@@ -16,6 +16,7 @@ from selectormlp.panel.given import PanelLike, as_panel
 from selectormlp.panel.panel import Panel
 from selectormlp.panel.separation import measured_assay, settings_of
 from selectormlp.progress import showing
+from selectormlp.selection.keywords import ExplainOptions
 from selectormlp.selection.reading import read
 from selectormlp.selection.separating import cell_weights_of, moments_for
 from selectormlp.selection.steps import rules_with
@@ -35,15 +36,12 @@ def explain(
     *,
     label_key: str,
     layer: str | None = None,
-    normalize: Normalization = "auto",
-    exclude_labels: Sequence[str] = (),
     forbidden: Sequence[str] = (),
     candidates: Sequence[str] | None = None,
     ignore_unknown: bool = False,
-    gene_name_key: str | None = None,
-    batch_key: str | None = None,
     assay: Any = None,
     progress: bool = True,
+    **more: Unpack[ExplainOptions],
 ) -> Explanation:
     """Say of each gene of a panel which types it marks, which it separates, what is lost without it, what replaces it.
 
@@ -53,8 +51,8 @@ def explain(
         Cells × genes; not altered.
     panel
         A :class:`Panel`, a file that holds one, or a list of genes.
-    label_key, layer, normalize, exclude_labels, gene_name_key, batch_key
-        As in :func:`select`; batches are by default those that the panel was chosen by.
+    label_key, layer
+        As in :func:`select`.
     forbidden, candidates
         Which genes may serve as substitutes; those of the panel need not obey.
     ignore_unknown
@@ -64,6 +62,9 @@ def explain(
         None: the one that the panel was chosen for, as its provenance says.
     progress
         Whether to show progress of what takes more than a second, on a terminal or in a notebook.
+    more
+        ``normalize``, ``exclude_labels``, ``gene_name_key`` and ``batch_key``, as in :func:`select`; batches are by
+        default those that the panel was chosen by.
 
     Returns
     -------
@@ -86,14 +87,7 @@ def explain(
     >>> explanation.genes[0].marks[0].name
     'CD19+ B'
     """
-    source = Source(
-        label_key=label_key,
-        layer=layer,
-        normalize=normalize,
-        exclude_labels=exclude_labels,
-        gene_name_key=gene_name_key,
-        batch_key=batch_key,
-    )
+    source = Source(label_key=label_key, layer=layer, **more)
     constraints = Constraints(forbidden=forbidden, candidates=candidates, ignore_unknown=ignore_unknown)
     with showing(progress):
         return explain_genes(adata, as_panel(panel), source, constraints, assay)

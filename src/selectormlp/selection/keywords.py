@@ -214,3 +214,18 @@ class ExtendOptions(TypedDict, total=False):
     chooses anew without each."""
     price_accuracy: bool
     """Say that in balanced accuracy too: a classifier is refitted for each panel. Takes --price as given."""
+
+
+class ExplainOptions(TypedDict, total=False):
+    """Options of :func:`selectormlp.explain` beside those that its signature names."""
+
+    donor_key: str | None
+    """Column of obs with the donor."""
+    batch_key: str | None
+    """Column of obs with the batch (study, chemistry, donor, file)."""
+    normalize: Literal["auto", "counts", "none"]
+    """auto (log1p of counts per 10,000 if X holds counts), counts (refuses other values), or none."""
+    exclude_labels: Sequence[str]
+    """Labels whose cells are left out."""
+    gene_name_key: str | None
+    """Column of var with second gene names, by which genes may be called too."""
