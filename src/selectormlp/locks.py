@@ -34,6 +34,9 @@ NOFOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
 _held: dict[Path, tuple[Path, ...]] = {}
 """Locks of results that this process is writing, and the folders that were made for each."""
 
+_handles: set[int] = set()
+"""Open locks of this process."""
+
 _AT_WORK: ContextVar[frozenset[Path]] = ContextVar("at_work", default=frozenset())
 
 
@@ -71,6 +74,7 @@ def writing_in(folder: Path, clear: Callable[[Path], None]) -> Iterator[None]:
     except OSError:
         yield
         return
+    _handles.add(handle)
     _AT_WORK.set(_AT_WORK.get() | {full})
     try:
         if _lock(handle):
@@ -79,7 +83,7 @@ def writing_in(folder: Path, clear: Callable[[Path], None]) -> Iterator[None]:
         yield
     finally:
         _AT_WORK.set(_AT_WORK.get() - {full})
-        os.close(handle)
+        _close(handle)
 
 
 @contextmanager
@@ -103,14 +107,35 @@ def only_writer(folder: Path, name: str, made: Sequence[Path] = ()) -> Iterator[
     file = folder / f".{name}{LOCK_SUFFIX}"
     handle = _locked_file(file, name)
     _held[file] = tuple(made)
+    if handle is not None:
+        _handles.add(handle)
     try:
         yield
     finally:
         _held.pop(file, None)
-        if handle is not None:
+        if handle is not None and handle in _handles:
             with suppress(OSError):
                 file.unlink()
-            os.close(handle)
+            _close(handle)
+
+
+def _close(handle: int) -> None:
+    """Close a lock, unless a fork has."""
+    if handle in _handles:
+        _handles.discard(handle)
+        os.close(handle)
+
+
+def _leave_to_parent() -> None:
+    """Close the locks in a forked process, such as one that reads ahead: a lock lasts while any process has it open."""
+    for handle in list(_handles):
+        with suppress(OSError):
+            _close(handle)
+    _held.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 def let_go() -> None:

@@ -101,7 +101,7 @@ STEPS = np.random.default_rng(7).integers(EPOCHS * STEPS_AN_EPOCH, size=10).toli
 )  # the first before there is any checkpoint
 def test_at_any_step(trainer, unbroken, tmp_path, step):
     assert trainer(tmp_path, kill={"step": step}) == KILLED
-    assert not list(tmp_path.glob("models/*"))
+    assert not list(tmp_path.glob("models/[!.]*"))
     assert trainer(tmp_path, restart=True) == 0
     assert_same_end(tmp_path, unbroken)
 

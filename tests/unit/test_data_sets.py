@@ -330,7 +330,6 @@ def test_a_type_of_one_data_set_is_told_by_the_genes_measured_there(halves):
         ({"max_counts": 5.0}, "limits in counts needs? every gene"),
         ({"assay": "imaging"}, "an assay needs every gene"),
         ({"price": True}, "the price of constraints needs every gene"),
-        ({"batch_key": "data_set"}, "combining batches .batch_key. needs every gene"),
     ],
     ids=lambda value: None,
 )

@@ -198,11 +198,11 @@ def repeat(cells: Cells, recipe: Recipe, repetition: Repetition) -> Stability:
         else:
             if cells.donors is None and cells.batches is None:
                 notes.append("donors were not varied: no donor column is named")
-            for unit, units in (("donors", cells.donors), ("batches", cells.batches)):
-                each = [] if units is None else np.unique(units).tolist()
-                found = [recipe.choose(cells.take(units != one)) for one in track(each, f"choosing anew, {unit}")]
+            for kind, unit, units in (("donors", "donor", cells.donors), ("batches", "batch", cells.batches)):
+                each = track([] if units is None else np.unique(units).tolist(), f"choosing anew without one {unit}")
+                found = [recipe.choose(cells.take(units != one)) for one in each]
                 panels += found
-                sources += [unit] * len(found)
+                sources += [kind] * len(found)
             continue
         panels += found
         sources += [source] * len(found)

@@ -30,7 +30,6 @@ def method_for_unmeasured(request: Choice, method: Method) -> Method:
         ("a minimum of markers per type", request.min_markers_per_type > 0),
         ("limits in counts", request.constraints.needs_counts),
         ("the price of constraints", request.price),
-        ("combining batches (batch_key)", request.batch_key is not None),
         ("an assay", request.options.get("assay", "sequencing") != "sequencing"),
     ):
         if asked:
