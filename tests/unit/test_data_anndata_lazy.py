@@ -10,6 +10,7 @@ import pytest
 import scipy.sparse as sp
 
 from selectormlp.data import anndata_lazy
+from selectormlp.data.anndata_files import read_adata
 from selectormlp.data.anndata_io import CellsSource, cells_from_adata
 from selectormlp.data.anndata_lazy import open_adata, open_cells, stored_unlabelled_cells
 from selectormlp.data.panel_io import unlabelled_cells
@@ -292,6 +293,14 @@ def test_an_index_of_other_files_is_refused(adata, tmp_path, index):
     write(adata[130:].copy(), index.paths[1])
     with pytest.raises(DataError, match="has 70 cells × 30 genes and had 80 × 30 when it was split"):
         open_cells(file, SOURCE)
+
+
+def test_an_index_whose_column_of_labels_is_not_there_is_refused(tmp_path, index):
+    file = tmp_path / "adata_train.index.npz"
+    write_split_index(replace(index, label_key="kind of cell"), file)
+    for read in (read_adata, lambda place: open_cells(place, SOURCE)):
+        with pytest.raises(DataError, match=r"labels from the column 'kind of cell', which .* lacks; split again"):
+            read(file)
 
 
 def test_a_truncated_index_is_refused(tmp_path, index):

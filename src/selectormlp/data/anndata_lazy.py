@@ -259,7 +259,7 @@ def _side(files: Sequence[StoredFile], genes: pd.Index[str], index: SplitIndex) 
     """Put the cells of one side of a split one after the other, without their expression."""
     index.check([file.matrix.shape for file in files])
     table = joined_table(files, genes)
-    index.check_names(table.obs_names[index.rows])
+    index.check_cells(table.obs)
     index.check_content()
     table = table[index.rows].copy()
     table.uns[UNS_KEY] = {"label_key": index.label_key, "classes": np.array(index.classes, dtype=object)}

@@ -79,15 +79,20 @@ class SplitIndex:
         if len(self.rows) and not 0 <= self.rows.min() <= self.rows.max() < n_cells:
             raise DataError(f"the index names cells beyond the {n_cells} of {quoted(self.paths)}; split again")
 
-    def check_names(self, names: pd.Index[str]) -> None:
-        """Refuse files whose cells have other names, or another order, than when they were split.
+    def check_cells(self, obs: pd.DataFrame) -> None:
+        """Refuse files whose cells have other names, or another order, than when they were split, or lack the labels.
 
         Raises
         ------
         DataError
-            If the names at ``rows`` are not those that were there.
+            If the names at ``rows`` are not those that were there, or the column of labels is not.
         """
-        if hash_names(names) != self.names_hash:
+        if self.label_key not in obs:
+            raise DataError(
+                f"the index takes labels from the column {self.label_key!r}, which {quoted(self.paths)} lacks; split "
+                "again"
+            )
+        if hash_names(obs.index[self.rows]) != self.names_hash:
             raise DataError(
                 f"the cells of {quoted(self.paths)} are not those that were split (their names, or their order, "
                 "differ); split again"
