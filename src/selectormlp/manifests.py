@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 from contextlib import suppress
@@ -89,9 +90,16 @@ def hash_of(path: Path) -> str:
 
 
 def is_inside(folder: Path, path: object) -> bool:
-    """Whether a path leads to a file in a folder, or one below that is no link."""
+    """Whether a path leads to a file in a folder, or one below that is no link, and is a name that a file can have."""
     if not isinstance(path, str) or "\0" in path:
         return False
+    try:
+        (folder / path).lstat()
+    except ValueError:
+        return False
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return False
     parts = PurePosixPath(path).parts
     if not parts or path.startswith("/") or ".." in parts:
         return False

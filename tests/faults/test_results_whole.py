@@ -17,7 +17,7 @@ import pytest
 
 from selectormlp.errors import DataError, InputError, OutputError, PanelError
 from selectormlp.files import written_whole
-from selectormlp.manifests import carried_run
+from selectormlp.manifests import FORMAT, carried_run, odd_files, read_manifest
 from selectormlp.panel.panel import Panel
 from selectormlp.panel.storage import read_panel, write_panel
 from selectormlp.pipeline.settings import SplitSettings
@@ -108,6 +108,16 @@ def test_panel_csv_of_one_panel_beside_panel_json_of_another_is_refused(tmp_path
         with pytest.raises(PanelError, match=r"'panel.csv' is not of the same run as the rest.*repeat 'selectorm"):
             read_panel(tmp_path / "one" / name)
     assert read_panel(tmp_path / "two" / "panel.json").genes == ("C", "D")
+
+
+@pytest.mark.parametrize("name", ["n" * 300, "n/" * 3000, "\ud800", "a\0b"], ids=["long", "deep", "no text", "nul"])
+def test_names_that_no_file_can_have_are_left_out_of_manifests(tmp_path, name):
+    known = {"format": FORMAT, "run": "r", "written": "2026-01-01T00:00:00+00:00"}
+    (tmp_path / ".panel.manifest.json").write_text(json.dumps(known | {"files": {name: "", "panel.csv": ""}}))
+    found = read_manifest(tmp_path, "panel")
+    assert found is not None
+    assert list(found.hashes) == ["panel.csv"]
+    assert odd_files(tmp_path, found, []) == []
 
 
 def test_a_panel_without_a_manifest_stays_readable(tmp_path):
