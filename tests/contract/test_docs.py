@@ -70,3 +70,8 @@ def test_pictures_are_described_to_those_who_cannot_see_them(page):
 def test_every_picture_is_shown_on_a_page():
     shown = {Path(target).name for page in pages() for _, target in PICTURE.findall(page.read_text(encoding="utf-8"))}
     assert shown >= {path.name for path in (DOCS / "images").iterdir()}
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_no_marks_of_an_unfinished_merge_are_left(page):
+    assert not re.search(r"^(<{7}|>{7}) ", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
