@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Unpack
 
 import numpy as np
@@ -48,6 +48,7 @@ from selectormlp.evaluation.curve import (
 )
 from selectormlp.evaluation.harsh import HARSH
 from selectormlp.evaluation.intervals import METRICS
+from selectormlp.evaluation.published.correlation import marker_lists
 from selectormlp.evaluation.result import Evaluation
 from selectormlp.evaluation.robustness import Plan
 from selectormlp.evaluation.splits import Folds
@@ -77,6 +78,8 @@ class Extras:
     harsh: bool = False
     assay: Assay | None = None
     count_split: bool = False
+    measures: bool = False
+    markers: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def plan(self) -> Plan | None:
@@ -152,8 +155,9 @@ def evaluate(
         and without one donor at a time), see :func:`stability`; ``confidence`` of intervals;
         ``more_sizes`` to measure at; ``level_metric`` and ``level_distance`` (the curve levels off at the first size
         whose score is within this distance of the best size measured); ``measured_label_key``, the label column of
-        ``measured``, and ``label_map``, a table of labels that mean the same; ``harsh=True`` disturbs the cells as
-        harshly as real assays do, and loses each probe in turn; ``assay`` scores the panel as an assay would
+        ``measured``, and ``label_map``, a table of labels that mean the same; ``measures=True`` takes the measures of
+        Spapros, NS-Forest and geneBasis too, with known ``markers`` of types where given; ``harsh=True`` disturbs the
+        cells as harshly as real assays do, and loses each probe in turn; ``assay`` scores the panel as an assay would
         measure it.
 
     Returns
@@ -204,6 +208,9 @@ def evaluate_by(adata: AnnData, panel: Panel, request: EvaluateRequest, measured
 
 def _evaluate_here(adata: AnnData, panel: Panel, request: EvaluateRequest) -> Evaluation:
     judging = judging_of(request)
+    markers = marker_lists(request.markers)
+    if markers and not request.measures:
+        raise SettingsError("markers are given without measures, so they would change nothing; ask for both")
     extras = Extras(
         request.sizes,
         request.coarse_key,
@@ -215,6 +222,8 @@ def _evaluate_here(adata: AnnData, panel: Panel, request: EvaluateRequest) -> Ev
         request.harsh,
         None if request.assay is None else find_assay(request.assay),
         request.count_split,
+        request.measures,
+        markers,
     )
     if not request.n_stability:
         return evaluate_task(adata, panel, judging, extras)
@@ -275,6 +284,8 @@ def evaluate_task(adata: AnnData, panel: Panel, judging: Judging, extras: Extras
         harsh=extras.harsh,
         assay=extras.assay,
         count_split=extras.count_split,
+        markers=extras.markers,
+        measures=extras.measures,
     )
 
 

@@ -88,6 +88,14 @@ def _print_extras(found: Evaluation) -> None:
                 f"{probes.masked[probes.worst]:.3f} if nobody notices, {probes.refitted[probes.worst]:.3f} refitted"
             )
     _print_measured(found)
+    if found.published is not None:
+        lines = PlainTable("Measures of other papers; 1 is best")
+        lines.add_columns("source", "measure", "value", numbers=("value",))
+        for measure in found.published.measures:
+            lines.add_row(
+                measure.source, measure.name, "" if measure.value != measure.value else f"{measure.value:.3f}"
+            )
+        lines.print()
     if found.stability is not None:
         for overlap in found.stability.overlaps:
             print_line(
