@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from selectormlp.panel.text_files import text_of
 from selectormlp.panel.vendors import read_panel
 
 logger = logging.getLogger(__name__)
+
+WHOLE = re.compile(r"[0-9]{1,9}")
 
 
 def read_gene_facts(path: Path | str) -> GeneFacts:
@@ -102,12 +105,12 @@ def _sets(rows: Sequence[Sequence[str]]) -> dict[str, Any]:
             raise PanelError(f"the line {','.join(line)[:60]!r} lacks the set or the gene; fill it in or drop it")
         bounds = {key: _whole(key, line[header.index(key)]) for key in ("min", "max") if key in header}
         given: dict[str, Any] = {key: bound for key, bound in bounds.items() if bound is not None}
-        one = sets.setdefault(name, {"genes": [], **given})
-        one["genes"] += [gene for gene in genes if gene not in one["genes"]]
+        one = sets.setdefault(name, {"genes": {}, **given})
+        one["genes"] |= dict.fromkeys(genes)
     logger.info(
         "%s are read from the columns %r and %r", counted(len(sets), "set", "sets"), rows[0][at_set], rows[0][at_gene]
     )
-    return sets
+    return {name: {**one, "genes": list(one["genes"])} for name, one in sets.items()}
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> dict[str, Any]:
@@ -127,6 +130,6 @@ def _columns(rows: Sequence[Sequence[str]]) -> dict[str, Any]:
 
 
 def _whole(key: str, text: str) -> int | None:
-    if text and not text.isdigit():
-        raise PanelError(f"{key} is {text!r}; expected a whole number from 0 up")
+    if text and not WHOLE.fullmatch(text):
+        raise PanelError(f"{key} is {quoted([text])}; expected a whole number from 0 up")
     return int(text) if text else None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import logging
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from selectormlp.errors import PanelError, counted
+from selectormlp.gate.tables import table_rows
 from selectormlp.panel.gene_headers import known
 
 logger = logging.getLogger(__name__)
@@ -52,18 +52,14 @@ def _delimiter(lines: Sequence[str], *, plain: bool) -> str | None:
         # a plain list holds a name a line, of which few may hold a comma
         if not having or (mark == "|" and not counts[0]) or (plain and mark != "\t" and having * 2 < len(bare)):
             continue
-        usual = max(set(counts) - {0}, key=counts.count)
-        found = (counts.count(usual) / len(bare), rank, mark)
+        n_lines = max(n_lines for count, n_lines in Counter(counts).items() if count)
+        found = (n_lines / len(bare), rank, mark)
         best = found if best is None or found > best else best
     return None if best is None else best[2]
 
 
 def _cells(text: str, delimiter: str) -> list[list[str]]:
-    try:
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True))
-    except csv.Error as error:
-        raise PanelError(f"not a readable table ({error}); expected a line a gene, separated by commas") from error
-    cells = [[_unshielded(cell.strip()) for cell in row] for row in rows]
+    cells = ([_unshielded(cell) for cell in row] for row in table_rows(text, delimiter, PanelError))
     return [row for row in cells if any(row)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
 
 from selectormlp.errors import PanelError, counted, quoted
@@ -103,7 +104,8 @@ def _ranked_lists(rows: Sequence[Sequence[str]]) -> GeneTable | None:
     """Read tables with several columns for each type, one of which names genes; None for others."""
     header, body = rows[0], rows[1:]
     groups = {match[1]: place for place, cell in enumerate(header) if (match := RANKED.fullmatch(cell))}
-    groups = {group: place for group, place in groups.items() if sum(c.startswith(f"{group}_") for c in header) > 1}
+    in_order = sorted(header)
+    groups = {group: place for group, place in groups.items() if _n_beginning(f"{group}_", in_order) > 1}
     if not groups and any(folded(cell) in GROUP_HEADERS for cell in header):  # early NS-Forest numbers its markers
         groups = {cell: place for place, cell in enumerate(header) if re.fullmatch(r"\d{1,2}", cell)}
     named = {group: [row[place] for row in body if place < len(row)] for group, place in groups.items()}
@@ -112,6 +114,12 @@ def _ranked_lists(rows: Sequence[Sequence[str]]) -> GeneTable | None:
         return None
     logger.info("%s are read from the columns %s", counted(len(genes), "gene", "genes"), quoted(groups, most=4))
     return GeneTable(tuple(genes))
+
+
+def _n_beginning(start: str, in_order: Sequence[str]) -> int:
+    """Count the texts that begin so, in a sorted list of them."""
+    after = start[:-1] + chr(ord(start[-1]) + 1)
+    return bisect_left(in_order, after) - bisect_left(in_order, start)
 
 
 def _without_header(rows: list[list[str]]) -> GeneTable:
@@ -153,9 +161,12 @@ def _without_header(rows: list[list[str]]) -> GeneTable:
 
 def _identifier_column(rows: Sequence[Sequence[str]]) -> int | None:
     """Find a column of identifiers (Ensembl, FlyBase, WormBase, RefSeq) beside others; None where there is none."""
-    for place in range(len(rows[0]) if len(rows[0]) > 1 else 0):
-        lines = rows if IDENTIFIER.fullmatch(rows[0][place]) else rows[1:]
-        cells = [row[place] for row in lines if not any(map(is_control, row))]
+    if len(rows[0]) < 2:
+        return None
+    genes = [row for row in rows[1:] if not any(map(is_control, row))]
+    first = [] if any(map(is_control, rows[0])) else rows[:1]
+    for place, top in enumerate(rows[0]):
+        cells = [row[place] for row in ([*first, *genes] if IDENTIFIER.fullmatch(top) else genes)]
         if cells and sum(IDENTIFIER.fullmatch(cell) is not None for cell in cells) >= MIN_IDENTIFIERS * len(cells):
             return place
     return None

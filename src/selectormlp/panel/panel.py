@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -90,7 +91,7 @@ class Panel(Shown):
                 f"({quoted(unusable, most=3)}); rename or remove them"
             )
         if len(set(self.genes)) < n_genes:
-            repeated = [gene for gene in dict.fromkeys(self.genes) if self.genes.count(gene) > 1]
+            repeated = [gene for gene, times in Counter(self.genes).items() if times > 1]
             raise PanelError(f"{len(repeated)} gene(s) are listed more than once ({quoted(repeated)}); list each once")
         self._check_columns()
 
