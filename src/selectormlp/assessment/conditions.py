@@ -38,8 +38,7 @@ def add_conditions(
     harsh: bool,
     assay: Assay | None,
     count_split: bool = False,
-    markers: Mapping[str, Sequence[str]] | None = None,
-    measures: bool = False,
+    published: Mapping[str, Sequence[str]] | None = None,
 ) -> Evaluation:
     """Add the scores asked for. One that fails becomes a note, and the other results are kept."""
     notes: list[str] = []
@@ -53,10 +52,10 @@ def add_conditions(
         test = _or_note("The labels on counts that had no part in them", lambda: split_labels(tested), notes)
         evaluation = replace(evaluation, label_test=test)
         notes += [] if test is None else label_notes(test)
-    if measures:
-        published = _or_note("The published measures", lambda: publish(tested, markers), notes)
-        evaluation = replace(evaluation, published=published)
-        notes += [] if published is None else published.notes
+    if published is not None:
+        measures = _or_note("The published measures", lambda: publish(tested, published), notes)
+        evaluation = replace(evaluation, published=measures)
+        notes += [] if measures is None else measures.notes
     kept = evaluation.notes
     if evaluation.label_test is not None and evaluation.label_test.is_something and not evaluation.label_test.not_apart:
         kept = tuple(note for note in kept if note != LABELS_NOTE)  # this speaks against it
@@ -84,7 +83,7 @@ def simulate(tested: Tested, assay: Assay) -> MeasuredScores:
     )
 
 
-def publish(tested: Tested, markers: Mapping[str, Sequence[str]] | None) -> PublishedMeasures:
+def publish(tested: Tested, markers: Mapping[str, Sequence[str]]) -> PublishedMeasures:
     """Take the measures of Spapros, NS-Forest and geneBasis."""
     return measure_published(tested.cells, tested.genes, markers=markers or None, seed=tested.judging.seed)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Unpack
 
 import numpy as np
@@ -77,8 +77,8 @@ class Extras:
     harsh: bool = False
     assay: Assay | None = None
     count_split: bool = False
-    measures: bool = False
-    markers: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    markers: Mapping[str, Sequence[str]] | None = None
+    """Of the published measures; empty: those that the cells give; None: they are not taken."""
 
     @property
     def plan(self) -> Plan | None:
@@ -221,8 +221,7 @@ def _evaluate_here(adata: AnnData, panel: Panel, request: EvaluateRequest) -> Ev
         request.harsh,
         None if request.assay is None else find_assay(request.assay),
         request.count_split,
-        request.measures,
-        markers,
+        markers if request.measures else None,
     )
     if not request.n_stability:
         return evaluate_task(adata, panel, judging, extras)
@@ -250,8 +249,7 @@ def evaluate_task(adata: AnnData, panel: Panel, judging: Judging, extras: Extras
     notes.append(note)
     random, ceiling = _floor_and_ceiling(cells, folds, sizes, judging)
     notes += [*apart_notes([found.curve, ceiling]), *ambient_notes(cells, genes, count_scale(cells)), LABELS_NOTE]
-    if cells.n_genes > MAX_CEILING_GENES:
-        notes.append(f"All genes: the {MAX_CEILING_GENES:,} of most variance of {cells.n_genes:,}.")
+    notes += _ceiling_notes(cells)
     evaluation = Evaluation(
         label_key=str(judging.source.label_key),
         classifier=judging.classifier_name,
@@ -276,16 +274,23 @@ def evaluate_task(adata: AnnData, panel: Panel, judging: Judging, extras: Extras
         data_hash=hash_cells(cells),
         levels=found.levels,
     )
+    tested = Tested(cells, genes, folds, judging, verdict)
     return add_conditions(
         evaluation,
-        Tested(cells, genes, folds, judging, verdict),
+        tested,
         plan=extras.plan,
         harsh=extras.harsh,
         assay=extras.assay,
         count_split=extras.count_split,
-        markers=extras.markers,
-        measures=extras.measures,
+        published=extras.markers,
     )
+
+
+def _ceiling_notes(cells: Cells) -> list[str]:
+    """Say so where not all genes are the ceiling."""
+    if cells.n_genes <= MAX_CEILING_GENES:
+        return []
+    return [f"All genes: the {MAX_CEILING_GENES:,} of most variance of {cells.n_genes:,}."]
 
 
 def _floor_and_ceiling(cells: Cells, folds: Folds, sizes: IntArray, judging: Judging) -> tuple[Curve, Curve]:
