@@ -274,10 +274,9 @@ def evaluate_task(adata: AnnData, panel: Panel, judging: Judging, extras: Extras
         data_hash=hash_cells(cells),
         levels=found.levels,
     )
-    tested = Tested(cells, genes, folds, judging, verdict)
     return add_conditions(
         evaluation,
-        tested,
+        Tested(cells, genes, folds, judging, verdict),
         plan=extras.plan,
         harsh=extras.harsh,
         assay=extras.assay,
