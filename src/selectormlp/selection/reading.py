@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from selectormlp.data.anndata_io import cells_from_adata, drop_unlisted, warn_of_rare_types
 from selectormlp.data.anndata_lazy import are_paths, open_adata, stored_cells, stored_unlabelled_cells
-from selectormlp.data.cell_batches import check_batches, warn_of_lone_types
+from selectormlp.data.cell_batches import can_be_told_apart, check_batches, warn_of_lone_types
 from selectormlp.data.cells import Cells, Matrix
 from selectormlp.data.held_sets import DataSets, JoinedSets, are_sets, join_sets, stay_on_disk
+from selectormlp.data.joining import DATA_SET_KEY
 from selectormlp.data.label_levels import find_tree
 from selectormlp.data.label_tables import read_mistake_costs
 from selectormlp.data.label_tree import Mistakes
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+AnyCells = TypeVar("AnyCells", Cells, StoredCells)
+
 
 @dataclass(frozen=True, eq=False)
 class Opened:
@@ -56,12 +59,15 @@ class Opened:
         Names of the files that stay on disk; empty for cells in memory.
     sets
         What several data sets bring; None for one.
+    batch_key
+        Column of ``obs`` with the batches, if they are told from types.
     """
 
     cells: Cells | StoredCells
     table: AnnData
     files: tuple[str, ...] = ()
     sets: SetsSummary | None = None
+    batch_key: str | None = None
 
     def aliases(self, source: Source) -> pd.Index[str] | None:
         """Return the second name of each gene, where a column of ``var`` is named that holds names or identifiers."""
@@ -125,8 +131,18 @@ class Opened:
             ) from error
 
 
-def read(data: AnnData | JoinedSets, source: Source, *, layer: str | None = None) -> Opened:
-    """Read cells of an object, or of several that were joined: all, of no class, where no label column is named."""
+def are_several(data: object) -> bool:
+    """Tell several data sets, joined or not, from one."""
+    if isinstance(data, JoinedSets):
+        return len(data.sets.names) > 1
+    return isinstance(data, Mapping | list | tuple) and len(data) > 1
+
+
+def read(data: AnnData | JoinedSets, source: Source, *, layer: str | None = None, by_file: bool = False) -> Opened:
+    """Read cells of an object, or of several that were joined: all, of no class, where no label column is named.
+
+    With ``by_file``, batches are data sets because no others are named: they are pooled where they say nothing.
+    """
     adata, sets = (data.adata, data.sets) if isinstance(data, JoinedSets) else (data, None)
     layer = layer or source.layer
     if source.label_key is None:
@@ -140,11 +156,12 @@ def read(data: AnnData | JoinedSets, source: Source, *, layer: str | None = None
     else:
         cells = drop_unlisted(cells_from_adata(adata, source.model_copy(update={"layer": layer}).labelled()))
         warn_of_rare_types(cells)
-    _check_units(cells, source)
+    cells = _with_units_checked(cells, source, by_file=by_file)
     if sets is not None and sets.coverage is not None:
         rows = adata.obs_names.get_indexer(cells.names)
         cells = replace(cells, coverage=sets.coverage.take(rows))
-    return Opened(named_by_symbol(cells, adata, source.gene_name_key), adata, sets=sets)
+    batch_key = None if cells.batches is None else source.batch_key
+    return Opened(named_by_symbol(cells, adata, source.gene_name_key), adata, sets=sets, batch_key=batch_key)
 
 
 @contextmanager
@@ -170,6 +187,10 @@ def opened(data: AnnData | DataSets | JoinedSets, request: Choice) -> Iterator[t
             "'forest', 'markers' and 'markers-wilcoxon' tell batches from types",
             method.name,
         )
+    by_file = request.batch_key is None and not request.pool_files and are_several(data)
+    by_file = by_file and request.label_key is not None and method.make().takes_batches
+    if by_file:
+        request = request.model_copy(update={"batch_key": DATA_SET_KEY})
     if request.joining.is_asked and not (are_sets(data) or are_paths(data) or isinstance(data, JoinedSets)):
         data = [data]
     if are_sets(data) and not stay_on_disk(data):
@@ -178,7 +199,7 @@ def opened(data: AnnData | DataSets | JoinedSets, request: Choice) -> Iterator[t
     if isinstance(data, JoinedSets) or not (are_paths(data) or are_sets(data)):
         if request.dask_scheduler is not None:
             raise SettingsError("a Dask scheduler reads cells on disk, and these are in memory; give a file instead")
-        found = read(data, request.source)
+        found = read(data, request.source, by_file=by_file)
         if found.cells.coverage is not None:
             method = method_for_unmeasured(request, method)
         yield (
@@ -206,21 +227,31 @@ def opened(data: AnnData | DataSets | JoinedSets, request: Choice) -> Iterator[t
         else:
             cells = drop_unlisted(stored_cells(stored, request.source.labelled()))
             warn_of_rare_types(cells)
-        _check_units(cells, request)
+        cells = _with_units_checked(cells, request, by_file=by_file)
         cells = named_by_symbol(cells, stored.table, request.gene_name_key)
         workers = Workers(request.dask_scheduler, on_start=bar.restart, on_block=bar.advance)
         if cells.coverage is not None:
             method = method_for_unmeasured(request, method)
         files = tuple(matrix.path.name for matrix in stored.matrices)
-        found = Opened(cells, stored.table, files, stored.sets)
+        batch_key = None if cells.batches is None else request.batch_key
+        found = Opened(cells, stored.table, files, stored.sets, batch_key)
         yield found, How(method, request.options, request.seed, None, workers, found.mistakes(request))
 
 
-def _check_units(cells: Cells | StoredCells, source: Source) -> None:
-    """Refuse batches that say nothing, and warn of types that one batch or donor has alone."""
+def _with_units_checked(cells: AnyCells, source: Source, *, by_file: bool) -> AnyCells:
+    """Refuse batches that say nothing, or pool data sets that do, and warn of types of one batch or donor alone."""
+    if by_file and cells.batches is not None and not can_be_told_apart(cells):
+        logger.warning(
+            "no type is in two data sets, so nothing tells type from data set: all cells are pooled, and a gene that "
+            "marks a data set may be taken for one that marks its types"
+        )
+        cells = replace(cells, batches=None)
+    elif by_file:
+        logger.info("each data set is taken as a batch; pool_files (--pool-files) pools them, batch_key names others")
     if source.batch_key is not None:
         check_batches(cells, source.batch_key)
     warn_of_lone_types(cells)
+    return cells
 
 
 def _target(adata: AnnData | JoinedSets, request: Choice) -> Matrix | None:
