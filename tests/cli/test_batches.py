@@ -78,3 +78,16 @@ def test_evaluate_leaves_each_batch_out(cli, data, tmp_path, flag):
     )  # fmt: skip
     assert outcome.code == 0, outcome.err
     assert "leave one batch out" in " ".join((outcome.out + outcome.err).split())
+
+
+def test_the_report_of_select_leaves_batches_out_and_names_lone_types_once(cli, adata, tmp_path):
+    adata.obs["kind"] = adata.obs["cell_type"].astype(str)
+    adata.obs.loc[adata.obs_names[adata.obs["donor"] == "donor 1"][:5], "kind"] = "lone"
+    adata.write_h5ad(tmp_path / "lone.h5ad")
+    flags = ["--label-key", "kind", "--batch-key", "donor", "--size", 4, "--method", "discriminant"]
+    outcome = cli("select", "lone.h5ad", *flags, "--out", "panel", "--report")
+    assert outcome.code == 0, outcome.err
+    assert outcome.err.count("Types of one batch only") == 1
+    page = (tmp_path / "panel" / "report.html").read_text()
+    assert "leave one batch out" in page
+    assert "Types of one batch only" in page

@@ -10,7 +10,11 @@ from selectormlp import errors
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)")
+LABEL = re.compile(r"^\(([\w-]+)\)=$", flags=re.MULTILINE)
+HEADING = re.compile(r"^#{1,3} (.+)$", flags=re.MULTILINE)
+FENCED = re.compile(r"^(`{3,}|:{3,}).*?^\1$", flags=re.MULTILINE | re.DOTALL)
+PICTURE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+)\)")
 
 
 def listed(module):
@@ -40,8 +44,34 @@ def pages():
     return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *written]
 
 
+def anchors(page):
+    """Names that a link to a heading of a page can have, made as GitHub and MyST make them."""
+    text = FENCED.sub("", page.read_text(encoding="utf-8"))
+    plain = (re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading) for heading in HEADING.findall(text))
+    made = {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in plain}
+    return made | set(LABEL.findall(text))
+
+
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_links_between_files_lead_somewhere(page):
-    for target in LINK.findall(page.read_text(encoding="utf-8")):
+    for target, anchor in LINK.findall(page.read_text(encoding="utf-8")):
         if not re.match(r"[a-z]+:", target):
-            assert (page.parent / target).exists(), target
+            other = page.parent / target if target else page
+            assert other.exists(), target
+            assert not anchor or other.suffix != ".md" or anchor in anchors(other), f"{target}#{anchor}"
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_pictures_are_described_to_those_who_cannot_see_them(page):
+    for words, target in PICTURE.findall(page.read_text(encoding="utf-8")):
+        assert len(words.split()) >= 3, target
+
+
+def test_every_picture_is_shown_on_a_page():
+    shown = {Path(target).name for page in pages() for _, target in PICTURE.findall(page.read_text(encoding="utf-8"))}
+    assert shown >= {path.name for path in (DOCS / "images").iterdir()}
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_no_marks_of_an_unfinished_merge_are_left(page):
+    assert not re.search(r"^(<{7}|>{7}) ", page.read_text(encoding="utf-8"), flags=re.MULTILINE)

@@ -8,9 +8,9 @@ import threading
 
 import pytest
 
+from faults.two_files import hidden, write_both
 from selectormlp import locks
 from selectormlp.errors import OutputError
-from selectormlp.files import written_whole
 from selectormlp.panel.panel import Panel
 from selectormlp.panel.storage import read_panel, write_panel
 from selectormlp.results import whole_result
@@ -29,17 +29,6 @@ with whole_result(folder, "both"):
     print("writing", flush=True)
     time.sleep(float(sys.argv[2]))
 """
-
-
-def write_both(folder, text, name="both"):
-    with whole_result(folder, name):
-        for file in ("a.csv", "b.csv"):
-            with written_whole(folder / file) as (draft,):
-                draft.write_text(text)
-
-
-def hidden(folder):
-    return sorted(path.name for path in folder.iterdir() if path.name.startswith("."))
 
 
 def test_a_second_writer_is_refused_in_one_line_by_a_thread_and_by_a_process(tmp_path):

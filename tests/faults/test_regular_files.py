@@ -13,6 +13,7 @@ from selectormlp.config.files import read_settings
 from selectormlp.data.anndata_files import read_adata
 from selectormlp.data.anndata_lazy import open_adata
 from selectormlp.data.common_labels import common_labels
+from selectormlp.data.label_tables import read_label_tree, read_mistake_costs
 from selectormlp.data.orthologs import ortholog_pairs
 from selectormlp.errors import SelectorMLPError
 from selectormlp.models.panel_classifier import load_classifier
@@ -39,6 +40,8 @@ READERS = {
     "sets of genes": (read_gene_sets, "sets.csv"),
     "map of labels": (read_label_map, "map.csv"),
     "labels of data sets": (common_labels, "labels.csv"),
+    "tree of labels": (lambda place: read_label_tree(place, ["T"]), "tree.csv"),
+    "costs of mistakes": (lambda place: read_mistake_costs(place, ["T"]), "mistakes.csv"),
     "orthologs": (ortholog_pairs, "orthologs.csv"),
     "results": (lambda place: recorded_settings(place.parent), "settings.json"),
 }

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from faults.two_files import hidden, write_both
 from selectormlp.errors import DataError, InputError, OutputError, PanelError
 from selectormlp.files import written_whole
 from selectormlp.manifests import FORMAT, carried_run, odd_files, read_manifest
@@ -23,7 +24,7 @@ from selectormlp.panel.storage import read_panel, write_panel
 from selectormlp.pipeline.settings import SplitSettings
 from selectormlp.pipeline.sides import check_split, split_run
 from selectormlp.pipeline.split import split_file
-from selectormlp.results import check_together, whole_result
+from selectormlp.results import check_together
 
 WRITE = """
 import os, signal, sys
@@ -46,17 +47,6 @@ with whole_result(sys.argv[1], "both", replaces=["old.csv"]):
         with written_whole(os.path.join(sys.argv[1], name)) as (draft,):
             draft.write_text("new")
 """
-
-
-def write_both(folder, text, name="both"):
-    with whole_result(folder, name):
-        for file in ("a.csv", "b.csv"):
-            with written_whole(folder / file) as (draft,):
-                draft.write_text(text)
-
-
-def hidden(folder):
-    return sorted(path.name for path in folder.iterdir() if path.name.startswith("."))
 
 
 def test_a_kill_at_any_call_leaves_the_result_before_or_the_new_one(tmp_path):

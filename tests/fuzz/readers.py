@@ -24,6 +24,7 @@ from selectormlp.data.anndata_files import read_adata
 from selectormlp.data.anndata_io import CellsSource, cells_from_adata
 from selectormlp.data.anndata_lazy import open_adata, stored_cells
 from selectormlp.data.common_labels import common_labels
+from selectormlp.data.label_tables import read_label_tree, read_mistake_costs
 from selectormlp.data.orthologs import ortholog_pairs
 from selectormlp.data.split_index import SplitIndex, hash_names, write_split_index
 from selectormlp.errors import SelectorMLPError
@@ -251,6 +252,13 @@ def readers():
     found["map of labels"] = Reader(read_label_map, text_file("map.csv", sides))
     common = "data,label,common\na,T,T cell\n*,CD3+,T cell\nb,doublets,\n"
     found["labels of data sets"] = Reader(common_labels, text_file("labels.csv", common))
+    tree = "type,parent\nCA1,neuron\nS1,neuron\nAstro,glia\nglia,\n"
+    types = ("CA1", "S1", "Astro")
+    found["tree of labels"] = Reader(lambda place: read_label_tree(place, types), text_file("tree.csv", tree))
+    mistakes = ",CA1,S1\nCA1,0,1\nS1,2.5,0\n"
+    found["costs of mistakes"] = Reader(
+        lambda place: read_mistake_costs(place, types[:2]), text_file("mistakes.csv", mistakes)
+    )
     pairs = "from,to\nCd4,CD4\nHba-a1,HBA1\nHba-a2,HBA1\n"
     found["orthologs"] = Reader(ortholog_pairs, text_file("orthologs.csv", pairs))
     tensors = (mutate.mutate_bytes, mutate.mutate_safetensors)

@@ -70,7 +70,7 @@ def test_types_of_one_batch_are_named_and_warned_of(studies, caplog):
     few = studies[~alone].copy()
     with caplog.at_level(logging.WARNING):
         found = sm.evaluate(few, ["gene1", "gene6", "gene2"], batch_key="study", unsupervised=False, **QUICK)
-    line = "Types of one batch only: 'type A' (10 cells). They are not tested"
+    line = "Types of one batch only: 'type A' (10 cells, 'study 0'). They cannot be tested"
     assert any(line in note for note in found.notes)
     assert line in caplog.text
 

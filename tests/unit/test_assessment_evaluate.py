@@ -9,7 +9,7 @@ from anndata.tests.helpers import assert_equal
 from sklearn.linear_model import LogisticRegression
 
 import selectormlp as sm
-from selectormlp.assessment.measure import unused_donors
+from selectormlp.assessment.split_notes import unused_donors
 from selectormlp.data.source import Source
 from selectormlp.errors import DataError, PanelError, SettingsError
 from selectormlp.panel.panel import Panel

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
-from selectormlp.data import anndata_lazy
+from selectormlp.data import value_kind
 from selectormlp.data.anndata_files import read_adata
 from selectormlp.data.anndata_io import CellsSource, cells_from_adata
 from selectormlp.data.anndata_lazy import open_adata, open_cells, stored_unlabelled_cells
@@ -106,7 +106,7 @@ def test_only_the_columns_that_are_named_are_read(file):
 
 
 def test_late_counts_are_found_behind_zeros_and_ones(adata, tmp_path, monkeypatch):
-    monkeypatch.setattr(anndata_lazy, "SAMPLE_CELLS", 1)
+    monkeypatch.setattr(value_kind, "SAMPLE_CELLS", 1)
     X = (adata.X > 0).astype(np.float32).toarray()
     X[100, 3] = 2  # between the places that are looked at
     adata.X = X
@@ -114,7 +114,7 @@ def test_late_counts_are_found_behind_zeros_and_ones(adata, tmp_path, monkeypatc
 
 
 def test_late_fractions_are_an_error_when_they_are_read(adata, tmp_path, monkeypatch):
-    monkeypatch.setattr(anndata_lazy, "SAMPLE_CELLS", 1)
+    monkeypatch.setattr(value_kind, "SAMPLE_CELLS", 1)
     adata.X = adata.X.toarray()
     adata.X[100, 3] = 0.5
     stored = open_cells(write(adata, tmp_path / "cells.h5ad"), SOURCE)

@@ -9,9 +9,9 @@ import pytest
 import selectormlp as sm
 from selectormlp.data.cells import Cells
 from selectormlp.data.normalize import log1p_cp10k
-from selectormlp.evaluation.cautions import ambient_genes, ambient_notes, hardly_apart
+from selectormlp.evaluation.cautions import ambient_genes, ambient_notes, donor_notes, hardly_apart
 from selectormlp.evaluation.counts import count_scale
-from selectormlp.evaluation.notes import Caution, Kind, cautions_of, donors_unused, types_of_one_donor
+from selectormlp.evaluation.notes import Caution, Kind, cautions_of, donors_unused
 from selectormlp.evaluation.stability import consistency, count_candidates
 
 GENES = ["HBLIKE", "RPLIKE", "MARK0", "MARK1", "MARK2", "WEAK", *(f"OTHER{i}" for i in range(300))]
@@ -67,7 +67,7 @@ def test_types_of_one_donor_are_named(adata):
     adata.obs.loc[adata.obs_names[adata.obs["donor"] == "donor 1"][:5], "kind"] = "rare type"
     found = sm.evaluate(adata, ["gene0", "gene1"], label_key="kind", donor_key="donor", unsupervised=False)
     (note,) = [note for note in cautions_of(found.notes) if note.kind is Kind.ONE_DONOR]
-    assert "'rare type' (5 cells)" in note
+    assert "'rare type' (5 cells, 'donor 1')" in note
     plain = sm.evaluate(adata, ["gene0", "gene1"], label_key="cell_type", donor_key="donor", unsupervised=False)
     assert not any("one donor only" in note for note in plain.notes)
 
@@ -120,7 +120,17 @@ def test_warnings_are_found_by_kind_whatever_they_say():
 
 
 def test_long_lists_are_cut_and_counted():
-    types = types_of_one_donor([(f"type {i}", 1000 * i) for i in range(10)])
-    assert "'type 7' (7,000 cells) and 2 more." in types
+    labels = np.arange(10).repeat(2)
+    donors = np.char.add("donor ", labels.astype(str))
+    cells = Cells(
+        np.ones((20, 1), dtype=np.float32),
+        pd.Index(["gene"]),
+        pd.Index([f"c{i}" for i in range(20)]),
+        labels,
+        tuple(f"type {i}" for i in range(10)),
+        donors=donors,
+    )
+    (types,) = donor_notes(cells)
+    assert "'type 7' (2 cells, 'donor 7') and 2 more." in types
     assert "type 8" not in types
     assert "'d'" not in donors_unused(dict.fromkeys("abcd", 2))

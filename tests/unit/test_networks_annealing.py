@@ -70,7 +70,7 @@ def test_a_path_that_misses_is_followed_by_a_search():
 def test_where_no_penalty_is_found_the_nearest_is_taken_and_that_is_said(said):
     left = eliminate(make_task(elimination_steps=1, max_rounds=1), 12)
     assert left.probabilities.shape == (60,)
-    assert f"{left.n_open} genes are left where 12 ± 20 % were wanted" in said()
+    assert f"{left.n_open} genes are left instead of 12 ± 20 %" in said()
 
 
 def test_columns_that_leave_take_their_weights_with_them():

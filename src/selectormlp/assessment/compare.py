@@ -20,13 +20,12 @@ from selectormlp.assessment.measure import (
     judging_of,
     measure,
     measure_alone,
-    opening_notes,
     panel_orders,
     read_for_judging,
-    split_notes,
 )
 from selectormlp.assessment.protocol import Verdict, judge
 from selectormlp.assessment.request import CompareRequest
+from selectormlp.assessment.split_notes import opening_notes, split_notes
 from selectormlp.config.model import check_whole
 from selectormlp.data.cells import BoolArray, Cells, IntArray
 from selectormlp.errors import DataError, SettingsError, counted

@@ -23,14 +23,13 @@ from selectormlp.assessment.measure import (
     judging_of,
     measure,
     measure_alone,
-    opening_notes,
     panel_orders,
     read_for_judging,
-    split_notes,
 )
 from selectormlp.assessment.protocol import judge
 from selectormlp.assessment.request import EvaluateRequest
 from selectormlp.assessment.robustness import Tested
+from selectormlp.assessment.split_notes import opening_notes, split_notes
 from selectormlp.assessment.stability import Repetition, stability_task
 from selectormlp.config.model import check_whole
 from selectormlp.data.cells import Cells, IntArray

@@ -27,8 +27,9 @@ from selectormlp.panel.assay import Assay, find_assay
 from selectormlp.panel.limits import Limit
 from selectormlp.progress import track
 from selectormlp.selectors.base import GeneSelector, fit_labelled, seed_from
-from selectormlp.selectors.columns import checked_columns
+from selectormlp.selectors.columns import checked_must_have
 from selectormlp.selectors.labels import checked_batches, encode_labels
+from selectormlp.selectors.parameters import check_ranges
 from selectormlp.selectors.registry import Method, find_method
 
 logger = logging.getLogger(__name__)
@@ -218,16 +219,11 @@ class AutoSelector(GeneSelector):
         if len(self.classes_) < 2:
             raise DataError("all cells are of one class; at least 2 classes are needed to tell apart")
         contenders = self._checked_contenders()
-        must_have = checked_columns("must_have", self.must_have, X.shape[1])
         n_genes, seed = self._resolve_n_features(X.shape[1]), seed_from(self.random_state)
+        must_have = checked_must_have(self.must_have, X.shape[1], n_genes)
         names = getattr(self, "feature_names_in_", None) if genes is None else genes
         measured = find_assay(self.assay).measurement(names)
         task = Task(n_genes, must_have, seed, self.limits or (), measured, self.combine, self.mistakes)
-        if len(must_have) > task.n_genes:
-            raise SettingsError(
-                f"must_have holds {len(must_have)} genes and {task.n_genes} are to be selected; raise "
-                "n_features_to_select"
-            )
         (first, options), *others = contenders.items()
         method = find_method(first)
         self.trials_, n_attempts, self.reason_ = [], 0, "it is the only contender"
@@ -339,9 +335,7 @@ class AutoSelector(GeneSelector):
             "min_recall": (self.min_recall is None or 0 <= self.min_recall <= 1, "0 to 1, or None"),
             "max_attempts": (self.max_attempts >= 0, "0 or more"),
         }
-        for name, (is_valid, expected) in in_range.items():
-            if not is_valid:
-                raise SettingsError(f"{name}={getattr(self, name)!r}; expected {expected}")
+        check_ranges(self, in_range)
         return contenders
 
     def __sklearn_tags__(self) -> Any:

@@ -9,8 +9,8 @@ import typer
 
 from selectormlp.assessment.request import CompareRequest, EvaluateRequest, PredictRequest
 from selectormlp.cli import options as opt
-from selectormlp.cli.flags import command_of, needed
-from selectormlp.cli.settings import ConfigFile, PrintConfig, print_settings, settings_from
+from selectormlp.cli.flags import command_of
+from selectormlp.cli.settings import ConfigFile, PrintConfig, requested
 
 
 @command_of(EvaluateRequest)
@@ -28,11 +28,7 @@ def evaluate(
     from selectormlp.files import check_folders
 
     check_folders(out)
-    request = settings_from(EvaluateRequest, config, given)
-    needed(ctx, request)
-    if print_config:
-        print_settings(request)
-        return
+    request = requested(EvaluateRequest, ctx, config, given, print_config=print_config)
     set_up_log(quiet=quiet)
     evaluate_panel(request, out)
 
@@ -52,11 +48,7 @@ def compare(
     from selectormlp.files import check_folders
 
     check_folders(out)
-    request = settings_from(CompareRequest, config, given)
-    needed(ctx, request)
-    if print_config:
-        print_settings(request)
-        return
+    request = requested(CompareRequest, ctx, config, given, print_config=print_config)
     set_up_log(quiet=quiet)
     compare_panels(request, out)
 

@@ -9,7 +9,7 @@ import typer
 
 from selectormlp.cli import options as opt
 from selectormlp.cli.flags import command_of, needed
-from selectormlp.cli.settings import ConfigFile, PrintConfig, print_settings, settings_from
+from selectormlp.cli.settings import ConfigFile, PrintConfig, print_settings, requested, settings_from
 from selectormlp.selection.request import Choice, ExplainRequest, ExtendRequest, SelectRequest
 
 AnyChoice = TypeVar("AnyChoice", bound=Choice)
@@ -88,11 +88,7 @@ def explain(
 
     check_folders(out)
     set_up_log(quiet=quiet)
-    request = settings_from(ExplainRequest, config, given)
-    needed(ctx, request)
-    if print_config:
-        print_settings(request)
-        return
+    request = requested(ExplainRequest, ctx, config, given, print_config=print_config)
     existing = read_panel(str(request.panel))
     wanted = Constraints(**{name: getattr(request, name) for name in Allowed.model_fields})
     explanation = explain_genes(read_some(request), existing, request, wanted, request.assay)

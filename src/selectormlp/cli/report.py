@@ -9,8 +9,8 @@ import typer
 
 from selectormlp.assessment.request import ReportRequest
 from selectormlp.cli import options as opt
-from selectormlp.cli.flags import command_of, needed
-from selectormlp.cli.settings import ConfigFile, PrintConfig, print_settings, settings_from
+from selectormlp.cli.flags import command_of
+from selectormlp.cli.settings import ConfigFile, PrintConfig, requested
 
 
 @command_of(ReportRequest)
@@ -26,11 +26,7 @@ def report(
     from selectormlp.cli.measuring import report_panel
     from selectormlp.cli.terminal import command_line, set_up_log
 
-    request = settings_from(ReportRequest, config, given)
-    needed(ctx, request)
-    if print_config:
-        print_settings(request)
-        return
+    request = requested(ReportRequest, ctx, config, given, print_config=print_config)
     set_up_log(quiet=quiet)
     named = {"data_name": ", ".join(place.name for place in request.data), "source_command": command_line()}
     report_panel(request.model_copy(update={name: getattr(request, name) or text for name, text in named.items()}), out)

@@ -136,7 +136,7 @@ def _sample(settings: Choice) -> Any:
 def _report(adata: Any, panel: Panel, out: Path, settings: SelectRequest) -> None:
     from selectormlp.assessment.report import report
 
-    names = ("donor_key", "layer", "normalize", "exclude_labels", "gene_name_key", "label_tree", "seed")
+    names = ("donor_key", "batch_key", "layer", "normalize", "exclude_labels", "gene_name_key", "label_tree", "seed")
     same = {name: getattr(settings, name) for name in names}
     same["label_key"] = [*settings.label_levels, str(settings.label_key)]
     report(adata, panel, out, **same, data_name=settings.data[0].name, command=command_line())

@@ -36,6 +36,20 @@ def settings_from(kind: type[AnySettings], config: Path | None, given: Mapping[s
     return changed(kind() if config is None else read_settings(kind, config), **given)
 
 
+def requested(
+    kind: type[AnySettings], ctx: typer.Context, config: Path | None, given: Mapping[str, Any], *, print_config: bool
+) -> AnySettings:
+    """Return a request from a settings file and flags; with ``--print-config``, print it and end the command."""
+    from selectormlp.cli.flags import needed
+
+    request = settings_from(kind, config, given)
+    needed(ctx, request)
+    if print_config:
+        print_settings(request)
+        raise typer.Exit
+    return request
+
+
 def require(ctx: typer.Context, what: str, value: object) -> None:
     """Refuse a command line that lacks what no settings file gives either."""
     if not value:

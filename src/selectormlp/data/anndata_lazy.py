@@ -20,27 +20,25 @@ from selectormlp.data.anndata_io import (
     read_labels,
 )
 from selectormlp.data.anndata_parts import StoredFile, joined_table, open_file
-from selectormlp.data.cells import UNKNOWN_CLASS, Float32Array, IntArray, gene_positions
+from selectormlp.data.cells import UNKNOWN_CLASS, IntArray, gene_positions
 from selectormlp.data.coverage import Coverage
 from selectormlp.data.disk import DiskMatrix, StoredPart, open_store
 from selectormlp.data.expression import check_normalization
 from selectormlp.data.joining import Joining
-from selectormlp.data.normalize import Normalization, holds_counts, is_whole, stored_values
+from selectormlp.data.normalize import Normalization
 from selectormlp.data.open_sets import Paths, named_files, open_sets
 from selectormlp.data.set_genes import joined_genes
 from selectormlp.data.set_summary import SetsSummary, described
 from selectormlp.data.split_index import SplitIndex, found_side, is_split_index, read_split_index
 from selectormlp.data.stored import StoredCells, StoredMatrix, ValueKind
 from selectormlp.data.units import read_units
+from selectormlp.data.value_kind import judge_values
 from selectormlp.errors import DataError, counted
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
 logger = logging.getLogger(__name__)
-
-SAMPLE_PLACES, SAMPLE_CELLS = 8, 64
-"""Whether a file holds counts is judged by so many cells at each of so many places, spread over the file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +71,10 @@ class StoredAdata:
     layer: str | None
     has_raw: bool
     sets: SetsSummary | None = None
+
+    def judge(self, normalize: Normalization) -> ValueKind:
+        """Tell counts from other values; see :func:`selectormlp.data.value_kind.judge_values`."""
+        return judge_values(self.matrices, normalize, layer=self.layer, has_raw=self.has_raw)
 
     def matrix(self, kind: ValueKind, genes: pd.Index[str]) -> StoredMatrix:
         """Return the expression of some genes, which counts per 10,000 will refer to; 0 where a file has no such."""
@@ -150,7 +152,7 @@ def stored_cells(
     names, labels = read_labels(table, source.label_key, exclude=source.exclude_labels)
     if classes is None:
         classes = carried_classes(table, source.label_key, labels) or tuple(labels.cat.categories)
-    kind = judge_values(opened, source.normalize)
+    kind = opened.judge(source.normalize)
     wanted = table.var_names if genes is None else pd.Index(genes)
     X = opened.matrix(kind, wanted)
     rows = names.get_indexer(labels.index)
@@ -180,7 +182,7 @@ def stored_unlabelled_cells(
     """Take all cells of files that are open, of no class; see :func:`selectormlp.data.panel_io.unlabelled_cells`."""
     check_normalization(normalize)
     table = opened.table
-    X = opened.matrix(judge_values(opened, normalize), table.var_names)
+    X = opened.matrix(opened.judge(normalize), table.var_names)
     return StoredCells(
         X=X,
         genes=table.var_names,
@@ -295,58 +297,3 @@ def _split_index(places: Sequence[Path]) -> SplitIndex | None:
     if indices and len(places) > 1:
         raise DataError(f"{str(indices[0])!r} is one side of a split, to be read alone; {len(places)} files are named")
     return read_split_index(indices[0]) if indices else None
-
-
-def judge_values(opened: StoredAdata, normalize: Normalization) -> ValueKind:
-    """Decide by a sample of each file what its values are, and say so in the log.
-
-    Values that are all 0 or 1 tell nothing; then the file is read on until one does.
-
-    Raises
-    ------
-    DataError
-        If values are negative (unless ``normalize`` is ``"none"``), some files hold counts and others do not, or counts
-        are promised and the values look like logs.
-    """
-    if normalize == "none":
-        return "any"
-    samples = [_sample(matrix, read_on=normalize == "auto") for matrix in opened.matrices]
-    for matrix, values in zip(opened.matrices, samples, strict=True):
-        n_negative = int((values < 0).sum())
-        if n_negative:
-            raw = "its .raw cannot be read in parts; write it as a file of its own (adata.raw.to_adata()), " * (
-                opened.has_raw and opened.layer is None
-            )
-            raise DataError(
-                f"{matrix} holds negative values ({n_negative} among the cells looked at), so it is neither counts nor "
-                f'logs; {raw}give a layer with counts or logs, or set normalize to "none" to take it as it is'
-            )
-    whole = [matrix for matrix, values in zip(opened.matrices, samples, strict=True) if is_whole(values)]
-    telling = [matrix for matrix in whole if samples[opened.matrices.index(matrix)].max(initial=0) > 1]
-    others = [matrix for matrix in opened.matrices if matrix not in whole]
-    if telling and others and normalize == "auto":
-        raise DataError(
-            f"{telling[0]} holds whole numbers, as counts are, and {others[0]} does not; bring all files to one scale, "
-            'or set normalize to "none" to take them as they are'
-        )
-    what = "X" if opened.layer is None else f"layer {opened.layer!r}"
-    is_counts = holds_counts(np.concatenate(samples)[None], what, normalize)
-    if not is_counts:
-        return "expression"
-    return "corrected" if normalize == "counts" else "counts"
-
-
-def _sample(matrix: DiskMatrix, *, read_on: bool) -> Float32Array:
-    """Return values of cells from all over a file; ``read_on`` until they tell counts from other values."""
-    starts = np.linspace(0, max(0, matrix.shape[0] - SAMPLE_CELLS), SAMPLE_PLACES).astype(np.int64)
-    rows = np.unique(starts[:, None] + np.arange(SAMPLE_CELLS))
-    values = stored_values(matrix.read(rows[rows < matrix.shape[0]]))
-    if read_on:
-        blocks = StoredMatrix((StoredPart(matrix),), "any").row_blocks()
-        while not _tells(values) and (block := next(blocks, None)) is not None:
-            values = stored_values(matrix.read(np.arange(block.start, block.stop)))
-    return values
-
-
-def _tells(values: Float32Array) -> bool:
-    return bool(values.max(initial=0) > 1 or values.min(initial=0) < 0 or not is_whole(values))

@@ -70,13 +70,13 @@ def can_be_told_apart(cells: Cells | StoredCells) -> bool:
 
 
 def warn_of_lone_types(cells: Cells | StoredCells) -> None:
-    """Warn of types that one batch or donor has alone, in a line each."""
+    """Log a warning of types found in one batch only, and of types found in one donor only."""
     for note in lone_type_notes(cells):
         logger.warning("%s", note)
 
 
 def lone_type_notes(cells: Cells | StoredCells) -> list[str]:
-    """Name the types that one batch, or one donor, has alone: a sentence a kind.
+    """Name the types found in one batch only, and those found in one donor only, in one note each.
 
     Examples
     --------
@@ -85,7 +85,7 @@ def lone_type_notes(cells: Cells | StoredCells) -> list[str]:
     >>> donors = np.array(["d1", "d2", "d1"])
     >>> cells = Cells(X, pd.Index(["CD3E"]), names, np.array([0, 0, 1]), ("T", "B"), donors=donors)
     >>> lone_type_notes(cells)[0][:46]
-    "Types of one donor only: 'B' (1 cell, 'd1'); t"
+    "Types of one donor only: 'B' (1 cell, 'd1'). T"
     """
     notes = []
     for what, plural, units in (("batch", "batches", cells.batches), ("donor", "donors", cells.donors)):
@@ -103,8 +103,8 @@ def lone_type_notes(cells: Cells | StoredCells) -> list[str]:
         ]
         more = f" and {len(alone) - MAX_NAMED} more" if len(alone) > MAX_NAMED else ""
         notes.append(
-            f"Types of one {what} only: {', '.join(named)}{more}; they cannot be tested on other {plural}, and nothing "
-            "is known of how a panel does on them there."
+            f"Types of one {what} only: {', '.join(named)}{more}. They cannot be tested on other {plural}, so how well "
+            "a panel works for them there is unknown."
         )
     return notes
 

@@ -29,8 +29,49 @@ UNKNOWN_CLASS = -1
 """Label code of a cell whose class is not in the class list."""
 
 
+class LabelledCells:
+    """What cells in memory and on disk have in common; the fields are those of :class:`Cells`."""
+
+    X: Any
+    genes: pd.Index[str]
+    names: pd.Index[str]
+    labels: IntArray
+    classes: tuple[str, ...]
+    donors: npt.NDArray[np.str_] | None
+    coverage: Coverage | None
+    batches: npt.NDArray[np.str_] | None
+
+    def __post_init__(self) -> None:
+        check_fit(self, self.X.shape)
+
+    @property
+    def n_cells(self) -> int:
+        """Number of cells (rows)."""
+        return int(self.X.shape[0])
+
+    @property
+    def n_genes(self) -> int:
+        """Number of genes (columns)."""
+        return int(self.X.shape[1])
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes in the list, with or without cells here."""
+        return len(self.classes)
+
+    def class_counts(self) -> IntArray:
+        """Count the cells of each class, shape (n_classes,)."""
+        return np.bincount(self.labels[self.labels >= 0], minlength=self.n_classes).astype(np.int64)
+
+    def _fields_of(self, rows: IntArray | BoolArray) -> dict[str, Any]:
+        """Return what is known of some cells, without their expression."""
+        known = {name: getattr(self, name) for name in ("names", "labels", "donors", "batches")}
+        taken = {name: None if values is None else values[rows] for name, values in known.items()}
+        return {**taken, "coverage": None if self.coverage is None else self.coverage.take(rows)}
+
+
 @dataclass(frozen=True, eq=False)
-class Cells:
+class Cells(LabelledCells):
     """Labelled cells, ready for a selector.
 
     Attributes
@@ -74,39 +115,13 @@ class Cells:
     coverage: Coverage | None = None
     batches: npt.NDArray[np.str_] | None = None
 
-    def __post_init__(self) -> None:
-        check_fit(self, self.X.shape)
-
-    @property
-    def n_cells(self) -> int:
-        """Number of cells (rows)."""
-        return int(self.X.shape[0])
-
-    @property
-    def n_genes(self) -> int:
-        """Number of genes (columns)."""
-        return int(self.X.shape[1])
-
-    @property
-    def n_classes(self) -> int:
-        """Number of classes in the list, with or without cells here."""
-        return len(self.classes)
-
-    def class_counts(self) -> IntArray:
-        """Count the cells of each class, shape (n_classes,)."""
-        return np.bincount(self.labels[self.labels >= 0], minlength=self.n_classes).astype(np.int64)
-
     def take(self, rows: IntArray | npt.NDArray[np.bool_]) -> Cells:
         """Keep some cells, given by position or by a mask, in the order given."""
         return replace(
             self,
             X=self.X[rows],
-            names=self.names[rows],
-            labels=self.labels[rows],
-            donors=None if self.donors is None else self.donors[rows],
             totals=None if self.totals is None else self.totals[rows],
-            coverage=None if self.coverage is None else self.coverage.take(rows),
-            batches=None if self.batches is None else self.batches[rows],
+            **self._fields_of(rows),
         )
 
     def take_genes(self, genes: Sequence[str] | pd.Index[str]) -> Cells:

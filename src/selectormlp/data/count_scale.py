@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from selectormlp.data.cells import FloatArray, Matrix
+from selectormlp.data.cells import FloatArray, IntArray, Matrix
 from selectormlp.data.normalize import LARGEST_PLAUSIBLE_LOG
 
 MAX_LEAST_COUNT = 3
@@ -38,6 +38,10 @@ class CountScale:
             values = np.rint(np.expm1(X.data.astype(np.float64)) / np.repeat(self.unit, np.diff(X.indptr)))
             return sp.csr_array((values.astype(np.float32), X.indices.copy(), X.indptr.copy()), shape=X.shape)
         return np.rint(np.expm1(X) / self.unit[:, None]).astype(np.float32)
+
+    def whole_counts(self, X: FloatArray) -> IntArray:
+        """Turn log-normalised values of these cells, dense, shape (n_cells, k), back to whole numbers."""
+        return np.rint(np.expm1(X) / self.unit[:, None]).astype(np.int64)
 
 
 def find_count_scale(X: Matrix) -> CountScale | None:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import logging
 import math
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from selectormlp.data.label_tree import LabelTree
 from selectormlp.data.labels import NO_LABEL, plain_number
+from selectormlp.data.text_tables import rows_in
 from selectormlp.errors import SettingsError, counted, nearest, quoted
-from selectormlp.gate.files import read_start
 
 logger = logging.getLogger(__name__)
 
-MAX_TABLE = 1 << 24
-"""Bytes of the largest table that is read, 16 MiB."""
+MAX_DEPTH = 50
+"""Nodes above a type; trees of cell types have up to ten."""
 
 
 def read_label_tree(path: Path | str, types: Collection[str]) -> LabelTree:
@@ -51,7 +50,7 @@ def read_label_tree(path: Path | str, types: Collection[str]) -> LabelTree:
     """
     place = Path(path)
     try:
-        return _tree(_parents(read_rows(place)), types)
+        return _tree(_parents(rows_in(place)), types)
     except SettingsError as error:
         raise SettingsError(f"{str(place)!r}: {error}") from error
 
@@ -86,33 +85,9 @@ def read_mistake_costs(path: Path | str, types: Collection[str]) -> dict[str, di
     """
     place = Path(path)
     try:
-        return _costs(read_rows(place), types)
+        return _costs(rows_in(place), types)
     except SettingsError as error:
         raise SettingsError(f"{str(place)!r}: {error}") from error
-
-
-def read_rows(place: Path) -> list[list[str]]:
-    """Return the cells of a table of labels, line by line, without blanks around them; lines without text are left out.
-
-    Raises
-    ------
-    SettingsError
-        If the file cannot be read, is too large, or no table.
-    """
-    try:
-        content = read_start(place, MAX_TABLE + 1, SettingsError)
-        if len(content) > MAX_TABLE:
-            raise SettingsError(f"more than {MAX_TABLE:,} bytes; a table of labels has a line a label")
-        text = content.decode("utf-8-sig")
-        first = text.partition("\n")[0]
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count), strict=True))
-    except UnicodeDecodeError as error:
-        raise SettingsError("not UTF-8 text; save it as CSV in UTF-8") from error
-    except csv.Error as error:
-        raise SettingsError(f"not a readable table ({error}); save it as CSV") from error
-    except OSError as error:
-        raise SettingsError(f"cannot be read ({error.strerror or error}); give a CSV file") from error
-    return [cells for row in rows if any(cells := [cell.strip() for cell in row])]
 
 
 def _parents(rows: Sequence[Sequence[str]]) -> dict[str, str]:
@@ -171,6 +146,8 @@ def _path(name: str, parents: Mapping[str, str]) -> tuple[str, ...]:
         if parent in found:
             circle = " → ".join([*found[found.index(parent) :], parent])
             raise SettingsError(f"parents go in a circle ({circle}); expected a tree: correct one of these lines")
+        if len(found) > MAX_DEPTH:
+            raise SettingsError(f"more than {MAX_DEPTH} nodes above {name!r}; expected a tree of a few levels")
         found.append(parent)
     return tuple(reversed(found[1:]))
 
@@ -179,7 +156,7 @@ def _costs(rows: Sequence[Sequence[str]], types: Collection[str]) -> dict[str, d
     header = [plain_number(cell) for cell in rows[0][1:]] if rows else []
     names = [plain_number(row[0]) for row in rows[1:]]
     for what, found in (("columns", header), ("lines", names)):
-        twice = [name for name in dict.fromkeys(found) if found.count(name) > 1]
+        twice = [name for name, times in Counter(found).items() if times > 1]
         if twice:
             raise SettingsError(f"{quoted(twice, most=3)} stand twice among the {what}; keep one")
     if set(header) != set(names) or not names:
@@ -196,8 +173,8 @@ def _costs(rows: Sequence[Sequence[str]], types: Collection[str]) -> dict[str, d
 
 
 def _check_known(names: Sequence[str], types: Iterable[str]) -> None:
-    wanted = list(types)
-    missing = [name for name in wanted if name not in names]
+    wanted, known = set(types), set(names)
+    missing = sorted(wanted - known)
     if missing:
         raise SettingsError(
             f"no costs for {counted(len(missing), 'type', 'types')} of the data ({quoted(missing, most=3)}): "

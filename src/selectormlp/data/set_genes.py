@@ -23,9 +23,6 @@ logger = logging.getLogger(__name__)
 
 AnyTables = TypeVar("AnyTables", bound="SetTables")
 
-FEW_COMMON = 0.5
-"""Share of the genes of a data set; where fewer are in common with the others, that is warned of."""
-
 
 def with_common_names(sets: Sequence[AnyTables], joining: Joining) -> tuple[AnyTables, ...]:
     """Name genes alike in all data sets: by orthologs where a table is given, by symbols where some have identifiers.

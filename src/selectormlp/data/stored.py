@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
-from selectormlp.data.cells import BoolArray, Cells, IntArray, Matrix, as_matrix, check_fit, gene_positions
+from selectormlp.data.cells import BoolArray, Cells, IntArray, LabelledCells, Matrix, as_matrix, gene_positions
 from selectormlp.data.columns_of import columns_of
 from selectormlp.data.coverage import Coverage
 from selectormlp.data.disk import StoredPart
@@ -245,7 +245,7 @@ def _normalised(X: Matrix) -> Matrix:
 
 
 @dataclass(frozen=True, eq=False)
-class StoredCells:
+class StoredCells(LabelledCells):
     """Labelled cells whose expression stays on disk; otherwise as :class:`selectormlp.data.cells.Cells`.
 
     They are not taken for cells in memory anywhere: what can work on them says so, and :meth:`load` reads them.
@@ -273,39 +273,9 @@ class StoredCells:
     coverage: Coverage | None = None
     batches: npt.NDArray[np.str_] | None = None
 
-    def __post_init__(self) -> None:
-        check_fit(self, self.X.shape)
-
-    @property
-    def n_cells(self) -> int:
-        """Number of cells (rows)."""
-        return self.X.shape[0]
-
-    @property
-    def n_genes(self) -> int:
-        """Number of genes (columns)."""
-        return self.X.shape[1]
-
-    @property
-    def n_classes(self) -> int:
-        """Number of classes in the list, with or without cells here."""
-        return len(self.classes)
-
-    def class_counts(self) -> IntArray:
-        """Count the cells of each class, shape (n_classes,)."""
-        return np.bincount(self.labels[self.labels >= 0], minlength=self.n_classes).astype(np.int64)
-
     def take(self, rows: IntArray | BoolArray) -> StoredCells:
         """Keep some cells, given by position or by a mask, in the order given; nothing is read."""
-        return replace(
-            self,
-            X=self.X.take_cells(rows),
-            names=self.names[rows],
-            labels=self.labels[rows],
-            donors=None if self.donors is None else self.donors[rows],
-            coverage=None if self.coverage is None else self.coverage.take(rows),
-            batches=None if self.batches is None else self.batches[rows],
-        )
+        return replace(self, X=self.X.take_cells(rows), **self._fields_of(rows))
 
     def take_genes(self, genes: Sequence[str] | pd.Index[str]) -> StoredCells:
         """Keep some genes, given by name, in the order given; nothing is read.

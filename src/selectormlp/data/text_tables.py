@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Collection
 from pathlib import Path
 
 from selectormlp.errors import SettingsError
 from selectormlp.gate.files import read_start
+from selectormlp.gate.tables import table_rows
 
 MAX_BYTES = 1 << 24
 """Bytes of the largest table that is read, 16 MiB."""
@@ -46,31 +45,30 @@ def read_rows(path: Path | str, needed: Collection[str], header: str) -> list[di
     """
     place = Path(path)
     try:
-        return _below_header(_cells(_text(place), header), needed, header)
+        return _below_header(rows_in(place), needed, header)
     except SettingsError as error:
         raise SettingsError(f"{str(place)!r}: {error}") from error
 
 
-def _text(place: Path) -> str:
+def rows_in(place: Path) -> list[list[str]]:
+    """Return the cells of a small table, line by line, without blanks around them; lines without text are left out.
+
+    Raises
+    ------
+    SettingsError
+        If the file cannot be read, is too large, or no table.
+    """
     try:
         content = read_start(place, MAX_BYTES + 1, SettingsError)
         if len(content) > MAX_BYTES:
             raise SettingsError(f"more than {MAX_BYTES:,} bytes; expected a table with a short line each")
-        return content.decode("utf-8-sig")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise SettingsError("not UTF-8 text; save it as CSV in UTF-8") from error
     except OSError as error:
         raise SettingsError(f"cannot be read ({error.strerror or error}); give a CSV file") from error
-
-
-def _cells(text: str, header: str) -> list[list[str]]:
     first = text.partition("\n")[0]
-    delimiter = max(",;\t", key=first.count)
-    try:
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
-    except csv.Error as error:
-        raise SettingsError(f"not a readable table ({error}); expected the columns {header}") from error
-    return [cells for row in rows if any(cells := [cell.strip() for cell in row])]
+    return table_rows(text, max(",;\t", key=first.count))
 
 
 def _below_header(rows: list[list[str]], needed: Collection[str], header: str) -> list[dict[str, str]]:

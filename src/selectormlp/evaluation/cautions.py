@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import scipy.sparse as sp
 
-from selectormlp.data.cell_batches import cells_of_units
+from selectormlp.data.cell_batches import lone_type_notes
 from selectormlp.data.cells import Cells, FloatArray, IntArray
 from selectormlp.data.count_scale import CountScale
 from selectormlp.evaluation import notes
 from selectormlp.evaluation.curve import Curve
-from selectormlp.evaluation.notes import Caution
+from selectormlp.evaluation.notes import Caution, Kind
 
 SEEN = 0.05
 """Share of the cells of a type that must show a gene for the type to count as having it."""
@@ -131,12 +131,5 @@ def apart_notes(curves: Sequence[Curve]) -> list[Caution]:
 
 
 def donor_notes(cells: Cells) -> list[Caution]:
-    """Name the types that one donor, or one batch, alone has, which cannot be tested for new ones."""
-    found, counts = [], cells.class_counts()
-    for unit, units in (("batch", cells.batches), ("donor", cells.donors)):
-        if units is None or (unit == "donor" and cells.batches is not None and np.array_equal(cells.batches, units)):
-            continue
-        alone = np.flatnonzero((cells_of_units(cells.labels, units, cells.n_classes) > 0).sum(axis=1) == 1)
-        types = [(cells.classes[code], int(counts[code])) for code in alone]
-        found += [notes.types_of_one_donor(types, unit)] if types else []
-    return found
+    """Warn of types found in one donor, or one batch, only."""
+    return [Caution(Kind.ONE_DONOR, note) for note in lone_type_notes(cells)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from selectormlp.data.cells import FloatArray, IntArray
+from selectormlp.data.cells import FloatArray
 from selectormlp.data.count_scale import CountScale
 
 
@@ -22,7 +22,7 @@ def mix_cells(few: FloatArray, rng: np.random.Generator, *, scale: CountScale, s
     rng
         Source of chance.
     """
-    counts = _counts(few, scale)
+    counts = scale.whole_counts(few)
     others = rng.permutation(len(counts))
     mixed = rng.binomial(counts, 1.0 - share) + rng.binomial(counts[others], share)
     values: FloatArray = np.log1p(mixed * scale.unit[:, None])
@@ -34,13 +34,9 @@ def add_ambient(few: FloatArray, rng: np.random.Generator, *, scale: CountScale,
 
     Parameters are those of :func:`mix_cells`.
     """
-    counts = _counts(few, scale)
+    counts = scale.whole_counts(few)
     profile = counts.sum(axis=0) / max(1, counts.sum())
     totals = counts.sum(axis=1, keepdims=True)
     mixed = rng.binomial(counts, 1.0 - share) + rng.poisson(share * totals * profile)
     values: FloatArray = np.log1p(mixed * scale.unit[:, None])
     return values
-
-
-def _counts(few: FloatArray, scale: CountScale) -> IntArray:
-    return np.rint(np.expm1(few) / scale.unit[:, None]).astype(np.int64)

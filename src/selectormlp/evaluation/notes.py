@@ -8,7 +8,7 @@ from typing import Self
 
 from selectormlp.errors import counted, quoted
 
-MAX_GENES, MAX_TYPES, MAX_PAIRS, MAX_COLUMNS = 8, 8, 5, 3
+MAX_GENES, MAX_PAIRS, MAX_COLUMNS = 8, 5, 3
 """Maximum number of names that a warning lists; the others are counted."""
 
 
@@ -142,17 +142,6 @@ def not_apart(pairs: Sequence[tuple[str, str]]) -> Caution:
         Kind.HARDLY_APART,
         f"On held-out counts no further apart than one homogeneous type cut in two: {named}{more}. "
         "Telling them apart may take a third of the panel: merge them, or show by other means that they are two.",
-    )
-
-
-def types_of_one_donor(types: Sequence[tuple[str, int]], unit: str = "donor") -> Caution:
-    """Warn of types that one donor, or one batch, alone has; of each, the number of cells."""
-    named = ", ".join(f"{name!r} ({n_cells:,} cells)" for name, n_cells in types[:MAX_TYPES])
-    more = f" and {len(types) - MAX_TYPES} more" if len(types) > MAX_TYPES else ""
-    return Caution(
-        Kind.ONE_DONOR,
-        f"Types of one {unit} only: {named}{more}. They are not tested, and nothing is known of how the panel does on "
-        f"them in other {'batches' if unit == 'batch' else 'donors'}.",
     )
 
 

@@ -164,8 +164,7 @@ def thin(few: FloatArray, rng: np.random.Generator, *, scale: CountScale, share:
     rng
         Source of chance.
     """
-    counts = np.rint(np.expm1(few) / scale.unit[:, None]).astype(np.int64)
-    kept: FloatArray = np.log1p(rng.binomial(counts, share) * (scale.unit[:, None] / share))
+    kept: FloatArray = np.log1p(rng.binomial(scale.whole_counts(few), share) * (scale.unit[:, None] / share))
     return kept
 
 

@@ -133,50 +133,68 @@ def make_folds(
     >>> folds.scheme, [len(test) for test in folds.test]
     ('stratified', [2, 2])
     """
+    _check_cells(labels, donors, unit)
+    if donors is not None and unit == "batch":
+        n_splits = len(np.unique(donors))
+    rows = np.arange(len(labels)) if testable is None else np.flatnonzero(testable)
+    scheme, parts = _parts(labels[rows], n_splits, None if donors is None else donors[rows], seed)
+    rng = np.random.default_rng(seed)
+    train, test, dropped = [], [], []
+    unlearned = np.zeros(int(labels.max(initial=-1)) + 1, dtype=np.int64)
+    for tested in (rows[part] for part in parts):
+        learned = _rows_to_learn(labels, donors, tested, max_train, rng)
+        known = np.isin(labels[tested], labels[learned])
+        classes = tuple(np.unique(labels[learned]).tolist())
+        if known.any() and len(classes) > 1:
+            train.append(learned)
+            test.append(tested[known])
+            np.add.at(unlearned, labels[tested[~known]], 1)
+        else:
+            whose = () if donors is None else tuple(np.unique(donors[tested]).tolist())
+            dropped.append(Dropped(whose, len(tested), len(learned), classes))
+    if not train:
+        raise DataError(_no_split(labels, donors, rows, unit))
+    return Folds(
+        scheme=scheme.replace("donor", unit),
+        train=tuple(train),
+        test=tuple(test),
+        n_untested=int(unlearned.sum()) + sum(part.n_cells for part in dropped),
+        dropped=tuple(dropped),
+        unlearned=tuple((int(code), int(unlearned[code])) for code in np.flatnonzero(unlearned)),
+    )
+
+
+def _check_cells(labels: IntArray, donors: npt.NDArray[np.str_] | None, unit: str) -> None:
+    """Refuse cells of one donor, and labels that no two cells share."""
     if donors is not None and len(np.unique(donors)) < 2:
         raise DataError(
             f"all {len(labels)} cells are of one {unit} ({str(donors[0])!r}); at least 2 are needed: leave the {unit} "
             "column out"
         )
-    if donors is not None and unit == "batch":
-        n_splits = len(np.unique(donors))
     n_classes = len(np.unique(labels))
     if n_classes == len(labels) > 1:
         raise DataError(
             f"the label column has {n_classes:,} different labels for {len(labels):,} cells, one for each; expected "
             "cell types that several cells share: name another label column"
         )
-    allowed = np.ones(len(labels), dtype=np.bool_) if testable is None else testable
-    rows = np.flatnonzero(allowed)
-    scheme, parts = _parts(labels[rows], n_splits, None if donors is None else donors[rows], seed)
-    rng = np.random.default_rng(seed)
-    train, test, dropped, n_untested = [], [], [], 0
-    unlearned = np.zeros(int(labels.max(initial=-1)) + 1, dtype=np.int64)
-    for part in parts:
-        tested = rows[part]
-        left = np.ones(len(labels), dtype=np.bool_)
-        left[tested] = False
-        if donors is not None:
-            left &= ~np.isin(donors, np.unique(donors[tested]))
-        learned = np.flatnonzero(left)
-        if max_train is not None and len(learned) > max_train:
-            learned = learned[subsample(labels[learned], rng, share=max_train / len(learned))]
-        known = np.isin(labels[tested], labels[learned])
-        classes = tuple(np.unique(labels[learned]).tolist())
-        if known.any() and len(classes) > 1:
-            train.append(learned)
-            test.append(tested[known])
-            n_untested += int((~known).sum())
-            np.add.at(unlearned, labels[tested[~known]], 1)
-        else:
-            whose = () if donors is None else tuple(np.unique(donors[tested]).tolist())
-            dropped.append(Dropped(whose, len(tested), len(learned), classes))
-            n_untested += len(tested)
-    if not train:
-        raise DataError(_no_split(labels, donors, rows, unit))
-    left_out = tuple((int(code), int(unlearned[code])) for code in np.flatnonzero(unlearned))
-    scheme = scheme.replace("donor", unit)
-    return Folds(scheme, tuple(train), tuple(test), n_untested, tuple(dropped), left_out)
+
+
+def _rows_to_learn(
+    labels: IntArray,
+    donors: npt.NDArray[np.str_] | None,
+    tested: IntArray,
+    max_train: int | None,
+    rng: np.random.Generator,
+) -> IntArray:
+    """Return the training cells of a split: none that is tested and none of a tested donor, at most ``max_train``."""
+    left = np.ones(len(labels), dtype=np.bool_)
+    left[tested] = False
+    if donors is not None:
+        left &= ~np.isin(donors, np.unique(donors[tested]))
+    learned = np.flatnonzero(left)
+    if max_train is None or len(learned) <= max_train:
+        return learned
+    return learned[subsample(labels[learned], rng, share=max_train / len(learned))]
 
 
 def _no_split(labels: IntArray, donors: npt.NDArray[np.str_] | None, rows: IntArray, unit: str) -> str:

@@ -1,1 +1,1 @@
-"""Counts, means and covariances of labelled cells in one pass, and what can be chosen from them alone."""
+"""Class counts, means and covariances in one pass over the cells, and gene selection from them."""

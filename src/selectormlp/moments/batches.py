@@ -1,4 +1,4 @@
-"""Moments of each class in each batch, and what they say of a batch that is not yet seen."""
+"""Moments of each class in each batch, combined to choose genes for a batch not yet seen."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COMBINES: tuple[str, ...] = get_args(Combine)
 
 @dataclass(frozen=True, eq=False)
 class BatchMeans:
-    """Means of the classes of one batch, its level taken out.
+    """Class means in one batch, with the batch's level subtracted.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class BatchMeans:
 
 
 def pooled(moments: Moments) -> Moments:
-    """Return the moments of classes from those of groups: what they are where batches are not told apart.
+    """Return the moments of classes from those of groups, ignoring batches.
 
     Examples
     --------
@@ -79,28 +79,28 @@ def pooled(moments: Moments) -> Moments:
 def combined(moments: Moments, combine: Combine = "new-study") -> tuple[Moments, list[BatchMeans]]:
     """Combine the moments of groups into those of classes, so that a batch is not taken for a class.
 
-    The gap between two classes is averaged over gaps within batches: a batch's own level cancels, however its cells are
-    divided among classes. What is left between batches counts as variance. For a batch not yet seen (``new-study``),
+    The gap between two classes is averaged over gaps within batches: the level of a batch cancels, whatever its class
+    composition. The remaining variation between batches counts as variance. For a batch not yet seen (``new-study``),
 
         D² = ḡ² / (s_within + s_shift + τ²) ,
 
-    with s_shift the variance of a gene's level between batches and τ² the variance of the gap between batches, both
-    without what sampling of cells explains. ``corrected`` is for panels whose data will be corrected for batches:
-    s_within alone. ``worst`` keeps, for each pair, the batch in which it is least apart. Correlations between genes are
-    those over all batches together, and for ``corrected`` those within batches.
+    with s_shift the variance of a gene's level between batches and τ² the variance of the gap between batches, both net
+    of sampling. ``corrected`` uses s_within alone, for data that will be corrected for batches. ``worst`` uses, for
+    each pair, the batch in which the pair is closest. Correlations between genes are those over all batches together;
+    for ``corrected``, those within batches.
 
     Parameters
     ----------
     moments
-        Of groups, with the within-class scatter; a cell weighs as those of its class. Those of classes are returned as
-        they are.
+        Moments of groups, with the within-class scatter; each cell has the weight of its class. Moments of classes are
+        returned unchanged.
     combine
         How.
 
     Returns
     -------
-    Moments of the classes; and, for ``worst``, the means in each batch, their gaps drawn to the mean gap as far as
-    sampling explains the difference.
+    Moments of the classes; and, for ``worst``, the means in each batch, with gaps shrunk towards the mean gap by the
+    share of their difference that sampling explains.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def combined(moments: Moments, combine: Combine = "new-study") -> tuple[Moments,
 
     Notes
     -----
-    If no class is in two batches, nothing tells batch from class, and classes are pooled.
+    If no class is in two batches, batch and class cannot be told apart, and batches are ignored.
     """
     if combine not in COMBINES:
         raise SettingsError(f"combine={combine!r}; expected one of {quoted(COMBINES)}")

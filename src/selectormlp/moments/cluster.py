@@ -1,4 +1,4 @@
-"""The Dask cluster that is named, or whose client is active."""
+"""Connect to a Dask cluster, by its address or its active client."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ CONNECT_S = 20
 """Seconds to wait for the scheduler of a cluster to answer."""
 
 WORKERS_S = 30.0
-"""Seconds to wait for a first worker, or for another one where all were lost."""
+"""Seconds to wait for a first worker, or for a new one after all were lost."""
 
 LOOK_S = 1.0
-"""Seconds between looks at whether the cluster lives."""
+"""Seconds between checks that the cluster is alive."""
 
 CLOSE_S = 5
-"""Seconds for taking leave of a scheduler."""
+"""Seconds to wait when disconnecting from a scheduler."""
 
 
 def check_scheduler(address: str | None) -> None:
@@ -34,7 +34,7 @@ def check_scheduler(address: str | None) -> None:
     Raises
     ------
     SettingsError
-        If it cannot be reached.
+        If the cluster does not answer.
     """
     if address is not None:
         with _connected(address):
@@ -68,7 +68,7 @@ def _as_it_is(client: Client) -> Iterator[Client]:
 
 @contextmanager
 def _connected(scheduler: str) -> Iterator[Client]:
-    """Connect to a scheduler; what Dask itself logs about losing it is left out."""
+    """Connect to a scheduler, without Dask's own log messages about losing it."""
     if importlib.util.find_spec("distributed") is None:
         raise SettingsError("a Dask scheduler is named and Dask is not installed; pip install 'selectormlp[dask]'")
     from distributed import Client
@@ -89,7 +89,7 @@ def _connected(scheduler: str) -> Iterator[Client]:
 
 @contextmanager
 def _silent(name: str) -> Iterator[None]:
-    """Leave out what a library logs; its levels are what they were at the end."""
+    """Silence a library's log inside the block, and restore its levels at the end."""
     inner = [key for key in logging.Logger.manager.loggerDict if key.startswith(f"{name}.")]
     levels = {each: logging.getLogger(each).level for each in (name, *inner)}
     for each in levels:
@@ -107,7 +107,7 @@ def threads_of(client: Client) -> int:
     Raises
     ------
     SettingsError
-        If none comes, or the scheduler is lost.
+        If no worker joins, or the scheduler is lost.
     """
     end = time.monotonic() + WORKERS_S
     while not (n_threads := _threads(client)):
@@ -121,7 +121,7 @@ def threads_of(client: Client) -> int:
 
 
 def computed(client: Client, whole: Any, retries: int) -> Any:
-    """Compute on a cluster; a task whose worker is lost is done again by another.
+    """Compute on a cluster; if a worker is lost, another repeats its task.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def computed(client: Client, whole: Any, retries: int) -> Any:
     Raises
     ------
     SettingsError
-        If the scheduler is lost, or the workers are.
+        If the scheduler or the workers are lost.
     """
     from distributed import CancelledError, KilledWorker
     from distributed.comm import CommClosedError
@@ -153,7 +153,7 @@ def computed(client: Client, whole: Any, retries: int) -> Any:
         raise _lost(client) from error
     except KilledWorker as error:
         raise SettingsError(
-            f"the workers of the Dask cluster at {_address(client)!r} die of this work, as they do when memory is "
+            f"the workers of the Dask cluster at {_address(client)!r} die during this work, as they do when memory is "
             "short; give them more, or leave the scheduler out to use this machine"
         ) from error
 

@@ -1,4 +1,4 @@
-"""Covariances of which only the columns of chosen genes are computed."""
+"""Covariances computed column by column, for chosen genes only."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from selectormlp.moments.moments import Covariance, Moments
 from selectormlp.moments.stream import ROWS_AT_ONCE, AnyMatrix, as_float, moments_of
 
 COLUMNS_AT_ONCE = 16
-"""Columns computed together: the gene that is asked for, and those most likely to be asked for next. A pass over the
-cells costs about as much for one as for 16, and forward selection of 100 genes then needs about nine passes."""
+"""Number of columns computed together: the requested gene and the likeliest next ones. A pass over the cells costs
+about the same for 1 as for 16, and forward selection of 100 genes then needs about nine passes."""
 
 SPARSE_ROWS = 4096
 """Rows of a sparse matrix that are multiplied together: 16 columns of them take half a megabyte."""
 
 DENSE_SHARE = 16
-"""All columns are cheaper where the genes to choose are more than a sixteenth of all: one product of a matrix with
-itself is that much faster than as many narrow ones, and needs half of the sums."""
+"""If more than a sixteenth of the genes are to be chosen, computing all columns is cheaper: one product of a matrix
+with itself is that much faster than many narrow products, and needs half of the sums."""
 
 SPARSE_SHARE = 64
-"""The same for a sparse matrix, per share of its values that is stored."""
+"""The same threshold for a sparse matrix, per share of stored values."""
 
 
 def covariance_rows(covariance: Covariance, genes: IntArray) -> FloatArray:
@@ -46,12 +46,12 @@ def column_moments(
     molecules: bool = False,
     counts: AnyMatrix | None = None,
 ) -> Moments:
-    """Compute the moments of a matrix, and of its covariance within classes only what is asked for later.
+    """Compute the moments of a matrix, and columns of its within-class covariance when they are needed.
 
     Parameters
     ----------
     X, codes, cell_weights, molecules, counts
-        As in :func:`selectormlp.moments.stream.moments_of`. Leave X as it is while the moments are used.
+        As in :func:`selectormlp.moments.stream.moments_of`. Do not change X while the moments are used.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def column_moments(
     if not known.all():
         X, codes, counts = X[known], codes[known], None if counts is None else counts[known]
     if not isinstance(X, np.ndarray) and not X.has_canonical_format:
-        X = X.copy()  # a value may be stored in parts
+        X = X.copy()  # duplicate entries of a sparse matrix
         X.sum_duplicates()
     found = moments_of(
         X, codes, cell_weights=cell_weights, within=False, total=False, molecules=molecules, counts=counts
@@ -82,14 +82,14 @@ def column_moments(
 def moments_for_choice(
     X: AnyMatrix, codes: IntArray, n_chosen: int, *, cell_weights: FloatArray, **counts: Any
 ) -> Moments:
-    """Compute moments from which some genes are to be chosen or judged: with columns of the covariance where cheaper.
+    """Compute moments for choosing or judging some genes, with covariance columns on demand where that is cheaper.
 
     Parameters
     ----------
     X, codes, cell_weights
         As in :func:`selectormlp.moments.stream.moments_of`.
     n_chosen
-        Genes of which covariances with the others are needed.
+        Number of genes whose covariances with the others are needed.
     counts
         ``molecules`` and ``counts``, as there.
     """
@@ -99,7 +99,7 @@ def moments_for_choice(
 
 
 def are_columns_cheaper(X: AnyMatrix, n_chosen: int) -> bool:
-    """Say whether the columns of the genes to choose cost less than all of a covariance; a rule by sizes alone.
+    """Return whether computing the columns of the chosen genes is cheaper than the whole covariance, judged by sizes.
 
     Parameters
     ----------
@@ -120,23 +120,23 @@ def are_columns_cheaper(X: AnyMatrix, n_chosen: int) -> bool:
 
 
 class CovarianceColumns:
-    """Covariance within classes of cells in memory, a column of which is computed when it is first asked for.
+    """Within-class covariance of cells in memory; a column is computed when it is first needed.
 
     Parameters
     ----------
     X
-        Expression, shape (n_cells, n_genes), dense or CSR; neither copied nor altered, so leave it as it is.
+        Expression, shape (n_cells, n_genes), dense or CSR; neither copied nor altered. Do not change it meanwhile.
     codes
         Class code of each cell, shape (n_cells,), ≥ 0.
     means, squares
         Mean of each class, and Σ (x − mean)² over its cells, shape (n_classes, n_genes).
     shares
-        What one cell of each class counts, shape (n_classes,), 1 in sum over all cells.
+        Weight of one cell of each class, shape (n_classes,); the weights of all cells sum to 1.
 
     Notes
     -----
-    Products are in float64, so a column agrees with that of :meth:`Moments.within_covariance` to the rounding of
-    the latter, which takes products in the precision of X.
+    Products are in float64. :meth:`Moments.within_covariance` multiplies in the precision of X, so the two agree to
+    that rounding.
 
     Examples
     --------
@@ -176,37 +176,37 @@ class CovarianceColumns:
         return column
 
     def _likeliest(self, gene: int) -> list[int]:
-        """Return the genes to compute together with one: those of most gain that are not known."""
+        """Return the genes to compute together with one: those of highest gain not yet computed."""
         n_together = max(COLUMNS_AT_ONCE, len(self._known) // 8)
         nearest = np.argsort(-self._likely, kind="stable")[: len(self._known) + n_together]
         likely = nearest[self._likely[nearest] > 0].tolist()
         return [other for other in likely if other != gene and other not in self._known][: n_together - 1]
 
     def expect(self, gains: FloatArray) -> None:
-        """Say which genes may be asked for next, those of most gain, so that they are computed together.
+        """Announce the genes likeliest to be requested next, those of highest gain, so that they are computed together.
 
         Parameters
         ----------
         gains
-            Of each gene, shape (n_genes,); those without any are not expected.
+            Gain of each gene, shape (n_genes,); genes without gain are not expected.
         """
         self._likely = gains
 
     def compute(self, genes: IntArray) -> None:
-        """Compute the columns of some genes at once, as far as they are not known."""
+        """Compute the columns of some genes at once, if not yet computed."""
         new = np.array([gene for gene in dict.fromkeys(genes.tolist()) if gene not in self._known], dtype=np.int64)
         for start in range(0, len(new), 4 * COLUMNS_AT_ONCE):
             some = new[start : start + 4 * COLUMNS_AT_ONCE]
             self._known.update(zip(some.tolist(), self._columns(some), strict=True))
 
     def scaled(self, units: FloatArray) -> CovarianceColumns:
-        """Return the covariance of the genes in other units, each multiplied by its own, shape (n_genes,)."""
-        other = copy(self)  # what is known of one is known of the other
+        """Return the covariance with each gene multiplied by a factor of its own, shape (n_genes,)."""
+        other = copy(self)  # shared, so that columns computed for one serve the other
         other._units = self._units * units
         return other
 
     def with_spread(self, rows: FloatArray) -> CovarianceColumns:
-        """Return the covariance with rowsᵀ · rows added, shape (n_rows, n_genes), as where classes are pooled."""
+        """Return the covariance with rowsᵀ · rows added, rows of shape (n_rows, n_genes), as for pooled classes."""
         other = copy(self)
         other._spread = np.vstack([self._spread, rows / np.where(self._units > 0, self._units, 1.0)])
         return other
@@ -214,8 +214,8 @@ class CovarianceColumns:
     def _columns(self, genes: IntArray) -> FloatArray:
         """Sum the products of some genes with all, shape (n_some, n_genes).
 
-        With d the weighted deviations of some genes from their class means, Σ d (x − mean) is Σ d x − mean Σ d: no
-        deviations of all genes are written. Σ d is 0 but for rounding, which counts where means are large.
+        With d the weighted deviations of some genes from their class means, Σ d (x − mean) is Σ d x − mean Σ d, so the
+        deviations of all genes are never stored. Σ d is 0 up to rounding, which matters for large means.
         """
         few = self._means[:, genes]
         sums = np.zeros((len(genes), self._means.shape[1]))
@@ -276,7 +276,7 @@ def _stored_squares(X: sp.csr_array | sp.csr_matrix, codes: IntArray, means: Flo
 
 
 def _indicator(codes: IntArray, n_classes: int) -> sp.csr_array:
-    """Return a matrix by which cells are summed over each class, shape (n_classes, n_cells)."""
+    """Return the matrix that sums cells over each class, shape (n_classes, n_cells)."""
     return sp.csr_array((np.ones(len(codes)), (codes, np.arange(len(codes)))), (n_classes, len(codes)))
 
 

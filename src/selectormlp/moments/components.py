@@ -1,4 +1,4 @@
-"""Variance between batches: of the level of a gene, and of the gaps between classes, without what sampling explains."""
+"""Estimate variance between batches, net of sampling: of a gene's level, and of the gaps between classes."""
 
 from __future__ import annotations
 
@@ -13,33 +13,32 @@ from selectormlp.moments.groups import Groups
 from selectormlp.moments.moments import Moments
 
 PRIOR_CELLS = 10.0
-"""Cells that the common variance of a gene counts for beside those of a class: a variance of ten cells is known to
-about half its size."""
+"""Prior weight, in cells, of a gene's common variance. From ten cells, a variance is known to about half its size."""
 
 N_FITS = 3
-"""Fits, each with the weights that follow from the one before; two more change the weights by a hundredth."""
+"""Number of fits, each with weights from the one before; two more change the weights by 1 %."""
 
 MAX_PRIOR = 1e6
-"""Degrees of freedom of a prior from which it is taken as certain."""
+"""With this many degrees of freedom or more, the prior is taken as certain."""
 
 
 @dataclass(frozen=True, eq=False)
 class Components:
-    """What groups of cells, of one class in one batch each, say of classes and batches.
+    """Class, batch and interaction components of the means of groups (cells of one class in one batch).
 
     Attributes
     ----------
     means
-        Of the classes, batch levels taken out, shape (n_classes, n_genes).
+        Class means without the levels of batches, shape (n_classes, n_genes).
     within
         Variance within a class and a batch, shape (n_classes, n_genes).
     shift
         Variance of the level of each gene between batches, shape (n_genes,).
     interaction
         Variance between batches of each class about its batch's level, shape (n_classes, n_genes); the gap between two
-        classes varies by the sum of theirs.
+        classes varies by the sum of both.
     own
-        What is left of each group's mean beside class and batch, drawn to 0 as far as sampling explains it, shape
+        Residual of each group's mean after class and batch, shrunk towards 0 by the share that sampling explains, shape
         (n_groups, n_genes).
     """
 
@@ -51,29 +50,29 @@ class Components:
 
 
 def variance_components(moments: Moments, groups: Groups) -> Components:
-    """Split the means of groups into class, batch and the rest, and estimate what each varies by.
+    """Split the means of groups into class, batch and residual, and estimate their variances.
 
     The mean of class c in batch b is μ_c + β_b + γ_cb, known with the variance s_c / n_cb. Class and batch are fitted
     by weighted least squares, weights 1 / (κ + 1/n_cb) with κ the typical variance of γ in units of s; the variances of
-    β and γ follow from the sums of squares and their expectations. Batches that share no class, not even by others, are
-    set against each other by their means, since nothing tells their levels from their classes.
+    β and γ follow from the sums of squares and their expectations. Batches that share no class, directly or through
+    other batches, are compared by their means, since their levels cannot be told from their classes.
 
     Parameters
     ----------
     moments
-        Of groups, with the within-class scatter. Genes that were not measured in some of them are fitted to the others.
+        Moments of groups, with the within-class scatter. Genes not measured in some groups are fitted to the others.
     groups
         Which groups.
 
     Returns
     -------
-    The components. Variances are of few degrees of freedom where there are few batches, so each is drawn to what is
-    usual for genes.
+    The components. With few batches, variances have few degrees of freedom, so each is shrunk towards the value typical
+    of genes.
 
     References
     ----------
     Sums of squares and their expectations: Henderson, Biometrics 1953 (method 3); with known variances of sampling,
-    DerSimonian, Laird, Controlled Clinical Trials 1986. Drawing variances together: Smyth, Statistical Applications in
+    DerSimonian, Laird, Controlled Clinical Trials 1986. Shrinking variances: Smyth, Statistical Applications in
     Genetics and Molecular Biology 2004.
     """
     cells, common = measured_cells(moments), moments.within_variances()
@@ -119,16 +118,16 @@ def _fitted(groups: Groups, means: FloatArray, cells: FloatArray, within: FloatA
 
 
 def _within_classes(moments: Moments, groups: Groups, cells: FloatArray, common: FloatArray) -> FloatArray:
-    """Return the variance of each class within batches, drawn to the common one where a class has few cells."""
+    """Return the variance of each class within batches, shrunk towards the common variance if a class has few cells."""
     assert moments.squares is not None  # noqa: S101  # kept with the scatter
-    own = moments.squares / np.maximum(moments.counts, 1)[:, None]  # of the cells in which a gene was measured
+    own = moments.squares / np.maximum(moments.counts, 1)[:, None]  # only cells in which the gene was measured
     free = groups.summed(np.maximum(cells - 1.0, 0.0))
     found: FloatArray = (groups.summed(cells * own) + PRIOR_CELLS * common) / (free + PRIOR_CELLS)
     return found
 
 
 class _Design:
-    """Which class and batch each group is of."""
+    """Class and batch of each group."""
 
     def __init__(self, groups: Groups) -> None:
         self.classes, components = groups.classes, groups.components
@@ -145,7 +144,7 @@ class _Design:
 
 
 class _Fit:
-    """Class and batch fitted to the means of groups, in units of the deviation of each gene."""
+    """Fit of class and batch to the means of groups, in units of each gene's standard deviation."""
 
     def __init__(self, design: _Design, means: FloatArray, weights: FloatArray) -> None:
         self._design, self._weights = design, weights
@@ -170,7 +169,7 @@ class _Fit:
         return float(self._weights @ self._free)
 
     def _explained(self, sampling: FloatArray) -> FloatArray:
-        """Return what sampling adds to the mean square of what is left."""
+        """Return the sampling contribution to the mean square of the residuals."""
         explained: FloatArray = (self._weights * self._free) @ sampling / self._trace
         return explained
 
@@ -179,7 +178,7 @@ class _Fit:
         return found
 
     def moderated_interaction(self, sampling: FloatArray) -> FloatArray:
-        """Return the variance beside class and batch, ≥ 0, drawn to what is usual; 0 where nothing is left."""
+        """Return the residual variance after class and batch, ≥ 0, shrunk to its typical value; 0 without residuals."""
         if self._n_free < 0.5:
             return np.zeros(sampling.shape[1])
         explained = self._explained(sampling)
@@ -188,7 +187,7 @@ class _Fit:
         return found
 
     def moderated_shift(self, sampling: FloatArray, interaction: FloatArray) -> FloatArray:
-        """Return the variance between levels of batches, ≥ 0, drawn to what is usual for genes."""
+        """Return the variance between levels of batches, ≥ 0, shrunk towards the value typical of genes."""
         weights = self._weights
         n_free = self._design.n_batches - self._design.n_components
         if n_free < 1:
@@ -201,7 +200,7 @@ class _Fit:
         return found
 
     def interaction_by_class(self, sampling: FloatArray, typical: FloatArray) -> FloatArray:
-        """Return the variance of each class beside class and batch, drawn to that of all classes together."""
+        """Return the residual variance of each class, shrunk towards that of all classes together."""
         design, weights = self._design, self._weights * self._free
         trace = np.bincount(design.classes, weights, design.n_classes)
         free = np.bincount(design.classes, self._free, design.n_classes)
@@ -219,16 +218,16 @@ class _Fit:
 
 
 def moderated(ratios: FloatArray, free: npt.ArrayLike, *, centred: bool = False) -> FloatArray:
-    """Draw estimates of variances to what is usual among them.
+    """Shrink estimates of variances towards their typical value.
 
     Parameters
     ----------
     ratios
-        Estimates, ≥ 0, in units of what was expected, of any shape.
+        Estimates, ≥ 0, in units of their expectation, of any shape.
     free
-        Their degrees of freedom, that broadcast against it.
+        Their degrees of freedom, broadcast against ``ratios``.
     centred
-        Whether 1 is what is usual; otherwise it is estimated too.
+        Whether the typical value is 1; otherwise it is estimated too.
 
     Returns
     -------
@@ -240,7 +239,7 @@ def moderated(ratios: FloatArray, free: npt.ArrayLike, *, centred: bool = False)
 
     Examples
     --------
-    >>> moderated(np.array([1.0, 1.0, 1.0]), 4.0).round(2)  # no more spread than chance brings: all alike
+    >>> moderated(np.array([1.0, 1.0, 1.0]), 4.0).round(2)  # no more spread than expected by chance: all equal
     array([1.31, 1.31, 1.31])
     """
     degrees = np.broadcast_to(np.asarray(free, dtype=np.float64), ratios.shape)

@@ -1,4 +1,4 @@
-"""What the discriminant tells apart: pairs of classes, and each class and all others mixed."""
+"""Comparisons for the discriminant: pairs of classes, and each class against all others mixed."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class Contrasts:
     gaps
         Difference of the two means, shape (n_contrasts, n_genes).
     variances
-        Mean of the two variances, shape (n_contrasts, n_genes).
+        Mean of the variances of both sides, shape (n_contrasts, n_genes).
     noise
         Growth of the squared distance by sampling, shape (n_contrasts,).
     weights
-        What each comparison counts, shape (n_compared,), sum 1.
+        Weight of each comparison, shape (n_compared,), sum 1.
     starts
-        Where the rows of each comparison begin, shape (n_compared,), if it is made in batches; None: a row each.
+        First row of each comparison, shape (n_compared,), if comparisons are made per batch; None: one row each.
     """
 
     gaps: FloatArray
@@ -35,7 +35,7 @@ class Contrasts:
     starts: IntArray | None = None
 
     def joined(self, other: Contrasts, share: float) -> Contrasts:
-        """Return both, the other counting for a share of the whole, 0 to 1; neither is made in batches."""
+        """Join two sets of comparisons, the second with a share of the weight, 0 to 1; neither is per batch."""
         return Contrasts(
             np.vstack([self.gaps, other.gaps]),
             np.vstack([self.variances, other.variances]),
@@ -44,12 +44,12 @@ class Contrasts:
         )
 
     def in_batches(self, parts: Sequence[tuple[IntArray, Contrasts]]) -> Contrasts:
-        """Return the same comparisons as they are made in batches; one that no batch makes stays as it is.
+        """Return the same comparisons made per batch; one that no batch allows stays as it is.
 
         Parameters
         ----------
         parts
-            Of each batch, which comparisons it makes, and these.
+            For each batch, the positions of its comparisons, and the comparisons.
         """
         made = np.concatenate([places for places, _ in parts])
         rest = np.setdiff1d(np.arange(len(self.noise)), made)
@@ -65,7 +65,7 @@ class Contrasts:
 
 
 def pair_places(classes: IntArray, n_classes: int) -> IntArray:
-    """Return where the pairs of some classes, in increasing order, are among the pairs of all.
+    """Return the positions of the pairs of some classes, in increasing order, among the pairs of all classes.
 
     Examples
     --------
@@ -79,7 +79,7 @@ def pair_places(classes: IntArray, n_classes: int) -> IntArray:
 def pairs_of_classes(
     means: FloatArray, variances: FloatArray, cells: IntArray, shares: FloatArray, costs: FloatArray | None = None
 ) -> Contrasts:
-    """Compare every two classes, in the order of ``numpy.triu_indices``; a pair counts the product of the shares.
+    """Compare every two classes, in the order of ``numpy.triu_indices``; a pair weighs the product of its shares.
 
     Parameters
     ----------
@@ -88,10 +88,10 @@ def pairs_of_classes(
     cells
         Number of cells of each class, shape (n_classes,), above 0.
     shares
-        What each class counts, shape (n_classes,), above 0.
+        Share of each class in the weights, shape (n_classes,), above 0.
     costs
-        What it costs to take one class (row) for another (column), ≥ 0, shape (n_classes, n_classes): a pair counts
-        the product of the shares times the mean of both. None: all mistakes cost the same.
+        Cost of taking one class (row) for another (column), ≥ 0, shape (n_classes, n_classes): the weight of a pair is
+        multiplied by the mean of its two costs. None: all mistakes cost the same.
 
     Examples
     --------
@@ -118,8 +118,8 @@ def classes_against_rest(
     """Compare each class with all others mixed; parameters as of :func:`pairs_of_classes`.
 
     The others are mixed by their shares, so that the variance of the mixture is the mean of theirs and the variance of
-    their means: a gene that one of the others expresses as well marks the class less. With costs, a class counts its
-    share times what its mistakes cost on average.
+    their means: a gene that one of the others also expresses marks the class less. With costs, the weight of a class is
+    its share times the mean cost of its mistakes.
 
     Examples
     --------
@@ -149,7 +149,7 @@ def contrasts_of(
     specificity: float,
     costs: FloatArray | None = None,
 ) -> Contrasts:
-    """Compare every two classes; with a specificity, each class with all others too, which count for that share."""
+    """Compare every two classes; with a specificity, also each class with all others, at that share of the weight."""
     pairs = pairs_of_classes(means, variances, cells, shares, costs)
     if not specificity:
         return pairs

@@ -1,4 +1,4 @@
-"""Mean and variance of the logarithm of counts, by summation over their distribution."""
+"""Mean and variance of log counts, summed over the distribution of counts."""
 
 from __future__ import annotations
 
@@ -10,24 +10,26 @@ from scipy.special import gammaln, xlogy
 from selectormlp.data.cells import FloatArray
 
 EXACT_UP_TO = 64
-"""Counts up to here are summed one by one; above, the distribution is smooth and every few counts suffice."""
+"""Counts up to this one are summed one by one; above, the distribution is smooth and a step of several counts
+suffices."""
 
 STEPS_PER_ROOT = 4
-"""Above, the step is √count / 4: a quarter of the deviation of the narrowest distribution, that of Poisson."""
+"""Above it, the step is √count / 4: a quarter of the standard deviation of the narrowest distribution, Poisson."""
 
 TAIL = 12.0
-"""Standard deviations above the mean at which sums end; and ``LEAST_REACH`` counts more."""
+"""Sums end this many standard deviations, and ``LEAST_REACH`` counts, above the mean."""
 
 LEAST_REACH = 40.0
 
 MAX_COUNT = 1e7
-"""Counts above it are not summed; no assay counts so many molecules of a gene in a cell."""
+"""Largest count that is summed; no assay counts as many molecules of one gene in a cell."""
 
 POISSON_FROM = 1e8
-"""Dispersion parameter from which a negative binomial is taken as Poisson; its logarithms cancel there."""
+"""With this dispersion parameter or a larger one, a negative binomial is taken as Poisson; its logarithms would
+cancel."""
 
 ENTRIES_AT_ONCE = 2**21
-"""Distributions × counts that are held together, 16 MiB an array."""
+"""Number of distributions × counts held at once, 16 MiB per array."""
 
 
 def log_count_moments(mean: FloatArray, variance: FloatArray, scale: float = 1.0) -> tuple[FloatArray, FloatArray]:
@@ -41,7 +43,7 @@ def log_count_moments(mean: FloatArray, variance: FloatArray, scale: float = 1.0
     mean, variance
         Of the counts, ≥ 0, of one shape.
     scale
-        By which counts are multiplied before the logarithm, held fixed: cells are taken to have one total.
+        Factor on counts before the logarithm. It is fixed: all cells are taken to have the same total.
 
     Returns
     -------
@@ -66,7 +68,7 @@ def log_count_moments(mean: FloatArray, variance: FloatArray, scale: float = 1.0
 
 
 def _counts(largest: float) -> tuple[FloatArray, FloatArray]:
-    """Return counts to sum over, and how many counts each stands for (the trapezoidal rule where steps are taken)."""
+    """Return the counts to sum over and the weight of each (by the trapezoidal rule where the step is above 1)."""
     counts = list(range(EXACT_UP_TO + 1))
     while counts[-1] < largest:
         counts.append(counts[-1] + max(1, int(math.sqrt(counts[-1]) / STEPS_PER_ROOT)))

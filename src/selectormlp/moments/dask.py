@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 TASKS_A_WORKER = 8
-"""Blocks are dealt into so many tasks a worker: few, so that their sums fit in memory; enough that none waits long."""
+"""Tasks per worker: few enough that their sums fit in memory, many enough that no worker waits long."""
 
 RETRIES = 3
-"""How often a task that failed, or whose worker was lost, is tried again."""
+"""How often a task is retried after it failed or its worker was lost."""
 
 
 class Addable(Protocol):
-    """What sums over the parts of the data into what it is of the whole."""
+    """A sum over part of the data; the sums of all parts add up to that of the whole."""
 
     def __add__(self, other: Self, /) -> Self: ...
 
@@ -45,7 +45,7 @@ Summarise: TypeAlias = Callable[[Iterable[Chunk]], Sum]
 
 @dataclass(frozen=True)
 class Workers:
-    """Who reads the blocks and sums over them.
+    """Threads or cluster that read blocks of cells and sum over them.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class Workers:
     n_threads
         Threads of this machine; None: one a core. Without Dask installed, one.
     on_start, on_block
-        Told how many blocks there are in a pass, and each time that some are done; for a progress bar.
+        Called with the number of blocks at the start of a pass, and with the number just done; for a progress bar.
     """
 
     scheduler: str | None = None
@@ -76,7 +76,7 @@ def stored_moments(
 ) -> Moments:
     """Compute the moments of cells on disk in one pass; as :func:`selectormlp.moments.stream.moments_of`.
 
-    Blocks are the same whoever sums over them, and sums are in float64, so results agree to 1e-12.
+    Blocks do not depend on the workers, and sums are in float64, so results agree to 1e-12.
 
     Raises
     ------
@@ -117,11 +117,11 @@ def sum_over_blocks(
     codes
         Class code of each cell, shape (n_cells,); cells of a negative code are not read.
     summarise
-        Turns chunks of cells into a sum over them; has to be picklable.
+        Turns chunks of cells into a sum over them; must be picklable.
     workers
         Who does it.
     counted
-        Whether chunks bring counts beside the values, where the files hold counts.
+        Whether chunks hold counts beside the values, if the files hold counts.
     """
     known = codes >= 0
     if not known.all():
@@ -156,8 +156,8 @@ def moments_of_dask(
     Parameters
     ----------
     X
-        ``dask.array.Array``, shape (n_cells, n_genes), of dense or CSR chunks; cut anew where its chunks are too
-        large, too small or do not hold all genes. Values are taken as they are.
+        ``dask.array.Array``, shape (n_cells, n_genes), of dense or CSR chunks. It is rechunked if chunks are too large,
+        too small or do not hold all genes. Values are taken as they are.
     codes, cell_weights, within, total, molecules
         As there; cells with a negative code take no part.
     counts
@@ -209,7 +209,7 @@ def summarise_block(X: AnyMatrix, codes: IntArray, counts: AnyMatrix | None = No
 
 @dataclass(frozen=True, eq=False)
 class _Run:
-    """Blocks of one task, with the cells that they are of and no others, so that little is sent."""
+    """Blocks of one task with their cells only, so that little is sent to workers."""
 
     X: StoredMatrix
     codes: IntArray
@@ -217,7 +217,7 @@ class _Run:
     counted: bool
 
     def chunks(self, on_block: Callable[[int], object] | None) -> Iterator[Chunk]:
-        """Read the blocks, one after the other."""
+        """Read the blocks one after another."""
         for rows in self.blocks:
             if self.counted:
                 values, counts = self.X.read_with_counts(rows)
@@ -228,7 +228,7 @@ class _Run:
                 on_block(1)
 
     def dealt(self, n_tasks: int) -> Iterator[_Run]:
-        """Deal the blocks into runs of about as many cells."""
+        """Divide the blocks into runs of about equal numbers of cells."""
         middles = np.array([(block.start + block.stop) / 2 for block in self.blocks])
         run_of_block = (middles * min(n_tasks, len(self.blocks)) / self.X.shape[0]).astype(int)
         for run in np.unique(run_of_block):
@@ -248,7 +248,7 @@ def _in_threads(whole: _Run, summarise: Summarise[Sum], workers: Workers, n_thre
     ]
     with threadpool_limits(
         max(1, joblib.cpu_count() // n_threads), user_api="blas"
-    ):  # products in each thread, not threads in each
+    ):  # one BLAS thread per task: the tasks are parallel already
         found: Sum = dask.compute(_added(tasks), scheduler="threads", num_workers=n_threads)[0]
     return found
 
@@ -258,7 +258,7 @@ def _summarise_run(run: _Run, summarise: Summarise[Sum], on_block: Callable[[int
 
 
 def _summarise_far(run: _Run, summarise: Summarise[Sum], topic: str) -> Sum:
-    """Summarise on a worker of a cluster, which tells the client of each block."""
+    """Summarise on a worker of a cluster, and report each block to the client."""
     from distributed import get_worker
 
     worker = get_worker()
@@ -287,7 +287,7 @@ def _on_cluster(client: Client, whole: _Run, summarise: Summarise[Sum], workers:
 
 
 def _added(tasks: list[Any]) -> Any:
-    """Add two and two, so that the order of the sum is the same whoever finishes first."""
+    """Add pairwise, so that the order of the sum does not depend on which task finishes first."""
     import dask
 
     add = dask.delayed(_add)
@@ -302,5 +302,5 @@ def _add(first: Sum, second: Sum) -> Sum:
 
 
 def uses_cluster(workers: Workers) -> bool:
-    """Tell whether a Dask cluster does the work: one that is named, or whose client is active."""
+    """Return whether a Dask cluster does the work: one given by address, or an active client."""
     return workers.scheduler is not None or active_client(None) is not None

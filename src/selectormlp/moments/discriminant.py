@@ -19,16 +19,16 @@ from selectormlp.moments.moments import Moments
 from selectormlp.moments.unmeasured import gaps_measured
 
 Criterion = Literal["inverse", "bhattacharyya", "log"]
-"""What is summed over pairs of classes: 1/(1 + D²), exp(−D²/8) or −log(1 + D²); the least is best."""
+"""Loss summed over pairs of classes: 1/(1 + D²), exp(−D²/8) or −log(1 + D²); lower is better."""
 
 CRITERIA: tuple[str, ...] = get_args(Criterion)
 
 
 ROUNDING = 1e-12
-"""Gains below it are rounding: losses of pairs are of the order of 1, sums over them exact to about 1e-14."""
+"""Gains below this are rounding errors: losses of pairs are of order 1, and their sums exact to about 1e-14."""
 
 BLOCK_BYTES = 2**19
-"""Size of a block of pairs × genes, half a megabyte: it is gone over several times and should stay in the cache."""
+"""Size of a block of pairs × genes, half a megabyte. It is read several times and should stay in the cache."""
 
 
 def _inverse(squared: FloatArray) -> FloatArray:
@@ -50,42 +50,41 @@ _LOSSES: dict[str, Callable[[FloatArray], FloatArray]] = {
     "bhattacharyya": _bhattacharyya,
     "log": _log,
 }
-"""Loss of a pair by its D²; each overwrites its argument, since it is called on genes × pairs a step."""
+"""Loss of a pair by its D². To save memory, each function overwrites its argument, an array of pairs × genes."""
 
 
 class DiscriminantObjective:
-    """How far every pair of classes is apart on the chosen genes, each pair counting least once it is apart.
+    """Separation of every pair of classes on the chosen genes; a pair counts less once it is well separated.
 
-    The squared Mahalanobis distance D² of two classes grows by g² / s if a gene is added, with g the gap between
-    their means and s the variance of the gene, both given the genes chosen before. Correlations between genes are
-    those within all classes together; the variance of a gene is the pair's own, as far as their cells can tell it,
-    since a gene that one class expresses varies there and hardly elsewhere. Of the growth of D², the share that
-    sampling alone brings, 1/n_a + 1/n_b, is taken off: otherwise, once the classes are apart, genes without any
-    meaning come in through the smallest classes.
+    The squared Mahalanobis distance D² of two classes grows by g² / s if a gene is added, with g the gap between their
+    means and s the variance of the gene, both given the genes chosen before. Correlations between genes are those
+    within all classes together; the variance of a gene is estimated for each pair from its own cells, since a gene that
+    one class expresses varies there and hardly elsewhere. The growth of D² that sampling alone explains, 1/n_a + 1/n_b,
+    is subtracted: otherwise, once classes are separated, uninformative genes would be chosen for the smallest classes.
 
     Parameters
     ----------
     moments
-        With the within-class scatter; its class weights weigh the pairs too.
+        Moments with the within-class scatter; their class weights also weigh the pairs.
     criterion
         What is summed over pairs, see ``Criterion``. ``bhattacharyya`` bounds the error of two normal classes.
     ridge
         Added to the variances, in units of the median variance of genes that vary.
     pooling
-        How many cells the common variance of a gene counts for, when its variance in a class is estimated: 0 gives
-        each class its own, infinity all of them the common one.
+        Weight, in cells, of a gene's common variance in the estimate for each class: with 0 each class has its own
+        variance, with infinity all have the common one.
     shrinkage, shrink_after
-        Once ``shrink_after`` genes are chosen, covariances between genes count less by the share ``shrinkage``, 0
-        to 1. The first genes must complement one another; later ones, when the classes are apart, serve best as
-        each other's reserve, which the full covariance gives them little credit for.
+        Once ``shrink_after`` genes are chosen, covariances between genes count less by the share ``shrinkage``, 0 to 1.
+        The first genes must complement one another. Later ones, when classes are separated, serve best as backups of
+        earlier ones, for which the full covariance gives little credit.
     specificity
-        Share of the criterion that tells each class from all others mixed, 0 to 1; the rest tells pairs apart. A
-        gene that marks one class holds up where another technology blurs small differences.
+        Share of the criterion that tells each class from all others mixed, 0 to 1; the rest tells pairs apart. A gene
+        that marks one class still helps if another technology blurs small differences.
     failure
-        Probability that the probes of a gene fail; the loss is then its expectation over failures.
+        Probability that the probes of a gene fail; the loss is its expectation over failures.
     costs
-        What it costs to take one class (row) for another (column), ≥ 0, shape (n_classes, n_classes): what a pair
-        counts is multiplied by the mean of both. None: all mistakes cost the same.
+        Cost of taking one class (row) for another (column), ≥ 0, shape (n_classes, n_classes): the weight of a pair is
+        multiplied by the mean of its two costs. None: all mistakes cost the same.
     combine
         For moments of groups, of one class in one batch each: how batches are combined, see
         :func:`selectormlp.moments.batches.combined`. With ``worst``, the loss of a pair is that in its worst batch.
@@ -102,16 +101,15 @@ class DiscriminantObjective:
     Attributes
     ----------
     covariance
-        Within classes, shape (n_genes, n_genes), without ridge; columns may be computed when they are asked for.
+        Within-class covariance, shape (n_genes, n_genes), without ridge; columns may be computed on demand.
     ridge
-        What is added to its diagonal.
+        Value added to its diagonal.
     gaps
-        Difference of the means of each pair of classes, shape (n_rows, n_genes), in units in which the variance
-        of the pair's own is that of the common covariance. Pairs are in the order of ``numpy.triu_indices``; with
-        specificity, each class against the rest follows, counted among the pairs. A pair has a row, or, where its worst
-        batch counts, a row for each batch.
+        Difference of the means of each pair of classes, shape (n_rows, n_genes), scaled so that the pair's own variance
+        equals that of the common covariance. Pairs are in the order of ``numpy.triu_indices``; with specificity, each
+        class against the rest follows. A pair has one row, or, with ``worst``, one row for each batch.
     pair_weights
-        What each pair counts, shape (n_pairs,), sum 1.
+        Weight of each pair, shape (n_pairs,), sum 1.
     noise
         Growth of D² by sampling, shape (n_rows,).
 
@@ -203,7 +201,7 @@ class DiscriminantObjective:
         return self.mean_loss(self._state)
 
     def state(self) -> PairLosses:
-        """Return what sums up terms of genes to losses of pairs, without a gene so far."""
+        """Return an accumulator of losses of pairs, without genes yet."""
         n_rows = len(self.noise)
         rows: PairLosses = SummedTerms(self._loss, n_rows)
         if self._failure:
@@ -215,11 +213,11 @@ class DiscriminantObjective:
         return float(self.pair_weights @ state.losses())
 
     def shrinkage(self, n_chosen: int) -> float:
-        """Return the share by which covariances count less, once so many genes are chosen."""
+        """Return the shrinkage of covariances after this many chosen genes."""
         return self._shrinkage if n_chosen >= self._shrink_after else 0.0
 
     def _condition_on(self, genes: Sequence[int]) -> None:
-        """Restart from genes that are chosen already."""
+        """Restart from genes already chosen."""
         shrinkage = self.shrinkage(len(genes))
         self._residual = Residual(self.covariance, ridge=self.ridge, shrinkage=shrinkage)
         self._residual_gaps = self.gaps.copy()
@@ -237,7 +235,7 @@ class DiscriminantObjective:
                 self._residual_gaps[rows] -= np.outer(gap[rows], column)
 
     def _blocks(self) -> Iterator[tuple[slice, slice]]:
-        """Cut the gaps so that a block of them stays in the cache; yield its rows, and the pairs that they are of."""
+        """Cut the gaps into blocks that stay in the cache; yield the rows of each block and their pairs."""
         if self._starts is None:
             for start in range(0, len(self.noise), self._block):
                 yield (pairs := slice(start, start + self._block)), pairs
@@ -261,13 +259,13 @@ class DiscriminantObjective:
         Parameters
         ----------
         gaps
-            Gives those of a run of rows, given the panel, shape (n_rows, n_genes); called block by block.
+            Returns the gaps of a run of rows, given the panel, shape (n_rows, n_genes); called block by block.
         variance
             Of each gene given the panel, shape (n_genes,).
         state
             The panel's own terms.
         taken_off
-            What is taken off the gene's share, which stays ≥ 0, shape (n_rows,); None: what sampling brings.
+            Subtracted from the gene's share, which stays ≥ 0, shape (n_rows,); None: the growth by sampling.
         """
         less = self.noise if taken_off is None else taken_off
         losses = np.zeros(len(variance))
@@ -312,7 +310,7 @@ def _check(
 def _in_batch(
     batch: BatchMeans, used: IntArray, variances: FloatArray, counts: IntArray, shares: FloatArray, specificity: float
 ) -> tuple[IntArray, Contrasts]:
-    """Compare the classes of one batch; return which of all comparisons these are, and the comparisons."""
+    """Compare the classes of one batch; return the positions among all comparisons, and the comparisons."""
     known = np.isin(batch.classes, used)
     of_used = np.searchsorted(used, batch.classes[known])
     places = pair_places(of_used, len(used))
@@ -327,7 +325,7 @@ def _typical_variance(variances: FloatArray) -> float:
 
 
 def _towards(common: FloatArray, own: FloatArray, counts: IntArray, pooling: float) -> FloatArray:
-    """Mix variances of classes with the common one, which counts for ``pooling`` cells; shape (n_classes, n_genes)."""
+    """Mix class variances with the common one, of the weight of ``pooling`` cells; shape (n_classes, n_genes)."""
     if np.isinf(pooling):
         return np.broadcast_to(common, own.shape)
     share = (counts / (counts + pooling))[:, None]
@@ -335,5 +333,5 @@ def _towards(common: FloatArray, own: FloatArray, counts: IntArray, pooling: flo
 
 
 def _units(common: FloatArray, own: FloatArray) -> FloatArray:
-    """Return the ratio of deviations, common to own; 1 where a gene varies in a pair by no more than rounding."""
+    """Return the ratio of common to own standard deviations; 1 where a pair's variance is rounding error."""
     return np.sqrt(common / np.where(own > COLLINEAR * common, own, np.where(common > 0, common, 1.0)))

@@ -1,4 +1,4 @@
-"""Exchanging chosen against unchosen genes at fixed panel size."""
+"""Exchange genes of a panel for others at fixed size."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from selectormlp.moments.forward import COLLINEAR
 from selectormlp.moments.losses import PairLosses
 
 MayReplace = Callable[[IntArray, int], BoolArray]
-"""Says which genes may stand at a place of a panel: (panel, place) → mask, shape (n_genes,)."""
+"""Genes allowed at a place of a panel: (panel, place) → mask, shape (n_genes,)."""
 
 
 def exchange(
@@ -37,24 +37,24 @@ def exchange(
     Parameters
     ----------
     objective
-        Gives covariance, gaps and loss; its own choices are not looked at.
+        Gives covariance, gaps and loss; its own chosen genes are ignored.
     genes
         The panel (columns), shape (n_chosen,).
     n_fixed
-        The first of them stay.
+        Number of first genes that stay.
     n_rounds
-        How many times each gene is looked at, whatever time that takes.
+        How many times each gene is looked at, however long that takes.
     max_refine_s
         Seconds after which no further swap is tried once these rounds are over; a run that reaches it may differ from
         the next. 0: the rounds only.
     may_replace
-        Says which genes may take a place, so that limits stay kept; None: any gene.
+        Genes allowed at each place, so that limits still hold; None: any gene.
     priorities
         Factor on what each gene lowers the loss by, shape (n_genes,); None: all count alike.
 
     Returns
     -------
-    The new panel, shape (n_chosen,), newcomers at the places of those that left. Panels of different sizes
+    The new panel, shape (n_chosen,); each new gene takes the place of the gene it replaces. Panels of different sizes
     are not nested.
     """
     panel = genes.copy()
@@ -72,7 +72,7 @@ def exchange(
             panel[place] = best
             objective.expect(gains)
             state = _Conditioned(objective, panel)
-            since_swap = 1  # no gene is better than the newcomer in its place
+            since_swap = 1  # no gene is better there than the one just put in
         else:
             since_swap += 1
         looks += 1
@@ -81,7 +81,7 @@ def exchange(
 
 
 class _Conditioned:
-    """All genes given a panel, from which any one gene of it can be taken out again in O(n_genes · n_chosen).
+    """All genes conditioned on a panel; any one of its genes can be removed again in O(n_genes · n_chosen).
 
     With P the inverse of the panel's covariance and B = Σ_{·panel} P the regression on it, leaving out gene i
     adds B_i B_iᵀ / P_ii to the conditional covariance, and correspondingly to gaps and distances.

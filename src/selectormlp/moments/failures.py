@@ -1,4 +1,4 @@
-"""Expected loss of a pair of classes when probes fail independently of each other."""
+"""Expected loss of pairs of classes if probes fail independently."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ class FailingProbes:
         E[1/(1 + Σ_j Δ_j)] = ∫₀¹ Π_j (q + (1 − q) u^{Δ_j}) du ,
 
     which a fixed quadrature sums: one multiplication per node and gene; for exp(−D²/8), u = e^{−1/8} alone is exact. A
-    second gene for a pair that is apart already keeps its worth, being what is left if the first fails; with the mean
+    second gene for a pair that is already separated keeps its value, since it remains if the first fails; with the mean
     of D² it would have none.
 
-    Terms of a Cholesky update are conditional on the genes before, which may be the ones that fail. The sum is exact
-    for independent genes only; for correlated ones a later gene that was credited with little, since an earlier one
-    told the same, would be worth more without it, so that the loss is overestimated.
+    Terms of a Cholesky update are conditional on earlier genes, which may fail themselves. The sum is therefore exact
+    for independent genes only. For correlated genes the loss is overestimated: a later gene gets little credit if an
+    earlier one tells the same, but would be worth more if that one failed.
 
     Parameters
     ----------
     probability
-        That a probe fails, q, 0 to below 1.
+        Probability q that a probe fails, 0 to below 1.
     n_pairs
         Pairs of classes.
     criterion
@@ -61,7 +61,7 @@ class FailingProbes:
         return self._products @ self._weights
 
     def losses_with(self, terms: FloatArray, pairs: slice) -> FloatArray:
-        """Return the expected loss with one gene more, for each gene.
+        """Return the expected loss with one more gene, for each gene.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Choosing genes one at a time: the loop, and the covariance of all genes given the chosen ones."""
+"""Forward selection of genes, and the covariance of all genes given the chosen ones."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from selectormlp.data.cells import FloatArray, IntArray
 from selectormlp.moments.moments import Covariance
 
 COLLINEAR = 1e-9
-"""A gene of which less than this share of its variance is left is a combination of the chosen ones: products
-of float32 leave errors of about 1e-7 of a standard deviation's scale, squared away well below it."""
+"""A gene with less than this share of its variance left is a combination of the chosen ones. Rounding errors of float32
+products, about 1e-7, are well below it once squared."""
 
 
 class Objective(Protocol):
-    """What forward selection improves."""
+    """Objective of forward selection."""
 
     def gains(self) -> FloatArray:
         """Return the gain of each gene if chosen next, shape (n_genes,), ≥ 0; 0 for chosen and collinear ones."""
@@ -27,13 +27,13 @@ class Objective(Protocol):
 
 
 class Gate(Protocol):
-    """Says which genes may be chosen next, whatever they would gain."""
+    """Decides which genes may be chosen next, regardless of their gain."""
 
     def may_follow(self, gene: int) -> bool:
-        """Say whether a gene (column) may come next; one that may not never may later."""
+        """Return whether a gene (column) may come next; once refused, a gene stays refused."""
 
     def choose(self, gene: int) -> None:
-        """Take a gene that may come next."""
+        """Add a gene that may come next."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,10 +43,10 @@ class Forward:
     Attributes
     ----------
     order
-        All genes (columns), best first, shape (n_genes,): the first ``n_chosen`` in the order of choice, so
-        that every shorter panel is a prefix; the others by what they would still have added.
+        All genes (columns), best first, shape (n_genes,): the first ``n_chosen`` in the order of choice, so that every
+        shorter panel is a prefix; the others by their gain at the end.
     gains
-        Gain of each gene when it was chosen, or of one more gene at the end, by column, shape (n_genes,).
+        Gain of each gene when it was chosen, or its gain at the end, by column, shape (n_genes,).
     n_chosen
         Number of genes chosen one at a time.
     n_kept_out
@@ -67,24 +67,25 @@ def forward_select(
     gate: Gate | None = None,
     priorities: FloatArray | None = None,
 ) -> Forward:
-    """Choose genes one at a time, each the one of most gain given those before it, then rank the rest.
+    """Choose genes one at a time, each with the highest gain given those before it, then rank the rest.
 
     Parameters
     ----------
     objective
-        What to improve; is left conditioned on the chosen genes.
+        What to improve. It stays conditioned on the chosen genes.
     n_genes
-        How many to choose; without a gate, fewer where no gene has any gain left.
+        Number of genes to choose; without a gate, fewer if no gene has any gain left.
     must_have
         Columns that come first, in this order.
     gate
-        Says which genes may come next. With one, genes without gain fill the panel, by their gain alone at the start.
+        Decides which genes may come next. With a gate, genes without gain fill the panel, in order of their gain at the
+        start.
     priorities
         Factor on the gain of each gene when the next is chosen, shape (n_genes,); None: all count alike.
 
     Returns
     -------
-    The choice; genes not chosen follow by their gain at the end, among equals by their gain alone at the start.
+    The choice. Genes not chosen follow by their gain at the end; ties by their gain at the start.
     """
     factor = np.ones(1) if priorities is None else priorities
     first = gains = objective.gains()
@@ -113,7 +114,7 @@ def forward_select(
 
 
 def _next(gains: FloatArray, first: FloatArray, chosen: Sequence[int], gate: Gate | None) -> tuple[int, int]:
-    """Return the gene of most gain that may come next, −1 where there is none, and how many better ones may not."""
+    """Return the gene of highest gain that may come next, or −1, and how many better ones may not."""
     if gate is None:
         best = int(np.argmax(gains))
         return (best if gains[best] > 0 else -1), 0
@@ -131,7 +132,7 @@ class Residual:
     Parameters
     ----------
     covariance
-        Shape (n_genes, n_genes); neither copied nor altered. Rows of chosen genes and the diagonal are looked at.
+        Shape (n_genes, n_genes); neither copied nor altered. Only its diagonal and the rows of chosen genes are read.
     ridge
         Added to the diagonal.
     shrinkage
@@ -142,7 +143,7 @@ class Residual:
     variance
         Variance of each gene given the chosen ones, shape (n_genes,).
     free
-        Genes that may still be chosen: not chosen, and not a combination of chosen ones; shape (n_genes,).
+        Genes that can still be chosen: neither chosen nor a combination of chosen ones; shape (n_genes,).
     """
 
     def __init__(self, covariance: Covariance, *, ridge: float = 0.0, shrinkage: float = 0.0) -> None:
@@ -165,8 +166,8 @@ class Residual:
 
         Returns
         -------
-        The new column c, shape (n_genes,), by which the conditional covariance falls by c cᵀ; None where the
-        gene is constant or a combination of chosen ones, and nothing falls.
+        The new column c, shape (n_genes,): the conditional covariance falls by c cᵀ. None if the gene is constant or a
+        combination of chosen ones.
         """
         was_free, self.free[gene] = self.free[gene], False
         if not was_free:

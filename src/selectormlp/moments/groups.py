@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Groups:
-    """Groups of cells: those of one class in one batch, as far as there are any.
+    """Groups of cells: the cells of one class in one batch.
 
-    Moments of groups are computed like moments of classes, a group being a class, and so they add up over files,
-    chunks, workers and a GPU in the same way.
+    Moments of groups are computed like moments of classes, with groups as classes, so they add up over files, chunks,
+    workers and a GPU in the same way.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Groups:
 
     @property
     def components(self) -> IntArray:
-        """Component of each batch, shape (n_batches,); batches that share a class, directly or by others, are one."""
+        """Component of each batch, shape (n_batches,); batches linked by shared classes have the same."""
         size = self.n_classes + self.n_batches
         edges = csr_array((np.ones(len(self)), (self.classes, self.n_classes + self.batches)), (size, size))
         labels = connected_components(edges, directed=False)[1][self.n_classes :]
@@ -48,11 +48,11 @@ class Groups:
 
     @property
     def can_be_combined(self) -> bool:
-        """Whether there is anything to combine: a class that is in two batches."""
+        """Whether any class is in two batches, so that batches can be combined."""
         return len(self) > len(np.unique(self.classes))
 
     def take(self, kept: BoolArray) -> Groups:
-        """Return some of the groups, batches without any left out."""
+        """Return some of the groups, without batches that have none of them."""
         batches = np.unique(self.batches[kept], return_inverse=True)[1].astype(np.int64)
         return Groups(self.classes[kept], batches, self.n_classes, int(batches.max(initial=-1)) + 1)
 
@@ -63,11 +63,11 @@ class Groups:
         return sums
 
     def mark(self, moments: Moments) -> Moments:
-        """Return moments that were computed with a class a group, with the groups that they are of."""
+        """Attach the groups to moments that were computed with groups as classes."""
         return replace(moments, groups=self)
 
     def of_cells(self, codes: IntArray, batches: IntArray) -> IntArray:
-        """Return the group of each cell, shape (n_cells,); ``UNKNOWN_CLASS`` where a cell is of none."""
+        """Return the group of each cell, shape (n_cells,); ``UNKNOWN_CLASS`` if it has none."""
         place = np.full((self.n_classes, self.n_batches), UNKNOWN_CLASS)
         place[self.classes, self.batches] = np.arange(len(self))
         return np.where(codes >= 0, place[codes, batches], UNKNOWN_CLASS)

@@ -1,4 +1,4 @@
-"""Loss of each pair of classes by what the genes of a panel add to its squared distance."""
+"""Loss of each pair of classes, from the squared distance that genes add."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class PairLosses(Protocol):
         """Return the loss of each pair on the genes added so far, shape (n_pairs,)."""
 
     def losses_with(self, terms: FloatArray, pairs: slice) -> FloatArray:
-        """Return the loss of some pairs with one gene more, for each gene.
+        """Return the loss of some pairs with one more gene, for each gene.
 
         Parameters
         ----------
@@ -36,7 +36,7 @@ class PairLosses(Protocol):
 
 
 class SummedTerms:
-    """Loss of D² for D² a sum over genes, all of which are measured.
+    """Loss of D² summed over genes, all of which are measured.
 
     Parameters
     ----------
@@ -72,16 +72,16 @@ class SummedTerms:
 
 
 class WorstBatch:
-    """Loss of each pair in the batch in which it is largest.
+    """Loss of each pair in its worst batch.
 
     Parameters
     ----------
     rows
-        Losses of pairs in batches; those of one pair follow each other.
+        Losses of pairs per batch; those of one pair are adjacent.
     starts
-        Where each pair begins, shape (n_pairs,).
+        First row of each pair, shape (n_pairs,).
     n_rows
-        Pairs in batches.
+        Number of rows: pairs × their batches.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What another technology makes of the counts that sequencing saw: efficiency, background, mixing, failing probes."""
+"""Predict counts in another technology from sequenced counts: efficiency, background, mixing, failing probes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from selectormlp.moments.moments import Moments
 
 @dataclass(frozen=True, eq=False)
 class Measurement:
-    """How cells will be measured, as far as it bears on the choice of genes.
+    """Properties of an assay that affect the choice of genes.
 
     Attributes
     ----------
@@ -22,14 +22,14 @@ class Measurement:
         Share of the criterion that tells each class from all others mixed, 0 to 1; the rest tells pairs of classes
         apart.
     efficiency
-        Counts that the assay detects per count of the reference, above 0; None: values are taken as sequenced, and
-        background and mixing play no part.
+        Counts that the assay detects per count of the reference, above 0; None: values are taken as sequenced, without
+        background and mixing.
     gene_efficiency
-        The same of each gene relative to the others, shape (n_genes,), or None where it is unknown.
+        Efficiency of each gene relative to the others, shape (n_genes,); None if unknown.
     background
-        Counts per cell and gene that are there without a molecule, ≥ 0.
+        Background: counts per cell and gene without a molecule, ≥ 0.
     mixing
-        Share of each cell's counts that come from its neighbours, that is from the mean of all classes, 0 to below 1.
+        Share of each cell's counts that come from its neighbours (from the mean of all classes), 0 to below 1.
     failure
         Probability that the probes of a gene fail, 0 to below 1.
 
@@ -58,7 +58,7 @@ class Measurement:
                 raise SettingsError(f"{name}={getattr(self, name)!r}; expected a number from 0 to below 1")
         if self.efficiency is None and (self.background or self.mixing or self.gene_efficiency is not None):
             raise SettingsError(
-                "background, mixing and efficiencies of genes are given without efficiency; set efficiency, 1 where "
+                "background, mixing and efficiencies of genes are given without efficiency; set efficiency, 1 if "
                 "the assay detects as many molecules as the reference"
             )
 
@@ -76,18 +76,18 @@ class Measurement:
 def measured_counts(
     mean: FloatArray, variance: FloatArray, measurement: Measurement, mixed: FloatArray | None = None
 ) -> tuple[FloatArray, FloatArray]:
-    """Compute mean and variance of the counts that an assay will see.
+    """Compute mean and variance of the counts that an assay will measure.
 
     A cell has a latent rate Λ; sequencing sees X | Λ ~ Poisson(Λ), the assay Y | Λ ~ Poisson(e Λ + b). With mean μ and
     variance v of X, E Y = e μ + b and Var Y = e² max(v − μ, 0) + e μ + b. For e ≤ 1 this is binomial thinning of the
-    counts with Poisson background; drawing Poisson counts of the counts themselves would count sampling noise twice.
-    With mixing m, a share m of Λ comes from the mean of all classes and varies as much as its mean (exponential, since
-    what spills over differs from cell to cell).
+    counts with Poisson background; Poisson counts around the sequenced counts would include sampling noise twice. With
+    mixing m, a share m of Λ comes from the mean of all classes and its standard deviation equals its mean (exponential,
+    since spill-over differs from cell to cell).
 
     Parameters
     ----------
     mean, variance
-        Of sequenced counts, shape (n_classes, n_genes).
+        Mean and variance of sequenced counts, shape (n_classes, n_genes).
     measurement
         With an efficiency.
     mixed
@@ -109,7 +109,7 @@ def measured_counts(
 
 
 def measured_moments(moments: Moments, measurement: Measurement) -> Moments:
-    """Turn moments of sequenced cells into those of log counts as an assay will see them.
+    """Turn moments of sequenced cells into moments of log counts in an assay.
 
     Means and variances of log1p(Y) are summed over the negative binomial with the moments of :func:`measured_counts`.
     Cells that are scaled to the median total of the panel have log1p(s · Y) with s near 1, which is held fixed at 1.

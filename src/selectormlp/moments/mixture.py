@@ -1,4 +1,4 @@
-"""Mixing two objectives by one weight."""
+"""Mix two objectives by a weight."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from selectormlp.moments.forward import Objective
 class MixtureObjective:
     """The mean of two objectives, weighted.
 
-    The gain of a gene is (1 − weight)·g₁ + weight·g₂. Losses that start at 1 (mean 1/(1 + D²) over pairs of
-    classes, unexplained share of the variance) are thereby mixed on one scale, and an objective that is met
-    stops asking for genes.
+    The gain of a gene is (1 − weight)·g₁ + weight·g₂. Both losses start at 1 (mean 1/(1 + D²) over pairs of classes,
+    unexplained share of the variance), so they are on one scale, and an objective that is met no longer contributes
+    gain.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Moments: class counts, class means and covariances, which add up over parts of the data."""
+"""Class counts, means and covariances that add up over parts of the data."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class CountMoments:
     squares
         Σ_{i in c} (count_i − mean_c)² of each class c and gene, shape (n_classes, n_genes).
     absolute
-        Whether these are counts per cell. If not, counts were not at hand, and expm1 of the values stands for them:
-        right up to the total of each cell, and no base for limits in counts.
+        Whether these are counts per cell. If not, expm1 of the values replaces missing counts: proportional to counts
+        within a cell, but not usable for limits in counts.
     """
 
     means: FloatArray
@@ -53,7 +53,7 @@ class CountMoments:
 class Moments:
     """First and second moments of labelled cells; those of two parts add up with ``+``.
 
-    Scatters are kept about the means (not raw second moments), so that nothing cancels when they are merged.
+    Scatters are kept about the means (not as raw second moments), to avoid cancellation when they are merged.
 
     Attributes
     ----------
@@ -62,8 +62,8 @@ class Moments:
     means
         Mean expression of each class, shape (n_classes, n_genes); zero where a class has no cell.
     cell_weights
-        Weight of one cell of each class in ``within``, shape (n_classes,): 1 / counts where classes count the
-        same. Fixed before the pass, since a scatter that is summed over classes cannot be reweighted after it.
+        Weight of one cell of each class in ``within``, shape (n_classes,): 1 / counts for equal class weights. It must
+        be fixed before the pass: a scatter summed over classes cannot be reweighted later.
     squares
         Σ_{i in c} (x_i − mean_c)² of each class c and gene, shape (n_classes, n_genes), or None; kept with ``within``.
     within
@@ -73,13 +73,13 @@ class Moments:
     molecules
         Means and squares of the counts themselves, or None.
     cells_measured
-        Cells of each class in which each gene was measured, shape (n_classes, n_genes); None: all of them.
+        Number of cells of each class in which each gene was measured, shape (n_classes, n_genes); None: all.
     columns
-        What ``within`` would give, columns of which are computed when asked for, or None; of cells in memory. A sum of
+        Instead of ``within``, its covariance with columns computed on demand, for cells in memory; or None. A sum of
         moments has none.
     groups
-        What the classes are, if they are groups of one class in one batch each; None: they are classes. See
-        :mod:`selectormlp.moments.batches`.
+        Class and batch of each "class", if moments are of groups (one class in one batch each); None: they are of
+        classes. See :mod:`selectormlp.moments.batches`.
 
     References
     ----------
@@ -145,12 +145,12 @@ class Moments:
         return self.within / float(self.cell_weights @ self.counts)
 
     def covariance(self) -> Covariance:
-        """Return :meth:`within_covariance`, or columns of it that are computed when asked for, where these are kept.
+        """Return :meth:`within_covariance`, or its form with columns computed on demand, if that is kept.
 
         Raises
         ------
         DataError
-            If neither was asked for.
+            If neither was computed.
         """
         return self.within_covariance() if self.columns is None else self.columns
 
@@ -160,7 +160,7 @@ class Moments:
         Raises
         ------
         DataError
-            If neither the within-class scatter nor columns of it were asked for.
+            If neither the within-class scatter nor columns of it were computed.
         """
         if self.columns is not None:
             return self.columns.diagonal()
@@ -186,7 +186,7 @@ class Moments:
         Raises
         ------
         DataError
-            If they were not asked for.
+            If they were not computed.
         """
         if self.molecules is None:
             raise DataError("these moments hold no counts; compute them with molecules=True")
@@ -198,7 +198,7 @@ class Moments:
         Raises
         ------
         DataError
-            If the total scatter was not asked for.
+            If the total scatter was not computed.
         """
         if self.total is None:
             raise DataError("these moments hold no total scatter; compute them with total=True")
@@ -240,7 +240,7 @@ def merge_into(first: Moments, second: Moments) -> Moments:
             first.molecules.absolute and second.molecules.absolute,
         )
     if first.within is not None and second.within is not None:
-        np.add(first.within, second.within, out=first.within)  # a new sum would take n_genes² numbers more
+        np.add(first.within, second.within, out=first.within)  # in place: a new array would take n_genes² numbers more
         add_outer(first.within, second.means - first.means, first.cell_weights * first.counts * fraction)
     if first.total is not None and second.total is not None:
         np.add(first.total, second.total, out=first.total)
@@ -265,7 +265,7 @@ def _check_addable(first: Moments, second: Moments) -> None:
         )
     if first.within is not None and not np.array_equal(first.cell_weights, second.cell_weights):
         raise DataError(
-            "the parts weigh the cells of a class differently, so their within-class scatters do not add up; "
+            "the parts give cells of a class different weights, so their within-class scatters do not add up; "
             "count the classes over all parts first and give every part the same cell_weights"
         )
     if (first.within is None) != (second.within is None) or (first.total is None) != (second.total is None):

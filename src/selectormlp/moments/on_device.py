@@ -1,4 +1,4 @@
-"""Moments on a GPU: chunks travel there, are centred and multiplied there, and one result comes back."""
+"""Compute moments on a GPU: chunks are copied, centred and multiplied there, and one result is copied back."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from selectormlp.moments.moments import Moments
 from selectormlp.moments.stream import AnyMatrix, as_float
 
 ROWS_AT_ONCE = 16_384
-"""Rows that are turned to float64 at once, which bounds the memory: 0.26 GB for 2,000 genes."""
+"""Number of rows converted to float64 at once, to bound memory: 0.26 GB for 2,000 genes."""
 
 
 @torch.inference_mode()
@@ -33,8 +33,8 @@ def moments_on_device(
 ) -> Moments:
     """Compute moments from chunks of cells on a device; as :func:`selectormlp.moments.stream.moments_of_chunks`.
 
-    Cells travel in the precision of the chunk; centring, products and sums are in float64, where data-centre GPUs
-    are about as fast as in float32.
+    Cells are copied in the precision of the chunk; centring, products and sums are in float64, in which data-centre
+    GPUs are about as fast as in float32.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def stored_moments_on_device(
     n_threads
         Threads that read; None: one a core.
     on_start, on_block
-        Told how many blocks there are, and of each that is done.
+        Called with the number of blocks, and after each block.
 
     Raises
     ------
@@ -105,7 +105,7 @@ def read_ahead(
     n_threads: int,
     on_block: Callable[[int], object] | None = None,
 ) -> Iterator[tuple[AnyMatrix, IntArray]]:
-    """Read blocks in their order, a few ahead of what is asked for; an error is raised in its turn.
+    """Read blocks in order, a few ahead of the consumer; an error is raised when its block is due.
 
     Yields
     ------
@@ -128,7 +128,7 @@ def read_ahead(
 
 
 def _labelled(chunks: Iterable[tuple[AnyMatrix, IntArray]]) -> Iterator[tuple[AnyMatrix, IntArray]]:
-    """Leave out cells without a class, and chunks without any other."""
+    """Drop cells without a class, and chunks that are then empty."""
     for X, codes in chunks:
         known = codes >= 0
         if known.any():
@@ -136,11 +136,11 @@ def _labelled(chunks: Iterable[tuple[AnyMatrix, IntArray]]) -> Iterator[tuple[An
 
 
 class _Sums:
-    """Class counts, means and scatters on a device, to which chunks are added.
+    """Class counts, means and scatters on a device; chunks are added one by one.
 
-    Scatters are kept about the class means, of all cells alike for the total; what the means add to that is known at
-    the end. Adding a chunk whose class means differ adds Σ_c weight_c · n₁n₂/(n₁ + n₂) · d_c d_cᵀ (Chan, Golub,
-    LeVeque, COMPSTAT 1982).
+    Scatters are kept about the class means, for the total with equal weight of all cells; the scatter of the means is
+    added at the end. Adding a chunk whose class means differ adds Σ_c weight_c · n₁n₂/(n₁ + n₂) · d_c d_cᵀ (Chan,
+    Golub, LeVeque, COMPSTAT 1982).
     """
 
     def __init__(
@@ -191,7 +191,7 @@ class _Sums:
         self.counts = known
 
     def moments(self) -> Moments:
-        """Return what was added up."""
+        """Return the moments of all chunks added."""
         within, total = self.keeps
         scatters = [scatter for _, scatter in self.scatters]
         if total:
@@ -209,7 +209,7 @@ class _Sums:
 
 
 def _dense(X: AnyMatrix, device: torch.device) -> Tensor:
-    """Make a chunk dense on a device, in its precision; a sparse one travels as it is, and is not altered."""
+    """Make a chunk dense on a device, in its precision; a sparse one is copied as it is and not altered."""
     if isinstance(X, np.ndarray):
         return torch.from_numpy(np.require(X, None, ["C", "W"])).to(device, copy=True)
     stored = torch.from_numpy(np.require(X.data, None, ["C", "W"])).to(device)

@@ -1,4 +1,4 @@
-"""Choosing genes from which the others can be reconstructed linearly, from moments alone."""
+"""Choose genes that reconstruct the others linearly, from moments alone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from selectormlp.moments.forward import Residual
 from selectormlp.moments.moments import Moments
 
 Target = Literal["genes", "components"]
-"""What is reconstructed: every gene, or the leading principal components, which noise genes hardly enter."""
+"""Targets of the reconstruction: all genes, or the leading principal components, in which noise genes weigh little."""
 
 TARGETS: tuple[str, ...] = get_args(Target)
 
@@ -22,8 +22,8 @@ TARGETS: tuple[str, ...] = get_args(Target)
 class ReconstructionObjective:
     """Share of the variance of the targets that a linear reconstruction from the chosen genes explains.
 
-    Choosing gene j explains Σ_t R_jt² / R_jj, with R the covariance of genes and targets given the genes chosen
-    before.
+    Choosing gene j explains Σ_t R_jt² / R_jj, with R the covariance of genes and targets given the genes already
+    chosen.
 
     Parameters
     ----------
@@ -43,9 +43,8 @@ class ReconstructionObjective:
 
     References
     ----------
-    Farahat, Ghodsi, Kamel, "Efficient greedy feature selection for unsupervised learning", Knowledge and
-    Information Systems 2013 (recursion for Σ_t R_jt²). Here from the covariance alone and with components as
-    targets too.
+    Farahat, Ghodsi, Kamel, "Efficient greedy feature selection for unsupervised learning", Knowledge and Information
+    Systems 2013 (recursion for Σ_t R_jt²). Here it uses the covariance alone and allows components as targets.
     """
 
     def __init__(self, moments: Moments, *, target: Target = "genes", n_components: int = 50) -> None:
@@ -112,7 +111,9 @@ class _Components:
 def _leading(covariance: FloatArray, n_components: int) -> tuple[FloatArray, FloatArray]:
     n_genes = len(covariance)
     diagonal = covariance.diagonal()
-    if n_components < n_genes // 10 and diagonal.any():  # Lanczos wants few of many, and a fixed start to repeat itself
+    if (
+        n_components < n_genes // 10 and diagonal.any()
+    ):  # Lanczos suits few of many components; a fixed start makes it reproducible
         values, vectors = eigsh(covariance, k=n_components, ncv=4 * n_components, v0=diagonal, tol=1e-6)
     else:
         first = max(0, n_genes - n_components)

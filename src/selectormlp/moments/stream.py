@@ -1,4 +1,4 @@
-"""Computing moments in one pass over a matrix or over chunks of one."""
+"""Compute moments in one pass over a matrix, or over chunks of it."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ from selectormlp.errors import DataError
 from selectormlp.moments.moments import CountMoments, Moments, add_outer, merge_into
 
 AnyMatrix: TypeAlias = "npt.NDArray[Any] | sp.csr_array | sp.csr_matrix"
-"""Cells × genes, dense or CSR; float32 and float64 are worked on as they are, other numbers as float64."""
+"""Cells × genes, dense or CSR; float32 and float64 are used as they are, other types are converted to float64."""
 
 Chunk: TypeAlias = "tuple[AnyMatrix, IntArray] | tuple[AnyMatrix, IntArray, AnyMatrix | None]"
-"""Values of some cells, their class codes, and their counts of the same genes where these are at hand."""
+"""Values of some cells, their class codes, and, if available, counts of the same genes."""
 
 ROWS_AT_ONCE = 512
-"""Rows of a dense matrix that are turned to float64 together: 8 MB of 2,000 genes."""
+"""Number of rows of a dense matrix converted to float64 at once: 8 MB for 2,000 genes."""
 
 CHUNK_BYTES = 2**26
-"""Size of one dense chunk, 64 MiB: 8,000 cells of 2,000 genes, enough that the matrix product outweighs the merging."""
+"""Size of one dense chunk, 64 MiB: 8,000 cells × 2,000 genes, large enough that the matrix product takes longer than
+merging."""
 
 
 def balanced_cell_weights(counts: IntArray, class_weights: FloatArray | None = None) -> FloatArray:
-    """Weigh cells so that each class counts the same, or as given, however many cells it has.
+    """Return cell weights that give classes equal or given importance, regardless of their size.
 
     Parameters
     ----------
@@ -73,14 +74,14 @@ def moments_of(
     n_classes
         Number of classes; by default the largest code + 1.
     cell_weights
-        Weight of one cell of each class, shape (n_classes,); by default each class counts the same. Parts that
-        are to be added need the same weights, from the counts over all of them.
+        Weight of one cell of each class, shape (n_classes,); by default classes have equal importance. Parts to be
+        added need the same weights, computed from the counts over all parts.
     within, total
         Which scatters to keep; each takes one matrix product and n_genes² · 8 bytes.
     molecules
         Whether to keep means and variances of counts.
     counts
-        Counts, of the shape of X; None: expm1 of the values stands for them.
+        Counts, of the shape of X; None: expm1 of the values is used instead.
 
     Raises
     ------
@@ -116,7 +117,7 @@ def moments_of_chunks(
     total: bool = True,
     molecules: bool = False,
 ) -> Moments:
-    """Compute moments from chunks of cells with their class codes, from wherever they come.
+    """Compute moments from chunks of cells with their class codes.
 
     Products are taken in the precision of the chunk, after centring on the chunk's class means, and summed in
     float64.
@@ -124,8 +125,8 @@ def moments_of_chunks(
     Parameters
     ----------
     chunks
-        Expression, shape (n_chunk_cells, n_genes), dense or CSR, class codes, shape (n_chunk_cells,), of which negative
-        ones take no part, and, if they are at hand, counts of the same cells and genes.
+        Expression, shape (n_chunk_cells, n_genes), dense or CSR, class codes, shape (n_chunk_cells,) (cells with
+        negative codes take no part), and, if available, counts of the same cells and genes.
     cell_weights
         Weight of one cell of each class, shape (n_classes,), see :func:`balanced_cell_weights`.
     within, total, molecules
@@ -153,14 +154,14 @@ def moments_of_chunks(
 
 
 def as_float(X: AnyMatrix) -> AnyMatrix:
-    """Turn a matrix of whole or half-precision numbers, which would overflow or be cut off, into float64."""
+    """Convert integers and half precision, in which sums would overflow or lose digits, to float64."""
     return X if X.dtype in (np.float32, np.float64) else X.astype(np.float64)
 
 
 def class_sums(X: AnyMatrix, codes: IntArray, n_classes: int, *, squared: bool = False) -> FloatArray:
     """Sum the cells of each class, or their squares, in float64, shape (n_classes, n_genes).
 
-    A dense matrix is taken a few rows at a time: the float64 of all of it would take up to three times its memory.
+    A dense matrix is converted a few rows at a time: float64 of all of it would take up to three times its memory.
     """
     sums = np.zeros((n_classes, X.shape[1]))
     step = max(1, len(codes)) if sp.issparse(X) else ROWS_AT_ONCE
@@ -202,7 +203,7 @@ def _moments_of_chunk(X: AnyMatrix, codes: IntArray, cell_weights: FloatArray, w
 def _count_moments(X: AnyMatrix, codes: IntArray, cells: IntArray, counts: AnyMatrix | None) -> CountMoments:
     found = as_float(counts) if counts is not None else _expm1(X)
     means = class_sums(found, codes, len(cells)) / np.maximum(cells, 1)[:, None]
-    if sp.issparse(found):  # Σ (x − m)² = Σ x² − n m²: counts are small, so that little cancels
+    if sp.issparse(found):  # Σ (x − m)² = Σ x² − n m²; counts are small, so cancellation is small
         squares = class_sums(found, codes, len(cells), squared=True) - cells[:, None] * means**2
     else:
         squares = class_sums(_subtract_class_means(found, codes, means), codes, len(cells), squared=True)

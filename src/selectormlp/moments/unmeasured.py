@@ -1,4 +1,4 @@
-"""Moments of data sets that measured different genes: each gene from the cells in which it was measured."""
+"""Moments of data sets that measured different genes: each gene from the data sets that measured it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from selectormlp.moments.moments import Moments, add_outer
 
 
 def codes_by_set(codes: IntArray, sets: IntArray, n_classes: int) -> IntArray:
-    """Give classes of each data set codes of their own, shape (n_cells,): set s begins at ``s · n_classes``."""
+    """Return class codes that differ between data sets, shape (n_cells,): those of set s begin at ``s · n_classes``."""
     return np.where(codes >= 0, sets * n_classes + codes, UNKNOWN_CLASS)
 
 
@@ -21,17 +21,17 @@ def pooled_over_sets(moments: Moments, measured: BoolArray) -> Moments:
     Parameters
     ----------
     moments
-        With the within-class scatter, which is reused; classes of each data set apart, as :func:`codes_by_set` numbers
-        them, and values of genes that were not measured 0 throughout.
+        Moments with the within-class scatter, which is overwritten; classes numbered per data set by
+        :func:`codes_by_set`, and genes that were not measured 0 in all cells.
     measured
-        Whether a data set measured a gene, shape (n_sets, n_genes).
+        Whether each data set measured each gene, shape (n_sets, n_genes).
 
     Returns
     -------
-    Moments of the classes, with the number of cells that each mean rests on. Where all genes were measured in all sets
-    they are those of all cells together. The covariance of two genes is summed over the sets that measured both, and
-    divided by the geometric mean of the cells of each: so it is drawn to 0 by the share of cells that measured one
-    alone, is 0 where no set measured both, and the whole stays a covariance matrix (no negative eigenvalue).
+    Moments of the classes, with the number of cells behind each mean. If all sets measured all genes, they are the
+    moments of all cells together. The covariance of two genes is summed over the sets that measured both, and divided
+    by the geometric mean of their numbers of cells. It is therefore smaller if some cells measured only one of them,
+    and 0 if no set measured both; the matrix stays a covariance matrix (no negative eigenvalue).
 
     Examples
     --------
@@ -77,7 +77,7 @@ def pooled_over_sets(moments: Moments, measured: BoolArray) -> Moments:
 def gaps_measured(
     gaps: FloatArray, variances: FloatArray, cells: FloatArray, counts: IntArray, starts: IntArray | None = None
 ) -> FloatArray:
-    """Take off the squared gaps what sampling adds where a gene was measured in part of the cells only.
+    """Correct squared gaps for the additional sampling noise of genes measured in part of the cells only.
 
     Parameters
     ----------
@@ -88,13 +88,13 @@ def gaps_measured(
     cells
         Cells of each class in which a gene was measured, shape (n_classes, n_genes).
     counts
-        Cells of each class, shape (n_classes,), which sampling is reckoned by elsewhere.
+        Cells of each class, shape (n_classes,), by which sampling noise is computed elsewhere.
     starts
-        Where the gaps of each pair begin, if it has several; None: one each.
+        First row of each pair, if it has several; None: one each.
 
     Returns
     -------
-    The gaps, none larger than it was; 0 where a gene was measured in one of the two classes, or in neither.
+    The gaps, none larger than before; 0 unless a gene was measured in both classes.
     """
     first, second = np.triu_indices(len(counts), k=1)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -1,4 +1,4 @@
-"""Fewer genes before moments are computed: the most variable ones, and whether covariances fit in memory."""
+"""Choose the most variable genes before moments are computed, and check that covariances fit in memory."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from selectormlp.moments.stream import CHUNK_BYTES, AnyMatrix, Chunk, as_float, 
 GB = 10**9
 
 PAIR_ARRAYS = 4
-"""Arrays of pairs of classes × genes that are held at once when the discriminant objective is made."""
+"""Number of arrays of class pairs × genes held at once while the discriminant objective is built."""
 
 DEVICE_ARRAYS = 3
-"""Float64 arrays of genes × genes beside the scatters: a product, and what merging adds."""
+"""Number of float64 arrays of genes × genes beside the scatters: a product and a temporary for merging."""
 
 
 def gene_variances(X: AnyMatrix, codes: IntArray, cell_weights: FloatArray) -> FloatArray:
@@ -33,8 +33,8 @@ def gene_variances(X: AnyMatrix, codes: IntArray, cell_weights: FloatArray) -> F
     codes
         Class code of each cell, shape (n_cells,); cells with a negative code take no part.
     cell_weights
-        Weight of one cell of each class, shape (n_classes,). Equal class shares keep in what marks a rare
-        class, which over all cells hardly varies.
+        Weight of one cell of each class, shape (n_classes,). Equal class shares keep markers of rare classes, which
+        hardly vary over all cells.
 
     Returns
     -------
@@ -52,7 +52,7 @@ def gene_variances(X: AnyMatrix, codes: IntArray, cell_weights: FloatArray) -> F
 
 @dataclass(frozen=True, eq=False)
 class SquareSums:
-    """Weighted sums that variances follow from; those of two parts add up with ``+``.
+    """Weighted sums from which variances are computed; sums of two parts add up with ``+``.
 
     Attributes
     ----------
@@ -83,8 +83,8 @@ def square_sums_of_chunks(chunks: Iterable[Chunk], *, cell_weights: FloatArray) 
     Parameters
     ----------
     chunks
-        At least one of expression, shape (n_chunk_cells, n_genes), and class codes, of which negative ones take no
-        part; counts beside them are not looked at.
+        At least one chunk: expression, shape (n_chunk_cells, n_genes), and class codes; cells with negative codes take
+        no part, and counts are ignored.
     cell_weights
         Weight of one cell of each class, shape (n_classes,).
     """
@@ -106,7 +106,7 @@ def square_sums_of_chunks(chunks: Iterable[Chunk], *, cell_weights: FloatArray) 
 
 
 def most_variable(variances: FloatArray, n_genes: int, *, always: IntArray) -> IntArray:
-    """Pick the columns of most variance, those of ``always`` among them, in increasing order.
+    """Return the columns of highest variance, including ``always``, in increasing order.
 
     Examples
     --------
@@ -119,10 +119,10 @@ def most_variable(variances: FloatArray, n_genes: int, *, always: IntArray) -> I
 
 
 def check_memory(n_genes: int, n_covariances: int, limit_gb: float, *, n_pairs: int = 0) -> None:
-    """Refuse covariances of more genes than fit in memory, before any is computed.
+    """Raise before computing if covariances would not fit in memory.
 
-    Each takes n_genes² numbers of 8 bytes as it is summed and again as it is used, and one chunk's product
-    and its merging take as much. Gaps between pairs of classes are held twice, and twice more while they are made.
+    Each covariance takes n_genes² · 8 bytes while summed and as much again when used; the product of one chunk and its
+    merging take the same. Gaps between pairs of classes are held twice, and two more times while they are computed.
 
     Raises
     ------
@@ -141,7 +141,7 @@ def check_memory(n_genes: int, n_covariances: int, limit_gb: float, *, n_pairs: 
 
 
 def work_of_moments(n_cells: int, n_genes: int, n_scatters: int) -> Work:
-    """Count the work of scatters, each a product of cells × genes × genes, and the memory that they take.
+    """Return the work of scatters, each a product of cells × genes × genes, and their memory.
 
     Examples
     --------

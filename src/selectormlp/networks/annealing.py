@@ -1,4 +1,4 @@
-"""Annealed training behind gates: genes are eliminated to a target, then exactly k of the rest are chosen."""
+"""Annealed training with gates: eliminate genes down to a target, then choose exactly k of the rest."""
 
 from __future__ import annotations
 
@@ -22,41 +22,42 @@ SETTLED = 0.01
 """A gate this near to 0 or 1 is settled, as published."""
 
 CLOSED = 0.05
-"""A gate less likely than this to be open leaves the matrix: it hardly gets a gradient that could open it again."""
+"""Gates less likely to be open than this are removed: they hardly get a gradient that could open them again."""
 
 CHECK_EVERY = 10
-"""Steps between looks at which gates are settled, shared or closed."""
+"""Number of steps between checks for settled, shared or closed gates."""
 
 REACHED_AT = 0.7
-"""Part of the elimination at which its target is to be reached; the rest settles the gates."""
+"""Share of the elimination steps after which the target is to be reached; the rest lets gates settle."""
 
 AHEAD, GAIN, MAX_CHANGE = 10, 0.1, 1.1
-"""λ is steered by the number of genes that the gates head for in so many steps: each step multiplies it by (number /
-wanted)^gain, by 1.1 at the most. Steered by the number now it overshoots, since gates take some 50 steps to close."""
+"""λ is controlled by the number of genes predicted this many steps ahead: each step multiplies it by (number /
+wanted)^gain, at most by 1.1. Control by the current number overshoots, since gates take about 50 steps to close."""
 
 SHARPNESS = 2.0
-"""Steepness of the count that steers λ: a gate counts as sigmoid(2 · logit), between its chance and "above ½"."""
+"""Steepness of the count that controls λ: a gate counts as sigmoid(2 · logit), between its probability and "above
+½"."""
 
 FIRST_PENALTY = 0.1
-"""First λ · genes, as a part of the first loss."""
+"""Initial λ · genes, as a share of the initial loss."""
 
 WARM_UP = 0.4
-"""Steps with all genes open before the selection, as a part of its own: what a network that has learned nothing says
-of the genes is chance, and Adam would follow it as far as anything."""
+"""Steps with all genes open before the selection, as a share of its steps. An untrained network judges genes by chance,
+and Adam would follow these gradients as far as any others."""
 
 
 @dataclass(frozen=True, eq=False)
 class Elimination:
-    """What the first stage leaves.
+    """Result of the first stage.
 
     Attributes
     ----------
     probabilities
-        Chance that each free gene's gate is open, shape (n_free,); 0.5 and more stays.
+        Probability that each free gene's gate is open, shape (n_free,); genes with 0.5 or more stay.
     penalty
         The last λ.
     n_rounds
-        Rounds of the search for λ that followed the annealed path.
+        Number of rounds of the search for λ after the annealed path.
     """
 
     probabilities: AnyFloatArray
@@ -71,18 +72,18 @@ class Elimination:
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """What the second stage leaves.
+    """Result of the second stage.
 
     Attributes
     ----------
     chosen
         Free genes that were chosen, distinct, shape (n_chosen,).
     probabilities
-        Chance that each free gene is in the mask, shape (n_free,).
+        Probability that each free gene is in the mask, shape (n_free,).
     losses_without
-        By how much the loss grows without each gene of the panel, shape (n_fixed + n_chosen,), fixed ones first.
+        Growth of the loss without each gene of the panel, shape (n_fixed + n_chosen,), fixed genes first.
     n_steps
-        Steps taken; fewer than allowed where the mask settled early.
+        Steps taken; fewer than allowed if the mask settled early.
     """
 
     chosen: IntArray
@@ -92,7 +93,7 @@ class Selection:
 
 
 class _Closing:
-    """Gates that close under a penalty, and which of all free genes they belong to."""
+    """Gates that close under a penalty, and the free genes they belong to."""
 
     def __init__(self, task: Task) -> None:
         self.gates = BinaryGates(task.n_free).to(task.cells.device)
@@ -115,7 +116,7 @@ class _Closing:
         return loss
 
     def n_ahead(self) -> float:
-        """Count the genes that the gates head for."""
+        """Predict the number of genes from where the gates are heading."""
         weight = self.gates.weight.detach() + AHEAD * self.velocity
         return float(torch.sigmoid(SHARPNESS / GATE_SCALE * weight).sum())
 
@@ -124,7 +125,7 @@ class _Closing:
         return int((self.gates.weight.detach() > 0).sum())
 
     def look(self) -> bool:
-        """Take note of the gates, let closed ones leave, and say whether the others are settled."""
+        """Record the gates, remove closed ones, and return whether the others are settled."""
         chances = self.gates.probabilities().detach().cpu().numpy().astype(np.float64)
         self.all[self.genes] = chances
         kept = np.flatnonzero(chances > CLOSED)
@@ -142,10 +143,10 @@ class _Closing:
 def eliminate(task: Task, target: int) -> Elimination:
     """Close gates until about ``target`` free genes are left.
 
-    One annealed path: while the temperature falls, λ is steered so that the number of genes follows a geometric
-    schedule down to the target. Where that ends outside the tolerance, a bracketing search for λ goes on, each round
-    from the last network that had too many genes. The published program trains a whole run for each λ, by secants,
-    and ends with an error after ten.
+    On one annealed path, λ is controlled while the temperature falls, so that the number of genes follows a geometric
+    schedule down to the target. If the path ends outside the tolerance, a bracketing search for λ follows; each round
+    starts from the last network with too many genes. The published program trains a whole run for each λ, chosen by the
+    secant method, and fails after ten.
 
     Parameters
     ----------
@@ -156,7 +157,7 @@ def eliminate(task: Task, target: int) -> Elimination:
 
     Returns
     -------
-    The gates; of the round that came nearest where none came within the tolerance, with a warning in the log.
+    The gates; if no round came within the tolerance, those of the nearest round, with a warning in the log.
     """
     annealing = task.annealing
     closing, penalty = _Closing(task), 0.0
@@ -207,7 +208,7 @@ def _search(task: Task, target: int, closing: _Closing, crowded: _Closing, penal
             best = Elimination(closing.all, penalty, n_round)
     if abs(best.n_open - target) > slack:
         logger.warning(
-            "%d genes are left where %d ± %.0f %% were wanted, the nearest that %d rounds of the search for λ found; "
+            "%d genes are left instead of %d ± %.0f %%, the nearest result in %d rounds of the search for λ; "
             "more elimination_steps, or a larger tolerance, would help",
             best.n_open,
             target,
@@ -220,18 +221,18 @@ def _search(task: Task, target: int, closing: _Closing, crowded: _Closing, penal
 def select(task: Task, n_chosen: int) -> Selection:
     """Choose exactly ``n_chosen`` of the free genes with an annealed k-hot mask.
 
-    Slots that are sure of the same gene part from time to time; at the end each slot gets a gene of its own.
+    Slots that agree on a gene are separated from time to time; at the end each slot gets a gene of its own.
 
     Parameters
     ----------
     task
         What is trained on.
     n_chosen
-        How many, up to ``task.n_free``; with all of them there is nothing to choose and the network alone is trained.
+        Number of genes, up to ``task.n_free``; with all of them only the network is trained.
 
     Returns
     -------
-    The genes chosen, and what the loss loses without each gene of the panel.
+    The genes chosen, and the growth of the loss without each gene of the panel.
     """
     annealing = task.annealing
     mask = None

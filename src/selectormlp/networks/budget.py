@@ -1,4 +1,4 @@
-"""Training to a number of genes: networks learn behind gene weights, and genes leave on a schedule."""
+"""Train networks with gene weights while dropping genes on a schedule, down to a number of genes."""
 
 from __future__ import annotations
 
@@ -19,27 +19,28 @@ from selectormlp.networks.mlp import NetworkSpec, SelectorNetwork
 from selectormlp.networks.threads import threads_worth
 
 SCORED_CELLS = 2000
-"""Held-out cells that a network scores its genes on, at most; more cost time and settle little."""
+"""Maximum number of held-out cells on which a network scores its genes; more take time and change little."""
 
 CLOSED_PER_DROPPED = 3
-"""Genes that are closed in turn for each that is dropped; which ones, a quick estimate says."""
+"""Number of genes measured exactly for each gene dropped; a quick estimate preselects them."""
 
 FEWEST_GENES = 5
-"""Genes of which no more are dropped: the last ones are ranked by what the loss is without each."""
+"""Dropping stops at this number of genes; the last ones are ranked by the loss without each."""
 
 
 @dataclass(frozen=True)
 class Budget:
-    """How genes are dropped.
+    """Schedule and training settings for dropping genes.
 
     Attributes
     ----------
     hidden_sizes
         Units of each hidden layer.
     n_networks
-        Networks trained side by side, each on all cells but one part in so many, on which it judges the genes.
+        Number of networks. The cells are divided into as many parts; each network learns from all parts but one, and
+        judges genes on that one.
     first_steps, steps
-        Steps before genes are dropped for the first time, and between two times.
+        Steps before genes are first dropped, and between two drops.
     kept_share
         Share of the genes that stay each time, above 0 and below 1.
     panel_steps
@@ -47,8 +48,8 @@ class Budget:
     batch_size
         Cells a step.
     dropout, gene_dropout
-        Share of hidden units, and of genes, set to zero while training. A network that is used to absent genes says
-        what a gene is worth when it is taken out.
+        Share of hidden units, and of genes, set to zero while training. Only a network trained with missing genes shows
+        what a gene is worth when it is removed.
     lr, weight_decay
         Of AdamW.
     """
@@ -68,7 +69,7 @@ class Budget:
 
 @dataclass(frozen=True, eq=False)
 class _JudgedCells:
-    """Cells that genes are judged by: standardised expression, labels as a column, each cell's share of the mean."""
+    """Cells on which genes are judged: standardised expression, labels as a column, each cell's share of the mean."""
 
     x: Tensor
     labels: Tensor
@@ -76,7 +77,7 @@ class _JudgedCells:
 
 
 class BudgetTraining:
-    """One network on its training cells, which genes can leave.
+    """One network and its training cells; genes can be removed.
 
     Parameters
     ----------
@@ -119,7 +120,7 @@ class BudgetTraining:
         self.class_weights = len(labels) / (counts > 0).sum() / counts.clamp(min=1)
 
     def train(self, n_steps: int) -> None:
-        """Take steps down the class-balanced cross entropy."""
+        """Take training steps on the class-balanced cross entropy."""
         self.network.train()
         kept = 1.0 - self.budget.gene_dropout
         for _ in range(n_steps):
@@ -135,9 +136,9 @@ class BudgetTraining:
         check_finite(self.network, self.budget.lr)
 
     def slopes(self, rows: IntArray) -> FloatArray:
-        """Estimate what each gene is worth on some cells, to first order in its weight, shape (n_genes,).
+        """Estimate the value of each gene on some cells, to first order in its weight, shape (n_genes,).
 
-        A quick estimate of :meth:`costs`, good enough to leave out of account what is clearly worth more than others.
+        A quick estimate of :meth:`costs`, to skip genes that are clearly worth more than others.
         """
         assert self.gates is not None  # noqa: S101
         cells = self._judged(rows)
@@ -148,12 +149,12 @@ class BudgetTraining:
 
     @torch.no_grad()
     def costs(self, rows: IntArray, genes: IntArray) -> FloatArray:
-        """Measure what some genes are worth on some cells.
+        """Measure the value of some genes on some cells.
 
         Returns
         -------
-        By how much the mean probability of the right class (classes counting the same) falls if the gene's weight is
-        set to zero, shape (len(genes),).
+        Fall of the mean probability of the right class (classes weighted equally) if the gene's weight is set to zero,
+        shape (len(genes),).
         """
         cells = self._judged(rows)
         weight = self.network.folded_weight()
@@ -163,19 +164,19 @@ class BudgetTraining:
         return costs
 
     def _judged(self, rows: IntArray) -> _JudgedCells:
-        """Take cells to judge genes by, and switch to evaluation."""
+        """Prepare cells on which genes are judged, and switch to evaluation mode."""
         self.network.eval()
         places = torch.from_numpy(rows).to(self.cells.device)
         shares = self.class_weights[self.labels[places]]
         return _JudgedCells(self.cells[places], self.labels[places, None], shares / shares.sum())
 
     def _right(self, hidden: Tensor, cells: _JudgedCells) -> Tensor:
-        """Return the mean probability of the right class, given what enters the first hidden layer's activation."""
+        """Return the mean probability of the right class from the input of the first activation."""
         chances = self.network.from_first_layer(hidden).softmax(dim=1)
         return (chances.gather(1, cells.labels)[:, 0] * cells.shares).sum()
 
     def keep(self, kept: IntArray) -> None:
-        """Let all genes but those at these positions leave the matrix, the network and the optimiser."""
+        """Remove all genes but these positions from the matrix, the network and the optimiser."""
         assert self.gates is not None  # noqa: S101
         self.cells = self.cells[:, torch.from_numpy(kept).to(self.cells.device)]
         keep_columns(self.optimiser, self.gates, kept, dim=0)
@@ -193,10 +194,10 @@ def drop_to_budget(
     seed: int = 0,
     report: Callable[[int], object] = lambda _: None,
 ) -> tuple[IntArray, FloatArray]:
-    """Rank genes by dropping them, a few at a time, from networks that go on learning with those left.
+    """Rank genes by dropping a few at a time, while networks go on learning with the rest.
 
-    Several networks are trained, each without one part of the cells. Again and again the genes whose closing costs
-    least on the cells that the networks have not seen, on average over the networks, leave.
+    Several networks are trained, each without one part of the cells. Repeatedly, the genes are dropped whose removal
+    costs least on unseen cells, averaged over the networks.
 
     Parameters
     ----------
@@ -209,24 +210,24 @@ def drop_to_budget(
     parts
         Which part each cell is in, from 0 to ``budget.n_networks`` − 1, shape (n_cells,).
     budget
-        How genes are dropped.
+        Schedule and training settings.
     n_fixed
-        The first genes never leave and come first.
+        Number of first genes that are never dropped and come first.
     seed
-        Of everything that is drawn; the caller's random state is left as it was.
+        Seed of all random numbers; the caller's random state is not changed.
     report
-        Told of each number of genes dropped, at the end of those left.
+        Called with each number of genes dropped, and at the end with the number left.
 
     Returns
     -------
-    Genes from the last left to the first dropped, shape (n_genes,), and what each was worth when it was dropped or
-    at the end: the fall in mean probability of the right class, shape (n_genes,), by gene.
+    Genes from the last kept to the first dropped, shape (n_genes,), and the value of each when it was dropped or at the
+    end: the fall in mean probability of the right class, shape (n_genes,), by gene.
 
     References
     ----------
     Dropping inputs of a network on a schedule follows recursive feature elimination (Guyon, Weston, Barnhill, Vapnik,
-    Machine Learning 2002), there by squared weights of an SVM fitted anew each time; here by what closing a gene costs
-    on cells held out, while the same networks go on learning.
+    Machine Learning 2002), which uses squared weights of an SVM fitted anew each time. Here the criterion is the cost
+    of removing a gene on held-out cells, and the same networks go on learning.
     """
     with _alone(cells, budget, seed):
         rng = np.random.default_rng(seed)
@@ -274,7 +275,7 @@ def _drop(
 
 
 def _costs(networks: list[BudgetTraining], judged: list[IntArray], n_fixed: int, n_closed: int) -> FloatArray:
-    """Estimate what each gene is worth, and measure it for those of least worth; the others stay above these."""
+    """Estimate the value of each gene, and measure exactly the lowest; the others stay above these."""
     pairs = list(zip(networks, judged, strict=True))
     costs: FloatArray = np.mean([network.slopes(rows) for network, rows in pairs], axis=0)
     free = n_fixed + np.argsort(costs[n_fixed:], kind="stable")
@@ -305,7 +306,7 @@ def train_panel(cells: Tensor, labels: Tensor, n_classes: int, budget: Budget, *
 
 @contextmanager
 def _alone(cells: Tensor, budget: Budget, seed: int) -> Iterator[None]:
-    """Seed the global generators for a while, and use as many threads as a step is worth."""
+    """Seed the global generators inside the block, and use as many threads as pay off for a step."""
     products = budget.batch_size * cells.shape[1] * budget.hidden_sizes[0]
     cuda = [cells.device.index or 0] if cells.device.type == "cuda" else []
     with threads_worth(products), torch.random.fork_rng(cuda):

@@ -1,4 +1,4 @@
-"""What goes along with training and travels in its checkpoints: history, best weights, patience."""
+"""Callbacks whose state is kept in checkpoints: history, best weights, patience."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ logger = logging.getLogger(__name__)
 
 
 class Epochs(Callback):
-    """Tells a progress bar of batches and epochs."""
+    """Reports batches and epochs to a progress bar."""
 
     def __init__(self, bar: Bar) -> None:
         self.bar = bar
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:  # noqa: ARG002
-        """Count the batches that are to come."""
+        """Report the number of batches to come."""
         n_epochs, n_batches = trainer.max_epochs, trainer.num_training_batches
         if n_epochs is not None and np.isfinite(n_batches):
             self.bar.restart(int(n_batches) * (n_epochs - trainer.current_epoch))
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:  # noqa: ARG002
-        """Say which epoch it is."""
+        """Report the epoch."""
         self.bar.say(f"training, epoch {trainer.current_epoch + 1} of {trainer.max_epochs}")
 
     def on_train_batch_end(
@@ -53,7 +53,7 @@ class Epochs(Callback):
 
 
 class BestWeights(Callback):
-    """Keeps the history and the weights of the best epoch; both travel in the checkpoints."""
+    """Keeps the history and the weights of the best epoch; checkpoints hold both."""
 
     def __init__(self, metrics_csv: Path | None, *, log_every: int) -> None:
         self.metrics_csv = metrics_csv
@@ -69,7 +69,7 @@ class BestWeights(Callback):
         return pd.DataFrame(self.rows)
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Take note of the epoch that was just scored."""
+        """Record the epoch just scored."""
         epoch = trainer.current_epoch + 1
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
         self.rows.append({"epoch": epoch, **metrics})
@@ -78,7 +78,8 @@ class BestWeights(Callback):
             weights = pl_module.network.state_dict()  # type: ignore[union-attr]
             self.best_weights = {name: value.detach().cpu().clone() for name, value in weights.items()}
         if self.metrics_csv is not None and trainer.is_global_zero:
-            with written_whole(self.metrics_csv, at_once=True, flush=False) as (draft,):  # each epoch, hundreds of them
+            # Not flushed: it is written after each of hundreds of epochs.
+            with written_whole(self.metrics_csv, at_once=True, flush=False) as (draft,):
                 self.history.to_csv(draft, index=False)
         if epoch % self.log_every == 0 or epoch == trainer.max_epochs:
             logger.info(
@@ -121,7 +122,7 @@ class BestWeights(Callback):
         pl_module: L.LightningModule,
         checkpoint: dict[str, Any],
     ) -> None:
-        """Refuse best weights of another network, which would be noticed after training only.
+        """Raise if best weights are of another network, which would otherwise be noticed only after training.
 
         Raises
         ------
@@ -150,7 +151,7 @@ def _score(value: object) -> float:
 
 @contextmanager
 def _of_this_program() -> Iterator[None]:
-    """Say of which file an error is."""
+    """Add to an error that the checkpoint is at fault."""
     try:
         yield
     except (ValueError, TypeError, AttributeError) as error:
@@ -160,20 +161,20 @@ def _of_this_program() -> Iterator[None]:
 
 
 class Started(Callback):
-    """Knows whether training has begun: what goes wrong before lies in the checkpoint."""
+    """Records whether training has begun; errors before that come from the checkpoint."""
 
     value = False
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:  # noqa: ARG002
-        """Take note."""
+        """Record that training has begun."""
         self.value = True
 
 
 class Patience(EarlyStopping):
-    """Stops after so many epochs without a better validation score.
+    """Stop after this many epochs without a better validation score.
 
-    On resuming, the patience is the one asked for now, not the checkpoint's, and a run that had come to its end
-    stays there.
+    A resumed run uses the patience of its settings, not that of the checkpoint. A run that had already stopped does not
+    continue.
     """
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

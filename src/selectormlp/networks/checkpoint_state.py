@@ -1,7 +1,7 @@
-"""Reading a checkpoint as data: known names and checked types only, whoever wrote it.
+"""Read a checkpoint as data, with known names and checked types only.
 
-PyTorch's restricted unpickler gives tensors and plain values, but Lightning believes these: names become attributes,
-paths are deleted. So what is not known to be in a checkpoint of ours is refused before Lightning sees it.
+PyTorch's restricted unpickler returns tensors and plain values, but Lightning trusts them: it turns names into
+attributes and deletes paths. So anything that our checkpoints do not hold is refused before Lightning sees it.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ VERSION_KEY = "pytorch-lightning_version"
 KNOWN = {"epoch", "global_step", VERSION_KEY, "state_dict", "loops", "callbacks", "optimizer_states", "lr_schedulers"}
 
 PROGRESS = ("epoch_progress", "epoch_loop.batch_progress", "epoch_loop.automatic_optimization.optim_progress")
-"""What Lightning must find of the loop over epochs to go on where it stopped."""
+"""State of the epoch loop that Lightning needs to resume."""
 
 CALLBACKS = ("BestWeights", "Patience", "ModelCheckpoint")
-"""What the names of callbacks with a state begin with."""
+"""Prefixes of the names of callbacks that have a state."""
 
 OPTIMIZER = {
     "lr",
@@ -52,7 +52,7 @@ OPTIMIZER = {
 MAX_DEPTH = 12
 
 MAX_COUNT = 2**53
-"""Largest whole number: of steps, epochs and batches."""
+"""Largest number of steps, epochs or batches that is accepted."""
 
 NAME = re.compile(r"[A-Za-z_][\w.]{0,200}")
 
@@ -62,17 +62,17 @@ def read_checkpoint(place: Path) -> dict[str, Any]:
 
     Returns
     -------
-    What Lightning keeps in it, on the CPU. The states of callbacks are checked where they are taken up.
+    Content of the checkpoint, on the CPU. Callbacks check their own states when they load them.
 
     Raises
     ------
     ModelFileError
-        If it is damaged, or holds anything that checkpoints of this program do not.
+        If it is damaged, or holds anything that this program's checkpoints do not hold.
     """
     check_zip(place, ModelFileError, whole=True)
     try:
         found = torch.load(place, map_location="cpu", weights_only=True)
-    except Exception as error:  # damaged, or it asks for objects other than tensors and plain values
+    except Exception as error:  # damaged, or with objects other than tensors and plain values
         reason = " ".join(str(error).split())[:160] or type(error).__name__
         raise ModelFileError(
             f"{str(place)!r} is not a checkpoint of this program ({reason}); it is damaged or holds objects that could "
@@ -126,12 +126,12 @@ def _checked(found: object) -> dict[str, Any]:
 
 
 def count(value: object, name: str) -> int:
-    """Return a whole number from 0 up.
+    """Return an integer of 0 or more.
 
     Raises
     ------
     ValueError
-        If it is not a whole number from 0 to ``MAX_COUNT``.
+        If it is not an integer from 0 to ``MAX_COUNT``.
     """
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_COUNT:
         raise ValueError(f"{name} is no whole number from 0 up")
@@ -139,7 +139,7 @@ def count(value: object, name: str) -> int:
 
 
 def number(value: object, name: str) -> float:
-    """Return a number, or that in a tensor; may be infinite but not NaN.
+    """Return a number, possibly from a tensor; infinite is allowed, NaN is not.
 
     Raises
     ------
@@ -154,12 +154,12 @@ def number(value: object, name: str) -> float:
 
 
 def tensor(value: object, name: str) -> Tensor:
-    """Return a plain tensor that holds as much as its shape says.
+    """Return a plain tensor that stores as many values as its shape says.
 
     Raises
     ------
     ValueError
-        If it is no plain tensor, or claims more values than are stored, as with a stride of 0.
+        If it is not a plain tensor, or claims more values than it stores, as with a stride of 0.
     """
     if type(value) is not Tensor or value.layout != torch.strided or value.device.type != "cpu" or value.is_quantized:
         raise ValueError(f"{name} is no plain tensor")
@@ -186,12 +186,12 @@ def tensors(value: object, name: str) -> dict[str, Tensor]:
 
 
 def only_known(state: object, known: Iterable[str], name: str) -> dict[str, Any]:
-    """Return a state that has no other entries than those known.
+    """Return a state whose entries are all known.
 
     Raises
     ------
     ValueError
-        If it has.
+        If it has other entries.
     """
     if not isinstance(state, dict):
         raise ValueError(f"the state of {name} is no object")
@@ -202,7 +202,7 @@ def only_known(state: object, known: Iterable[str], name: str) -> dict[str, Any]
 
 
 def same_tensors(found: object, expected: dict[str, Tensor], name: str) -> dict[str, Tensor]:
-    """Return tensors that are of the same names, shapes and types as those expected, and finite.
+    """Return tensors if their names, shapes and types are as expected, and all values finite.
 
     Raises
     ------
@@ -222,12 +222,12 @@ def same_tensors(found: object, expected: dict[str, Tensor], name: str) -> dict[
 def check_optimizer_states(found: object, own: torch.optim.Optimizer) -> list[dict[str, Any]]:
     """Return the state of AdamW for the parameters of a network, with that optimizer's settings.
 
-    PyTorch takes sizes and settings from the file as they are, and its fused code then writes where they lead.
+    PyTorch does not check sizes and settings from the file, and its fused code then writes wherever they point.
 
     Raises
     ------
     ValueError
-        If it is of other parameters.
+        If it belongs to other parameters.
     """
     parameters = own.param_groups[0]["params"]
     if not isinstance(found, list) or len(found) != 1:
@@ -243,7 +243,7 @@ def check_optimizer_states(found: object, own: torch.optim.Optimizer) -> list[di
 
 
 def _check_loops(value: object, name: str, depth: int = 0) -> None:
-    """Check that the progress of loops is numbers and truths by name, and nothing else."""
+    """Check that the progress of loops holds only numbers and booleans by name."""
     if isinstance(value, dict) and depth < MAX_DEPTH:
         for key, part in value.items():
             if not isinstance(key, str) or not NAME.fullmatch(key):

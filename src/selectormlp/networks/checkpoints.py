@@ -1,4 +1,4 @@
-"""Checkpoints on disk: when they are written, that none is ever half a file, and that none leads to another file."""
+"""Write and read checkpoints: when to write, whole files only, and no paths to other files."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from selectormlp.networks.module import MONITORED
 from selectormlp.networks.start import START_NAME
 
 MAX_SAVES = 50
-"""Times that a run's last checkpoint is written, or up to twice that: an interruption costs 2 % of a run at most, and
-the hundreds of short epochs of a small data set are not spent on writing."""
+"""How often a run's last checkpoint is written (up to twice this). An interruption then costs at most 2 % of a run, and
+the hundreds of short epochs on a small data set are not dominated by writing."""
 
 
 FILE_NAME = re.compile(r"[\w=.-]{1,200}\.ckpt")
-"""Names of the files that a run keeps."""
+"""File names of a run's checkpoints."""
 
 
 class WholeCheckpoints(TorchCheckpointIO):
-    """Writes a checkpoint beside its place and renames it; reads one as data, and removes no folder.
+    """Writes a checkpoint to a temporary file and renames it, reads one as data, and removes no folder.
 
-    Lightning's own way leaves it to the temporary folder, from which a file is copied where that is another disk: a
-    process killed meanwhile, or a full disk, would leave half a checkpoint under the name of a whole one.
+    Lightning writes to the system's temporary folder; if that is on another disk, the file is then copied. A process
+    killed meanwhile, or a full disk, would leave half a checkpoint under the final name.
     """
 
     def save_checkpoint(
@@ -45,13 +45,13 @@ class WholeCheckpoints(TorchCheckpointIO):
         Raises
         ------
         OutputError
-            If it cannot be written, as on a full disk; what stood there still does.
+            If it cannot be written, as on a full disk; an earlier file stays.
         """
         content = io.BytesIO()
         torch.save(checkpoint, content)
         with written_whole(Path(path), at_once=True) as (draft,):
             draft.write_bytes(content.getbuffer())
-        (Path(path).parent / START_NAME).unlink(missing_ok=True)  # checkpoints say it from now on
+        (Path(path).parent / START_NAME).unlink(missing_ok=True)  # from now on the checkpoints hold it
 
     def load_checkpoint(
         self,
@@ -75,7 +75,7 @@ class WholeCheckpoints(TorchCheckpointIO):
 
 
 class RunCheckpoint(ModelCheckpoint):
-    """Keeps files of one folder, and knows them by their names there: a checkpoint holds no path."""
+    """Keeps checkpoints in one folder and stores their names only: a checkpoint holds no path."""
 
     @property
     def state_key(self) -> str:
@@ -90,7 +90,7 @@ class RunCheckpoint(ModelCheckpoint):
         return {**state, **names, "dirpath": "", "best_k_models": models}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on with those files of this run's folder that a checkpoint names.
+        """Continue with the files of this run's folder that a checkpoint names.
 
         Raises
         ------
@@ -123,18 +123,18 @@ class RunCheckpoint(ModelCheckpoint):
 def checkpoint_callbacks(
     folder: Path, *, max_epochs: int, validates: bool, save_top_k: int, save_last: bool
 ) -> list[ModelCheckpoint]:
-    """Keep the best epochs, and the last one whether or not it is among them.
+    """Keep the best epochs and the last one.
 
-    Lightning's ``save_last`` writes only when one of the best is written, which would take a resumed run back to it.
+    Lightning's ``save_last`` writes only when a best epoch is written, so a resumed run would start from there.
 
     Parameters
     ----------
     folder
-        Of this run alone.
+        Folder of this run alone.
     max_epochs
         Of the run.
     validates
-        Whether epochs are scored, so that there are best ones.
+        Whether epochs are scored, so that there is a best one.
     save_top_k, save_last
         How many of the best to keep, and whether to keep the last.
     """
@@ -147,8 +147,8 @@ def checkpoint_callbacks(
             mode="max",
             save_top_k=save_top_k,
             every_n_epochs=every_n_epochs,
-            save_on_train_epoch_end=True,  # at the very end of an epoch, so that resuming starts a new one
-            enable_version_counter=False,  # an epoch that is run again writes the same file again
+            save_on_train_epoch_end=True,  # at the end of an epoch, so that resuming starts a new one
+            enable_version_counter=False,  # a repeated epoch overwrites its file
         )
 
     kept = [checkpoint("{epoch:03d}-{" + MONITORED + ":.4f}", MONITORED, save_top_k)] if validates else []

@@ -1,4 +1,4 @@
-"""Choices that settings of networks offer; light to import, as PyTorch is not."""
+"""Choices in the settings of networks, kept apart from PyTorch for a fast import."""
 
 from __future__ import annotations
 

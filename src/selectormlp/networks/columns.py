@@ -1,4 +1,4 @@
-"""Columns that leave a network while it is trained."""
+"""Remove columns from a network during training."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from selectormlp.data.cells import IntArray
 
 
 def keep_columns(optimiser: torch.optim.Optimizer, module: nn.Module, kept: IntArray, *, dim: int) -> None:
-    """Cut a module's ``weight`` down to some positions, and what the optimiser remembers of it.
+    """Keep some positions of a module's ``weight`` and of its optimiser state.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A network on the genes of a panel as one on all genes."""
+"""Turn a network on the genes of a panel into one on all genes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from selectormlp.networks.threads import one_at_a_time
 def embed(
     panel_network: SelectorNetwork, genes: IntArray, means: FloatArray, deviations: FloatArray
 ) -> SelectorNetwork:
-    """Turn a network on standardised panel genes into one on all genes as they are.
+    """Turn a network on standardised panel genes into one on all genes, not standardised.
 
     The deviations go into the gene weights, the means into the first layer's offset, and the weights of all other genes
     are zero.
@@ -24,18 +24,18 @@ def embed(
     Parameters
     ----------
     panel_network
-        Of ``len(genes)`` genes.
+        Network with ``len(genes)`` inputs.
     genes
         Their columns among all genes.
     means, deviations
-        Of all genes, shape (n_genes,), by which the panel's genes were standardised.
+        Means and standard deviations of all genes, shape (n_genes,), by which the panel's genes were standardised.
 
     Returns
     -------
-    A network of ``len(means)`` genes that gives the same logits.
+    A network with ``len(means)`` inputs that gives the same logits.
     """
     spec = panel_network.spec
-    with one_at_a_time(), torch.random.fork_rng([]):  # initial weights are drawn, and overwritten below
+    with one_at_a_time(), torch.random.fork_rng([]):  # initial weights are drawn here and overwritten below
         whole = SelectorNetwork(replace(spec, n_genes=len(means))).eval()
     whole.rest.load_state_dict(panel_network.rest.state_dict())
     assert whole.gates is not None and panel_network.gates is not None  # noqa: S101, PT018

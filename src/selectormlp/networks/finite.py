@@ -1,4 +1,4 @@
-"""Networks whose training diverged are refused, rather than taken for results."""
+"""Raise if the training of a network diverged."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def check_finite(network: nn.Module, learning_rate: float) -> None:
     network
         In training, or trained.
     learning_rate
-        That it is trained with, for the message.
+        Learning rate, for the message.
 
     Raises
     ------
@@ -39,8 +39,8 @@ def check_finite(network: nn.Module, learning_rate: float) -> None:
 
 
 def diverged(learning_rate: float) -> SettingsError:
-    """Make the error that says that a training diverged."""
+    """Make the error for a training that diverged."""
     return SettingsError(
-        f"the training diverged: weights are NaN or infinite (lr={learning_rate:g}); lower the learning rate, and see "
-        "whether the cells hold values that are far too large"
+        f"the training diverged: weights are NaN or infinite (lr={learning_rate:g}); lower the learning rate, and "
+        "check whether the cells hold values that are far too large"
     )

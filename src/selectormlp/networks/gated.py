@@ -1,4 +1,4 @@
-"""A network behind gates, trained a step at a time; columns whose gates have closed leave it."""
+"""A network with gates on its inputs, trained step by step; closed columns can be removed."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from selectormlp.networks.relaxed_gates import BinaryGates, KHotMask
 from selectormlp.networks.targets import CellRows, Targets
 
 MAX_DRAWN = 1 << 23
-"""Numbers drawn for the masks of a step at the most; more cells share a mask where k · genes is large."""
+"""Maximum number of random numbers for the masks of one step; if k · genes is large, more cells share a mask."""
 
 CHECK_LOSS_EVERY = 10
-"""Steps between looks at whether the loss is finite; each look waits for the device."""
+"""Number of steps between checks that the loss is finite; each check waits for the device."""
 
 SCORED_CELLS = 512
-"""Cells on which the loss without each gene is measured."""
+"""Number of cells on which the loss without each gene is measured."""
 
 Report = Callable[[str, float, int], None]
 """Progress callback: receives the stage, λ (0 if unused) and the number of genes left."""
@@ -33,7 +33,7 @@ Report = Callable[[str, float, int], None]
 
 @dataclass(frozen=True)
 class Annealing:
-    """How the gates and the network behind them are trained.
+    """Training settings of the gates and the network behind them.
 
     Attributes
     ----------
@@ -52,9 +52,9 @@ class Annealing:
     start_temperature, end_temperature
         Of the relaxed samples.
     tolerance
-        How far the number of genes after the elimination may be off, as a part of the target.
+        Tolerated deviation of the number of genes after the elimination, as a share of the target.
     max_rounds
-        Rounds of the search for λ after the annealed path, where that ends outside the tolerance.
+        Rounds of the search for λ if the annealed path ends outside the tolerance.
     """
 
     hidden_sizes: tuple[int, ...] = (128, 128)
@@ -71,14 +71,14 @@ class Annealing:
     max_rounds: int = 10
 
     def temperatures(self, n_steps: int) -> list[float]:
-        """Return the temperature of each step, from the first to the last geometrically."""
+        """Return the temperature of each step, falling geometrically."""
         ratio = self.end_temperature / self.start_temperature
         return [self.start_temperature * ratio ** (step / max(1, n_steps - 1)) for step in range(n_steps)]
 
 
 @dataclass(frozen=True)
 class Task:
-    """What is trained on; the same for both stages.
+    """Data and settings of the training, shared by both stages.
 
     Attributes
     ----------
@@ -87,7 +87,7 @@ class Task:
     targets
         What is to be predicted.
     n_fixed
-        Genes that are always open (must-have).
+        Number of genes that are always open (must-have).
     annealing
         How.
     generator
@@ -95,7 +95,7 @@ class Task:
     rng
         Draws the batches.
     report
-        Told of progress.
+        Progress callback.
     """
 
     cells: CellRows
@@ -108,7 +108,7 @@ class Task:
 
     @property
     def n_free(self) -> int:
-        """Genes to choose from."""
+        """Number of genes to choose from."""
         return self.cells.n_genes - self.n_fixed
 
 
@@ -118,9 +118,9 @@ class GatedNetwork(nn.Module):
     Parameters
     ----------
     n_fixed
-        Inputs, the first ones, without a gate.
+        Number of first inputs without a gate.
     gates
-        The gates of the others; None leaves all open.
+        Gates of the other inputs; None leaves all open.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class GatedNetwork(nn.Module):
         self.rest = nn.Sequential(*(layer for pair in pairs for layer in (nn.ReLU(), nn.Linear(*pair))))
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """Predict for cells, (n_cells, n_genes), of which equal numbers in turn share each mask, (n_masks, n_free)."""
+        """Predict for cells, (n_cells, n_genes); consecutive cells share a mask, masks (n_masks, n_free)."""
         if mask is not None:
             whole = torch.cat([mask.new_ones(len(mask), self.n_fixed), mask], dim=1)
             x = (x.view(len(mask), -1, x.shape[1]) * whole[:, None, :]).view(x.shape)
@@ -144,16 +144,16 @@ class GatedNetwork(nn.Module):
 
 
 class GatedTraining:
-    """A network behind gates, trained a step at a time; columns whose gates have closed can leave it.
+    """A network with gates, trained step by step; columns whose gates have closed can be removed.
 
     Parameters
     ----------
     task
         What is trained on.
     gates
-        Of the free genes of ``task.cells``, or None.
+        Gates of the free genes of ``task.cells``, or None.
     gate_learning_rate
-        For the gates' parameters.
+        Learning rate of the gates' parameters.
     """
 
     def __init__(self, task: Task, gates: BinaryGates | KHotMask | None, gate_learning_rate: float) -> None:
@@ -181,7 +181,7 @@ class GatedTraining:
     def step(self, temperature: float | None, penalty: float = 0.0) -> Tensor:
         """Take one step down loss + penalty · expected number of open gates; return the loss, a scalar.
 
-        Without a temperature all gates are open. The loss stays on the device, so that nothing waits for it.
+        Without a temperature all gates are open. The loss stays on the device, to avoid waiting for it.
         """
         rows = self._next_rows()
         mask = None
@@ -206,7 +206,7 @@ class GatedTraining:
         return rows
 
     def keep(self, kept: IntArray) -> None:
-        """Let all free genes but those at these positions leave the matrix, the network, gates and optimiser."""
+        """Remove all free genes but these positions from the matrix, the network, the gates and the optimiser."""
         columns = np.concatenate([np.arange(self.task.n_fixed), self.task.n_fixed + kept])
         self.cells = self.cells.columns(columns)
         keep_columns(self.optimiser, self.network.first, columns, dim=1)
@@ -214,7 +214,7 @@ class GatedTraining:
             keep_columns(self.optimiser, self.gates, kept, dim=self.gates.weight.ndim - 1)
 
     def copied(self) -> GatedTraining:
-        """Return a copy that is trained apart; both read the same cells."""
+        """Return a copy to be trained independently; both read the same cells."""
         twin = copy.copy(self)
         twin.network, twin.optimiser = copy.deepcopy((self.network, self.optimiser))
         twin.gates = twin.network.gates  # type: ignore[assignment]
@@ -222,7 +222,7 @@ class GatedTraining:
 
     @torch.no_grad()
     def losses_without(self) -> AnyFloatArray:
-        """Measure by how much the loss grows without each gene, all gates being open, shape (n_genes,)."""
+        """Measure the growth of the loss without each gene, with all gates open, shape (n_genes,)."""
         check_finite(self.network, self.task.annealing.learning_rate)
         rows = np.sort(self.task.rng.permutation(self.cells.n_cells)[:SCORED_CELLS])
         x, first, rest = self.cells.take(rows), self.network.first, self.network.rest

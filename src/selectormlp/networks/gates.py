@@ -1,4 +1,4 @@
-"""The selection layer: one weight a gene."""
+"""The selection layer: one weight per gene."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ INITIAL_SPREAD = 0.2
 
 
 class GeneWeights(nn.Module):
-    """One trainable weight a gene: x_j ↦ x_j · w_j.
+    """One trainable weight per gene: x_j ↦ x_j · w_j.
 
     The layer is never applied to a batch. Since (x ∘ w) Wᵀ = x (W ∘ w)ᵀ, it is folded into the first weight
     matrix instead, which saves a pass over the batch and the gradient with respect to the inputs.
@@ -41,6 +41,6 @@ class GeneWeights(nn.Module):
 
     @torch.no_grad()
     def project(self) -> None:
-        """Bring the weights back to where they may be, after a step of the optimiser."""
+        """Clamp the weights to their range after a step of the optimiser."""
         if self.clamped:
             self.weight.clamp_(0.0, 1.0)

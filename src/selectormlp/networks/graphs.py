@@ -1,7 +1,7 @@
-"""Training steps on cells that stay on a device: one after the other or, with CUDA, as a graph that is replayed.
+"""Training steps on cells kept on a device, one by one or, with CUDA, as a replayed graph.
 
-A step of a small network is some forty kernels, each launched by Python in more time than it runs. A CUDA graph
-launches all of them at once.
+A step of a small network consists of about forty kernels, and Python takes longer to launch each than it runs. A CUDA
+graph launches all of them at once.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from selectormlp.networks.module import ClassifierModule
 from selectormlp.networks.resident import ResidentCells
 
 PLAIN_STEPS = 3
-"""Steps before the capture: they let libraries choose their algorithms and the optimiser make its memory."""
+"""Number of steps before the capture, in which libraries choose algorithms and the optimiser allocates memory."""
 
 
 class ResidentSteps:
@@ -22,9 +22,9 @@ class ResidentSteps:
     Parameters
     ----------
     module
-        What is trained; draws each step's noise from the step's own seed, replayed or not.
+        Module to train. The noise of each step is drawn from that step's seed, replayed or not.
     optimiser
-        Of its parameters.
+        Optimiser of its parameters.
     cells
         On the module's device.
     batch_size
@@ -55,13 +55,13 @@ class ResidentSteps:
         Parameters
         ----------
         order
-            Row numbers, shape (n_steps · batch_size,), on the device; as many each time.
+            Row numbers, shape (n_steps · batch_size,), on the device; the same length in every call.
         first_step
-            Number of the first step, from which the seeds follow.
+            Number of the first step; it determines the seeds.
 
         Returns
         -------
-        How many steps were taken.
+        Number of steps taken.
         """
         batches = order.view(-1, self.batch_size)
         n_plain = min(len(batches), max(0, PLAIN_STEPS - self._n_plain)) if self.captures else len(batches)
@@ -91,7 +91,7 @@ class ResidentSteps:
             self._graph.replay()
 
     def _captured(self) -> torch.cuda.CUDAGraph:
-        """Record a step on the batch whose turn it is, without taking it."""
+        """Record a step on the current batch without running it."""
         graph = torch.cuda.CUDAGraph()
         groups = self.optimiser.param_groups
         self.optimiser.zero_grad(set_to_none=True)
@@ -101,6 +101,6 @@ class ResidentSteps:
             self._step(self._order.index_select(0, self._next)[0])
             self._next.add_(1)
         for group in groups:
-            group["capturable"] = False  # as in the checkpoints of any other run
+            group["capturable"] = False  # as in checkpoints of runs without a graph
         self.optimiser.zero_grad(set_to_none=True)
         return graph

@@ -1,4 +1,4 @@
-"""Where a network is trained, and how its cells come there: from disk, from memory, or once and for all."""
+"""Choose the training device, and load cells from disk, from memory, or once onto the device."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ logger = logging.getLogger(__name__)
 AnyMatrix: TypeAlias = "Matrix | StoredMatrix"
 Side: TypeAlias = tuple[AnyMatrix, IntArray]
 Batches: TypeAlias = DataLoader[tuple[Tensor, Tensor]] | StoredBatches | WholeEpochs | AllCells
-"""What a trainer iterates over."""
+"""Data loaders of a trainer."""
 
 MAX_SCORED = 50_000
-"""Training cells on disk that are scored after an epoch: all of them would be read twice."""
+"""Number of training cells on disk scored after an epoch; scoring all would read every cell twice."""
 
 
 @dataclass(frozen=True, eq=False)
 class LoadedSides:
-    """What a trainer iterates over.
+    """Data loaders of a trainer.
 
     Attributes
     ----------
     train
         Training cells.
     scored
-        Validation cells, and the training cells that are scored; empty without validation.
+        Validation cells and the scored training cells; empty without validation.
     """
 
     train: Batches
@@ -57,15 +57,15 @@ class LoadedSides:
 
 
 def device_for(training: TrainingSpec, network: NetworkSpec, placement: Placement, *, n_cells: int) -> AnyDevice:
-    """Choose where to train, by the size of the work where it is left open and there is one process.
+    """Choose the training device; ``"auto"`` with a single process depends on the amount of work.
 
     Raises
     ------
     SettingsError
-        If the device that was asked for is not here.
+        If the requested device is not available.
     """
     if training.precision is not None:
-        logger.info("products are rounded to %s, as asked for: results differ from float32", training.precision)
+        logger.info("products are rounded to %s, as requested: results differ from float32", training.precision)
     if placement.n_processes > 1:
         return training.device
     batch_size = min(training.batch_size, max(1, n_cells))
@@ -81,22 +81,22 @@ def device_for(training: TrainingSpec, network: NetworkSpec, placement: Placemen
 def resident_data(
     X: AnyMatrix, labels: IntArray, validation: Side | None, training: TrainingSpec, placement: Placement
 ) -> ResidentData | None:
-    """Put all cells on the device where one GPU trains and they fit there, or where that is asked for.
+    """Copy all cells to the device if a single GPU trains and they fit, or if requested.
 
     Parameters
     ----------
     X, labels
         Training cells.
     validation
-        Cells that are scored, or None.
+        Cells to score, or None.
     training
-        Its device is a name, not ``"auto"``.
+        Training settings, with the device resolved (not ``"auto"``).
     placement
-        Several processes get their cells a batch at a time.
+        Number of devices and processes; several processes load cells batch by batch.
 
     Returns
     -------
-    The cells, or None where the ordinary loop is to be used.
+    The cells, or None for the ordinary loop.
     """
     on_gpu = training.device == "cuda"
     if not (on_gpu if training.resident is None else training.resident) or placement.n_processes > 1:
@@ -110,7 +110,7 @@ def resident_data(
     for matrix in matrices:
         rows = hold_rows(matrix, device, left)
         if rows is None:
-            logger.info("the cells do not fit into %.1f GB of the GPU: they travel there a batch at a time", left / 1e9)
+            logger.info("the cells do not fit into %.1f GB of the GPU: they are copied batch by batch", left / 1e9)
             return None
         left -= bytes_of(matrix, dense=isinstance(rows, DenseRows))
         held.append(rows)
@@ -130,18 +130,18 @@ def load_sides(
     share: Share,
     resident: ResidentData | None,
 ) -> LoadedSides:
-    """Build what a trainer iterates over.
+    """Build the data loaders of a trainer.
 
     Parameters
     ----------
     train, validation
-        Cells and class codes; of training cells on disk, a part is scored.
+        Cells and class codes; only a part of training cells on disk is scored.
     training, reading
         How.
     share
-        Which of the processes this is.
+        Position of this process among all.
     resident
-        The cells that are on the device, or None.
+        Cells on the device, or None.
 
     Raises
     ------
@@ -184,7 +184,7 @@ def _scoring_batches(X: AnyMatrix, labels: IntArray, reading: Reading, share: Sh
 
 
 def _scored_part(X: AnyMatrix, labels: IntArray, reading: Reading) -> Side:
-    """Choose the training cells that are scored after an epoch: all in memory, a part of those on disk."""
+    """Return the training cells to score after an epoch: all of those in memory, a part of those on disk."""
     if not isinstance(X, StoredMatrix) or len(labels) <= MAX_SCORED:
         return X, labels
     rows = spread_rows(len(labels), MAX_SCORED, reading.block_size)

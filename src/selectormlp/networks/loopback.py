@@ -1,4 +1,4 @@
-"""Processes of one machine that train together, and speak to each other over its loopback interface only."""
+"""Restrict processes that train together on one machine to its loopback interface."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from selectormlp.networks.placement import Placement
 LOOPBACK = "127.0.0.1"
 
 INTERFACES = ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME")
-"""Variables that name the interface on which PyTorch's two ways of exchanging gradients listen."""
+"""Environment variables that set the network interface of PyTorch's two backends."""
 
 
 class LoopbackDDP(DDPStrategy):
     """Lightning's data-parallel strategy, on the loopback interface.
 
-    PyTorch asks for no password, and left to itself it listens on all interfaces, so that whoever reaches the machine
-    could join a training. torchrun brings the processes together itself; then only gradients are kept to this machine.
+    PyTorch has no authentication and by default listens on all interfaces, so anyone who reaches the machine could join
+    a training. With torchrun, which connects the processes itself, only the exchange of gradients is restricted.
     """
 
     _before: dict[str, str | None]
 
     def setup_distributed(self) -> None:
-        """Bring the processes together, before Lightning would."""
+        """Connect the processes before Lightning does."""
         self._before = {name: os.environ.get(name) for name in INTERFACES}
         os.environ.update(dict.fromkeys(INTERFACES, loopback_name()))
         if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True" and not torch.distributed.is_initialized():
@@ -63,7 +63,7 @@ class LoopbackDDP(DDPStrategy):
         )
 
     def teardown(self) -> None:
-        """Leave the environment as it was."""
+        """Restore the environment."""
         super().teardown()
         for name, value in self._before.items():
             if value is None:
@@ -73,7 +73,7 @@ class LoopbackDDP(DDPStrategy):
 
 
 def strategy_of(placement: Placement) -> Strategy | str:
-    """Return what Lightning's Trainer takes as its strategy."""
+    """Return the strategy for Lightning's Trainer."""
     if placement.n_processes == 1 and placement.strategy == "auto":
         return "auto"
     return "ddp" if placement.num_nodes > 1 else LoopbackDDP()

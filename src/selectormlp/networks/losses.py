@@ -1,4 +1,4 @@
-"""The penalties on gene weights, and the losses on labels and profiles, as pure functions."""
+"""Penalties on gene weights, and losses for labels and profiles."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def weighted_cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor) -> T
     labels
         Class codes, shape (n_cells,).
     weights
-        Weight of each class, shape (n_classes,); of mean 1 over the cells if the loss is to keep its scale.
+        Weight of each class, shape (n_classes,); a mean of 1 over the cells keeps the scale of the loss.
 
     Returns
     -------
@@ -75,11 +75,11 @@ def squared_error(predicted: Tensor, target: Tensor) -> Tensor:
 
 
 def hurdle_loss(outputs: Tensor, target: Tensor, *, zero_weight: float = 10.0) -> Tensor:
-    """Loss of a profile that is zero or not (the hurdle) and has a mean where it is not.
+    """Hurdle loss of profiles: whether each value is zero, and its mean if not.
 
     Summed over genes, ``zero_weight`` · binary cross entropy of "is zero", and the squared error where expressed; the
     mean over cells. With weight 1 it is the negative log-likelihood of the hurdle model whose expressed values are
-    Gaussian of variance ½, but for log(π)/2 an expressed value.
+    Gaussian of variance ½, up to log(π)/2 per expressed value.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def hurdle_loss(outputs: Tensor, target: Tensor, *, zero_weight: float = 10.0) -
     target
         Expression, shape (n_cells, n_genes); what is above 0 is expressed.
     zero_weight
-        What the hurdle counts; 10 as published.
+        Weight of the hurdle; 10 as published.
 
     Returns
     -------

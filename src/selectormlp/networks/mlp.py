@@ -48,9 +48,9 @@ class NetworkSpec:
 
 
 class Dropout(nn.Dropout):
-    """Dropout that draws 16 random bits a unit on a CPU, where PyTorch's own costs as much as a matrix product.
+    """Dropout from 16 random bits per unit on a CPU, where PyTorch's own takes as long as a matrix product.
 
-    The probability is rounded to a multiple of 2⁻¹⁶, and units that stay are scaled by exactly what was dropped.
+    The probability is rounded to a multiple of 2⁻¹⁶, and kept units are scaled by the exact share kept.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -93,7 +93,7 @@ class SelectorNetwork(nn.Module):
         return self.from_first_layer(F.linear(x, self.folded_weight(), self.first.bias))
 
     def from_first_layer(self, activations: Tensor) -> Tensor:
-        """Go on from the first layer's output before its nonlinearity, (n_cells, n_hidden) → logits."""
+        """Continue from the first layer's output before its nonlinearity, (n_cells, n_hidden) → logits."""
         logits: Tensor = self.rest(activations)
         return logits
 
@@ -108,7 +108,7 @@ class SelectorNetwork(nn.Module):
 
 @torch.inference_mode()
 def predict_logits(network: SelectorNetwork, X: Matrix | StoredMatrix) -> Tensor:
-    """Score the classes of every cell in evaluation mode, a batch at a time.
+    """Score the classes of every cell in evaluation mode, batch by batch.
 
     Parameters
     ----------

@@ -22,7 +22,7 @@ from selectormlp.networks.mlp import SelectorNetwork
 from selectormlp.networks.start import START_KEY
 
 MONITORED = "val_mean_per_class_accuracy"
-"""What chooses the best epoch."""
+"""Score that decides the best epoch."""
 
 
 @dataclass(frozen=True)
@@ -36,22 +36,22 @@ class TrainingSpec:
     lr, weight_decay
         Of AdamW.
     max_epochs, batch_size
-        Passes over the cells, and cells a step: those of all processes together, where several train.
+        Passes over the cells, and cells per step (of all processes together).
     shuffle
-        Whether each epoch takes the cells in an order of its own.
+        Whether each epoch has its own order of cells.
     patience
         Stop after so many epochs without a better validation score; None never stops early.
     seed
-        Decides the initial weights, the order of the cells, the noise and the dropout.
+        Seed of the initial weights, the order of cells, the noise and the dropout.
     device
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
     precision
-        Of the matrix products: None for float32; ``"tf32"`` for float32 whose products a GPU may round to 10 bits;
-        ``"bf16"`` for bfloat16 with float32 weights.
+        Precision of matrix products: None for float32; ``"tf32"`` for float32 whose products a GPU may round to 10
+        bits; ``"bf16"`` for bfloat16 with float32 weights.
     memory_gb
-        Most memory of a GPU (10⁹ bytes) that the cells may take, to stay there; None for half of it.
+        Maximum GPU memory (10⁹ bytes) for cells kept there; None for half of it.
     resident
-        Whether all cells are put on the device before the training. None: on one GPU, where they fit.
+        Whether to copy all cells to the device before training. None: on a single GPU, if they fit.
     """
 
     penalty: Penalty | None = "L1"
@@ -70,15 +70,15 @@ class TrainingSpec:
 
 
 def step_seed(seed: int, step: int, rank: int = 0) -> int:
-    """Derive the seed of one training step, so that a resumed run draws what an unbroken one would have.
+    """Derive the seed of one training step, so that a resumed run draws the same numbers as an uninterrupted one.
 
-    Each of several processes (``rank``) draws other noise for its cells.
+    Each process (``rank``) draws different noise.
     """
     return int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0] >> 1)
 
 
 class EpochScore(nn.Module):
-    """Accuracy, mean accuracy over the classes present, and cross entropy, summed up batch by batch.
+    """Accuracy, mean accuracy over the classes present, and cross entropy, accumulated batch by batch.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ class EpochScore(nn.Module):
         self.cross_entropy.update(F.cross_entropy(logits, labels, reduction="none"))
 
     def close(self) -> dict[str, Tensor]:
-        """Return the scores and start anew."""
+        """Return the scores and reset."""
         counts = self.confusion.compute().double()
         totals = counts.sum(dim=1)
         recalls = counts.diagonal()[totals > 0] / totals[totals > 0]
@@ -123,7 +123,7 @@ class ClassifierModule(L.LightningModule):
     class_weights
         Weight of each class in the loss, shape (n_classes,), or None.
     card
-        JSON that goes into every checkpoint.
+        JSON that is stored in every checkpoint.
     """
 
     class_weights: Tensor | None
@@ -145,7 +145,7 @@ class ClassifierModule(L.LightningModule):
         return self.spec.alpha * gene_penalty(self.network.gates.weight, self.spec.penalty)
 
     def seed_step(self, step: int) -> None:
-        """Let the noise and dropout that come next be those of a step."""
+        """Seed the noise and dropout of a step."""
         seed_device(self.device, step_seed(self.spec.seed, step, self.global_rank))
 
     def logits(self, cells: Tensor) -> Tensor:
@@ -153,7 +153,8 @@ class ClassifierModule(L.LightningModule):
         if self.spec.precision != "bf16":
             scored: Tensor = self.network(cells)
             return scored
-        with torch.autocast(cells.device.type, torch.bfloat16, cache_enabled=False):  # a graph must not hold the cache
+        # CUDA graphs cannot use the cache of autocast.
+        with torch.autocast(cells.device.type, torch.bfloat16, cache_enabled=False):
             scored = self.network(cells)
         return scored.float()
 
@@ -162,17 +163,17 @@ class ClassifierModule(L.LightningModule):
         return F.cross_entropy(self.logits(cells), labels, weight=self.class_weights) + self.penalty()
 
     def training_step(self, batch: tuple[Tensor, Tensor], _batch_idx: int) -> Tensor:
-        """Return the loss of one batch, with noise and dropout of the step's own seed."""
+        """Return the loss of one batch, with noise and dropout from the step's seed."""
         self.seed_step(self.global_step)
         return self.loss(*batch)
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """Step, then bring clamped gene weights back into their range."""
+        """Take a step, then clamp gene weights to their range."""
         super().optimizer_step(*args, **kwargs)
         self.project()
 
     def project(self) -> None:
-        """Bring clamped gene weights back into their range."""
+        """Clamp gene weights to their range."""
         if self.network.gates is not None:
             self.network.gates.project()
 
@@ -183,9 +184,9 @@ class ClassifierModule(L.LightningModule):
         score.update(self.logits(cells), labels)
 
     def on_validation_epoch_end(self) -> None:
-        """Hand the scores of both sets to callbacks and loggers; the penalty is part of the loss, as in training.
+        """Pass the scores of both sets to callbacks and loggers; the loss includes the penalty, as in training.
 
-        Lightning's ``log`` would take longer than an epoch on a GPU: milliseconds for each number, and a wait.
+        Lightning's ``log`` would take longer than an epoch on a GPU: milliseconds per number, and a synchronisation.
         """
         found: dict[str, Tensor] = {}
         for name, score in {"val": self.val_score, "train": self.train_score}.items():
@@ -203,12 +204,12 @@ class ClassifierModule(L.LightningModule):
         checkpoint[START_KEY] = self.start
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse weights or a state of the optimizer of another network; settings are those asked for now.
+        """Raise if weights or optimizer state belong to another network; settings are those of this run.
 
         Raises
         ------
         ModelFileError
-            If they are.
+            If they do.
         """
         own = {f"network.{name}": value for name, value in self.network.state_dict().items()}
         try:

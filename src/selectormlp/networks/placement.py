@@ -1,4 +1,4 @@
-"""On how many devices and machines a network is trained, and which of the processes this is."""
+"""Devices and machines on which a network is trained, and the position of this process."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from lightning.fabric.utilities.rank_zero import rank_zero_only
 from selectormlp.errors import SettingsError, counted, quoted
 
 Strategy = Literal["auto", "ddp"]
-"""``ddp``: every process holds the whole network, and gradients are averaged; ``auto``: that where there are many."""
+"""``ddp``: every process holds the whole network, and gradients are averaged; ``auto``: ``ddp`` with several
+processes."""
 
 LAUNCHERS = {"torchrun": ("TORCHELASTIC_RUN_ID", "WORLD_SIZE"), "srun": ("SLURM_STEP_ID", "SLURM_STEP_NUM_TASKS")}
-"""What starts processes from outside: the variable that tells of it, and the one that counts them."""
+"""Launchers of processes: the variable that reveals each, and the one with the number of processes."""
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a network is trained, one process a device.
+    """Devices and machines on which a network is trained, with one process per device.
 
     Attributes
     ----------
@@ -33,7 +34,7 @@ class Placement:
     Raises
     ------
     SettingsError
-        If a number is below 1 or there is no such strategy.
+        If a number is below 1 or the strategy is unknown.
     """
 
     devices: int = 1
@@ -53,19 +54,19 @@ class Placement:
 
 
 def is_writer() -> bool:
-    """Tell whether this process is the one that writes files and speaks to the user: the first, or the only one."""
+    """Return whether this process writes files and prints messages: the first, or the only one."""
     return int(rank_zero_only.rank) == 0  # type: ignore[attr-defined]
 
 
 def check_started(placement: Placement) -> None:
-    """Refuse to train when more or fewer processes were started than are to train together.
+    """Raise if the number of started processes differs from the number that train together.
 
-    Processes that do not know of each other would each train alone, and write over each other's files.
+    Otherwise each process would train alone, and overwrite the files of the others.
 
     Raises
     ------
     SettingsError
-        If torchrun or srun has started another number.
+        If torchrun or srun has started a different number.
     """
     for launcher, (sign, count) in LAUNCHERS.items():
         n_started = int(os.environ.get(count, "1")) if sign in os.environ else 1

@@ -1,4 +1,4 @@
-"""Gates that are 0 or 1 in the end and smooth on the way: a gate a gene, and a mask of exactly k genes."""
+"""Relaxed binary gates: one gate per gene, or a mask of exactly k genes."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
 START_PROBABILITY = 0.99
-"""Chance that a gate is open before training, as published."""
+"""Probability that a gate is open before training, as published."""
 
 GATE_SCALE, MASK_SCALE = 1 / 2, 1 / 3
-"""Parameter over logit, as published: a step of the optimiser moves the logits twice and three times as far."""
+"""Ratio of parameter to logit, as published: a step of the optimiser moves the logits two and three times as far."""
 
 START_SPREAD = 0.01
-"""Standard deviation of the mask's parameters before training: enough for its slots to go different ways."""
+"""Standard deviation of the mask's parameters before training, large enough that slots diverge."""
 
 
 class BinaryGates(nn.Module):
-    """A gate for each gene, open with a probability that is learned; samples are relaxed (binary Concrete).
+    """One gate per gene, open with a learned probability; samples are relaxed (binary Concrete).
 
     A sample is sigmoid((logit + log u − log(1 − u)) / temperature), u uniform: near 0 or 1 when the temperature is
     low, differentiable in the logit at every temperature.
@@ -47,7 +47,7 @@ class BinaryGates(nn.Module):
         self.weight = nn.Parameter(torch.full((n_genes,), start))
 
     def probabilities(self) -> Tensor:
-        """Return the chance that each gate is open, shape (n_genes,)."""
+        """Return the probability that each gate is open, shape (n_genes,)."""
         return torch.sigmoid(self.weight / GATE_SCALE)
 
     def sample(self, n_samples: int, temperature: float, generator: torch.Generator) -> Tensor:
@@ -61,8 +61,8 @@ class KHotMask(nn.Module):
     """A mask of k genes: k slots, each a relaxed choice of one gene; a gene is as open as its most open slot.
 
     A slot's sample is softmax((logits + Gumbel noise) / temperature), which tends to a single 1 as the temperature
-    falls; the mask is the maximum over slots. The published program reads off the best gene of each slot, which
-    may be the same one twice; :meth:`chosen` gives each slot a gene of its own.
+    falls; the mask is the maximum over slots. The published program reads off the best gene of each slot, which may
+    repeat a gene; :meth:`chosen` gives each slot a different gene.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ class KHotMask(nn.Module):
     n_chosen
         Number of slots, at most ``n_genes``.
     generator
-        Draws where the slots start.
+        Random generator of the initial slots.
 
     References
     ----------
@@ -92,11 +92,11 @@ class KHotMask(nn.Module):
         self.weight = nn.Parameter(start * START_SPREAD)
 
     def slot_probabilities(self) -> Tensor:
-        """Return the chance of each gene in each slot, shape (n_chosen, n_genes); rows sum to 1."""
+        """Return the probability of each gene in each slot, shape (n_chosen, n_genes); rows sum to 1."""
         return torch.softmax(self.weight / MASK_SCALE, dim=1)
 
     def probabilities(self) -> Tensor:
-        """Return the chance that each gene is in some slot, shape (n_genes,), the slots being independent."""
+        """Return the probability that each gene is in any slot, shape (n_genes,), for independent slots."""
         return 1 - (1 - self.slot_probabilities()).prod(dim=0)
 
     def sample(self, n_samples: int, temperature: float, generator: torch.Generator) -> Tensor:
@@ -108,17 +108,18 @@ class KHotMask(nn.Module):
 
     @torch.no_grad()
     def chosen(self) -> Tensor:
-        """Give each slot a gene of its own such that the product of their chances is largest, shape (n_chosen,)."""
+        """Assign a different gene to each slot, maximising the product of probabilities, shape (n_chosen,)."""
         chances = torch.log_softmax(self.weight / MASK_SCALE, dim=1).double().cpu().numpy()
         _, genes = linear_sum_assignment(chances, maximize=True)
         return torch.from_numpy(genes)
 
     @torch.no_grad()
     def part_shared(self) -> int:
-        """Let each slot give up its likeliest gene (chance above ½) if a surer slot has it; return how many did.
+        """Make each slot give up its likeliest gene (probability above ½) if a surer slot has it; return how many did.
 
-        It goes on with the genes that come next. The published program draws such a slot anew, which late in the
-        training is left to chance: of 18 planted genes 13 were found so, and 18 this way (and 18 with neither).
+        The slot continues with its next likeliest genes. The published program re-initialises such a slot, which late
+        in the training leaves its gene to chance: it found 13 of 18 planted genes, this rule 18 (and so did training
+        without either).
         """
         surest, genes = self.slot_probabilities().max(dim=1)
         taken: set[int] = set()
@@ -133,6 +134,6 @@ class KHotMask(nn.Module):
 
     @torch.no_grad()
     def is_settled(self, tolerance: float) -> bool:
-        """Say whether every slot is sure of its gene to within ``tolerance``, and no two of the same."""
+        """Return whether every slot is sure of its gene to within ``tolerance``, and no two share one."""
         surest, genes = self.slot_probabilities().max(dim=1)
         return bool(surest.min() > 1 - tolerance) and len(set(genes.tolist())) == len(genes)

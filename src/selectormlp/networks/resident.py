@@ -1,4 +1,4 @@
-"""Cells that stay on a device, where batches of them are gathered by index."""
+"""Cells kept on a device, where batches are gathered by index."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from selectormlp.data.cells import IntArray, Matrix
 GB = 10**9
 
 SPARE = 0.9
-"""Part of the free memory of a GPU that cells may take at the most; the network and its batches need the rest."""
+"""Maximum share of a GPU's free memory for cells; the network and its batches need the rest."""
 
 BLOCK_BYTES = {"cpu": 0, "cuda": 2**28}
-"""Size of a dense block of cells that is scored at once, beside the least, ``EVALUATION_BATCH``."""
+"""Size of a dense block of cells scored at once, but at least ``EVALUATION_BATCH`` cells."""
 
 
 class ResidentRows(ABC):
@@ -38,7 +38,7 @@ class ResidentRows(ABC):
 
     @abstractmethod
     def take(self, rows: Tensor) -> Tensor:
-        """Gather some cells, (n_rows,) → (n_rows, n_genes), dense float32; no step of it waits for the device."""
+        """Gather some cells, (n_rows,) → (n_rows, n_genes), dense float32, without waiting for the device."""
 
     def block(self, start: int, stop: int) -> Tensor:
         """Return neighbouring cells, (stop − start, n_genes)."""
@@ -78,17 +78,17 @@ class DenseRows(ResidentRows):
 
 
 class SparseRows(ResidentRows):
-    """A CSR matrix on a device, whose rows are made dense as they are taken.
+    """A CSR matrix on a device; rows are made dense when they are gathered.
 
-    Every row is read as if it stored as many values as the longest, so that the work has one shape whichever rows are
-    taken, as a CUDA graph needs it; what lies behind the end of a row counts as zero.
+    Every row is read with the length of the longest, so that the shape of the work is the same for all rows, as a CUDA
+    graph needs; values beyond the end of a row count as zero.
 
     Parameters
     ----------
     X
-        Shape (n_cells, n_genes); stores no place twice.
+        Shape (n_cells, n_genes), without duplicate entries.
     device
-        Where to.
+        Target device.
     """
 
     def __init__(self, X: sp.csr_array, device: torch.device) -> None:
@@ -113,7 +113,7 @@ class SparseRows(ResidentRows):
         columns = self.columns[where].long().where(stored, 0)
         values = self.values[where].where(stored, 0.0)
         dense = values.new_zeros(len(rows), self.n_genes)
-        return dense.scatter_add_(1, columns, values)  # beside one value a place, zeros alone are added
+        return dense.scatter_add_(1, columns, values)  # each entry gets its one value plus zeros
 
 
 class ResidentCells:
@@ -136,7 +136,7 @@ class ResidentCells:
         return self.rows.take(rows), self.labels.index_select(0, rows)
 
     def blocks(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Return all cells in their order, as many at a time as the device works on well."""
+        """Yield all cells in order, in blocks of a good size for the device."""
         at_once = BLOCK_BYTES.get(self.rows.device.type, 0) // (4 * max(1, self.rows.n_genes))
         step = max(EVALUATION_BATCH, at_once)
         for start in range(0, self.rows.n_cells, step):
@@ -145,7 +145,7 @@ class ResidentCells:
 
 
 def bytes_of(X: Matrix, *, dense: bool) -> int:
-    """Count the bytes that a matrix takes on a device: dense, or as the sparse one that it is.
+    """Return the bytes that a matrix takes on a device, dense or sparse.
 
     Examples
     --------
@@ -158,7 +158,7 @@ def bytes_of(X: Matrix, *, dense: bool) -> int:
 
 
 def memory_limit(device: torch.device, asked_gb: float | None = None) -> float:
-    """Return how many bytes of a device cells may take: what was asked for, or half of it; never more than is free."""
+    """Return the bytes of a device that cells may take: as requested, or half of it; never more than is free."""
     if device.type != "cuda":
         return float("inf") if asked_gb is None else asked_gb * GB
     free, whole = torch.cuda.mem_get_info(device)
@@ -166,14 +166,14 @@ def memory_limit(device: torch.device, asked_gb: float | None = None) -> float:
 
 
 def hold_rows(X: Matrix, device: torch.device, limit: float) -> ResidentRows | None:
-    """Put a matrix on a device: dense where it fits, else sparse, else not at all (None).
+    """Copy a matrix to a device: dense if it fits, else sparse, else return None.
 
     Parameters
     ----------
     X
         Shape (n_cells, n_genes), dense or CSR; not altered.
     device
-        Where to.
+        Target device.
     limit
         Bytes that it may take.
     """
@@ -185,7 +185,7 @@ def hold_rows(X: Matrix, device: torch.device, limit: float) -> ResidentRows | N
 
 
 def dense_on(X: Matrix, device: torch.device) -> Tensor:
-    """Make a matrix dense on a device, float32; a sparse one travels as it is."""
+    """Make a matrix dense on a device, float32; a sparse one is copied as it is."""
     if not sp.issparse(X) or device.type == "cpu":
         return dense_rows(X, slice(None)).to(device=device, dtype=torch.float32)
     sparse = SparseRows(without_repeats(X), device)
@@ -197,7 +197,7 @@ def dense_on(X: Matrix, device: torch.device) -> Tensor:
 
 
 def without_repeats(X: sp.csr_array) -> sp.csr_array:
-    """Return a matrix that stores no place twice: itself, or a copy in which such values are added up."""
+    """Return a matrix without duplicate entries: itself, or a copy in which they are summed."""
     if X.has_canonical_format:
         return X
     summed = X.copy()
@@ -211,5 +211,5 @@ def to_labels(codes: IntArray, device: torch.device) -> Tensor:
 
 
 def _padded(stored: npt.NDArray[Any]) -> Tensor:
-    """Add a zero where nothing is stored, so that there is something to read."""
+    """Append a zero if nothing is stored, so that indexing works."""
     return torch.from_numpy(stored if len(stored) else np.zeros(1, dtype=stored.dtype))

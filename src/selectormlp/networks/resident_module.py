@@ -1,4 +1,4 @@
-"""Training on cells that stay on the device: one batch of Lightning's is a whole epoch."""
+"""Training on cells kept on the device: to Lightning, a whole epoch is one batch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from selectormlp.networks.resident import ResidentCells
 
 
 class WholeEpochs:
-    """A loader whose only batch is the order of all rows of an epoch.
+    """A loader with one batch: the order of all rows in an epoch.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ class WholeEpochs:
         The batches of each epoch.
     """
 
-    batch_sampler = None  # as a DataLoader of whole batches has it; trainers ask
+    batch_sampler = None  # the trainer reads this, as of a DataLoader of whole batches
 
     def __init__(self, order: BatchOrder) -> None:
         self.sampler = order  # where the trainer looks for set_epoch
@@ -39,7 +39,7 @@ class WholeEpochs:
 
 
 class AllCells:
-    """A loader of one batch that refers to all cells, which are on the device already."""
+    """A loader with one batch that stands for all cells, already on the device."""
 
     def __len__(self) -> int:
         return 1
@@ -50,7 +50,7 @@ class AllCells:
 
 @dataclass(frozen=True, eq=False)
 class ResidentData:
-    """What is trained and scored on.
+    """Cells for training and scoring.
 
     Attributes
     ----------
@@ -71,10 +71,10 @@ class ResidentData:
 
 
 class ResidentModule(ClassifierModule):
-    """Trains on cells that stay on the device, with the batches, draws and steps that the ordinary loop has.
+    """Trains on cells kept on the device, with the same batches, random numbers and steps as the ordinary loop.
 
-    All steps of an epoch but the last are taken at once, before Lightning's own: the last one, of a batch that may have
-    another size. Lightning counts all of them, so that a run goes on from a checkpoint of either loop in the other.
+    All steps of an epoch but the last are taken at once, before Lightning's own step on the last batch, whose size may
+    differ. Lightning counts all of them, so that checkpoints of both loops are interchangeable.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ class ResidentModule(ClassifierModule):
         self.steps: ResidentSteps | None = None
 
     def on_train_start(self) -> None:
-        """Make ready to take steps, the optimiser being there."""
+        """Prepare to take steps, once the optimiser exists."""
         optimiser = self.optimizers(use_pl_optimizer=False)
         assert isinstance(optimiser, torch.optim.Optimizer)  # noqa: S101  # there is one
         self.steps = ResidentSteps(self, optimiser, self.data.train, self.spec.batch_size, captures=self.data.captures)

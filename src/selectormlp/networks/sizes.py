@@ -1,13 +1,13 @@
-"""How long to train and in which batches, by the size of the data; the published settings fit 100,000 cells."""
+"""Number of epochs and batch size by the number of cells; the published settings fit 100,000 cells."""
 
 from __future__ import annotations
 
 import math
 
 WANTED_STEPS = 1500
-"""Training steps; each moves a weight by at most the learning rate, so that a few hundred leave the ranking near its
-random start. On sets of 700 to 8,600 cells, with the learning rate 0.001, 1,500 were enough: 3,000 brought up to 0.09
-at 50 genes on the smallest set, for twice the time."""
+"""Number of training steps. Each moves a weight by at most the learning rate, so a few hundred leave the ranking near
+its random start. For 700 to 8,600 cells and a learning rate of 0.001, 1,500 were enough: 3,000 gained up to 0.09 at 50
+genes on the smallest set, for twice the time."""
 
 TRAIN_SHARE = 0.6
 """Share of the cells that a network is assumed to train on."""
@@ -34,7 +34,7 @@ def batch_size_for(n_cells: int) -> int:
 
 
 def epochs_for(n_cells: int, batch_size: int) -> int:
-    """Return the number of epochs that come to :data:`WANTED_STEPS`: 20 to 300.
+    """Return the number of epochs that amount to :data:`WANTED_STEPS` steps: 20 to 300.
 
     Examples
     --------

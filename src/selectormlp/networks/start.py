@@ -1,4 +1,4 @@
-"""When a training run began: what orders runs, whatever their names and the clock say."""
+"""Start of a training run, which orders runs independently of their names and the clock."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import json
 from dataclasses import asdict, dataclass
 
 START_KEY = "selectormlp_start"
-"""Where a checkpoint says when its run began, as JSON."""
+"""Key of a checkpoint that holds the start of its run, as JSON."""
 
 START_NAME = ".start.json"
-"""The file that says it until a run has a checkpoint."""
+"""Name of the file with the start of a run that has no checkpoint yet."""
 
 MAX_START = 200
 """Maximum length of the text, in characters."""
@@ -22,7 +22,7 @@ class Start:
     Attributes
     ----------
     number
-        One more than the runs that were there; 0 where it is not known.
+        Number of earlier runs plus one; 0 if unknown.
     utc
         Time, ISO 8601 in UTC.
     """
@@ -36,7 +36,7 @@ class Start:
 
 
 def parse_start(text: object) -> Start:
-    """Read what a run says of its beginning; what is no such text says nothing.
+    """Read the start of a run; other text gives an unknown start.
 
     Examples
     --------

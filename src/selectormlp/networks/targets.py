@@ -1,4 +1,4 @@
-"""What a network behind gates is trained to predict, and the cells it reads."""
+"""Targets of a network with gates, and the cells it reads."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ProfileLoss = Literal["hurdle", "mse"]
 PROFILE_LOSSES: tuple[str, ...] = get_args(ProfileLoss)
 
 MAX_BYTES = 1 << 30
-"""A matrix up to this size is kept dense on the device; a larger one is densified a batch at a time."""
+"""A matrix up to this size is kept dense on the device; a larger one is made dense batch by batch."""
 
 
 class CellRows:
@@ -30,7 +30,7 @@ class CellRows:
     X
         Shape (n_cells, n_genes), dense or CSR; not altered.
     device
-        Where the batches are wanted.
+        Device of the batches.
     """
 
     def __init__(self, X: Matrix, device: torch.device) -> None:
@@ -59,7 +59,7 @@ class CellRows:
 
 
 class Targets(ABC):
-    """What is to be predicted for each cell (abstract).
+    """Target to predict for each cell (abstract).
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ class LabelTargets(Targets):
     weights
         Weight of each class, shape (n_classes,).
     device
-        Where the outputs will be.
+        Device of the outputs.
     """
 
     def __init__(self, codes: IntArray, weights: AnyFloatArray, device: torch.device) -> None:
@@ -106,9 +106,9 @@ class ProfileTargets(Targets):
     profiles
         Expression to be predicted, shape (n_cells, n_target_genes).
     loss
-        ``"hurdle"`` (two outputs a gene) or ``"mse"`` (one).
+        ``"hurdle"`` (two outputs per gene) or ``"mse"`` (one).
     zero_weight
-        What the hurdle counts.
+        Weight of the hurdle.
     """
 
     def __init__(self, profiles: CellRows, loss: ProfileLoss, zero_weight: float) -> None:

@@ -1,4 +1,4 @@
-"""How many threads a step of training is worth, and that one network is trained at a time."""
+"""Number of threads for a training step, and a lock so that one network is trained at a time."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from contextlib import contextmanager
 import torch
 
 WORTH_THREADS = 5e7
-"""Multiplications in a step's first layer from which several threads pay: about 5 ms of work for one of them. With a
-second process on one of two cores, 108 epochs on 411 cells × 765 genes took 180 s with two threads, 16 s with one."""
+"""Multiplications in a step's first layer above which several threads pay off: about 5 ms of work for one thread. With
+another process on one of two cores, 108 epochs on 411 cells × 765 genes took 180 s with two threads and 16 s with
+one."""
 
 
 _ONE = threading.RLock()
@@ -20,8 +21,8 @@ _ONE = threading.RLock()
 def one_at_a_time() -> Iterator[None]:
     """Wait until no other thread trains a network.
 
-    PyTorch's random state, its number of threads and Lightning's log level belong to the whole process: networks that
-    are trained side by side would draw from one another's seeds, and leave them changed.
+    PyTorch's random state, its number of threads and Lightning's log level belong to the whole process: networks
+    trained in parallel would change each other's.
     """
     with _ONE:
         yield
@@ -29,7 +30,7 @@ def one_at_a_time() -> Iterator[None]:
 
 @contextmanager
 def threads_worth(products: float) -> Iterator[None]:
-    """Train alone, and by one thread where a step is small: more bring little and wait for one another.
+    """Train alone in this process, and with one thread if a step is small.
 
     Parameters
     ----------

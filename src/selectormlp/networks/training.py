@@ -1,4 +1,4 @@
-"""Training a network: builds Lightning's Trainer, runs it, keeps the best weights and the history."""
+"""Train a network with Lightning; keep the best weights and the history."""
 
 from __future__ import annotations
 
@@ -39,22 +39,22 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Run:
-    """Where a training run takes place and leaves its traces, and how it goes on after an interruption.
+    """Devices, logs and checkpoints of a training run, and the checkpoint to resume from.
 
     Attributes
     ----------
     log_dir, checkpoint_dir
-        Folders of this run alone: ``metrics.csv`` and TensorBoard's events; the checkpoints.
+        Folders of this run alone: one for ``metrics.csv`` and TensorBoard's events, one for checkpoints.
     card
         JSON that identifies the model, kept in every checkpoint.
     start
-        JSON that says when the run began, kept in every checkpoint too.
+        JSON with the start of the run, also kept in every checkpoint.
     resume_from
         Checkpoint to continue from, or None.
     save_top_k, save_last
         How many of the best checkpoints to keep, and whether to keep the last.
     placement
-        Devices and machines. Of several processes the first alone writes.
+        Devices and machines. Only the first of several processes writes.
     """
 
     log_dir: Path
@@ -69,19 +69,19 @@ class Run:
 
 @dataclass(frozen=True, eq=False)
 class TrainedNetwork:
-    """What training leaves.
+    """Result of a training.
 
     Attributes
     ----------
     network
-        On the CPU, in evaluation mode; of the best epoch where there were validation cells, else of the last.
+        Network of the best epoch, or of the last one without validation cells; on the CPU, in evaluation mode.
     history
         One row per epoch: accuracy, mean per-class accuracy and loss of validation (``val_``) and training
         (``train_``) cells; empty without validation cells.
     best_epoch
         Epoch (from 1) whose weights these are, or None without validation cells.
     device
-        Where it was trained: ``"cpu"``, ``"cuda"`` or ``"mps"``.
+        Training device: ``"cpu"``, ``"cuda"`` or ``"mps"``.
     """
 
     network: SelectorNetwork
@@ -104,25 +104,25 @@ def train_network(
 ) -> TrainedNetwork:
     """Train a network on labelled cells.
 
-    The seed decides everything: each epoch's order and each step's noise are drawn from the seed and the
-    number of the epoch or step, so that on a CPU a run that was interrupted and resumed ends with the same
-    weights, to the bit, as one that was not. The caller's random state is left as it was.
+    The order of each epoch and the noise of each step are drawn from the seed and the number of the epoch or step. On a
+    CPU, a run that was interrupted and resumed therefore ends with exactly the same weights as an uninterrupted one.
+    The caller's random state is not changed.
 
     Parameters
     ----------
     X
-        Training cells, shape (n_cells, n_genes): dense, CSR, or on disk; only a batch is densified at a time.
+        Training cells, shape (n_cells, n_genes): dense, CSR, or on disk; only one batch at a time is made dense.
     labels
         Class codes, shape (n_cells,), from 0 to ``network.n_classes`` − 1.
     network, training
         The network's shape and how it is trained.
     class_weights
-        Weight of each class in the loss, shape (n_classes,); None weights all alike.
+        Weight of each class in the loss, shape (n_classes,); None gives equal weights.
     validation
-        Cells and class codes that are scored after every epoch and choose the best one. The training cells are
-        scored too; of those on disk, about ``MAX_SCORED`` that lie spread over all.
+        Cells and class codes, scored after every epoch to find the best one. The training cells are scored too; of
+        those on disk, about ``MAX_SCORED`` evenly spaced ones.
     run
-        Where to train and to leave logs and checkpoints; None trains on one device and leaves none.
+        Devices, logs and checkpoints; None trains on one device without logs and checkpoints.
     reading
         How to read cells on disk; by default as :class:`~selectormlp.data.stored_batches.Reading` has it.
     progress
@@ -135,13 +135,12 @@ def train_network(
     Raises
     ------
     SettingsError
-        If the training diverges, a run that is continued has done more epochs than asked for, there are fewer devices
-        than asked for, another number of processes was started, or a batch has fewer than
-        two cells for each.
+        If the training diverges, a resumed run has already done more epochs than requested, there are fewer devices
+        than requested, a different number of processes was started, or a batch has fewer than two cells per process.
     DataError
         If cells cannot be read.
     ModelFileError
-        If the checkpoint to continue from is not one of this run.
+        If the checkpoint to resume from belongs to another run.
     OutputError
         If logs or checkpoints cannot be written.
     """
@@ -188,7 +187,7 @@ def _fit(
         )
     except MisconfigurationException as error:
         raise cannot_fit(error, module.spec.max_epochs, resume_from) from error
-    except SystemExit:  # what Lightning makes of an interruption from the keyboard
+    except SystemExit:  # Lightning turns Ctrl-C into this
         raise KeyboardInterrupt from None
     except Exception as error:
         if isinstance(error, SelectorMLPError) or started.value or resume_from is None:
@@ -248,7 +247,7 @@ def build_trainer(
 
 @contextmanager
 def _quiet_lightning() -> Iterator[None]:
-    """Keep Lightning's own remarks on hardware and tips out of the log."""
+    """Suppress Lightning's messages on hardware and its tips."""
     names = ("lightning.pytorch", "lightning.fabric", "lightning")
     before = {name: logging.getLogger(name).level for name in names}
     for name in names:

@@ -1,4 +1,4 @@
-"""What ends a training early: weights that are not finite, and what Lightning refuses."""
+"""Stop a training early: non-finite weights, and errors of Lightning."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from selectormlp.networks.finite import check_finite
 
 
 class Finite(Callback):
-    """Ends a training that diverged, before an epoch of it is scored or kept."""
+    """Stops a diverged training before its epoch is scored or saved."""
 
     def __init__(self, learning_rate: float) -> None:
         self.learning_rate = learning_rate
 
     def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:  # noqa: ARG002
-        """Look at the weights before they are scored."""
+        """Check the weights before they are scored."""
         check_finite(pl_module, self.learning_rate)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:  # noqa: ARG002
-        """Look at the weights, where no cells are scored."""
+        """Check the weights if no cells are scored."""
         check_finite(pl_module, self.learning_rate)
 
 
 def cannot_fit(error: Exception, max_epochs: int, resume_from: Path | None) -> SettingsError:
-    """Say in our words why Lightning refuses to train.
+    """Explain in one line why Lightning refuses to train.
 
     Parameters
     ----------
     error
-        What Lightning raised.
+        Error raised by Lightning.
     max_epochs
-        Epochs that were asked for.
+        Number of epochs requested.
     resume_from
-        Checkpoint that was to be continued, or None.
+        Checkpoint to resume from, or None.
     """
     done = re.search(r"current_epoch=(\d+)", str(error))
     if done and resume_from:

@@ -1,8 +1,9 @@
-"""Tables that describe genes, and named sets of genes, from files."""
+"""Read gene tables and named sets of genes from files."""
 
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,22 +19,24 @@ from selectormlp.panel.vendors import read_panel
 
 logger = logging.getLogger(__name__)
 
+WHOLE = re.compile(r"[0-9]{1,9}")
+
 
 def read_gene_facts(path: Path | str) -> GeneFacts:
-    r"""Read what is known of genes: transcript lengths, probes, codewords, homologs, costs, priorities, sets.
+    r"""Read a gene table: transcript lengths, probes, codewords, homologs, costs, priorities, sets.
 
     Parameters
     ----------
     path
-        A table (CSV, TSV) with the genes in a column as :func:`selectormlp.panel.vendors.read_panel` finds it, and
-        any of the columns of :data:`selectormlp.panel.facts.COLUMNS` by one of their headers; or another file that
-        :func:`~selectormlp.panel.vendors.read_panel` reads, such as probe sequences as FASTA. Of a gene that stands
-        in several lines the first counts.
+        A table (CSV, TSV) with the genes in a column as :func:`selectormlp.panel.vendors.read_panel` finds it, and any
+        of the columns of :data:`selectormlp.panel.facts.COLUMNS` by one of their headers; or another file that
+        :func:`~selectormlp.panel.vendors.read_panel` reads, such as probe sequences as FASTA. If a gene is in several
+        lines, the first one is used.
 
     Raises
     ------
     PanelError
-        If the file cannot be read, or a number is none; the message lists the cells.
+        If the file cannot be read, or a cell should hold a number and does not; the message lists these cells.
 
     Examples
     --------
@@ -61,7 +64,7 @@ def read_gene_sets(path: Path | str) -> dict[str, Any]:
 
     In a mapping each set is a list of genes, or has ``genes``, ``min``, ``max`` and ``together``. A table has a column
     of sets (``set``, ``pathway``, ``cell_type``, ``cluster``, …), one of genes, which may list several in a cell, and
-    perhaps ``min`` and ``max``, of which the first line of a set counts. Or each column is a set below its name.
+    perhaps ``min`` and ``max``, taken from the first line of a set. Or each column is a set, headed by its name.
 
     Raises
     ------
@@ -102,16 +105,16 @@ def _sets(rows: Sequence[Sequence[str]]) -> dict[str, Any]:
             raise PanelError(f"the line {','.join(line)[:60]!r} lacks the set or the gene; fill it in or drop it")
         bounds = {key: _whole(key, line[header.index(key)]) for key in ("min", "max") if key in header}
         given: dict[str, Any] = {key: bound for key, bound in bounds.items() if bound is not None}
-        one = sets.setdefault(name, {"genes": [], **given})
-        one["genes"] += [gene for gene in genes if gene not in one["genes"]]
+        one = sets.setdefault(name, {"genes": {}, **given})
+        one["genes"] |= dict.fromkeys(genes)
     logger.info(
         "%s are read from the columns %r and %r", counted(len(sets), "set", "sets"), rows[0][at_set], rows[0][at_gene]
     )
-    return sets
+    return {name: {**one, "genes": list(one["genes"])} for name, one in sets.items()}
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> dict[str, Any]:
-    """Take each column for a set, below its name."""
+    """Read each column as a set, headed by its name."""
     header = rows[0] if rows else []
     columns = {
         name: [row[at] for row in rows[1:] if at < len(row) and row[at]] for at, name in enumerate(header) if name
@@ -119,14 +122,14 @@ def _columns(rows: Sequence[Sequence[str]]) -> dict[str, Any]:
     listed = {name: cells for name, cells in columns.items() if not are_numbers(cells)}
     if len(rows) < 2 or not listed or not all(GENE_LIKE.fullmatch(cell) for cells in listed.values() for cell in cells):
         raise PanelError(
-            f"the header is {','.join(header)[:80]!r}; expected the columns set and gene, and min or max; or a column "
-            "a set"
+            f"the header is {','.join(header)[:80]!r}; expected the columns set and gene, and min or max; or one "
+            "column per set"
         )
     logger.info("each column is taken for a set: %s", quoted(listed, most=5))
     return {name: {"genes": list(dict.fromkeys(cells))} for name, cells in listed.items() if cells}
 
 
 def _whole(key: str, text: str) -> int | None:
-    if text and not text.isdigit():
-        raise PanelError(f"{key} is {text!r}; expected a whole number from 0 up")
+    if text and not WHOLE.fullmatch(text):
+        raise PanelError(f"{key} is {quoted([text])}; expected a whole number from 0 up")
     return int(text) if text else None

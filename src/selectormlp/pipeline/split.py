@@ -12,7 +12,7 @@ import pandas as pd
 
 from selectormlp.data.anndata_files import read_adata, write_adata
 from selectormlp.data.anndata_io import read_labels, subset_with_classes
-from selectormlp.data.anndata_lazy import judge_values, open_adata
+from selectormlp.data.anndata_lazy import open_adata
 from selectormlp.data.cells import IntArray
 from selectormlp.data.disk import DiskMatrix
 from selectormlp.data.expression import choose_expression
@@ -170,5 +170,5 @@ def _open(settings: SplitSettings) -> _Source:
     if opened.rows is not None:
         raise DataError(f"{str(settings.paths[0])!r} is one side of a split already; name the files that were split")
     names, labels = read_labels(opened.table, settings.y_column, exclude=settings.exclude_labels)
-    judge_values(opened, settings.normalize)  # refuses what no step could read
+    opened.judge(settings.normalize)  # refuses what no step could read
     return _Source(opened.table, labels, names.get_indexer(labels.index), opened.matrices)

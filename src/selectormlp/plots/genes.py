@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 
 from selectormlp.evaluation.stability import Stability
 from selectormlp.panel.panel import Panel
-from selectormlp.plots.figure import COLORS, GREY, RULE, deliver, finish
-from selectormlp.plots.labels import named_axes, place_names
+from selectormlp.plots.figure import COLORS, GREY
+from selectormlp.plots.labels import finish_named, legend_beside, named_axes
 
 LOG_FROM = 20
 """Factor between the largest and the least score from which they are drawn on a logarithmic scale."""
@@ -112,18 +112,5 @@ def stability(
     for mask, color, label in ((inside, COLORS[0], "in the panel"), (~inside, GREY, "others")):
         axes.barh(places[mask], found.frequency[: len(names)][mask], color=color, height=0.75, label=label)
     axes.set_xlim(0, 1)
-    axes.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
+    legend_beside(axes)
     return finish_named(axes, names, title, "share of the repetitions", made=ax is None, show=show, save=save)
-
-
-def finish_named(
-    axes: Axes, names: tuple[str, ...], title: str, xlabel: str, *, made: bool, show: bool | None, save: object
-) -> Axes:
-    """Label axes with one line per name, and write and show them as asked."""
-    axes.set_ylim(len(names) - 0.4, -0.6)
-    finish(axes, title="", xlabel=xlabel, ylabel="")
-    axes.set_title(title, loc="left", fontsize="medium")
-    axes.grid(visible=False, axis="y")
-    axes.grid(axis="x", color=RULE, linewidth=0.6)
-    place_names(axes, "y", names)
-    return deliver(axes, made=made, show=show, save=save)  # type: ignore[arg-type]

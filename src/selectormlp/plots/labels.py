@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from selectormlp.plots.figure import new_figure
+from selectormlp.plots.figure import RULE, deliver, finish, new_figure
 
 LINE = 1.35
 """Room that a line of text needs, in heights of its font."""
@@ -135,3 +136,28 @@ def named_axes(
     return figure.add_axes(
         (left / total_width, below / total_height, inner_width / total_width, inner_height / total_height)
     )
+
+
+def legend_beside(axes: Axes) -> None:
+    """Put the legend to the right of the axes."""
+    axes.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
+
+
+def finish_named(
+    axes: Axes,
+    names: Sequence[str],
+    title: str,
+    xlabel: str,
+    *,
+    made: bool,
+    show: bool | None,
+    save: Path | str | None,
+) -> Axes:
+    """Label axes with one line per name, and write and show them as asked; see :func:`deliver`."""
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    finish(axes, title="", xlabel=xlabel, ylabel="")
+    axes.set_title(title, loc="left", fontsize="medium")
+    axes.grid(visible=False, axis="y")
+    axes.grid(axis="x", color=RULE, linewidth=0.6)
+    place_names(axes, "y", names)
+    return deliver(axes, made=made, show=show, save=save)

@@ -12,8 +12,7 @@ from selectormlp.errors import SettingsError
 from selectormlp.panel.limit_use import uses_of
 from selectormlp.panel.panel import Panel
 from selectormlp.plots.figure import COLORS, INK
-from selectormlp.plots.genes import finish_named
-from selectormlp.plots.labels import named_axes
+from selectormlp.plots.labels import finish_named, named_axes
 
 NEAR = 0.95
 """Share of a bound from which a limit is drawn as one that binds."""

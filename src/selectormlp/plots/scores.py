@@ -16,8 +16,8 @@ from selectormlp.evaluation.intervals import METRICS
 from selectormlp.evaluation.result import Evaluation
 from selectormlp.evaluation.robustness import Robustness
 from selectormlp.plots.curves import plot_history
-from selectormlp.plots.figure import COLORS, GREY, RULE, deliver, finish, new_figure
-from selectormlp.plots.labels import named_axes, place_names
+from selectormlp.plots.figure import COLORS, GREY, deliver, finish, new_figure
+from selectormlp.plots.labels import finish_named, legend_beside, named_axes
 
 ASIDE = 1.02
 """Factor between the places of panels of a single size on the axis of sizes."""
@@ -171,12 +171,9 @@ def recalls(
     axes.hlines(places, low, high, color=COLORS[0], linewidth=1.2, alpha=0.6)
     axes.plot(recall[order], places, "o", color=COLORS[0], markersize=4, label="panel")
     axes.plot(found.ceiling.recalls[-1][order], places, "|", color=COLORS[1], markersize=7, label="all genes")
-    axes.set(xlim=(-0.02, 1.02), ylim=(len(order) - 0.4, -0.6))
-    finish(axes, title=title, xlabel="recall", ylabel="")
-    axes.grid(axis="x", color=RULE, linewidth=0.6)
-    axes.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
-    place_names(axes, "y", names)
-    return deliver(axes, made=ax is None, show=show, save=save)
+    axes.set_xlim(-0.02, 1.02)
+    legend_beside(axes)
+    return finish_named(axes, names, title, "recall", made=ax is None, show=show, save=save)
 
 
 def robustness(
@@ -221,12 +218,9 @@ def robustness(
     axes.axvline(clean[0], color=GREY, linewidth=0.8, linestyle=":")
     axes.plot(clean, places, "o", color=COLORS[0], markersize=5, label="learned from clean cells")
     axes.plot(refitted, places, "D", color=COLORS[1], markersize=4, fillstyle="none", label="learned from such cells")
-    axes.set(xlim=(-0.02, 1.02), ylim=(len(names) - 0.4, -0.6))
-    finish(axes, title=title, xlabel="balanced accuracy", ylabel="")
-    axes.grid(axis="x", color=RULE, linewidth=0.6)
-    axes.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
-    place_names(axes, "y", names)
-    return deliver(axes, made=ax is None, show=show, save=save)
+    axes.set_xlim(-0.02, 1.02)
+    legend_beside(axes)
+    return finish_named(axes, names, title, "balanced accuracy", made=ax is None, show=show, save=save)
 
 
 def training(

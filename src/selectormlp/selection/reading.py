@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -20,6 +21,7 @@ from selectormlp.data.joining import DATA_SET_KEY
 from selectormlp.data.label_levels import find_tree
 from selectormlp.data.label_tables import read_mistake_costs
 from selectormlp.data.label_tree import Mistakes
+from selectormlp.data.open_sets import Paths
 from selectormlp.data.panel_io import gene_column, unlabelled_cells
 from selectormlp.data.set_summary import SetsSummary
 from selectormlp.data.source import Source
@@ -34,7 +36,7 @@ from selectormlp.progress import step
 from selectormlp.selection.request import Choice, PanelSource
 from selectormlp.selection.steps import How, resolve
 from selectormlp.selection.unmeasured import method_for_unmeasured
-from selectormlp.selectors.registry import find_method
+from selectormlp.selectors.registry import Method, find_method
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -197,45 +199,48 @@ def opened(data: AnnData | DataSets | JoinedSets, request: Choice) -> Iterator[t
         names = ("label_key", "layer", "normalize")
         data = join_sets(data, request.joining, **{name: getattr(request, name) for name in names})
     if isinstance(data, JoinedSets) or not (are_paths(data) or are_sets(data)):
-        if request.dask_scheduler is not None:
-            raise SettingsError("a Dask scheduler reads cells on disk, and these are in memory; give a file instead")
-        found = read(data, request.source, by_file=by_file)
-        if found.cells.coverage is not None:
-            method = method_for_unmeasured(request, method)
-        yield (
-            found,
-            How(method, request.options, request.seed, _target(data, request), mistakes=found.mistakes(request)),
-        )
+        yield _held(data, request, method, by_file=by_file)
         return
+    with step("reading cells", 0) as bar:
+        workers = Workers(request.dask_scheduler, on_start=bar.restart, on_block=bar.advance)
+        yield _on_disk(data, request, method, workers, by_file=by_file)
+
+
+def _held(data: AnnData | JoinedSets, request: Choice, method: Method, *, by_file: bool) -> tuple[Opened, How]:
+    """Read cells of objects in memory; see :func:`opened`."""
+    if request.dask_scheduler is not None:
+        raise SettingsError("a Dask scheduler reads cells on disk, and these are in memory; give a file instead")
+    found = read(data, request.source, by_file=by_file)
+    if found.cells.coverage is not None:
+        method = method_for_unmeasured(request, method)
+    target = _target(data, request)
+    return found, How(method, request.options, request.seed, target, mistakes=found.mistakes(request))
+
+
+def _on_disk(
+    data: Paths | Mapping[str, Path | str], request: Choice, method: Method, workers: Workers, *, by_file: bool
+) -> tuple[Opened, How]:
+    """Open files, their expression left on disk; see :func:`opened`."""
     if request.target_layer is not None:
         raise SettingsError("target_layer cannot be read from disk; read the file in memory, or leave it out")
     check_scheduler(request.dask_scheduler)
-    stored = open_adata(
-        data,
-        label_key=request.label_key,
-        donor_key=request.donor_key,
-        batch_key=request.batch_key,
-        layer=request.layer,
-        levels=request.label_levels,
-        joining=request.joining,
-    )
-    with step("reading cells", 0) as bar:
-        if request.label_key is None:
-            cells = stored_unlabelled_cells(
-                stored, normalize=request.normalize, donor_key=request.donor_key, batch_key=request.batch_key
-            )
-        else:
-            cells = drop_unlisted(stored_cells(stored, request.source.labelled()))
-            warn_of_rare_types(cells)
-        cells = _with_units_checked(cells, request, by_file=by_file)
-        cells = named_by_symbol(cells, stored.table, request.gene_name_key)
-        workers = Workers(request.dask_scheduler, on_start=bar.restart, on_block=bar.advance)
-        if cells.coverage is not None:
-            method = method_for_unmeasured(request, method)
-        files = tuple(matrix.path.name for matrix in stored.matrices)
-        batch_key = None if cells.batches is None else request.batch_key
-        found = Opened(cells, stored.table, files, stored.sets, batch_key)
-        yield found, How(method, request.options, request.seed, None, workers, found.mistakes(request))
+    keys = ("label_key", "donor_key", "batch_key", "layer", "joining")
+    stored = open_adata(data, levels=request.label_levels, **{key: getattr(request, key) for key in keys})
+    if request.label_key is None:
+        cells = stored_unlabelled_cells(
+            stored, normalize=request.normalize, donor_key=request.donor_key, batch_key=request.batch_key
+        )
+    else:
+        cells = drop_unlisted(stored_cells(stored, request.source.labelled()))
+        warn_of_rare_types(cells)
+    cells = _with_units_checked(cells, request, by_file=by_file)
+    cells = named_by_symbol(cells, stored.table, request.gene_name_key)
+    if cells.coverage is not None:
+        method = method_for_unmeasured(request, method)
+    files = tuple(matrix.path.name for matrix in stored.matrices)
+    batch_key = None if cells.batches is None else request.batch_key
+    found = Opened(cells, stored.table, files, stored.sets, batch_key)
+    return found, How(method, request.options, request.seed, None, workers, found.mistakes(request))
 
 
 def _with_units_checked(cells: AnyCells, source: Source, *, by_file: bool) -> AnyCells:

@@ -22,8 +22,9 @@ from selectormlp.networks.threads import threads_worth
 from selectormlp.progress import showing, step
 from selectormlp.selectors.base import seed_from
 from selectormlp.selectors.binarize import binarized, gene_thresholds
-from selectormlp.selectors.columns import checked_columns
+from selectormlp.selectors.columns import checked_columns, checked_must_have
 from selectormlp.selectors.on_off import OnOffSelector
+from selectormlp.selectors.parameters import check_ranges, range_of_hidden_sizes
 
 logger = logging.getLogger(__name__)
 
@@ -158,11 +159,7 @@ class BinarizingSelector(OnOffSelector):
 
     def _columns(self, n_genes: int, n_wanted: int) -> tuple[IntArray, IntArray]:
         """Return the must-have columns, and those that may be chosen beside them."""
-        must_have = checked_columns("must_have", self.must_have, n_genes)
-        if len(must_have) > n_wanted:
-            raise SettingsError(
-                f"must_have holds {len(must_have)} genes and {n_wanted} are to be selected; raise n_features_to_select"
-            )
+        must_have = checked_must_have(self.must_have, n_genes, n_wanted)
         named = (
             np.arange(n_genes) if self.candidates is None else checked_columns("candidates", self.candidates, n_genes)
         )
@@ -188,12 +185,8 @@ class BinarizingSelector(OnOffSelector):
 
     def _check_settings(self) -> None:
         check_device(self.device)
-        sizes = np.atleast_1d(np.asarray(self.hidden_sizes))
         in_range = {
-            "hidden_sizes": (
-                np.ndim(self.hidden_sizes) == 1 and sizes.size > 0 and sizes.min() >= 1,
-                "a sequence of one or more sizes from 1 up",
-            ),
+            **range_of_hidden_sizes(self.hidden_sizes),
             "n_candidates": (self.n_candidates is None or self.n_candidates >= 1, "1 or more, or None"),
             "tolerance": (0 < self.tolerance < 1, "above 0, below 1"),
             "elimination_steps": (self.elimination_steps >= 1, "1 or more"),
@@ -203,9 +196,7 @@ class BinarizingSelector(OnOffSelector):
             "end_temperature": (self.end_temperature > 0, "above 0"),
             "start_temperature": (self.start_temperature >= self.end_temperature, "end_temperature or more"),
         }
-        for name, (is_valid, expected) in in_range.items():
-            if not is_valid:
-                raise SettingsError(f"{name}={getattr(self, name)!r}; expected {expected}")
+        check_ranges(self, in_range)
 
 
 @contextmanager

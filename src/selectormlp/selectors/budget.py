@@ -13,14 +13,15 @@ from torch import Tensor
 from selectormlp.data.batches import dense_rows
 from selectormlp.data.cells import FloatArray, IntArray, Matrix
 from selectormlp.devices import Device, Work, check_device, choose_device
-from selectormlp.errors import DataError, SettingsError
+from selectormlp.errors import DataError
 from selectormlp.networks.budget import FEWEST_GENES, Budget, drop_to_budget, train_panel
 from selectormlp.networks.embed import embed
 from selectormlp.progress import showing, step
 from selectormlp.selectors.base import seed_from
-from selectormlp.selectors.columns import checked_columns
+from selectormlp.selectors.columns import checked_must_have
 from selectormlp.selectors.discriminant import DiscriminantSelector
 from selectormlp.selectors.network import NetworkClassifier
+from selectormlp.selectors.parameters import check_ranges, range_of_hidden_sizes
 
 FORWARD_GENES = 100
 """Genes that the screening chooses one at a time; the others follow by what they would add."""
@@ -172,11 +173,7 @@ class BudgetSelectorMLP(NetworkClassifier):
         if len(codes) < budget.n_networks:
             raise DataError(f"{len(codes)} cells for {budget.n_networks} networks; expected a cell for each, or more")
         n_wanted = self._resolve_n_features(cells.shape[1])
-        fixed = checked_columns("must_have", self.must_have, cells.shape[1])
-        if len(fixed) > n_wanted:
-            raise SettingsError(
-                f"must_have holds {len(fixed)} genes and {n_wanted} are to be selected; raise n_features_to_select"
-            )
+        fixed = checked_must_have(self.must_have, cells.shape[1], n_wanted)
         screened = self._screen(cells, codes, fixed, n_wanted)
         n_left = min(len(screened), max(self.n_screened, 2 * n_wanted))
         columns = screened[:n_left]
@@ -209,12 +206,8 @@ class BudgetSelectorMLP(NetworkClassifier):
 
     def _budget(self) -> Budget:
         check_device(self.device)
-        sizes = np.atleast_1d(np.asarray(self.hidden_sizes))
         in_range = {
-            "hidden_sizes": (
-                np.ndim(self.hidden_sizes) == 1 and sizes.size > 0 and sizes.min() >= 1,
-                "a sequence of one or more sizes from 1 up",
-            ),
+            **range_of_hidden_sizes(self.hidden_sizes),
             "n_screened": (self.n_screened >= 1, "1 or more"),
             "n_networks": (self.n_networks >= 2, "2 or more"),
             "kept_share": (0 < self.kept_share < 1, "above 0, below 1"),
@@ -227,9 +220,7 @@ class BudgetSelectorMLP(NetworkClassifier):
             "lr": (self.lr > 0, "above 0"),
             "weight_decay": (self.weight_decay >= 0, "0 or more"),
         }
-        for name, (is_valid, expected) in in_range.items():
-            if not is_valid:
-                raise SettingsError(f"{name}={getattr(self, name)!r}; expected {expected}")
+        check_ranges(self, in_range)
         return Budget(
             hidden_sizes=tuple(map(int, self.hidden_sizes)),
             n_networks=int(self.n_networks),

@@ -41,3 +41,19 @@ def checked_columns(name: str, given: Sequence[int] | None, n_genes: int) -> Int
     if len(set(columns)) < len(columns):
         raise SettingsError(f"{name} holds {len(columns) - len(set(columns))} position(s) twice; give each once")
     return np.array(columns, dtype=np.int64)
+
+
+def checked_must_have(given: Sequence[int] | None, n_genes: int, n_wanted: int) -> IntArray:
+    """Check the columns of ``must_have``; see :func:`checked_columns`.
+
+    Raises
+    ------
+    SettingsError
+        If one is no position or stands there twice, or there are more than ``n_wanted``.
+    """
+    columns = checked_columns("must_have", given, n_genes)
+    if len(columns) > n_wanted:
+        raise SettingsError(
+            f"must_have holds {len(columns)} genes and {n_wanted} are to be selected; raise n_features_to_select"
+        )
+    return columns

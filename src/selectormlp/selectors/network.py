@@ -26,6 +26,7 @@ from selectormlp.networks.training import Run, train_network
 from selectormlp.selectors.base import seed_from
 from selectormlp.selectors.classifier import ClassifyingSelector, ProbabilitiesMixin, encode
 from selectormlp.selectors.labels import check_class_weight
+from selectormlp.selectors.parameters import check_ranges, range_of_hidden_sizes
 
 PANEL_SPLIT = SplitSizes(train=5000, validation=1000, test=0)
 """Cells of a class that a network trains on and is validated on beside a panel, as the published program has them."""
@@ -292,12 +293,8 @@ class NetworkSelector(NetworkClassifier):
         for name, (value, valid) in choices.items():
             if value not in valid:
                 raise SettingsError(f"{name}={value!r}; expected one of {quoted(valid)}")
-        sizes = np.atleast_1d(np.asarray(self.hidden_sizes))
         in_range = {
-            "hidden_sizes": (
-                np.ndim(self.hidden_sizes) == 1 and sizes.size > 0 and sizes.min() >= 1,
-                "a sequence of one or more sizes from 1 up",
-            ),
+            **range_of_hidden_sizes(self.hidden_sizes),
             "leak_angle": (self.leak_angle >= 0, "0 or more"),
             "dropout": (0 <= self.dropout < 1, "0 or more, below 1"),
             "noise_std": (self.noise_std >= 0, "0 or more"),
@@ -309,6 +306,4 @@ class NetworkSelector(NetworkClassifier):
             "memory_gb": (self.memory_gb is None or self.memory_gb > 0, "above 0, or None"),
             "patience": (self.patience is None or self.patience >= 1, "1 or more, or None"),
         }
-        for name, (valid_value, expected) in in_range.items():
-            if not valid_value:
-                raise SettingsError(f"{name}={getattr(self, name)!r}; expected {expected}")
+        check_ranges(self, in_range)

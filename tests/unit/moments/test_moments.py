@@ -67,7 +67,7 @@ def test_parts_add_up_in_what_they_hold(kept):
         ),
         (
             moments_of(X, CODES, cell_weights=np.ones(2)),
-            "^the parts weigh the cells of a class differently, so their within-class scatters do not add up; "
+            "^the parts give cells of a class different weights, so their within-class scatters do not add up; "
             "count the classes over all parts first and give every part the same cell_weights$",
         ),
         *(
