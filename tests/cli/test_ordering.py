@@ -384,7 +384,7 @@ def test_a_limit_that_the_panel_to_extend_exceeds_holds_for_new_genes(choose, tm
     words = ("--start-from", start, "--add", 5, "--gene-table", table, "--max-per-homolog-group", 1)
     outcome, panel = choose(*words, command="extend")
     assert outcome.code == 0, outcome.err
-    assert "exceeds 1 limit by itself: no new gene may add to it (genes of homolog group 'family' at most 1)" in (
+    assert "already exceeds 1 limit: no new gene may add to it (genes of homolog group 'family' at most 1)" in (
         " ".join(outcome.err.split())
     )
     assert panel.genes[:2] == ("S1", "S3")

@@ -113,7 +113,7 @@ def test_columns_of_cells_are_no_genes(tmp_path, start):
         ("[Header]\nVersion=1\n[Content]\nRecord0=2,CD3E\n", "sections, as INI and RLF files"),
         ("1 0 1 0\n0 1 1 0\n", "numbers and no gene names"),
         ("gene,n_probes\nCD3E,8\nCD3E,7\n", "listed more than once"),
-        ("gene\nBlank-1\nNegPrb2\n", "all names are those of controls"),
+        ("gene\nBlank-1\nNegPrb2\n", "all names are of controls"),
     ],
 )
 def test_what_names_no_genes_is_refused_in_one_line(tmp_path, text, message):

@@ -1,1 +1,1 @@
-"""Panels: what they must obey, what they hold, and why each gene is there."""
+"""Panels: their constraints, content and explanation."""

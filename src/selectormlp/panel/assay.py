@@ -1,4 +1,4 @@
-"""Assays: how the cells will be measured, and what the instrument limits, as one small model in one file."""
+"""Assays: how cells will be measured, and the limits of the instrument."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Probability = Annotated[float, Field(ge=0, lt=1)]
 class Assay(Settings):
     """How the cells will be measured.
 
-    The first six values bear on the choice of genes, ``spread`` on simulated cells only, ``limits`` on which panels are
+    The first six values affect the choice of genes, ``spread`` only simulated cells, and ``limits`` which panels are
     allowed. Values are per cell and gene.
 
     Raises
@@ -42,13 +42,13 @@ class Assay(Settings):
     """
 
     name: str = "custom"
-    """What messages and reports call it."""
+    """Name for messages and reports."""
     specificity: Share = 0.0
     """Share of the criterion that tells each type from all others mixed; the rest tells pairs of types apart."""
     efficiency: Positive | None = None
-    """Counts detected per count of the reference; null: values are taken as sequenced."""
+    """Counts detected per count of the reference; null: values are used as sequenced."""
     gene_efficiencies: dict[str, Positive] | None = None
-    """Efficiencies of genes relative to the others, by name; genes that are not named count as 1."""
+    """Relative efficiency of genes, by name; 1 for genes that are not named."""
     background: NonNegative = 0.0
     """Counts without a molecule."""
     mixing: Probability = 0.0
@@ -56,13 +56,13 @@ class Assay(Settings):
     failure: Probability = 0.0
     """Probability that the probes of a gene fail."""
     spread: NonNegative = 0.0
-    """Standard deviation of the natural logarithm of the efficiencies of genes that are not named."""
+    """Standard deviation of the natural log efficiency of genes that are not named."""
     limits: AssayLimits | None = None
-    """What the instrument can measure."""
+    """Limits of the instrument."""
     source: str | None = None
-    """Where the values come from: a paper, a vendor's page, a calibration."""
+    """Source of the values: a paper, a vendor's page, a calibration."""
     date: str | None = None
-    """Day of the source, as year-month-day."""
+    """Date of the source, as year-month-day."""
 
     @field_validator("date")
     @classmethod
@@ -77,7 +77,7 @@ class Assay(Settings):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.limits is not None and not (self.source and self.date):
-            raise ValueError("limits are given without source and date; say where they come from, and of which day")
+            raise ValueError("limits are given without source and date; give both")
         if self.efficiency is None and (self.background or self.mixing or self.gene_efficiencies):
             raise ValueError(
                 "background, mixing or gene_efficiencies are given without efficiency; set efficiency, 1 where the "
@@ -87,7 +87,7 @@ class Assay(Settings):
 
     @property
     def alters_choice(self) -> bool:
-        """Whether genes are chosen otherwise than for cells that are measured as those at hand; limits do not count.
+        """Whether genes are chosen for another technology than that of the data; limits do not count.
 
         Examples
         --------
@@ -97,12 +97,12 @@ class Assay(Settings):
         return bool(self.specificity or self.failure or self.efficiency)
 
     def measurement(self, genes: Sequence[str] | None = None) -> Measurement:
-        """Return what bears on the choice of genes.
+        """Return the properties that affect the choice of genes.
 
         Parameters
         ----------
         genes
-            Names of the genes at hand, for efficiencies of genes.
+            Gene names of the data, to look up efficiencies of genes.
 
         Raises
         ------
@@ -140,8 +140,8 @@ ASSAYS = {
         date="2026-11-26",
     ),
 }
-"""Assays by name. ``sequencing``: cells will be measured as those that the genes are chosen on. ``imaging``: by a
-technology with detection efficiencies of its own."""
+"""Assays by name. ``sequencing``: cells will be measured with the technology of the data. ``imaging``: with a
+technology that has its own detection efficiencies."""
 
 
 def find_assay(assay: Assay | str | Path | Mapping[str, object]) -> Assay:
@@ -155,7 +155,7 @@ def find_assay(assay: Assay | str | Path | Mapping[str, object]) -> Assay:
     Raises
     ------
     SettingsError
-        If there is none of the name, or the file does not hold an assay.
+        If the name is unknown, or the file does not hold an assay.
 
     Examples
     --------
@@ -174,7 +174,7 @@ def find_assay(assay: Assay | str | Path | Mapping[str, object]) -> Assay:
 
 
 def assumption(assay: Assay | str | Path | Mapping[str, object]) -> str:
-    """Say in a sentence what a panel assumes of the cells that it will be measured in, and what to do otherwise.
+    """Describe in one sentence which technology a panel is chosen for, and the option to change it.
 
     Examples
     --------
@@ -197,7 +197,7 @@ def make_assay(**values: object) -> Assay:
     Raises
     ------
     SettingsError
-        If a value is not known, of the wrong type or out of range.
+        If a key is unknown, or a value of the wrong type or out of range.
     """
     try:
         return Assay.model_validate_json(json.dumps(values))

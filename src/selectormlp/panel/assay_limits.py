@@ -1,4 +1,4 @@
-"""Limits that the chemistry and optics of an assay set, as options."""
+"""Options for limits of an assay's chemistry and optics."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from selectormlp.config.model import Count, Flag, NonNegative, Settings
 
 
 class AssayLimits(Settings):
-    """What an assay can measure; all limits hold together.
+    """Limits of an assay; all of them apply.
 
     Raises
     ------
@@ -26,23 +26,23 @@ class AssayLimits(Settings):
     heading: ClassVar[str] = "Limits of the assay"
 
     min_length_nt: Annotated[NonNegative | None, Flag()] = None
-    """Shortest transcript, nucleotides (gene table: length_nt)."""
+    """Minimum transcript length, nucleotides (gene table: length_nt)."""
     min_probes: Annotated[NonNegative | None, Flag()] = None
-    """Fewest probes or probe sets that fit a gene (gene table: n_probes)."""
+    """Minimum number of probes or probe sets that fit a gene (gene table: n_probes)."""
     max_codewords: Annotated[NonNegative | None, Flag()] = None
-    """Codewords of the whole panel (gene table: codewords)."""
+    """Maximum number of codewords of the panel (gene table: codewords)."""
     max_per_homolog_group: Annotated[Count | None, Flag()] = None
-    """Most genes of one homolog group (gene table: homolog_group)."""
+    """Maximum number of genes per homolog group (gene table: homolog_group)."""
     max_counts_per_type: Annotated[NonNegative | None, Flag()] = None
-    """Crowding: counts per cell summed over the panel, averaged over the cells of a type, for every type."""
+    """Crowding: maximum counts per cell, summed over the panel and averaged over the cells of each type."""
     max_counts: Annotated[NonNegative | None, Flag()] = None
-    """Crowding: counts per cell summed over the panel, averaged over all cells."""
+    """Crowding: maximum counts per cell, summed over the panel and averaged over all cells."""
     crowding_quantile: Annotated[float, Field(ge=0, lt=1), Flag()] = 0.0
-    """Judge --max-counts-per-type by the cells of a type at or above this quantile of total counts; 0 for all."""
+    """Apply --max-counts-per-type to the cells of a type at or above this quantile of total counts; 0: all cells."""
     max_gene_counts: Annotated[NonNegative | None, Flag()] = None
-    """Most counts per cell of one gene, in any type."""
+    """Maximum counts per cell of a gene, in any type."""
     min_gene_counts: Annotated[NonNegative | None, Flag()] = None
-    """Fewest counts per cell of one gene in the type that has most of it."""
+    """Minimum counts per cell of a gene, in the type that expresses it most."""
 
     @property
     def given(self) -> dict[str, float]:
@@ -56,7 +56,7 @@ class AssayLimits(Settings):
         return any("counts" in name for name in self.given)
 
     def over(self, profile: AssayLimits | None) -> AssayLimits:
-        """Return these limits, with those of a profile where none is set here."""
+        """Return these limits, filled in from a profile."""
         if profile is None:
             return self
         quantile = self.crowding_quantile or profile.crowding_quantile

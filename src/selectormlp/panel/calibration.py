@@ -1,4 +1,4 @@
-"""Learning an assay from cells of the same types that it and sequencing measured."""
+"""Learn an assay from cells of the same types, measured by it and by sequencing."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from selectormlp.errors import DataError
 from selectormlp.panel.assay import ASSAYS, Assay
 
 LEAST_GENES = 8
-"""Genes that both sides see, from which a spread is worth stating."""
+"""Minimum number of genes seen on both sides."""
 
 LEAST_COUNT = 5.0
-"""Counts of a gene, in each half of the reference and in the measured cells, below which its ratio is left out."""
+"""Minimum counts of a gene, in each half of the reference and in the measured cells."""
 
 N_FOLDS = 5
 N_PERMUTATIONS = 200
@@ -24,28 +24,29 @@ N_PERMUTATIONS = 200
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """Efficiencies of genes, and whether their expression level tells them.
+    """Efficiencies of genes, and whether their expression level predicts them.
 
     Attributes
     ----------
     assay
-        With the mean efficiency, those of the genes relative to it, their spread, and the specificity of ``imaging``:
-        without it, panels for known efficiencies did worse than ``imaging`` itself, with it better.
+        Assay with the mean efficiency, the relative efficiencies of genes, their spread, and the specificity of
+        ``imaging``. With that specificity, panels for known efficiencies were better than for ``imaging`` itself;
+        without it, worse.
     genes
-        Genes that both sides see.
+        Genes seen on both sides.
     log_efficiency
         Natural logarithm of measured over sequenced counts, types counting the same, shape (n_genes,).
     standard_error
-        Of it, by counting, shape (n_genes,).
+        Its standard error from counting noise, shape (n_genes,).
     level
         Natural logarithm of the mean count in the other half of the reference's cells, shape (n_genes,).
     spread
-        Standard deviation of the log efficiencies beyond counting.
+        Standard deviation of the log efficiencies, net of counting noise.
     explained
-        Share of the variance of log efficiencies that a line in the level explains in genes that it was not fitted on;
-        below 0 if it predicts worse than their mean.
+        Share of the variance of log efficiencies explained by a line in the level, on genes it was not fitted to; below
+        0 if it predicts worse than their mean.
     explained_by_chance
-        The same with levels permuted, 95 % quantile.
+        The same with permuted levels, 95 % quantile.
     """
 
     assay: Assay
@@ -59,7 +60,7 @@ class Calibration:
 
     @property
     def level_tells(self) -> bool:
-        """Whether the level of a gene says more of its efficiency than the spread does."""
+        """Whether the level predicts efficiencies better than by chance."""
         return self.explained > max(0.0, self.explained_by_chance)
 
 
@@ -77,17 +78,17 @@ def learn_assay(
 ) -> Calibration:
     """Learn efficiencies of genes from matched cells.
 
-    A gene's efficiency is the ratio of its measured and sequenced mean counts, types counting the same, so that it is
-    known up to depth, which is the mean efficiency. Its expression level is taken from one half of the reference's
-    cells and the ratio from the other: noise that both shared would make rare genes look efficient. Efficiencies are
-    drawn towards their mean by the share of their variance that counting makes.
+    A gene's efficiency is the ratio of its measured and sequenced mean counts, with equal weight of types. The mean
+    efficiency also absorbs differences in depth. The expression level is measured on one half of the reference's cells
+    and the ratio on the other, since shared noise would make rare genes look efficient. Efficiencies are shrunk towards
+    their mean by the share of their variance that comes from counting.
 
     Parameters
     ----------
     reference, measured
         Counts, shape (n_cells, n_genes) each, of the same genes in the same order.
     reference_codes, measured_codes
-        Type of each cell, codes of the same types; types that one side lacks are left out, as are negative codes.
+        Type of each cell, as codes of the same types; types missing on one side, and negative codes, are ignored.
     genes
         Names of the genes.
     name, source, date
@@ -152,7 +153,7 @@ def _type_means(counts: Matrix, codes: IntArray, types: IntArray) -> tuple[Float
 
 
 def _explained(levels: FloatArray, ratio: FloatArray, folds: IntArray) -> float:
-    """Predict the ratio of each fold's genes by a line fitted on the others."""
+    """Predict the ratio of each fold's genes by a line fitted to the other folds."""
     predicted = np.empty_like(ratio)
     for fold in np.unique(folds):
         held, rest = folds == fold, folds != fold

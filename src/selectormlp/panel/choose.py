@@ -1,4 +1,4 @@
-"""Turning a ranking into a panel: exactly so many genes that obey every rule."""
+"""Turn a ranking into a panel of exactly n genes that obey all rules."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class Choice:
     Attributes
     ----------
     positions
-        Positions of the genes, distinct: must-have genes first, then as ranked; shape (n_genes,).
+        Distinct positions of the genes: must-have genes first, then ranked ones; shape (n_genes,).
     reasons
-        Why each gene is there: ``"must-have"``, ``"selected"``, or what a lower bound brought it in for, as in
-        ``"marker of T (minimum per type)"``.
+        Reason for each gene: ``"must-have"``, ``"selected"``, or a lower bound that required it, as in ``"marker of T
+        (minimum per type)"``.
     n_required
-        How many of the first genes every size holds (the must-have genes).
+        Number of first genes that panels of every size hold (the must-have genes).
     nested
-        Whether the first n genes (n ≥ ``n_required``) are what the same ranking and rules give for size n.
+        Whether the first n genes (n ≥ ``n_required``) are the panel of size n under the same ranking and rules.
     """
 
     positions: IntArray
@@ -43,29 +43,29 @@ class Choice:
 def choose(order: IntArray, rules: Rules, n_genes: int, markers: Markers | None = None) -> Choice:
     """Choose exactly ``n_genes`` distinct genes that obey the rules, following a ranking.
 
-    Must-have genes come first. The ranking is then walked from the best gene on, and a gene is taken if a panel that
-    keeps every limit (budget, markers per type, and those of ``rules.limits``) still exists with it.
+    Must-have genes come first. Then genes are considered from the best to the worst, and a gene is taken if a panel
+    with it can still keep every limit (budget, markers per type, and ``rules.limits``).
 
     Parameters
     ----------
     order
-        Positions of genes from the best to the worst, each once. Genes that are not allowed are passed over; one
-        that is neither ranked nor must-have is not chosen.
+        Positions of genes from the best to the worst, each once. Genes that are not allowed are skipped; genes that are
+        neither ranked nor must-have are not chosen.
     rules
-        What the panel must obey; positions refer to the same genes.
+        Rules for the panel, with positions of the same genes.
     n_genes
         Size of the panel.
     markers
-        Of all genes of ``rules``; needed for a minimum of markers per type. Types without cells need none.
+        Markers among the genes of ``rules``; needed for a minimum of markers per type. Types without cells need none.
 
     Raises
     ------
     SettingsError
-        If no panel obeys the rules (the message says which clash), the order is not one, or markers are missing.
+        If no panel obeys the rules (the message says which clash), the order is invalid, or markers are missing.
 
     Notes
     -----
-    Without a budget, a minimum per type and other limits a larger panel holds the smaller one.
+    Without a budget, a minimum per type or other limits, larger panels contain smaller ones.
 
     Examples
     --------
@@ -91,12 +91,12 @@ def choose(order: IntArray, rules: Rules, n_genes: int, markers: Markers | None 
 
 
 def all_limits(rules: Rules, markers: Markers | None) -> list[Limit]:
-    """Return every limit of the rules, budget and markers per type included.
+    """Return every limit of the rules, including budget and markers per type.
 
     Raises
     ------
     SettingsError
-        If a minimum of markers per type is asked for, and the markers of all genes are not there.
+        If a minimum of markers per type is requested, and the markers of all genes are not given.
     """
     limits = list(rules.limits)
     if rules.budget is not None:
@@ -118,7 +118,7 @@ def all_limits(rules: Rules, markers: Markers | None) -> list[Limit]:
 
 
 def _walk(limits: list[Limit], n_pool: int, n_required: int, n_genes: int) -> tuple[IntArray, list[str]]:
-    """Go down the pool, take each gene that leaves a feasible panel, and record the reason."""
+    """Go through the pool, take each gene that leaves a feasible panel, and record the reason."""
     completion = Completion(limits, np.ones(n_pool, dtype=np.bool_), range(n_required), n_genes)
     reasons: list[str] = []
     for gene in range(n_pool):
@@ -132,7 +132,7 @@ def _walk(limits: list[Limit], n_pool: int, n_required: int, n_genes: int) -> tu
 
 
 def _brought_in_by(gene: int, limits: list[Limit], completion: Completion) -> str:
-    """Name the lower bounds that keep this place for their genes, this one among them; ``""`` if others may come."""
+    """Name the lower bounds that require one of their genes at this place; ``""`` if others may come too."""
     short = [
         limit
         for limit in limits
@@ -147,7 +147,7 @@ def _brought_in_by(gene: int, limits: list[Limit], completion: Completion) -> st
 
 
 def _pool(order: IntArray, rules: Rules) -> IntArray:
-    """Genes that may be chosen: must-have ones first, then the allowed ones as ranked."""
+    """Return the genes that may be chosen: must-have ones first, then allowed ones by rank."""
     n_genes = len(rules.genes)
     if len(order) and not (order.min() >= 0 and order.max() < n_genes and len(np.unique(order)) == len(order)):
         raise SettingsError(f"the order is not one of {n_genes} genes; expected distinct positions from 0 up")
@@ -156,7 +156,7 @@ def _pool(order: IntArray, rules: Rules) -> IntArray:
 
 
 def _present(markers: Markers) -> BoolArray:
-    """Say which types have cells, and others to compare with."""
+    """Return which types have cells, and other cells to compare with."""
     return ~np.isnan(markers.auc[:, 0])
 
 

@@ -1,4 +1,4 @@
-"""Why there is no panel within all limits: a small set of them that cannot hold together."""
+"""Explain why no panel keeps all limits, by a small set of limits that clash."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from selectormlp.panel.feasible import MAX_NODES, MAX_SECONDS, Answer, find_pane
 from selectormlp.panel.limits import Limit
 
 MAX_EXPLAIN_SECONDS = 10.0
-"""Seconds after which limits that clash are named as they are, though some of them may be left out."""
+"""Time limit in seconds; after it, clashing limits are named without narrowing them down further."""
 
 MAX_NAMED = 10
-"""Limits that a message names."""
+"""Maximum number of limits in a message."""
 
 INFEASIBLE_BY = 1e-7
-"""Sum of violations, as shares of the largest amount, from which a linear programme counts as infeasible: the
+"""A linear programme with at least this sum of violations, as shares of the largest amount, is infeasible: the
 tolerance of HiGHS."""
 
 
 @dataclass(frozen=True)
 class Clash:
-    """Limits that no panel keeps.
+    """Limits that clash.
 
     Attributes
     ----------
     limits
-        At least one of them has to give way; none clashes with the size alone.
+        The limits; at least one of them has to be relaxed.
     is_smallest
-        Whether none of them could be left out; False where time was over.
+        Whether all of them are needed for the clash; False if the time limit was reached.
     each
-        Whether each of them clashes by itself, with the size and the required genes.
+        Whether each of them alone clashes with the size and the required genes.
     """
 
     limits: tuple[Limit, ...]
@@ -55,10 +55,10 @@ class Clash:
 def why_impossible(
     limits: Sequence[Limit], allowed: BoolArray, required: Sequence[int], n_genes: int, answer: Answer
 ) -> str:
-    """Say why there is no panel: the smallest set of limits found that cannot hold together."""
+    """Explain why there is no panel, by the smallest set of clashing limits found."""
     if answer is Answer.OPEN:
         return (
-            f"no panel of {n_genes} genes within the {len(limits)} limits was found, and none excluded, in "
+            f"no panel of {n_genes} genes within the {len(limits)} limits was found, nor proved impossible, in "
             f"{MAX_NODES:,} steps or {MAX_SECONDS:g} s of search; loosen a limit"
         )
     found = clash(limits, allowed, required, n_genes)
@@ -71,7 +71,7 @@ def why_impossible(
 
 
 def hopeless(limits: Sequence[Limit], allowed: BoolArray, required: Sequence[int], n_genes: int) -> tuple[Limit, ...]:
-    """Return the limits that no panel keeps, even without all others."""
+    """Return the limits that no panel keeps even if all other limits are dropped."""
     needed = np.unique(np.array(required, dtype=np.int64))
     others = np.setdiff1d(np.flatnonzero(allowed), needed)
     n_others = n_genes - len(needed)
@@ -88,12 +88,12 @@ def clash(
     *,
     max_seconds: float = MAX_EXPLAIN_SECONDS,
 ) -> Clash:
-    """Find limits that clash, none of which can be left out.
+    """Find a set of clashing limits, all of which are needed for the clash.
 
     Parameters
     ----------
     limits
-        No panel keeps them all.
+        Limits that no panel keeps together.
     allowed
         Genes to choose from, shape (n_genes_of_data,).
     required
@@ -101,18 +101,18 @@ def clash(
     n_genes
         Its size.
     max_seconds
-        After so long, what is left is returned as it is.
+        Time limit; after it, the current set is returned.
 
     Returns
     -------
-    All limits that are hopeless by themselves, if any are; else a set as small as time allows; no limits where size
-    and required genes clash already.
+    All limits that no panel keeps alone, if any; else a set as small as time allows; no limits if size and required
+    genes clash already.
 
     Notes
     -----
-    Limits with a multiplier other than 0 in the linear programme that violates limits least cannot hold together
-    (Farkas' lemma). Of these, or of all where only whole genes make a clash, limits are dropped in ever smaller blocks
-    while the clash stays: Junker (QuickXplain, AAAI 2004) does the same recursively.
+    A linear programme minimises the violation of limits. Those with a multiplier other than 0 clash (Farkas' lemma).
+    From these, or from all limits if they clash for whole genes only, ever smaller blocks are dropped while the clash
+    remains: Junker (QuickXplain, AAAI 2004) does the same recursively.
     """
     deadline = time.monotonic() + max_seconds
     alone = hopeless(limits, allowed, required, n_genes)
@@ -144,7 +144,7 @@ def clash(
 def _certificate(
     limits: Sequence[Limit], allowed: BoolArray, required: Sequence[int], n_genes: int, max_seconds: float
 ) -> list[Limit]:
-    """Return limits that clash for shares of genes already; none where shares of genes could keep all."""
+    """Return limits that clash even for fractions of genes; none if fractions of genes could keep all."""
     needed = np.unique(np.array(required, dtype=np.int64))
     pool = np.union1d(np.flatnonzero(allowed), needed)
     rows, owner, bounds = _inequalities(limits, pool)
@@ -173,7 +173,7 @@ def _certificate(
 
 
 def _inequalities(limits: Sequence[Limit], pool: IntArray) -> tuple[csr_array, IntArray, IntArray]:
-    """Return limits as rows ≤ bounds over a pool of genes, and which limit each row belongs to."""
+    """Return limits as rows ≤ bounds over a pool of genes, and the limit of each row."""
     amounts, low, high = scaled(limits, pool)
     has_high, has_low = np.flatnonzero(np.isfinite(high)), np.flatnonzero(np.isfinite(low))
     rows = vstack([csr_array(amounts[has_high]), csr_array(-amounts[has_low])], format="csr")

@@ -1,4 +1,4 @@
-"""Which genes may come next, so that a panel within all limits can still be completed."""
+"""Find the genes that may come next, so that the panel can still be completed within all limits."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from selectormlp.panel.limits import TOLERANCE, Limit
 
 
 class Completion:
-    """Which genes may come next, so that a panel within all limits remains possible; and why not the others.
+    """Decide which genes may come next so that a panel within all limits remains possible, and explain refusals.
 
     Parameters
     ----------
     limits
-        All of them hold.
+        Limits that the panel keeps.
     allowed
         Genes that may be chosen at all, shape (n_genes_of_data,).
     required
@@ -30,13 +30,13 @@ class Completion:
     Raises
     ------
     SettingsError
-        If there is no such panel, or none was found in the bounded search.
+        If there is no such panel, or the bounded search found none.
 
     Notes
     -----
-    A panel that keeps all limits (the witness) is known at any time. A gene of the witness may come next; so may one
-    that can be swapped into it. Else bounds on each limit, and then an integer programme, decide. What may not come
-    next never may later, since the choices that are left only shrink.
+    One panel that keeps all limits (the witness) is always known. A gene may come next if it is in the witness or can
+    be swapped into it; else bounds on each limit decide, and then an integer programme. A refused gene stays refused,
+    since the remaining choices only shrink.
 
     Examples
     --------
@@ -67,11 +67,11 @@ class Completion:
 
     @property
     def example(self) -> IntArray:
-        """A panel that keeps all limits and holds the genes chosen so far, increasing positions, shape (n_genes,)."""
+        """A panel within all limits with the genes chosen so far, increasing positions, shape (n_genes,)."""
         return np.flatnonzero(self._witness)
 
     def may_follow(self, gene: int) -> bool:
-        """Say whether a panel within all limits holds the genes chosen so far and this one."""
+        """Return whether a panel within all limits exists with the genes chosen so far and this one."""
         if not self.open[gene]:
             return False
         if self._witness[gene]:
@@ -84,7 +84,7 @@ class Completion:
             if found.panel is None:
                 self.n_undecided += found.answer is Answer.OPEN
                 self._refuse(
-                    gene, "" if found.answer is Answer.NO else "a panel with it was neither found nor excluded"
+                    gene, "" if found.answer is Answer.NO else "a panel with it was neither found nor proved impossible"
                 )
                 return False
             swapped = found.panel
@@ -92,7 +92,7 @@ class Completion:
         return True
 
     def choose(self, gene: int) -> None:
-        """Take a gene that may follow."""
+        """Add a gene that may come next."""
         if not self._witness[gene] and not self.may_follow(gene):
             raise SettingsError(f"gene {gene} may not follow: {self.why_not(gene)}")
         self.chosen.append(gene)
@@ -100,7 +100,7 @@ class Completion:
         self._close_impossible(np.flatnonzero(np.isfinite(self._floor) | (self._amounts[:, gene] != 0)))
 
     def may_replace(self, panel: IntArray, place: int) -> BoolArray:
-        """Say which genes keep all limits in the place of one of a full panel, shape (n_genes_of_data,)."""
+        """Return which genes may replace one of a full panel within all limits, shape (n_genes_of_data,)."""
         left = np.delete(panel, place)
         sums = self._amounts[:, left].sum(axis=1, keepdims=True) + self._amounts
         kept = ((sums >= self._floor[:, None]) & (sums <= self._ceiling[:, None])).all(axis=0)
@@ -127,7 +127,7 @@ class Completion:
         self._refused[gene] = why
 
     def _swap(self, gene: int) -> BoolArray | None:
-        """Put a gene into the witness in the place of one that is not needed, if that keeps all limits."""
+        """Swap a gene into the witness for one that is not required, if that keeps all limits."""
         free = self._witness.copy()
         free[[*self._required, *self.chosen]] = False
         out = np.flatnonzero(free)
@@ -144,9 +144,10 @@ class Completion:
         return None
 
     def _close_impossible(self, places: Iterable[int]) -> None:
-        """Close genes that break one of some limits even with the best completion of that limit alone.
+        """Exclude genes that break one of the limits even with the best completion for that limit alone.
 
-        After a choice these are limits with a lower bound, for which a place is gone, and those that the gene adds to.
+        After a choice, check limits with a lower bound, for which one place fewer is left, and limits to which the gene
+        adds.
         """
         held = list(dict.fromkeys([*self._required, *self.chosen]))
         n_left = self.n_genes - len(held)

@@ -1,4 +1,4 @@
-"""Genes given those of a panel: what each of them adds, also in the place of one."""
+"""Genes conditioned on a panel: what each adds to it, or in place of one of its genes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from selectormlp.moments.losses import PairLosses
 
 
 class Conditioned:
-    """Outside genes given a panel, from which any one gene can be taken out again."""
+    """Outside genes conditioned on a panel; any one of its genes can be removed again."""
 
     def __init__(self, objective: DiscriminantObjective, panel: IntArray, outside: IntArray) -> None:
         self._objective = objective
@@ -33,7 +33,7 @@ class Conditioned:
         self._residual_gaps = objective.gaps[:, outside] - self._gaps @ self._slopes
 
     def _state(self, kept: IntArray) -> PairLosses:
-        """Sum up some genes of the panel, in order."""
+        """Accumulate some genes of the panel, in order."""
         factor, lower = _factor(self._within[np.ix_(kept, kept)])
         steps = solve_triangular(factor, self._gaps[:, kept].T, lower=lower)
         state = self._objective.state()
@@ -42,11 +42,11 @@ class Conditioned:
         return state
 
     def state_without(self, place: int) -> PairLosses:
-        """Sum up the panel without one gene."""
+        """Accumulate the panel without one gene."""
         return self._state(np.delete(np.arange(len(self._within)), place))
 
     def losses_instead(self, place: int, other: int, without: PairLosses) -> FloatArray:
-        """Return the loss of each pair with an outside gene in the place of one, shape (n_pairs,)."""
+        """Return the loss of each pair with an outside gene in place of one, shape (n_pairs,)."""
         deviation = np.sqrt(self._precision[place, place])
         slope = self._slopes[place, other] / deviation
         gaps = self._residual_gaps[:, other] + self._scores[:, place] / deviation * slope
@@ -54,7 +54,7 @@ class Conditioned:
         return without.losses_with(terms[:, None], slice(None))[:, 0]
 
     def losses_with(self, place: int | None = None, without: PairLosses | None = None) -> FloatArray:
-        """Return the criterion with each outside gene added, to the panel or to it without a gene, (n_outside,)."""
+        """Return the criterion with each outside gene added, possibly without a panel gene, shape (n_outside,)."""
         if place is None or without is None:
             return self._objective.losses_with(lambda pairs: self._residual_gaps[pairs], self._variance, self.state)
         deviation = np.sqrt(self._precision[place, place])

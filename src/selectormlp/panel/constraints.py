@@ -1,4 +1,4 @@
-"""What a panel must obey, as the user states it."""
+"""Constraints on a panel, as the user states them."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from selectormlp.panel.rules import Rules
 
 MARKER_AUC = 0.7
-"""AUC from which a gene marks a type: the least that Hosmer, Lemeshow and Sturdivant (Applied Logistic Regression,
-3rd ed., 2013, §5.2.4) call acceptable discrimination."""
+"""Minimum AUC of a marker: the lowest that Hosmer, Lemeshow and Sturdivant (Applied Logistic Regression, 3rd ed., 2013,
+§5.2.4) call acceptable discrimination."""
 
 
 def _genes_in(file: Path) -> tuple[str, ...]:
@@ -47,7 +47,7 @@ def _costs_in(file: Path) -> dict[str, float]:
 
 
 class Allowed(Settings):
-    """Which genes may be chosen."""
+    """Genes that may be chosen."""
 
     heading: ClassVar[str] = "Constraints"
 
@@ -57,17 +57,17 @@ class Allowed(Settings):
             ("--forbid",),
             first=True,
             split=True,
-            file=FileFlag("--forbid-file", "File of genes or patterns to keep out.", _genes_in),
+            file=FileFlag("--forbid-file", "File of genes or patterns to exclude.", _genes_in),
         ),
     ] = ()
-    """Genes, or patterns such as 'RPL*' (case matters), to keep out."""
+    """Genes, or patterns such as 'RPL*' (case matters), to exclude."""
     candidates: Annotated[
         Names | None,
         Flag(direct=False, file=FileFlag("--candidates", "File of the only genes to choose from.", _genes_in)),
     ] = None
-    """The only genes to choose from, must-have genes among them; all by default."""
+    """The only genes to choose from, including must-have genes; all by default."""
     ignore_unknown: Annotated[bool, Flag()] = False
-    """Go on without gene names that the data lack, with a warning; an extended panel keeps them."""
+    """Ignore gene names missing from the data, with a warning; an extended panel keeps them."""
 
 
 def _sets_in(file: Path) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def _sets_in(file: Path) -> dict[str, Any]:
 
 
 class Constraints(Allowed, AssayLimits):
-    """What a panel must obey, in the user's words; all hold together.
+    """Constraints on a panel, by gene names; all of them apply.
 
     Raises
     ------
@@ -111,19 +111,19 @@ class Constraints(Allowed, AssayLimits):
     ] = Field(default_factory=dict)
     """Costs of genes, 0 or more; others cost 1."""
     budget: Annotated[NonNegative | None, Flag()] = None
-    """The most that the panel may cost; no limit by default."""
+    """Maximum cost of the panel; no limit by default."""
     min_mean: Annotated[Finite | None, Flag()] = None
-    """Least mean expression over all cells, in the unit of the matrix (log scale for counts)."""
+    """Minimum mean expression over all cells, in the unit of the matrix (log scale for counts)."""
     max_mean: Annotated[Finite | None, Flag()] = None
-    """Largest mean expression over all cells, in the unit of the matrix (log scale for counts)."""
+    """Maximum mean expression over all cells, in the unit of the matrix (log scale for counts)."""
     min_markers_per_type: Annotated[CountOrNone, Flag()] = 0
-    """Fewest genes that mark each cell type."""
+    """Minimum number of markers of each cell type."""
     min_markers_per_node: Annotated[CountOrNone, Flag()] = 0
-    """Fewest genes that mark each node of a tree of labels, all its types together."""
+    """Minimum number of markers of each node of a tree of labels, all its types taken together."""
     min_marker_auc: Annotated[float, Field(ge=0.5, le=1), Flag()] = MARKER_AUC
-    """AUC against all other cells from which a gene marks a type."""
+    """Minimum AUC of a marker of a type, against all other cells."""
     forbid_preset: Annotated[Names, Flag(split=True)] = ()
-    """Families of genes to keep out: ribosomal, mitochondrial, hemoglobin, sex, cell-cycle (human and mouse)."""
+    """Gene families to exclude: ribosomal, mitochondrial, hemoglobin, sex, cell-cycle (human and mouse)."""
     gene_table: Annotated[FileName | None, Flag()] = None
     """Table of genes: length_nt, n_probes, codewords, homolog_group, cost, priority; see docs/ordering.md."""
     gene_sets: Annotated[
@@ -133,14 +133,14 @@ class Constraints(Allowed, AssayLimits):
             file=FileFlag("--gene-sets", "Sets of genes: CSV (set, gene, min, max) or JSON.", _sets_in),
         ),
     ] = Field(default_factory=dict)
-    """Named sets of genes, each a list (one or more of it) or with genes, min, max and together (all or none)."""
+    """Named gene sets: a list of genes (at least one is chosen), or genes with min, max and together (all or none)."""
     min_per_set: Annotated[Count, Flag()] = 1
-    """Fewest genes of each set that states no bounds, as of own lists of markers by type."""
+    """Minimum number of genes of each set without bounds of its own, such as a list of markers per type."""
     owned: Annotated[
         Names,
-        Flag(split=True, file=FileFlag("--owned-file", "File of genes whose probes are there already.", _genes_in)),
+        Flag(split=True, file=FileFlag("--owned-file", "File of genes whose probes you already own.", _genes_in)),
     ] = ()
-    """Genes whose probes are there already: they cost nothing and are preferred."""
+    """Genes whose probes you already own: they cost nothing and are preferred."""
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
@@ -153,7 +153,7 @@ class Constraints(Allowed, AssayLimits):
 
     @property
     def bounds_means(self) -> bool:
-        """Whether mean expression is needed to resolve them."""
+        """Whether bounds on mean expression are set."""
         return self.min_mean is not None or self.max_mean is not None
 
     def resolve(
@@ -172,9 +172,9 @@ class Constraints(Allowed, AssayLimits):
         genes
             Gene names of the data, unique.
         n_genes
-            Size of the panel, to be checked against the rest; None to check that later.
+            Size of the panel, to check it against the constraints; None to check it later.
         aliases
-            A second name for each gene; a name is looked for among ``genes`` first.
+            A second name for each gene; names are looked up among ``genes`` first.
         mean_expression
             Mean of each gene over all cells, shape (len(genes),); needed for bounds.
         counts
@@ -183,8 +183,7 @@ class Constraints(Allowed, AssayLimits):
         Raises
         ------
         SettingsError
-            If names are unknown or fit several genes, or the constraints cannot all be kept: one message says
-            which clash.
+            If names are unknown or ambiguous, or constraints clash; the message says which.
 
         Examples
         --------

@@ -1,4 +1,4 @@
-"""Targets of an assay that are no genes: blanks, negative and positive controls, system codes."""
+"""Detect targets of an assay that are not genes: blanks, negative and positive controls, system codes."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ NAME = re.compile(
     r"|fp[ _][a-z0-9]|no[ _.-]?target|empty[ _.-]?(code|barcode)|dummy)",
     re.IGNORECASE,
 )
-"""How names of controls begin: Xenium, MERSCOPE, CosMx, GeoMx, nCounter, Molecular Cartography, and spikes of ERCC."""
+"""Beginnings of names of controls: Xenium, MERSCOPE, CosMx, GeoMx, nCounter, Molecular Cartography, and spikes of
+ERCC."""
 
 KIND_HEADERS = (
     *("codeclass", "class", "classname", "classification", "featuretype", "featuretypes", "targettype", "probetype"),
     *("descriptor", "kind", "annotations", "controltype"),
 )
-"""Headers of columns that say what a target is, in small letters without blanks and punctuation."""
+"""Headers of columns with the kind of a target, in lower case without blanks and punctuation."""
 
 KIND = re.compile(
     r"(neg(ative)?|pos(itive)?|system|spare|blank|genomic|unassigned|deprecated|intergenic|spike[ _-]?in|ercc|binding"
@@ -25,14 +26,14 @@ KIND = re.compile(
     r"|.*\bcontrols?\b.*|.*_control_.*",
     re.IGNORECASE,
 )
-"""What such a column says of a control."""
+"""Values of such a column for controls."""
 
 EXPRESSION = "gene expression"
-"""What 10x calls genes among features; other features are none where this stands."""
+"""10x's name for genes among features; in a column with this value, other features are not genes."""
 
 
 def is_control(name: str) -> bool:
-    """Say whether a target is a control, by its name.
+    """Return whether a target is a control, by its name.
 
     Examples
     --------
@@ -43,7 +44,7 @@ def is_control(name: str) -> bool:
 
 
 def are_controls(kinds: tuple[str, ...]) -> list[bool]:
-    """Say which targets are controls, by a column that says what each is.
+    """Return which targets are controls, by a column with the kind of each.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Why each gene of a panel is there: types it marks, pairs it separates, what is lost without it."""
+"""Explain each gene of a panel: types it marks, pairs it separates, the loss without it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from selectormlp.panel.separation import SeparationSettings, measure_separation
 
 @dataclass(frozen=True)
 class MarkedType:
-    """A type that a gene marks, with its effect (pooled standard deviations) and AUC against all other cells."""
+    """A type that a gene marks, with effect (in pooled standard deviations) and AUC against all other cells."""
 
     name: str
     effect: float
@@ -29,9 +29,10 @@ class MarkedType:
 
 @dataclass(frozen=True)
 class SeparatedPair:
-    """Two types that a gene helps to separate, and what they add to the gene's loss.
+    """Two types that a gene helps to separate, and their share of the gene's loss.
 
-    For an assay with a specificity, ``second`` may be :data:`REST`: the type is told from all others mixed.
+    For an assay with a specificity, ``second`` may be :data:`REST`: ``first`` is then compared with all other types
+    mixed.
     """
 
     first: str
@@ -41,7 +42,7 @@ class SeparatedPair:
 
 @dataclass(frozen=True)
 class GeneExplanation:
-    """Why one gene is in a panel.
+    """Explanation of one gene.
 
     Attributes
     ----------
@@ -52,12 +53,12 @@ class GeneExplanation:
     pairs
         The pairs of types it separates most, beyond what the other genes do; largest loss first.
     loss
-        Growth of the criterion without the gene, ≥ 0.
+        Increase of the criterion without the gene, ≥ 0.
     substitute
-        The gene outside the panel that best replaces it: the one that makes it most superfluous, not one that would add
-        to any panel. It is expressed; None where no such gene restores half of the loss.
+        The expressed gene outside the panel that best replaces it: the one that makes it most redundant, not just any
+        useful gene. None if no gene restores half of the loss.
     substitute_loss
-        What is left of the loss with the substitute in its place, ≥ 0 and at most half of ``loss``; None without one.
+        Remaining loss with the substitute in its place, ≥ 0 and at most half of ``loss``; None without a substitute.
     """
 
     gene: str
@@ -70,17 +71,17 @@ class GeneExplanation:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why each gene of a panel is there.
+    """Explanation of a panel, gene by gene.
 
     Attributes
     ----------
     genes
         One explanation a gene, in the order of the panel.
     criterion
-        What the choice minimises, with the whole panel: by default the mean of 1 / (1 + D²) over pairs of types, 0 (all
-        far apart) to 1; ``settings.described`` says what it is otherwise.
+        Criterion that the choice minimises, for the whole panel: by default the mean of 1 / (1 + D²) over pairs of
+        types, 0 (all well separated) to 1; ``settings.described`` names it.
     settings
-        By which it is measured: those that the panel was chosen by, else the defaults.
+        Settings of the criterion: those by which the panel was chosen, else the defaults.
     """
 
     genes: tuple[GeneExplanation, ...]
@@ -114,10 +115,10 @@ REST = "all others"
 """Stands for all types but one, mixed."""
 
 LEAST_SHARE = 0.1
-"""Share of the cells of some type that must show a substitute."""
+"""Minimum share of the cells of some type that express a substitute."""
 
 LEAST_CELLS = 10
-"""Cells that must show it: in all, and of that type, of which half are enough where it has few."""
+"""Minimum number of cells that express a substitute: in total, and of that type (half of a small type suffices)."""
 
 
 def explain_panel(
@@ -142,14 +143,15 @@ def explain_panel(
         Of the same cells, genes and classes, with the within-class scatter, and with moments of counts where the assay
         has an efficiency.
     settings
-        Those by which the panel was chosen, see :func:`selectormlp.panel.separation.settings_of`; None: the defaults.
+        Settings by which the panel was chosen, see :func:`selectormlp.panel.separation.settings_of`; None: the
+        defaults.
     allowed
-        Which genes may be substitutes, shape (n_genes,); by default all that are not in the panel. Those that hardly
-        any cell shows are not taken.
+        Genes that may be substitutes, shape (n_genes,); by default all outside the panel. Genes expressed in hardly any
+        cell are not taken.
     min_auc
-        AUC against the rest from which a gene marks a type (where its mean is higher).
+        Minimum AUC of a marker of a type against the rest (its mean must be higher, too).
     most_pairs
-        How many pairs to name for a gene.
+        Maximum number of pairs to name for each gene.
 
     Raises
     ------
@@ -206,10 +208,10 @@ def explain_panel(
 
 
 def expressed_genes(cells: Cells) -> BoolArray:
-    """Say which genes are expressed, shape (n_genes,): above 0 in a tenth of the cells of some type, and in ten.
+    """Return which genes are expressed, shape (n_genes,): above 0 in 10 % of the cells of a type, and in ten cells.
 
-    Of a type of fewer than twenty cells half are enough, if the gene is above 0 in ten cells of any type. Where values
-    below 0 occur, 0 does not mean absent, and every gene counts as expressed.
+    In a type with fewer than twenty cells, half of its cells suffice if the gene is above 0 in ten cells overall. If
+    there are values below 0, then 0 does not mean absent, and every gene counts as expressed.
 
     Examples
     --------

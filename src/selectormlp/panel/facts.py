@@ -1,4 +1,4 @@
-"""What is known of genes beside their expression: transcripts, probes, codewords, homologs, costs, priorities, sets."""
+"""Facts of genes from tables: transcripts, probes, codewords, homologs, costs, priorities, sets."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Column:
     Attributes
     ----------
     kind
-        What its cells hold.
+        Type of its values.
     headers
-        Headers that stand for it, in small letters without blanks and punctuation.
+        Headers that mean this column, in lower case without blanks and punctuation.
     about
-        What it says, for the docs.
+        Description for the docs.
     """
 
     kind: Literal["number", "text"]
@@ -56,9 +56,9 @@ COLUMNS: dict[str, Column] = {
         "text", ("homologgroup", "homologs", "paraloggroup", "genefamily", "family"), "genes that probes may confuse"
     ),
     "cost": Column("number", ("cost", "price"), "cost, in the unit of the budget"),
-    "priority": Column("number", ("priority", "weight"), "factor on what the gene gains, 1 for no preference"),
+    "priority": Column("number", ("priority", "weight"), "factor on the gain of the gene, 1 for no preference"),
     "group": Column(
-        "text", ("group", "annotation", "category", "celltypes", "celltype", "tissues"), "named set, as a pathway"
+        "text", ("group", "annotation", "category", "celltypes", "celltype", "tissues"), "named set, such as a pathway"
     ),
 }
 """Columns of a gene table by name."""
@@ -73,7 +73,7 @@ class GeneFacts:
     genes
         Gene names.
     columns
-        A cell a gene: numbers (NaN where unknown) or text (``""`` where unknown).
+        One value per gene: numbers (NaN if unknown) or text (``""`` if unknown).
 
     Examples
     --------
@@ -87,19 +87,19 @@ class GeneFacts:
 
     @classmethod
     def from_columns(cls, genes: Sequence[str], cells: Mapping[str, Sequence[str]]) -> GeneFacts:
-        """Take what is known from the columns of a table; log which column is taken for what.
+        """Take facts from the columns of a table; log what each column is taken for.
 
         Parameters
         ----------
         genes
             Gene names.
         cells
-            Text by header, a cell a gene.
+            Text of each column by header, one cell per gene.
 
         Raises
         ------
         PanelError
-            If a cell that should hold a number from 0 up does not; the message lists them.
+            If a cell is not a number ≥ 0 where one is expected; the message lists these cells.
         """
         folded = {_folded(header): header for header in reversed(list(cells))}
         taken: dict[str, tuple[float | str, ...]] = {}
@@ -133,9 +133,9 @@ class GeneFacts:
         return cls(tuple(genes), taken)
 
     def aligned(self, names: GeneNames) -> dict[str, pd.Series]:
-        """Return each column over the genes of the data, by position; NaN or None where the table has no line.
+        """Return each column over the genes of the data, by position; NaN or None for genes not in the table.
 
-        A gene that several lines name takes the first. Where the data have no such name, the identifier counts.
+        If several lines name a gene, the first one is used. Genes are looked up by name, then by identifier.
 
         Raises
         ------
@@ -166,7 +166,7 @@ class GeneFacts:
 
 
 def fact_name(header: str) -> str:
-    """Return the name in ``COLUMNS`` that a header stands for, or the header itself.
+    """Return the name in ``COLUMNS`` that a header means, or the header itself.
 
     Examples
     --------
@@ -178,7 +178,7 @@ def fact_name(header: str) -> str:
 
 
 def _numbers(texts: Sequence[str]) -> list[float | None]:
-    """Read a column of numbers, with decimal commas if a cell can be read in no other way; None for other text."""
+    """Read a column of numbers, with decimal commas if needed; None for other text."""
     if any(re.fullmatch(r"\d+,\d+|\d{1,3}(\.\d{3})+,\d+", text) and _number(text) is None for text in texts):
         return [_number(text.replace(".", "").replace(",", ".")) for text in texts]
     return [_number(text) for text in texts]

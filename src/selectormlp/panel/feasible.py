@@ -1,4 +1,4 @@
-"""Whether there is a panel within all limits."""
+"""Find out whether a panel within all limits exists."""
 
 from __future__ import annotations
 
@@ -14,17 +14,19 @@ from selectormlp.data.cells import BoolArray, FloatArray, IntArray
 from selectormlp.panel.limits import Limit
 
 MAX_NODES = 2_000
-"""Branch-and-bound nodes of one feasibility question. Real panels take a few; work, not time, so that panels repeat."""
+"""Maximum number of branch-and-bound nodes per question. Real panels take a few. Work is bounded rather than time, so
+that panels are reproducible."""
 
 MAX_SECONDS = 10.0
-"""Seconds of one feasibility question, for what nodes do not bound. Questions left open are counted and reported."""
+"""Time limit in seconds per question, for work that nodes do not bound. Unanswered questions are counted and
+reported."""
 
 INFEASIBLE = 2
 """Status of SciPy's ``milp`` for "there is no solution"."""
 
 
 class Answer(Enum):
-    """Answer to whether a panel exists."""
+    """Answer to the question whether a panel exists."""
 
     YES = "yes"
     NO = "no"
@@ -33,14 +35,14 @@ class Answer(Enum):
 
 @dataclass(frozen=True, eq=False)
 class Solution:
-    """What a search for a panel within limits found.
+    """Result of a search for a panel within limits.
 
     Attributes
     ----------
     answer
-        Whether there is one.
+        Whether a panel exists.
     panel
-        Such a panel as a mask, shape (n_genes,); None unless there is one.
+        A panel within the limits as a mask, shape (n_genes,); None unless one was found.
     """
 
     answer: Answer
@@ -56,7 +58,7 @@ def find_panel(
     max_nodes: int = MAX_NODES,
     max_seconds: float = MAX_SECONDS,
 ) -> Solution:
-    """Look for any panel of a size within limits, one that uses little of them.
+    """Look for any panel of a given size within limits, preferably one that uses little of them.
 
     Parameters
     ----------
@@ -73,8 +75,8 @@ def find_panel(
 
     Notes
     -----
-    An integer programme, solved by HiGHS through :func:`scipy.optimize.milp`. Its solution is checked against the
-    limits in exact order of summation, since the solver's own tolerance is looser.
+    An integer programme, solved by HiGHS through :func:`scipy.optimize.milp`. The solution is checked again, since the
+    solver's tolerance is looser than that of :class:`Limit`.
     """
     needed = np.unique(np.fromiter(required, dtype=np.int64))
     if not allowed[needed].all() or len(needed) > n_genes or allowed.sum() < n_genes:
@@ -90,7 +92,7 @@ def find_panel(
 
 
 def _likely(limits: Sequence[Limit], pool: IntArray, n_genes: int) -> IntArray:
-    """Return the genes that a panel within limits most likely needs: they use little, or serve a lower bound most."""
+    """Return genes likely to be in a panel within limits: they use little of them, or serve a lower bound most."""
     rows, low, high = scaled(limits, pool)
     use = np.where(np.isfinite(high)[:, None], np.maximum(rows, 0.0), 0.0).sum(axis=0)
     kept = [pool[np.argsort(use, kind="stable")[: 2 * n_genes]]]
@@ -116,7 +118,7 @@ def _solve(
     if len(rows):
         constraints.append(LinearConstraint(csr_array(rows), low, high))
     result = milp(
-        use + np.linspace(0, 1e-6, len(pool)),  # ties go to the first
+        use + np.linspace(0, 1e-6, len(pool)),  # the first gene wins ties
         constraints=constraints,
         bounds=Bounds(np.isin(pool, needed).astype(np.float64), 1.0),
         integrality=np.ones(len(pool)),

@@ -1,4 +1,4 @@
-"""The features of a matrix as 10x writes it: ``cell_feature_matrix.h5`` of a Xenium run, and other HDF5 of theirs."""
+"""Read the features of 10x's HDF5 matrices, such as ``cell_feature_matrix.h5`` of a Xenium run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Columns of a table of genes: which holds the genes, which identifiers, and what the cells mean."""
+"""Find the columns of genes and identifiers in a table, and read its cells."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ OWN_HEADERS = frozenset({"position", "gene", "score", "reason"})
 """Headers of ``panel.csv``."""
 
 MOSTLY, HALF = 0.8, 0.5
-"""Share of the cells of a column of genes that look like names; and where no column has so many."""
+"""Minimum share of cells that look like names in a column of genes; and a lower one if no column reaches it."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,13 @@ class GeneTable:
     Attributes
     ----------
     genes
-        Their names, in order; not empty.
+        Names of the genes, in order; not empty.
     columns
-        Other columns by header (in small letters), a cell a gene.
+        Other columns by header (in lower case), one cell per gene.
     ids
-        Identifiers where a column holds them.
+        Identifiers, if a column holds them.
     header, id_header
-        Headers of the columns taken for genes and identifiers; ``""`` where none was.
+        Headers of the columns taken for genes and identifiers; ``""`` for none.
     """
 
     genes: tuple[str, ...]
@@ -60,14 +60,14 @@ class GeneTable:
 
 
 def below_header(header: Sequence[str], lines: Sequence[Sequence[str]]) -> GeneTable:
-    """Read the columns of a table whose header says where the genes are.
+    """Read a table whose header shows the column of genes.
 
     Parameters
     ----------
     header
         Names of the columns.
     lines
-        Cells, one line per gene; cells that hold several genes, as lists of markers do, count as so many lines.
+        Cells, one line per gene; a cell with several genes, as in lists of markers, counts as several lines.
 
     Raises
     ------
@@ -80,17 +80,17 @@ def below_header(header: Sequence[str], lines: Sequence[Sequence[str]]) -> GeneT
     ('CD3E', 'CD3D', 'MS4A1')
     """
     width = len(header)
-    if lines and all(len(line) == width + 1 for line in lines):  # R's write.table names no column of row names
+    if lines and all(len(line) == width + 1 for line in lines):  # R's write.table gives row names no header
         header = ["", *header]
         width += 1
     wide = next((line for line in lines if any(line[width:])), None)
     if wide is not None:
         raise PanelError(
-            f"the line {','.join(wide)[:60]!r} has {len(wide)} cells below a header of {width}; write one gene a line"
+            f"the line {','.join(wide)[:60]!r} has {len(wide)} cells below a header of {width}; write one gene per line"
         )
     names = [folded(cell) for cell in header]
     filled = [[*line[:width], *[""] * (width - len(line))] for line in lines]
-    is_own = set(names) >= OWN_HEADERS  # whose names are as they are, whatever they look like
+    is_own = set(names) >= OWN_HEADERS  # names there are taken as they are
     column = names.index("gene") if is_own else gene_column(names, filled) or 0
     held = _identifier_column(names, filled, column)
     filled = _chosen(names, filled)
@@ -102,10 +102,10 @@ def below_header(header: Sequence[str], lines: Sequence[Sequence[str]]) -> GeneT
         first = {line[column]: line for line in reversed(filled)}
         filled = [line for line in filled if first[line[column]] is line]
     if by_place:
-        logger.info("the file has a line a molecule: its %d genes are read", len(filled))
+        logger.info("the file has one line per molecule: its %d genes are read", len(filled))
         return GeneTable(tuple(line[column] for line in filled), header=header[column])
     if not filled:
-        raise PanelError("the file holds a header but no genes; expected a line a gene")
+        raise PanelError("the file holds a header but no genes; expected one line per gene")
     columns: dict[str, tuple[str, ...]] = {}
     for place, name in enumerate(header):
         if place != column and not names[place].startswith("unnamed:"):
@@ -119,20 +119,20 @@ def below_header(header: Sequence[str], lines: Sequence[Sequence[str]]) -> GeneT
 
 
 def gene_column(names: Sequence[str], lines: Sequence[Sequence[str]], other_than: int | None = None) -> int | None:
-    """Find the column of genes: by its header, the first of those whose cells look like names.
+    """Find the column of genes: the first with a known header whose cells look like names.
 
     Parameters
     ----------
     names
         Headers as :func:`~selectormlp.panel.gene_headers.folded` writes them.
     lines
-        Cells below, as many a line.
+        Cells below, equally many per line.
     other_than
-        A column that is not meant.
+        A column to skip.
 
     Returns
     -------
-    Its place; None where no header stands for genes or identifiers.
+    Its position; None if no header means genes or identifiers.
     """
     by_header = [names.index(name) for name in GENE_HEADERS if name in names]
     by_ending = [place for place, name in enumerate(names) if GENE_ENDING.fullmatch(name) and name not in ID_HEADERS]
@@ -147,7 +147,7 @@ def gene_column(names: Sequence[str], lines: Sequence[Sequence[str]], other_than
 
 
 def _identifier_column(names: Sequence[str], lines: Sequence[Sequence[str]], genes: int) -> int | None:
-    """Find the column of identifiers that go with genes: by its header, or one headed as genes that holds them."""
+    """Find the column of identifiers beside genes: by its header, or a column headed as genes that holds them."""
     by_header = [names.index(name) for name in ID_HEADERS if name in names]
     by_content = [
         place
@@ -158,20 +158,20 @@ def _identifier_column(names: Sequence[str], lines: Sequence[Sequence[str]], gen
 
 
 def are_identifiers(cells: Sequence[str]) -> bool:
-    """Say whether most of the cells that are filled hold identifiers, as of Ensembl."""
+    """Return whether most filled cells hold identifiers, such as Ensembl's."""
     filled = [cell for cell in cells if cell]
     return sum(IDENTIFIER.fullmatch(cell) is not None for cell in filled) > HALF * len(filled)
 
 
 def _share_of_names(cells: Sequence[str]) -> float:
-    """Return the share of cells that hold names of genes, or lists of them, rather than descriptions and numbers."""
+    """Return the share of cells that look like gene names or lists of them, not descriptions or numbers."""
     filled = [cell for cell in cells if cell]
     alike = [cell for cell in filled if not NUMBER.fullmatch(cell) and all(map(GENE_LIKE.fullmatch, parts_of(cell)))]
     return len(alike) / len(filled) if filled else 1.0
 
 
 def parts_of(cell: str) -> list[str]:
-    """Return the genes of a cell, which may hold a list of them as Python or people write it.
+    """Return the genes of a cell, which may hold a list in Python's or another notation.
 
     Examples
     --------
@@ -191,15 +191,15 @@ def parts_of(cell: str) -> list[str]:
 
 
 def _one_gene_a_line(lines: Sequence[Sequence[str]], column: int) -> list[list[str]]:
-    """Repeat the lines whose cell holds several genes, once for each."""
+    """Repeat lines whose cell holds several genes, once for each gene."""
     found = [[*line[:column], gene, *line[column + 1 :]] for line in lines for gene in (parts_of(line[column]) or [""])]
     if len(found) > len(lines):
-        logger.info("cells that list several genes are taken apart: %d genes in %d lines", len(found), len(lines))
+        logger.info("cells that list several genes are split: %d genes in %d lines", len(found), len(lines))
     return found
 
 
 def _named(lines: Sequence[list[str]], column: int, held: int | None, *, as_they_are: bool = False) -> list[list[str]]:
-    """Keep the lines that name a gene; refuse others, unless they are empty, controls, or notes at the end."""
+    """Keep lines that name a gene; raise for others unless they are empty, controls, or notes at the end."""
     found, n_empty, by_id = [], 0, []
     last = max((place for place, line in enumerate(lines) if sum(map(bool, line)) > 1), default=len(lines) - 1)
     for place, line in enumerate(lines):
@@ -228,7 +228,7 @@ def _named(lines: Sequence[list[str]], column: int, held: int | None, *, as_they
 
 
 def _chosen(names: Sequence[str], lines: Sequence[list[str]]) -> list[list[str]]:
-    """Keep the lines that a column of True and False marks, where there is one."""
+    """Keep the lines marked by a column of True and False, if there is one."""
     for place, name in enumerate(names):
         if name not in CHOSEN_HEADERS:
             continue
@@ -245,13 +245,13 @@ def _chosen(names: Sequence[str], lines: Sequence[list[str]]) -> list[list[str]]
 
 
 def are_numbers(cells: Iterable[str]) -> bool:
-    """Say whether cells hold numbers, or truth values, and not all are empty."""
+    """Return whether cells hold numbers or booleans, and not all are empty."""
     given = list(cells)
     return any(given) and all(map(is_number, given))
 
 
 def is_number(cell: str) -> bool:
-    """Say whether a cell is empty, or holds a number or a truth value."""
+    """Return whether a cell is empty, or holds a number or a boolean."""
     try:
         float(cell or "0")
     except ValueError:

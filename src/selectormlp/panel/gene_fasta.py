@@ -1,4 +1,4 @@
-"""Genes of probe or transcript sequences: FASTA records count as probes."""
+"""Read genes from FASTA files of probes or transcripts; each record counts as a probe."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def panel_from_fasta(text: str) -> Panel:
 
 
 def _gene(record: str) -> tuple[str, str]:
-    """Return identifier and symbol from the name of a record; ``""`` for what it does not say."""
+    """Return identifier and symbol from the name of a record; ``""`` if missing."""
     said = dict(re.findall(r"\b(gene|gene_symbol|gene_name)[:=]([^\s|;\]]+)", record))
     symbol = said.get("gene_symbol") or said.get("gene_name")
     if symbol or IDENTIFIER.fullmatch(said.get("gene", "")):

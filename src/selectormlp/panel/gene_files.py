@@ -1,4 +1,4 @@
-"""Tables that describe genes, and named sets of genes, from files."""
+"""Read gene tables and named sets of genes from files."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ WHOLE = re.compile(r"[0-9]{1,9}")
 
 
 def read_gene_facts(path: Path | str) -> GeneFacts:
-    r"""Read what is known of genes: transcript lengths, probes, codewords, homologs, costs, priorities, sets.
+    r"""Read a gene table: transcript lengths, probes, codewords, homologs, costs, priorities, sets.
 
     Parameters
     ----------
     path
-        A table (CSV, TSV) with the genes in a column as :func:`selectormlp.panel.vendors.read_panel` finds it, and
-        any of the columns of :data:`selectormlp.panel.facts.COLUMNS` by one of their headers; or another file that
-        :func:`~selectormlp.panel.vendors.read_panel` reads, such as probe sequences as FASTA. Of a gene that stands
-        in several lines the first counts.
+        A table (CSV, TSV) with the genes in a column as :func:`selectormlp.panel.vendors.read_panel` finds it, and any
+        of the columns of :data:`selectormlp.panel.facts.COLUMNS` by one of their headers; or another file that
+        :func:`~selectormlp.panel.vendors.read_panel` reads, such as probe sequences as FASTA. If a gene is in several
+        lines, the first one is used.
 
     Raises
     ------
     PanelError
-        If the file cannot be read, or a number is none; the message lists the cells.
+        If the file cannot be read, or a cell should hold a number and does not; the message lists these cells.
 
     Examples
     --------
@@ -64,7 +64,7 @@ def read_gene_sets(path: Path | str) -> dict[str, Any]:
 
     In a mapping each set is a list of genes, or has ``genes``, ``min``, ``max`` and ``together``. A table has a column
     of sets (``set``, ``pathway``, ``cell_type``, ``cluster``, …), one of genes, which may list several in a cell, and
-    perhaps ``min`` and ``max``, of which the first line of a set counts. Or each column is a set below its name.
+    perhaps ``min`` and ``max``, taken from the first line of a set. Or each column is a set, headed by its name.
 
     Raises
     ------
@@ -114,7 +114,7 @@ def _sets(rows: Sequence[Sequence[str]]) -> dict[str, Any]:
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> dict[str, Any]:
-    """Take each column for a set, below its name."""
+    """Read each column as a set, headed by its name."""
     header = rows[0] if rows else []
     columns = {
         name: [row[at] for row in rows[1:] if at < len(row) and row[at]] for at, name in enumerate(header) if name
@@ -122,8 +122,8 @@ def _columns(rows: Sequence[Sequence[str]]) -> dict[str, Any]:
     listed = {name: cells for name, cells in columns.items() if not are_numbers(cells)}
     if len(rows) < 2 or not listed or not all(GENE_LIKE.fullmatch(cell) for cells in listed.values() for cell in cells):
         raise PanelError(
-            f"the header is {','.join(header)[:80]!r}; expected the columns set and gene, and min or max; or a column "
-            "a set"
+            f"the header is {','.join(header)[:80]!r}; expected the columns set and gene, and min or max; or one "
+            "column per set"
         )
     logger.info("each column is taken for a set: %s", quoted(listed, most=5))
     return {name: {"genes": list(dict.fromkeys(cells))} for name, cells in listed.items() if cells}

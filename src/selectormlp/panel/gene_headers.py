@@ -1,4 +1,4 @@
-"""Headers of the columns that people and programs write beside genes."""
+"""Known headers of columns in tables of genes."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ GENE_HEADERS = (
     *("geneshortname", "humangene", "mousegene", "nsforestmarkers", "targetgene", "target", "targets", "targetname"),
     *("genelist", "gen", "x"),
 )
-"""Headers of genes without blanks, ``_``, ``-`` and ``.`` and in small letters, the first that is there counting. ``x``
-is what R's write.csv writes."""
+"""Headers of genes, in lower case without blanks, ``_``, ``-`` and ``.``, in order of preference. R's write.csv writes
+``x``."""
 
 GENE_ENDING = re.compile(r"(?!n|num|number|count|homolog|family)[a-z0-9]*(gene|genes|genename|symbol|symbols)s?")
-"""Other headers that may stand above genes, where their cells look like it: ``Vizgen Gene``."""
+"""Other possible headers of genes, if the cells look like names: ``Vizgen Gene``."""
 
 ID_HEADERS = (
     *("geneid", "geneids", "ensembl", "ensemblid", "ensemblgeneid", "ensemblids", "ensemblgene", "genestableid"),
     *("featureid", "id", "accession"),
 )
-"""Headers of identifiers: genes where no other column is, else what goes with them."""
+"""Headers of identifiers, which serve as genes if there is no other column."""
 
 CHOSEN_HEADERS = ("selection", "selected", "selectormlpselected", "inpanel", "chosen")
-"""Headers of columns that say, by True and False, which lines are meant; spapros writes ``selection``."""
+"""Headers of columns that mark selected lines by True and False; spapros writes ``selection``."""
 
 GROUP_HEADERS = ("cluster", "clusters", "clustername", "celltype", "celltypes", "type", "group", "label", "leiden")
-"""Headers beside which one gene may stand several times, once for each group."""
+"""Headers of groups; a table with one may list a gene several times, once per group."""
 
 SET_HEADERS = ("set", "setname", "geneset", "genesetname", "pathway", "gsname", *GROUP_HEADERS)
-"""Headers of the names of sets of genes, as a pathway or the type that genes mark."""
+"""Headers of the names of gene sets, such as pathways or marked types."""
 
 CODE_HEADERS = ("barcode", "barcodetype", "codeword", "codewords")
 """Headers of the codes in a codebook."""
@@ -45,7 +45,7 @@ PLACE_HEADERS = (
     "transcriptid",
     "moleculeid",
 )
-"""Headers of tables with one line per molecule, in which a gene stands as often as it was found."""
+"""Headers of tables with one line per molecule, in which genes repeat."""
 
 CELL_HEADERS = (
     "cell",
@@ -64,15 +64,15 @@ CELL_HEADERS = (
 """Headers of columns that describe cells, in tables of cells × genes."""
 
 UNKNOWN = ("NA", "N/A", "#N/A", "NaN", "nan", "<NA>", "None", "NULL", "null", "-")
-"""Texts that mean a missing name or identifier."""
+"""Text that means a missing name or identifier."""
 
 
 def known(cell: str) -> str | None:
-    """Return a header in the form that the lists of headers have, if it is one of genes or identifiers."""
+    """Return a header as written in the lists of headers, if it means genes or identifiers."""
     name = folded(cell)
     return name if name in GENE_HEADERS or name in ID_HEADERS else None
 
 
 def folded(cell: str) -> str:
-    """Write a header as the lists of headers do."""
+    """Return a header as written in the lists of headers."""
     return re.sub(r"[\s_.\-#]+", "", cell).casefold()

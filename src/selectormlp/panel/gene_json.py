@@ -1,4 +1,4 @@
-"""Genes in JSON: lists, records, columns, the gene panel of a Xenium run, and codebooks."""
+"""Read genes from JSON: lists, records, columns, the gene panel of a Xenium run, and codebooks."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ logger = logging.getLogger(__name__)
 WANTED = "expected the panel.json of this package, or a list of gene names in double quotes, or records"
 
 LISTED_UNDER = ("targets", "mappings", "genes", "panel", "markers", "features", "probes", "data")
-"""Keys under which a list of genes or of records may stand."""
+"""Keys that may hold a list of genes or of records."""
 
 
 COUNTED = ("probes", "codewords")
-"""Keys of which the number of parts is a fact."""
+"""Keys whose number of entries is a fact of the gene."""
 
 
 def is_json(text: str) -> bool:
-    """Tell JSON from a list of genes that begins with a bracket.
+    """Return whether text is JSON, not a list of genes that begins with a bracket.
 
     Examples
     --------
@@ -69,7 +69,7 @@ def table_from_json(text: str) -> GeneTable:
 
 
 def table_from_object(text: str) -> GeneTable | None:
-    """Read genes from a JSON object; None where it is damaged, or holds something else.
+    """Read genes from a JSON object; None if it is damaged or holds something else.
 
     Raises
     ------
@@ -130,7 +130,7 @@ def _is_nested(value: Any) -> bool:
 
 
 def _cell(value: Any) -> str:
-    """Write a value as a cell of a table; of a list of objects their number."""
+    """Return a value as text for a table; for a list of objects, their number."""
     if value is None or isinstance(value, dict):
         return ""
     if isinstance(value, list):
@@ -163,7 +163,7 @@ def _gene_panel(found: Mapping[str, Any]) -> GeneTable:
 
 
 def _target(target: Mapping[str, Any]) -> dict[str, str] | None:
-    """Take the facts of a target; None for a control."""
+    """Return the facts of a target; None for a control."""
     kind = target["type"]
     if kind.get("descriptor", "gene") != "gene":
         return None

@@ -1,4 +1,4 @@
-"""Tables and lists of genes as people and programs write them: all of it is read, or refused with what to do."""
+"""Read tables and lists of genes in common formats, or raise with what to do."""
 
 from __future__ import annotations
 
@@ -26,34 +26,34 @@ from selectormlp.panel.names import IDENTIFIER
 logger = logging.getLogger(__name__)
 
 MAX_ABOVE = 10
-"""Lines above the header, such as titles, that are passed over."""
+"""Maximum number of lines above the header, such as titles, that are skipped."""
 
 MIN_IDENTIFIERS = 0.6
-"""Share of identifiers in a column that is taken for them without a header; controls have none."""
+"""Minimum share of identifiers in a column of identifiers without header; controls have none."""
 
 RANKED = re.compile(r"(.+)_(names|n)")
-"""Headers of names beside scores, a pair for each type, as scanpy's users write them: ``T_names``, ``T_scores``."""
+"""Suffixes of headers of names and scores, a pair per type, as scanpy's users write them: ``T_names``, ``T_scores``."""
 
 
 def read_gene_table(text: str, *, suffix: str = ".csv") -> GeneTable:
     r"""Read genes from the text of a table or list.
 
-    A list stands one gene a line, or on one line between commas, semicolons, tabs or blanks, or as a JSON list. In a
-    table, genes are taken from the column whose header says so; without such a header from the column beside one of
-    identifiers, from the only column of text, or from all columns where each is a list of names. Lines that begin with
-    ``#``, titles above the header and Excel's ``sep=`` are passed over. Cells may hold lists, as NS-Forest writes them.
+    A list has one gene per line, or all genes on one line separated by commas, semicolons, tabs or blanks, or is a JSON
+    list. In a table, genes are taken from the column with a known header; else from the column beside identifiers, from
+    the only column of text, or from all columns if each is a list of names. Lines that begin with ``#``, titles above
+    the header and Excel's ``sep=`` are skipped. Cells may hold lists, as NS-Forest writes them.
 
     Parameters
     ----------
     text
         The text.
     suffix
-        Of the file's name, in small letters: in a plain list (``.txt``) few names may hold commas.
+        Suffix of the file name, in lower case: in a plain list (``.txt``) few names hold commas.
 
     Raises
     ------
     PanelError
-        If there are no genes, or it cannot be told which column holds them.
+        If there are no genes, or the column that holds them is not clear.
 
     Examples
     --------
@@ -68,7 +68,7 @@ def read_gene_table(text: str, *, suffix: str = ".csv") -> GeneTable:
         raise PanelError("the file has sections, as INI and RLF files do, which are not read; export the genes as CSV")
     rows = rows_of(text, plain=suffix == ".txt")
     if not rows:
-        raise PanelError("the file holds no genes; expected a line a gene")
+        raise PanelError("the file holds no genes; expected one line per gene")
     top = _header_row(rows)
     if top is not None:
         return below_header(rows[top], rows[top + 1 :])
@@ -76,7 +76,7 @@ def read_gene_table(text: str, *, suffix: str = ".csv") -> GeneTable:
 
 
 def _header_row(rows: Sequence[Sequence[str]]) -> int | None:
-    """Find the line that is a header of genes: the first, or one below titles or lines of keys and values."""
+    """Find the header of genes: the first line, or one below titles or lines of keys and values."""
     for place, row in enumerate(rows[:MAX_ABOVE]):
         names = [folded(cell) for cell in row]
         telling = [name for name in names if name in {*GENE_HEADERS, *ID_HEADERS, *CHOSEN_HEADERS}]
@@ -96,12 +96,12 @@ def _header_row(rows: Sequence[Sequence[str]]) -> int | None:
 def _said(rows: Sequence[Sequence[str]], place: int) -> int:
     if place:
         above = "; ".join(" ".join(filter(None, row)) for row in rows[:place])
-        logger.info("above the header, passed over: %s", above[:120])
+        logger.info("skipped above the header: %s", above[:120])
     return place
 
 
 def _ranked_lists(rows: Sequence[Sequence[str]]) -> GeneTable | None:
-    """Read tables with several columns for each type, one of which names genes; None for others."""
+    """Read tables with several columns per type, one of them with gene names; None for other tables."""
     header, body = rows[0], rows[1:]
     groups = {match[1]: place for place, cell in enumerate(header) if (match := RANKED.fullmatch(cell))}
     in_order = sorted(header)
@@ -123,7 +123,7 @@ def _n_beginning(start: str, in_order: Sequence[str]) -> int:
 
 
 def _without_header(rows: list[list[str]]) -> GeneTable:
-    """Read genes where no header names them: one line, one column of text, or columns that are all lists."""
+    """Read genes without a header: one line, one column of text, or columns that are all lists."""
     if len(rows) == 1 and not _identifier_column([rows[0]]):
         return GeneTable(tuple(cell for cell in rows[0] if cell))
     width = max(map(len, rows))
@@ -143,7 +143,7 @@ def _without_header(rows: list[list[str]]) -> GeneTable:
     if header is None and any(not is_number(rows[0][place]) for place in places if place not in named):
         header = rows[0]  # text above numbers
     if not named:
-        raise PanelError("the file holds numbers and no gene names; expected a line a gene")
+        raise PanelError("the file holds numbers and no gene names; expected one line per gene")
     if len(named) > 1:
         return _lists(rows, header, named)
     if header is None and len(rows) > 1 and _is_title(rows[0][named[0]], [row[named[0]] for row in body]):
@@ -160,7 +160,7 @@ def _without_header(rows: list[list[str]]) -> GeneTable:
 
 
 def _identifier_column(rows: Sequence[Sequence[str]]) -> int | None:
-    """Find a column of identifiers (Ensembl, FlyBase, WormBase, RefSeq) beside others; None where there is none."""
+    """Find a column of identifiers (Ensembl, FlyBase, WormBase, RefSeq) beside others, or return None."""
     if len(rows[0]) < 2:
         return None
     genes = [row for row in rows[1:] if not any(map(is_control, row))]
@@ -173,7 +173,7 @@ def _identifier_column(rows: Sequence[Sequence[str]]) -> int | None:
 
 
 def _beside_identifiers(rows: Sequence[Sequence[str]]) -> GeneTable | None:
-    """Read genes that stand beside identifiers, as in 10x's features.tsv; None for other tables."""
+    """Read genes beside a column of identifiers, as in 10x's features.tsv; None for other tables."""
     held = _identifier_column(rows)
     if held is None:
         return None
@@ -207,7 +207,7 @@ def _is_title(first: str, others: Sequence[str]) -> bool:
 
 
 def _numbered(rows: Sequence[Sequence[str]]) -> bool:
-    """Tell whether the first column holds row numbers, below an empty cell or another header."""
+    """Return whether the first column holds row numbers, below an empty cell or another header."""
     if len(rows[0]) < 2:
         return False
     numbers = [row[0] for row in rows[1:]]
@@ -218,7 +218,7 @@ def _numbered(rows: Sequence[Sequence[str]]) -> bool:
 
 
 def _lists(rows: list[list[str]], header: list[str] | None, named: list[int]) -> GeneTable:
-    """Read all columns where each is a list of names, say one a cell type; refuse where one describes the others."""
+    """Read all columns if each is a list of names, such as one per cell type; raise if one describes the others."""
     body = rows[1:] if header is not None else rows
     columns = [[row[place] for row in body if row[place]] for place in named]
     if header is None and not all(GENE_LIKE.fullmatch(cell) for cell in filter(None, rows[0])):
@@ -226,10 +226,10 @@ def _lists(rows: list[list[str]], header: list[str] | None, named: list[int]) ->
     alike = all(GENE_LIKE.fullmatch(cell) for column in columns for cell in column)
     if len(named) < len(rows[0]) or not alike or any(len(set(column)) < len(column) for column in columns):
         raise PanelError(
-            f"{len(named)} columns may hold genes (first line: {quoted(rows[0], most=4)}); write 'gene' above the one "
-            "that does, or one gene a line"
+            f"{len(named)} columns may hold genes (first line: {quoted(rows[0], most=4)}); write 'gene' above "
+            "the column of genes, or one gene per line"
         )
-    read = columns if header is not None else rows  # without a header it may be a list that was wrapped
+    read = columns if header is not None else rows  # without a header it may be a wrapped list
     genes = list(dict.fromkeys(cell for part in read for cell in part if cell))
     logger.warning(
         "no header names a column of genes: %s are read from all %d columns, %s",

@@ -1,4 +1,4 @@
-"""A panel in one of the forms that users give it in."""
+"""Accept a panel in any form: a panel, a file, or a list of genes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PanelLike = Panel | Path | str | Sequence[str]
 
 
 def as_panel(given: PanelLike) -> Panel:
-    """Take a panel as it is, read it from a file, or make one of a list of genes.
+    """Return a panel as it is, read it from a file, or make one from a list of genes.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def as_panel(given: PanelLike) -> Panel:
 
 
 def named_panels(panels: Mapping[str, PanelLike] | Sequence[PanelLike]) -> dict[str, Panel]:
-    """Read panels, and name those that have no name: after their file, or by number.
+    """Read panels, and name unnamed ones after their file or by number.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def named_panels(panels: Mapping[str, PanelLike] | Sequence[PanelLike]) -> dict[
     for place, given in enumerate(panels, start=1):
         name = f"panel {place}"
         if isinstance(given, str | Path):
-            file = Path(given)  # our own files all have the same name: the folder's says more
+            file = Path(given)  # our own files all have the same name, so use that of the folder
             name = file.parent.name if file.stem in ("panel", "genes") and file.parent.name else file.stem
             name = f"{name} ({place})" if name in found else name
         found[name] = as_panel(given)

@@ -1,4 +1,4 @@
-"""Genes of a panel by the names that an AnnData object has for them."""
+"""Names of a panel's genes in an AnnData object."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from selectormlp.panel.names import GeneNames
 def names_in_data(
     genes: Sequence[str], gene_ids: Sequence[str] | None, adata: Any, gene_name_key: str | None = None
 ) -> list[str]:
-    """Return the names in ``adata.var_names`` of genes; see :meth:`selectormlp.panel.panel.Panel.names_in`."""
+    """Return the names of genes in ``adata.var_names``; see :meth:`selectormlp.panel.panel.Panel.names_in`."""
     names = adata.var_names.astype(str)
     shown = shown_names(adata, gene_name_key)
     aliases = shown.shown if shown is not None else other_names(adata, names, gene_name_key)

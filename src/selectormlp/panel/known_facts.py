@@ -1,4 +1,4 @@
-"""What a gene table knows of the genes of a panel: identifiers, probe sets, codewords, for order lists."""
+"""Add facts from a gene table to a panel for order lists: identifiers, probe sets, codewords."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from selectormlp.panel.names import VERSIONED
 from selectormlp.panel.panel import Panel
 
 KEPT = ("length_nt", "n_probes", "codewords", "homolog_group", "group")
-"""Columns of a gene table that go to the facts of a panel; costs and priorities are of the choice, not of the gene."""
+"""Columns of a gene table that become facts of a panel; costs and priorities concern the choice, not the gene."""
 
 
 def with_known_facts(panel: Panel, table: GeneFacts) -> Panel:
-    """Fill in what a panel does not know of its genes.
+    """Fill in missing identifiers and facts of a panel.
 
     Parameters
     ----------
     panel
-        Its own identifiers and facts stay.
+        Its own identifiers and facts are kept.
     table
-        Lines are found by the name of a gene, else by its identifier; of several the first counts.
+        Gene table; lines are found by name, then by identifier; the first match is used.
 
     Examples
     --------
@@ -55,7 +55,7 @@ def _filled(own: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
 
 
 def _text(column: Sequence[float | str], place: int | None) -> str:
-    """Return a cell as text, ``""`` where it is unknown."""
+    """Return a cell as text, ``""`` if unknown."""
     value = "" if place is None else column[place]
     if isinstance(value, str):
         return value

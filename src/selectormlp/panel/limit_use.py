@@ -1,4 +1,4 @@
-"""How much of each limit a panel uses, and what each constraint costs, as its provenance holds them."""
+"""Read from a panel's provenance its use of each limit, and the price of each constraint."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from selectormlp.panel.provenance import Provenance
 
 @dataclass(frozen=True)
 class LimitUse:
-    """The sum of a limit over the genes of a panel, beside its bounds.
+    """Use of a limit: its sum over the genes of a panel, and its bounds.
 
     Attributes
     ----------
     limit
-        What is limited, as :class:`selectormlp.panel.limits.Limit` names it.
+        Name of the limit, see :class:`selectormlp.panel.limits.Limit`.
     use
         The sum, in the unit of the bounds.
     low, high
-        Bounds; infinite where there is none.
+        Bounds; infinite if there is none.
     """
 
     limit: str
@@ -48,15 +48,15 @@ class Price:
     Attributes
     ----------
     without
-        The constraint that is left out; ``""`` where all are kept.
+        The constraint left out; ``""`` if all are kept.
     criterion
         Mean over pairs of types of 1 / (1 + D²); lower is better.
     price
-        By how much the criterion falls without the constraint.
+        Decrease of the criterion without the constraint.
     n_changed
-        Genes of the panel that would be others.
+        Number of genes that would change.
     accuracy
-        Balanced accuracy of a classifier refitted on the panel, 0 to 1; None where it was not asked for.
+        Balanced accuracy of a classifier refitted on the panel, 0 to 1; None if not requested.
     """
 
     without: str
@@ -67,7 +67,7 @@ class Price:
 
 
 def uses_of(provenance: Provenance) -> tuple[LimitUse, ...]:
-    """Return the use of each limit; empty where none is recorded.
+    """Return the use of each limit; empty if none is recorded.
 
     Examples
     --------
@@ -88,7 +88,7 @@ def uses_of(provenance: Provenance) -> tuple[LimitUse, ...]:
 
 
 def prices_of(provenance: Provenance) -> tuple[Price, ...]:
-    """Return what each constraint costs, all kept first; empty where that was not asked for."""
+    """Return the price of each constraint, first with all kept; empty if not requested."""
     return tuple(
         Price(
             str(one.get("without", "")),
@@ -103,7 +103,7 @@ def prices_of(provenance: Provenance) -> tuple[Price, ...]:
 
 
 def _entries(provenance: Provenance, name: str) -> Iterator[Mapping[str, Any]]:
-    """Yield the entries of a list in the settings; a panel from elsewhere may hold anything there."""
+    """Yield the valid entries of a list in the settings; a file may hold anything there."""
     listed = provenance.settings.get(name)
     yield from (one for one in (listed if isinstance(listed, list) else ()) if isinstance(one, dict))
 

@@ -1,4 +1,4 @@
-"""Hard limits on a panel as linear bounds on sums over its genes."""
+"""Hard limits on a panel: bounds on sums over its genes."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy.typing as npt
 from selectormlp.data.cells import BoolArray, IntArray
 
 Amounts = npt.NDArray[np.float64] | npt.NDArray[np.int8]
-"""What each gene adds to a sum; the 0 and 1 of groups take a byte each, since a gene table may name thousands."""
+"""Amount that each gene adds to a sum. Groups store 0 and 1 as bytes, since a gene table may name thousands."""
 
 TOLERANCE = 1e-9
-"""Share of a bound by which a sum may pass it: rounding of sums of up to a million float64."""
+"""Relative tolerance of a bound, for rounding in sums of up to a million float64."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,13 +24,13 @@ class Limit:
     Attributes
     ----------
     name
-        What is limited, as a message says it: ``"counts per cell in 'T cell'"``.
+        Name for messages: ``"counts per cell in 'T cell'"``.
     amounts
-        What each gene adds to the sum, shape (n_genes,); in the unit of the bounds.
+        Amount of each gene, shape (n_genes,); in the unit of the bounds.
     low, high
         Bounds, both included.
     reason
-        Why a gene is in a panel that the lower bound brought in.
+        Reason recorded for genes that the lower bound requires.
 
     Examples
     --------
@@ -47,20 +47,20 @@ class Limit:
 
     @property
     def floor(self) -> float:
-        """The lower bound less what rounding may take off."""
+        """The lower bound minus the rounding tolerance."""
         return self.low - TOLERANCE * abs(self.low) if math.isfinite(self.low) else self.low
 
     @property
     def ceiling(self) -> float:
-        """The upper bound and what rounding may add."""
+        """The upper bound plus the rounding tolerance."""
         return self.high + TOLERANCE * abs(self.high) if math.isfinite(self.high) else self.high
 
     def is_kept(self, genes: IntArray) -> bool:
-        """Say whether a panel of these genes (positions) keeps the limit."""
+        """Return whether a panel of these genes (positions) keeps the limit."""
         return bool(self.floor <= self.amounts[genes].sum() <= self.ceiling)
 
     def spread(self, held: IntArray, others: IntArray, n_others: int) -> tuple[float, float]:
-        """Return the least and the most that a panel can sum up to, whatever other limits say.
+        """Return the smallest and largest possible sum of a panel, ignoring other limits.
 
         Parameters
         ----------
@@ -69,7 +69,7 @@ class Limit:
         others
             Positions of genes to choose from beside these, distinct.
         n_others
-            How many of them the panel takes, 0 to len(others).
+            Number of them that the panel takes, 0 to len(others).
 
         Examples
         --------
@@ -86,7 +86,7 @@ class Limit:
         return sum_held + float(least), sum_held + float(most)
 
     def is_hopeless(self, held: IntArray, others: IntArray, n_others: int) -> bool:
-        """Say whether no panel keeps this limit, even without all others; parameters as for :meth:`spread`."""
+        """Return whether no panel keeps this limit, even without all others; parameters as for :meth:`spread`."""
         if self._is_easily_kept(held, others, n_others):
             return False
         least, most = self.spread(held, others, n_others)
@@ -94,14 +94,14 @@ class Limit:
         return least - slack > self.ceiling or most + slack < self.floor
 
     def _is_easily_kept(self, held: IntArray, others: IntArray, n_others: int) -> bool:
-        """Say whether enough genes add nothing to a sum without a lower bound, as with most small groups."""
+        """Return whether enough genes add nothing to a sum without lower bound, as for most small groups."""
         n_without = len(others) - int(np.count_nonzero(self.amounts[others]))
         return math.isinf(self.low) and n_without >= n_others and float(self.amounts[held].sum()) <= self.ceiling
 
     def given(self, genes: IntArray) -> Limit:
-        """Return what of the limit can still be kept beside genes that stay: at most what they take by themselves.
+        """Return the limit, relaxed if genes that stay already exceed it: then its bound is what they use.
 
-        The limit itself where they keep its upper bound, or others may make up for them (amounts below 0).
+        The limit is unchanged if they keep its upper bound, or if other genes can compensate (amounts below 0).
 
         Examples
         --------

@@ -1,4 +1,4 @@
-"""Which genes mark which types: effect size and AUC of each type against the rest."""
+"""Markers of types: effect size and AUC of each type against the rest."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from selectormlp.data.cells import BoolArray, Cells, Float32Array, FloatArray, I
 from selectormlp.panel.constraints import MARKER_AUC
 
 MEAN_ROUNDING, DEVIATION_ROUNDING = 1e-12, 1e-7
-"""Shares of the largest value below which a difference of means and a standard deviation (the root of a difference)
-are rounding: float64 carries 16 digits, and sums over millions of cells lose a few."""
+"""Differences of means, and standard deviations, below these shares of the largest value are rounding errors: float64
+has 16 digits, and sums over millions of cells lose a few."""
 
 BLOCK_VALUES = 1 << 23
-"""Values copied at a time while reading by column: 32 MB of float32, with their rows and sorted by column 128 MB."""
+"""Number of values copied at once while reading by column: 32 MB of float32, 128 MB with row numbers and sorting."""
 
 
 @dataclass(frozen=True, eq=False)
 class Markers:
-    """How well each gene sets each type apart from all other cells.
+    """Effect size and AUC of each gene for each type against all other cells.
 
     Attributes
     ----------
     classes
         Type names.
     effect
-        Standardised mean difference (type − rest) / pooled standard deviation, shape (n_classes, n_genes);
-        infinite where both sides are constant and differ, NaN for a type without cells or without a rest.
+        Standardised mean difference (type − rest) / pooled standard deviation, shape (n_classes, n_genes); infinite if
+        both sides are constant and differ, NaN for a type without cells or without a rest.
     auc
-        Probability that a cell of the type has more of the gene than a cell of the rest, ties counted half, 0 to 1,
+        Probability that a cell of the type expresses the gene more than a cell of the rest, ties counted half, 0 to 1,
         shape (n_classes, n_genes); NaN as above.
     """
 
@@ -40,7 +40,7 @@ class Markers:
     auc: FloatArray
 
     def marks(self, min_auc: float = MARKER_AUC) -> BoolArray:
-        """Say which genes mark which types, shape (n_classes, n_genes).
+        """Return which genes mark which types, shape (n_classes, n_genes).
 
         A gene marks a type where its mean is higher there than in the rest (effect above 0) and its AUC is at
         least ``min_auc``. It may mark several types, or none.
@@ -55,8 +55,8 @@ def measure_markers(cells: Cells) -> Markers:
     Parameters
     ----------
     cells
-        Dense or CSR; cells of no known class are left out. Zeros of a CSR matrix are ranked together without
-        being stored, so time grows with the values stored, and about 128 MB more than the data are used.
+        Dense or CSR; cells without a known class are ignored. Zeros of a CSR matrix are ranked together without being
+        stored, so time grows with the stored values, and about 128 MB are used beside the data.
 
     Returns
     -------
@@ -95,7 +95,7 @@ def measure_markers(cells: Cells) -> Markers:
 
 
 def _columns(X: Matrix) -> Iterator[tuple[IntArray, Float32Array]]:
-    """Yield the rows and values that are not zero of each gene in turn, copying a block of genes at a time."""
+    """Yield rows and values of the nonzero entries of each gene, copying a block of genes at a time."""
     n_cells, n_genes = X.shape
     per_gene = X.nnz / n_genes if isinstance(X, sp.csr_array) else n_cells
     width = max(1, int(BLOCK_VALUES / max(1, per_gene)))
@@ -113,11 +113,11 @@ def _columns(X: Matrix) -> Iterator[tuple[IntArray, Float32Array]]:
 
 
 def _effects(values: FloatArray, codes: IntArray, counts: IntArray) -> FloatArray:
-    """Cohen's d of each class from the values of one gene that are not zero."""
+    """Compute Cohen's d of each class from the nonzero values of one gene."""
     n_classes, n = len(counts), counts.sum()
     n_zero = counts - np.bincount(codes, minlength=n_classes)
     mean = values.sum() / n if n else 0.0
-    # Sums about the mean of all cells: a large common level would drown small differences in raw squares.
+    # Sums about the mean of all cells: with raw squares, a large common level would hide small differences.
     centred = values - mean
     sums = np.bincount(codes, weights=centred, minlength=n_classes) - n_zero * mean
     squares = np.bincount(codes, weights=centred**2, minlength=n_classes) + n_zero * mean**2
@@ -135,7 +135,7 @@ def _effects(values: FloatArray, codes: IntArray, counts: IntArray) -> FloatArra
 
 
 def _aucs(values: FloatArray, codes: IntArray, counts: IntArray) -> FloatArray:
-    """AUC of each class against the rest from the values of one gene that are not zero."""
+    """Compute the AUC of each class against the rest from the nonzero values of one gene."""
     n_classes, n = len(counts), counts.sum()
     n_zero = n - len(values)
     distinct, place, repeats = np.unique(values, return_inverse=True, return_counts=True)

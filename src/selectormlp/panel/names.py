@@ -1,4 +1,4 @@
-"""Finding genes by name, by a second name or by a pattern."""
+"""Find genes by name, second name or pattern."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ VERSIONED = re.compile(r"(ENS[A-Z]*[GTP]\d{6,})\.\d+")
 
 @dataclass(frozen=True, eq=False)
 class GeneNames:
-    """The genes of the data, each by its name and, on request, by a second one.
+    """Genes of the data, found by name and, optionally, by a second name.
 
     Attributes
     ----------
     genes
         Unique names, one a column of the data.
     aliases
-        Second names in the same order (say, symbols where ``genes`` are Ensembl IDs); they may repeat or be missing.
+        Second names in the same order (such as symbols if ``genes`` are Ensembl IDs); they may repeat or be missing.
 
     Raises
     ------
     DataError
         If a gene name repeats.
     SettingsError
-        If there is not one alias a gene.
+        If there is not one alias per gene.
     """
 
     genes: pd.Index[str]
@@ -52,7 +52,7 @@ class GeneNames:
 
     @cached_property
     def positions(self) -> dict[str, list[int]]:
-        """Positions of the genes that go by each name; a gene's own name comes before another's alias."""
+        """Positions of the genes with each name; a gene's own name takes precedence over another's alias."""
         found: dict[str, list[int]] = {}
         for position, alias in enumerate(() if self.aliases is None else self.aliases):
             if not pd.isna(alias):
@@ -68,18 +68,18 @@ class GeneNames:
         return found
 
     def find(self, names: Iterable[str], *, patterns: bool = False) -> dict[str, list[int]]:
-        """Find genes by name or alias, exactly but for the versions of Ensembl's identifiers.
+        """Find genes by name or alias. Matches are exact, except that versions of Ensembl's identifiers are ignored.
 
         Parameters
         ----------
         names
-            What to look for.
+            Names to look up.
         patterns
-            Whether a name that no gene has may be a shell pattern (``*``, ``?``, ``[SL]``; case matters).
+            Whether names that no gene has are tried as shell patterns (``*``, ``?``, ``[SL]``; case matters).
 
         Returns
         -------
-        Positions for each of the names, in their order; an empty list where there is no such gene.
+        Positions for each name, in the same order; an empty list if there is no such gene.
 
         Examples
         --------
@@ -94,9 +94,9 @@ class GeneNames:
         Parameters
         ----------
         names
-            What to look for.
+            Names to look up.
         ids
-            Identifier of each, ``""`` where unknown; or None.
+            Identifier of each, ``""`` if unknown; or None.
 
         Returns
         -------
@@ -127,19 +127,19 @@ class GeneNames:
 
 
 def gene_names(given: object, what: str) -> tuple[str, ...]:
-    """Take gene names from any list of them, without blanks around them.
+    """Return gene names from any kind of list, stripped of blanks.
 
     Parameters
     ----------
     given
         A list, tuple, set, or a column of pandas or NumPy.
     what
-        Its name, for messages.
+        Name of the list, for messages.
 
     Raises
     ------
     SettingsError
-        If it is one text, or nothing that holds names.
+        If it is a single string, or not a list.
 
     Examples
     --------
@@ -155,21 +155,19 @@ def gene_names(given: object, what: str) -> tuple[str, ...]:
 
 
 def is_pattern(name: str) -> bool:
-    """Tell a shell pattern from a plain name."""
+    """Return whether a name is a shell pattern."""
     return any(character in name for character in "*?[")
 
 
 def one_each(found: Mapping[str, list[int]], genes: pd.Index[str]) -> IntArray:
-    """Take the positions of genes found by name, each once, in order.
+    """Return the positions of genes found by name, each once, in order.
 
     Raises
     ------
     SettingsError
-        If a name fits several genes.
+        If a name is ambiguous.
     """
     for name, positions in found.items():
         if len(positions) > 1:
-            raise SettingsError(
-                f"{name!r} names {len(positions)} genes ({quoted(genes[positions])}); give the one that is meant"
-            )
+            raise SettingsError(f"{name!r} names {len(positions)} genes ({quoted(genes[positions])}); name one of them")
     return np.array(list(dict.fromkeys(p for positions in found.values() for p in positions)), dtype=np.int64)

@@ -1,4 +1,4 @@
-"""A minimum of genes that mark each node of a tree of labels, as bounds on the panel."""
+"""A minimum of markers for each node of a tree of labels, as bounds on the panel."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from selectormlp.panel.rules import Rules
 
 
 def with_node_markers(rules: Rules, cells: Cells, tree: LabelTree | None) -> Rules:
-    """Return rules with a bound for each node of a tree, where they ask for a minimum of markers per node.
+    """Add a bound for each node of a tree to rules with a minimum of markers per node.
 
     Parameters
     ----------
     rules
-        Over the genes of the cells.
+        Rules over the genes of the cells.
     cells
-        With their types.
+        Labelled cells.
     tree
-        Of these types.
+        Tree of their types.
 
     Returns
     -------
-    The rules; a gene marks a node where its mean over all cells of the node is above that of the other cells, and its
-    AUC at least ``rules.min_marker_auc``. Nodes that hold all types, or the same types as another, have no bound.
+    The rules. A gene marks a node if its mean over the cells of the node is above that of all other cells, and its AUC
+    at least ``rules.min_marker_auc``. Nodes with all types, or with the same types as another node, have no bound.
 
     Raises
     ------
@@ -46,7 +46,7 @@ def with_node_markers(rules: Rules, cells: Cells, tree: LabelTree | None) -> Rul
     least, present = rules.min_markers_per_node, np.flatnonzero(cells.class_counts())
     limits, scarce = [], []
     for name, members in tree.groups([cells.classes[code] for code in present]).items():
-        below = np.zeros(cells.n_classes + 1, dtype=np.bool_)  # the last entry is that of cells of no class
+        below = np.zeros(cells.n_classes + 1, dtype=np.bool_)  # the last entry is for cells without a class
         below[present] = members
         labels = np.where(cells.labels < 0, cells.labels, below[cells.labels].astype(np.int64))
         markers = measure_markers(replace(cells, labels=labels, classes=("others", name)))

@@ -1,4 +1,4 @@
-"""Names of many cells, packed for the JSON file of a panel."""
+"""Pack cell names for the JSON file of a panel."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from selectormlp.errors import PanelError
 
 MAX_INFLATION = 100
-"""The most that cell names may grow when unpacked. Real names shrink 3 to 20 times; deflate could reach 1,000."""
+"""Maximum ratio of unpacked to packed size. Real names compress 3 to 20 times; deflate could reach 1,000."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ def pack(names: Sequence[str]) -> PackedNames:
     """Pack names."""
     text = json.dumps(list(names), separators=(",", ":")).encode()
     packed = zlib.compress(text)
-    if len(text) > MAX_INFLATION * len(packed):  # so alike that a reader would suspect a bomb
+    if len(text) > MAX_INFLATION * len(packed):  # so similar that a reader would take them for a bomb
         packed = zlib.compress(text, level=0)
     return PackedNames(len(names), base64.b64encode(packed).decode("ascii"))
 
@@ -38,7 +38,7 @@ def unpack(packed: PackedNames) -> tuple[str, ...]:
     Raises
     ------
     PanelError
-        If they are damaged, or grow to more than names do.
+        If they are damaged, or unpack to more than names would.
     """
     from pydantic import TypeAdapter
 

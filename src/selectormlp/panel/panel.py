@@ -1,4 +1,4 @@
-"""A panel: the genes chosen, why each is there, and where it comes from."""
+"""A panel: its genes, the reason for each, and its provenance."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from selectormlp.values import Shown
 T = TypeVar("T")
 
 MAX_SHOWN = 10
-"""Genes that a panel shows of itself at the prompt."""
+"""Number of genes shown in the repr of a panel."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -35,28 +35,28 @@ class Panel(Shown):
     genes
         Gene names, distinct, the first chosen first.
     reasons
-        Why each gene is there: ``"must-have"``, ``"selected"``, ``"marker of T (minimum per type)"``, …; the name of
-        the method by default.
+        Reason for each gene: ``"must-have"``, ``"selected"``, ``"marker of T (minimum per type)"``, …; by default the
+        name of the method.
     scores
-        Score or gain of each gene in the unit of the method, None where there is none (the default).
+        Score or gain of each gene in the unit of the method, or None (the default).
     gene_ids
-        An identifier of each gene (Ensembl), ``""`` where unknown; or None.
+        An identifier of each gene (Ensembl), ``""`` if unknown; or None.
     thresholds
         Expression above which each gene counts as on, for methods that binarise; or None.
     facts
-        What else is known of each gene, by the name of the column: probe sets, codewords, annotation, …; text as it
-        was read, ``""`` where unknown.
+        Further facts of each gene, by column: probe sets, codewords, annotation, …; text as it was read, ``""`` if
+        unknown.
     n_required
-        How many of the first genes every size holds: must-have genes, or the panel that was extended.
+        Number of first genes that panels of every size hold: must-have genes, or the panel that was extended.
     nested
-        Whether the first n genes (n ≥ ``n_required``) are what the method gives for size n.
+        Whether the first n genes (n ≥ ``n_required``) are the method's panel of size n.
     provenance
         Method, settings, seed, versions, data and cells.
 
     Raises
     ------
     PanelError
-        If there is no gene, a gene is named twice or by no printable text, or a column has another length.
+        If there are no genes, a gene is listed twice or its name is not printable, or a column has another length.
 
     Examples
     --------
@@ -111,7 +111,7 @@ class Panel(Shown):
         return len(self.genes)
 
     def __repr__(self) -> str:
-        """Return size, method and first genes: the cells that it was learned on would fill the screen."""
+        """Return size, method and first genes; listing the cells would fill the screen."""
         more = ", …" if len(self) > MAX_SHOWN else ""
         return f"Panel({len(self)} genes by {self.provenance.method}: {', '.join(self.genes[:MAX_SHOWN])}{more})"
 
@@ -126,7 +126,7 @@ class Panel(Shown):
         thresholds: AnyFloatArray | None = None,
         provenance: Provenance,
     ) -> Panel:
-        """Make a panel of the genes that were chosen.
+        """Make a panel from chosen genes.
 
         Parameters
         ----------
@@ -135,13 +135,13 @@ class Panel(Shown):
         genes
             Gene names of the data that the positions refer to.
         scores
-            Score or gain of every gene of the data, shape (len(genes),); what is not finite counts as none.
+            Score or gain of every gene of the data, shape (len(genes),); non-finite values become None.
         gene_ids
             Identifier of every gene of the data, or None.
         thresholds
             Expression above which every gene of the data counts as on, or None.
         provenance
-            How it was learned.
+            Provenance of the panel.
         """
         return cls(
             genes=tuple(map(str, genes[choice.positions])),
@@ -155,7 +155,7 @@ class Panel(Shown):
         )
 
     def head(self, n_genes: int) -> Panel:
-        """Return the panel of a smaller size that this one holds.
+        """Return the smaller panel that this one contains.
 
         Parameters
         ----------
@@ -165,8 +165,8 @@ class Panel(Shown):
         Raises
         ------
         PanelError
-            If the size is out of range, or the panel is not nested, so that its first genes are not what its
-            method would choose for that size.
+            If the size is out of range, or the panel is not nested: then its first genes are not the method's choice
+            for that size.
         """
         if not max(1, self.n_required) <= n_genes <= len(self):
             raise PanelError(
@@ -182,7 +182,7 @@ class Panel(Shown):
         return self.take(range(n_genes))
 
     def take(self, places: Sequence[int]) -> Panel:
-        """Return the panel of some of the genes, by place (from 0), in the order given."""
+        """Return a panel of some of the genes, by position (from 0), in the order given."""
 
         def some(values: Sequence[T]) -> tuple[T, ...]:
             return tuple(values[place] for place in places)
@@ -199,7 +199,7 @@ class Panel(Shown):
         )
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row per gene: position (from 1), gene, gene_id, score, threshold, reason, facts, where known."""
+        """Return one row per gene: position (from 1), gene, gene_id, score, threshold, reason and facts, if known."""
         columns: dict[str, object] = {"position": range(1, len(self) + 1), "gene": self.genes}
         if self.gene_ids is not None:
             columns["gene_id"] = self.gene_ids
@@ -209,19 +209,19 @@ class Panel(Shown):
         return pd.DataFrame({**columns, "reason": self.reasons, **self.facts})
 
     def names_in(self, adata: Any, *, gene_name_key: str | None = None) -> list[str]:
-        """Return the names that the genes have in ``adata.var_names``, for ``adata[:, panel.names_in(adata)]``.
+        """Return the names of the genes in ``adata.var_names``, for ``adata[:, panel.names_in(adata)]``.
 
         Parameters
         ----------
         adata
             An AnnData object, cells × genes, named by symbols or by identifiers.
         gene_name_key
-            Column of ``var`` with second names; by default one that holds symbols, where ``var_names`` are identifiers.
+            Column of ``var`` with second names; by default one with symbols if ``var_names`` are identifiers.
 
         Raises
         ------
         PanelError
-            If a gene is not there, or several have its name.
+            If a gene is missing or ambiguous.
 
         Examples
         --------
@@ -236,7 +236,7 @@ class Panel(Shown):
 
     def write(self, folder: Path | str) -> Path:
         """Write ``panel.csv``, ``panel.json`` and ``genes.txt``; see :func:`selectormlp.panel.storage.write_panel`."""
-        from selectormlp.panel.storage import write_panel  # storage reads panels and so imports this module
+        from selectormlp.panel.storage import write_panel  # storage imports this module
 
         return write_panel(self, folder)
 
@@ -258,17 +258,17 @@ def extend_panel(
     Parameters
     ----------
     panel
-        The existing panel; its genes stay, in their order, also those that the data lack.
+        The existing panel; its genes stay in their order, even those missing from the data.
     order
         Positions of the genes of ``rules`` from the best to the worst, learned with ``rules.must_have`` given.
     gains
-        What each gene adds in the order learned, shape (n_genes,).
+        Gain of each gene in the learned order, shape (n_genes,).
     rules
         Made by ``Rules.with_existing(panel.genes)``.
     n_new
-        How many genes to add (must-have genes that the panel lacks count among them).
+        Number of genes to add, including must-have genes that the panel lacks.
     provenance
-        How the new genes were learned.
+        Provenance of the new genes.
     gene_ids
         Identifier of every gene of the data, or None.
     thresholds

@@ -1,4 +1,4 @@
-"""Panels of tables of genes: each gene once, identifiers and facts by known names."""
+"""Make panels from tables of genes: each gene once, identifiers and facts under known names."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 OWN_COLUMNS = ("", "position", "gene_id", "score", "threshold", "reason")
-"""Columns of ``panel.csv`` that are no facts of genes (and one of row numbers)."""
+"""Columns of ``panel.csv`` that are not facts of genes (and one of row numbers)."""
 
 DATE = re.compile(
     r"\d{1,2}-(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)|(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)-\d{1,2}|"
     r"\d{4}-\d\d-\d\d( 00:00:00)?",
     re.IGNORECASE,
 )
-"""What spreadsheets make of genes such as SEPT1 and MARCH1."""
+"""Dates into which spreadsheets turn genes such as SEPT1 and MARCH1."""
 
 
 def panel_of(table: GeneTable) -> Panel:
-    """Make a panel of a table; log which column is taken for what, and lines of a gene that agree.
+    """Make a panel from a table; log what each column is taken for, and repeated lines that agree.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def panel_of(table: GeneTable) -> Panel:
 
     others: dict[str, tuple[str, ...]] = {}
     headers: dict[str, str] = {}
-    if "barcodetype" not in table.columns:  # the other columns of a codebook are those of the code
+    if "barcodetype" not in table.columns:  # other columns of a codebook hold the code
         for header, cells in table.columns.items():
             name = fact_name(header)
             name = header if name in others else name
@@ -73,7 +73,7 @@ def panel_of(table: GeneTable) -> Panel:
 
 
 def _log_columns(table: GeneTable, renamed: dict[str, str]) -> None:
-    """Say what each column was taken for, but for the files of this package; warn of dates."""
+    """Log what each column was taken for, except in files of this package; warn of dates."""
     dates = [gene for gene in table.genes if DATE.fullmatch(gene)]
     if dates:
         logger.warning(
@@ -90,7 +90,7 @@ def _log_columns(table: GeneTable, renamed: dict[str, str]) -> None:
 
 
 def each_once(table: GeneTable) -> GeneTable:
-    """Keep one of the lines of a gene that say the same; others stay, and are refused as duplicates."""
+    """Keep one of several lines of a gene that agree; lines that differ stay, and are refused as duplicates."""
     lines = list(zip(table.genes, *table.columns.values(), table.ids or table.genes, strict=True))
     first = {line: place for place, line in reversed(list(enumerate(lines)))}
     kept = sorted(first.values())
@@ -98,7 +98,7 @@ def each_once(table: GeneTable) -> GeneTable:
         return table
     dropped = set(range(len(lines))) - set(kept)
     repeated = dict.fromkeys(table.genes[place] for place in sorted(dropped))
-    logger.warning("%d gene(s) stand in several lines that agree, and count once: %s", len(repeated), quoted(repeated))
+    logger.warning("%d gene(s) are in several lines that agree, and count once: %s", len(repeated), quoted(repeated))
     return replace(
         table,
         genes=tuple(table.genes[place] for place in kept),

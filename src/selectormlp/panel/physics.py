@@ -1,4 +1,4 @@
-"""Genes that an assay cannot measure, and bounds on sums over a panel: probes, codewords, homologs, crowding."""
+"""Limits of an assay as excluded genes and bounds on sums: probes, codewords, homologs, crowding."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class TypeCounts:
     means
         Mean counts per cell over all cells of a type, shape (n_types, n_genes).
     dense
-        The same over the densest cells of a type (see ``AssayLimits.crowding_quantile``), shape (n_types, n_genes).
+        Mean counts over the densest cells of a type (see ``AssayLimits.crowding_quantile``), shape (n_types, n_genes).
     shares
         Share of all cells in each type, shape (n_types,), sum 1.
     """
@@ -46,20 +46,20 @@ GENE_FACTS = {
     "max_codewords": ("codewords", "codewords"),
     "max_per_homolog_group": ("homolog_group", "homolog group"),
 }
-"""Limits and the column of the gene table that each needs."""
+"""Column of the gene table that each limit needs."""
 
 
 def exclusions(
     limits: AssayLimits, facts: Mapping[str, pd.Series], counts: TypeCounts | None, n_genes: int
 ) -> dict[str, BoolArray]:
-    """Return the genes that no panel may hold, by the limit that keeps them out.
+    """Return the genes that each limit excludes.
 
     Parameters
     ----------
     limits
-        What the assay can measure.
+        Limits of the assay.
     facts
-        Columns of the gene table, each aligned with the genes of the data, NaN where unknown; see ``GENE_FACTS``.
+        Columns of the gene table, aligned with the genes of the data, NaN if unknown; see ``GENE_FACTS``.
     counts
         Counts per cell; needed for limits in counts.
     n_genes
@@ -94,7 +94,7 @@ def limit_rows(
 ) -> tuple[Limit, ...]:
     """Return the bounds on sums over the panel; parameters and errors as :func:`exclusions`.
 
-    A gene whose codewords are unknown counts as the largest number known.
+    A gene with unknown codewords is assumed to take the largest known number.
     """
     rows: list[Limit] = []
     if limits.max_codewords is not None:
@@ -125,7 +125,7 @@ def limit_rows(
 
 
 def check_facts(limits: AssayLimits, columns: Sequence[str]) -> None:
-    """Refuse limits for which the gene table has no column.
+    """Raise if the gene table lacks a column that a limit needs.
 
     Raises
     ------

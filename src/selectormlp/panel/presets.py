@@ -1,4 +1,4 @@
-"""Families of genes that designers often keep out of a panel, for human and mouse."""
+"""Gene families often excluded from panels, for human and mouse."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class GeneFamily:
     Attributes
     ----------
     name
-        What users call it.
+        Name for users.
     source
-        Where the members come from.
+        Source of the members.
     symbols
-        Member symbols of human and mouse, in capitals: case is ignored.
+        Member symbols of human and mouse, in upper case: case is ignored.
     pattern
-        Regular expression that a whole symbol in capitals matches, or ``""``.
+        Regular expression for whole symbols in upper case, or ``""``.
     """
 
     name: str
@@ -39,7 +39,7 @@ class GeneFamily:
     pattern: str = ""
 
     def holds(self, name: str) -> bool:
-        """Say whether a symbol, in any case, or an Ensembl ID, with or without its version, belongs to the family.
+        """Return whether a symbol (in any case) or an Ensembl ID (with or without version) belongs to the family.
 
         Examples
         --------
@@ -56,9 +56,9 @@ class GeneFamily:
 
 @lru_cache(maxsize=1)
 def family_ids() -> dict[str, frozenset[str]]:
-    """Return the Ensembl IDs of each family, human and mouse: those that release 109 has for its symbols.
+    """Return the Ensembl IDs of each family, human and mouse, from release 109.
 
-    Alternative loci and patches of the assemblies are left out.
+    Alternative loci and assembly patches are excluded.
 
     Examples
     --------
@@ -118,7 +118,7 @@ FAMILIES = {
 
 
 def in_family(family: str, names: GeneNames) -> BoolArray:
-    """Say which genes of the data belong to a family, by their names or second names; shape (n_genes,).
+    """Return which genes of the data belong to a family, by name or second name; shape (n_genes,).
 
     Raises
     ------
@@ -139,6 +139,6 @@ def in_family(family: str, names: GeneNames) -> BoolArray:
             found[positions] = True
     if not found.any():
         logger.warning(
-            "no gene of the data is of the family %r; it goes by symbols and Ensembl IDs of human and mouse", family
+            "no gene of the data is in the family %r; families list symbols and Ensembl IDs of human and mouse", family
         )
     return found

@@ -1,4 +1,4 @@
-"""Where a panel comes from: method, settings, seed, versions, data and cells."""
+"""Provenance of a panel: method, settings, seed, versions, data and cells."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from selectormlp.errors import PanelError
 from selectormlp.values import settle
 
 GIVEN = "given"
-"""Method of a panel that was not chosen here but read from a list."""
+"""Method name of panels read from a list."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Taken:
     Attributes
     ----------
     method, options
-        Its name, and its parameters that are not at their defaults.
+        Name of the method, and its non-default parameters.
     reason
         A sentence that says why.
     """
@@ -32,7 +32,7 @@ class Taken:
 
 @dataclass(frozen=True)
 class Provenance:
-    """How, from what and with what a panel was learned.
+    """Method, data and software from which a panel was learned.
 
     Attributes
     ----------
@@ -43,16 +43,16 @@ class Provenance:
     seed
         Random state, or None.
     versions
-        Version of Python and of the packages that matter.
+        Versions of Python and the main packages.
     data_hash
-        See ``hash_cells``; None where unknown.
+        See ``hash_cells``; None if unknown.
     label_key
-        Column of cell types that it was learned from, or None.
+        Column of cell types, or None.
     cells
-        Names of the cells that it was learned on, each once; empty where unknown.
+        Names of the cells it was learned on, each once; empty if unknown.
     fingerprints
-        What these cells express, by which they are known again; see :mod:`selectormlp.data.fingerprints`. Empty where
-        unknown, as in panels of older releases.
+        Fingerprints by which these cells are recognised, see :mod:`selectormlp.data.fingerprints`. Empty if unknown, as
+        in panels of older releases.
 
     Raises
     ------
@@ -87,7 +87,7 @@ class Provenance:
 
     @property
     def taken(self) -> Taken | None:
-        """The method that ``auto`` took; None where none is written down, or not in the form that ``auto`` has.
+        """The method that ``auto`` took; None if none is recorded in a valid form.
 
         Examples
         --------

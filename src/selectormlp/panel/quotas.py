@@ -1,4 +1,4 @@
-"""Named sets of genes of which a panel holds a minimum or maximum, or all or none."""
+"""Quotas: named sets of genes with a minimum, a maximum, or "all or none"."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from selectormlp.panel.limits import Limit
 from selectormlp.panel.names import GeneNames
 
 KEYS = ("genes", "min", "max", "together")
-"""What the entry of a set may hold, beside a plain list of its genes."""
+"""Keys of an entry that is not a plain list of genes."""
 
 
 @dataclass(frozen=True)
 class Quota:
-    """A named set of genes, and how many of it a panel holds.
+    """A named set of genes, and how many of them a panel holds.
 
     Attributes
     ----------
     name
-        What the set stands for: a pathway, a type whose markers it lists.
+        Name of the set, such as a pathway or a type with markers.
     genes
-        Its members; those that the data lack do not count.
+        Its members; those missing from the data are ignored.
     low, high
-        Fewest and most of them in a panel, both included.
+        Minimum and maximum number of them in a panel, both included.
     together
-        Whether a panel holds all of them or none, as a receptor and its ligand.
+        Whether a panel holds all of them or none, such as a receptor and its ligand.
 
     Raises
     ------
@@ -60,14 +60,14 @@ class Quota:
 
 
 def quotas_of(sets: Mapping[str, Any], low: int = 1) -> tuple[Quota, ...]:
-    """Make quotas of a mapping from the name of a set to its genes, or to ``genes``, ``min``, ``max``, ``together``.
+    """Make quotas from a mapping of set names to genes, or to ``genes``, ``min``, ``max`` and ``together``.
 
-    A plain list of genes, and a set without bounds, ask for ``low`` of them or more.
+    A plain list of genes, or a set without bounds, means at least ``low`` of them.
 
     Raises
     ------
     SettingsError
-        If an entry is neither, or holds an unknown key or no whole number.
+        If an entry is invalid, or holds an unknown key or a bound that is not an integer.
 
     Examples
     --------
@@ -94,7 +94,7 @@ def _quota(name: str, entry: Any, usual: int) -> Quota:
 
 
 def with_groups(sets: Mapping[str, Any], groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """Give sets that list no genes those of the group of their name.
+    """Fill in sets without genes from the gene table's group of the same name.
 
     Parameters
     ----------
@@ -128,12 +128,12 @@ def with_groups(sets: Mapping[str, Any], groups: Mapping[str, Sequence[str]]) ->
 
 
 def quota_limits(quotas: Sequence[Quota], names: GeneNames) -> tuple[tuple[Limit, ...], tuple[str, ...]]:
-    """Turn quotas into bounds over the genes of the data.
+    """Turn quotas into bounds on sums over the genes of the data.
 
     Parameters
     ----------
     quotas
-        Named sets. Of a set that comes together and of which the data lack a gene, none may be chosen.
+        Named sets. If the data lack a gene of an "all or none" set, none of it may be chosen.
     names
         Genes of the data.
 
@@ -170,7 +170,7 @@ def quota_limits(quotas: Sequence[Quota], names: GeneNames) -> tuple[tuple[Limit
 
 
 def _together(name: str, places: Sequence[int], n_genes: int, *, broken: bool) -> list[Limit]:
-    """Bind each gene to the first, or all to none where one is missing."""
+    """Tie each gene to the first, or exclude all if one is missing."""
     rows = []
     for place in places if broken else places[1:]:
         difference = np.zeros(n_genes)

@@ -1,4 +1,4 @@
-"""Constraints in words into positions and masks over the genes of the data."""
+"""Turn constraints by name into positions and masks over the genes of the data."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from selectormlp.panel.rules import Rules, refuse
 logger = logging.getLogger(__name__)
 
 OWNED_PREFERENCE = 1.25
-"""Factor on what an owned gene gains: a new one is chosen where it gains a quarter more."""
+"""Factor on the gain of an owned gene: a new one must gain a quarter more to be preferred."""
 
 MAX_SUGGESTIONS = 3
-"""Unknown names that one message offers the nearest names for; finding them takes a while."""
+"""Number of unknown names for which a message offers the nearest names; finding them takes a while."""
 
 
 def resolve_constraints(
@@ -85,7 +85,7 @@ def _excluded_must_haves(genes: pd.Index[str], required: IntArray, excluded: Map
 
 
 def _present(names: GeneNames, what: str, wanted: Sequence[str]) -> dict[str, list[int]]:
-    """Find genes of which some may be missing, with a warning; refuse them where all are."""
+    """Find genes, with a warning for missing ones; raise if all are missing."""
     found = names.find(wanted)
     absent = [name for name, positions in found.items() if not positions]
     if absent and len(absent) == len(found):
@@ -95,14 +95,14 @@ def _present(names: GeneNames, what: str, wanted: Sequence[str]) -> dict[str, li
             "second names (gene_name_key, --gene-name-key)"
         )
     if absent:
-        logger.warning("%s: %d name(s) not in the data do not count: %s", what, len(absent), quoted(absent))
+        logger.warning("%s: %d name(s) not in the data are ignored: %s", what, len(absent), quoted(absent))
     return found
 
 
 def _costs(
     wanted: Constraints, facts: Mapping[str, pd.Series], given: Mapping[str, list[int]], owned: BoolArray
 ) -> FloatArray:
-    """Return the cost of each gene: of the gene table, replaced by those given; 0 for owned genes, else 1."""
+    """Return the cost of each gene: as given, else from the gene table, else 1; 0 for owned genes."""
     cost = np.ones(len(owned))
     if "cost" in facts:
         cost = facts["cost"].fillna(1.0).to_numpy(dtype=np.float64)
@@ -113,16 +113,16 @@ def _costs(
 
 
 def _facts(wanted: Constraints, names: GeneNames) -> dict[str, pd.Series]:
-    """Read the gene table, over the genes of the data."""
+    """Read the gene table and align it with the genes of the data."""
     if wanted.gene_table is None:
         return {}
-    from selectormlp.panel.gene_files import read_gene_facts  # reads panels, and so knows constraints
+    from selectormlp.panel.gene_files import read_gene_facts  # it imports constraints
 
     return read_gene_facts(wanted.gene_table).aligned(names)
 
 
 def _groups(facts: Mapping[str, pd.Series], genes: pd.Index[str]) -> dict[str, list[str]]:
-    """Return the genes of each group that the gene table names; a gene may be of several, between semicolons."""
+    """Return the genes of each group in the gene table; a gene may be in several, separated by semicolons."""
     found: dict[str, list[str]] = {}
     for gene, text in zip(genes, facts.get("group", ()), strict=False):
         for name in (text or "").split(";"):
@@ -132,7 +132,7 @@ def _groups(facts: Mapping[str, pd.Series], genes: pd.Index[str]) -> dict[str, l
 
 
 def _priorities(facts: Mapping[str, pd.Series], owned: BoolArray) -> FloatArray | None:
-    """Return the factor on what each gene gains; None where all genes count alike."""
+    """Return the factor on the gain of each gene; None if all are 1."""
     if "priority" not in facts and not owned.any():
         return None
     factors = np.ones(len(owned))
@@ -142,7 +142,7 @@ def _priorities(facts: Mapping[str, pd.Series], owned: BoolArray) -> FloatArray 
 
 
 def _ignored(wanted: Constraints, lookups: Mapping[str, dict[str, list[int]]], names: GeneNames) -> tuple[str, ...]:
-    """Refuse names that no gene has, or list them where that is wanted; a pattern may fit no gene."""
+    """Raise for names that no gene has, or return them if they are to be ignored; a pattern may match nothing."""
     absent = {what: [name for name, positions in found.items() if not positions] for what, found in lookups.items()}
     idle = [name for name in absent["forbidden"] if is_pattern(name)]
     if idle:
@@ -169,7 +169,7 @@ def _ignored(wanted: Constraints, lookups: Mapping[str, dict[str, list[int]]], n
 def _out_of_bounds(
     wanted: Constraints, genes: pd.Index[str], mean_expression: AnyFloatArray | None
 ) -> dict[str, BoolArray]:
-    """Say which genes lie below and above the bounds on mean expression."""
+    """Return which genes are below and above the bounds on mean expression."""
     if not wanted.bounds_means:
         return {}
     if mean_expression is None or len(mean_expression) != len(genes):

@@ -1,4 +1,4 @@
-"""Constraints as positions and masks over the genes of the data, and which of them clash."""
+"""Resolved constraints: positions and masks over the genes of the data, and their clashes."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from selectormlp.panel.names import GeneNames, one_each
 logger = logging.getLogger(__name__)
 
 BUDGET_TOLERANCE = 1e-9
-"""Share of the budget by which a sum of costs may exceed it: rounding of sums of up to a million float64."""
+"""Relative tolerance of the budget, for rounding in sums of up to a million float64."""
 
 
 MAX_PHRASES = 5
-"""Clashes that one message names."""
+"""Maximum number of clashes in a message."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +33,7 @@ class Rules:
     Attributes
     ----------
     names
-        The genes that positions and masks refer to.
+        Genes to which positions and masks refer.
     must_have
         Positions of the genes that every panel holds, in the order they were given.
     allowed
@@ -41,21 +41,21 @@ class Rules:
     costs
         Cost of each gene, ≥ 0, in the unit of the budget, shape (n_genes,).
     budget
-        The most that a panel may cost, or None.
+        Maximum cost of a panel, or None.
     min_markers_per_type
-        The fewest markers that each type needs.
+        Minimum number of markers of each type.
     min_markers_per_node
-        The fewest markers that each node of a tree of labels needs.
+        Minimum number of markers of each node of a tree of labels.
     min_marker_auc
-        AUC from which a gene marks a type.
+        Minimum AUC of a marker.
     ignored
-        Names that were asked for and that no gene has, and patterns that no gene fits.
+        Requested names that no gene has, and patterns that match nothing.
     n_existing
-        How many of the first must-have genes belong to an existing panel that is to be extended.
+        Number of first must-have genes that belong to the panel being extended.
     limits
-        Further bounds on sums over the panel, amounts by gene; genes of an existing panel count.
+        Further bounds on sums over the panel, including genes of an existing panel.
     priorities
-        Factor on what each gene gains, shape (n_genes,); None where all count alike.
+        Factor on the gain of each gene, shape (n_genes,); None if all are 1.
     """
 
     names: GeneNames
@@ -78,16 +78,16 @@ class Rules:
 
     @property
     def nested(self) -> bool:
-        """Whether a larger panel holds the smaller one: not under a budget, a minimum per type or other limits."""
+        """Whether larger panels contain smaller ones: not with a budget, a minimum per type or other limits."""
         return self.budget is None and not (self.min_markers_per_type or self.min_markers_per_node or self.limits)
 
     @property
     def cost_limit(self) -> float:
-        """The budget and what rounding may add to it; infinite without a budget."""
+        """The budget plus the rounding tolerance; infinite without a budget."""
         return math.inf if self.budget is None else self.budget * (1 + BUDGET_TOLERANCE)
 
     def restricted(self) -> Rules:
-        """Keep the allowed genes alone, in the same order: the rules for a matrix cut down to these."""
+        """Return the rules restricted to the allowed genes, in the same order."""
         position = np.cumsum(self.allowed) - 1
         aliases = self.names.aliases
         return replace(
@@ -103,22 +103,22 @@ class Rules:
     def with_existing(
         self, panel_genes: Sequence[str], ids: Sequence[str] | None = None, *, strict: bool = False
     ) -> Rules:
-        """Take the genes of an existing panel in: first, always, and at no cost, whatever else the rules say.
+        """Require the genes of an existing panel: first, at no cost, and regardless of other rules.
 
         Parameters
         ----------
         panel_genes
-            Names or aliases; those that the data lack are logged and listed in ``ignored``.
+            Names or aliases; those missing from the data are logged and listed in ``ignored``.
         ids
-            Identifier of each, by which those are found whose name the data lack.
+            Identifier of each, used if the data lack its name.
         strict
-            Keep limits as they are. Else a limit that these genes exceed by themselves bounds the sum at what they
-            take, so that no new gene may add to it; the log names such limits.
+            Keep limits as they are. Otherwise, a limit that these genes already exceed is relaxed to their sum, so that
+            no new gene may add to it; the log names such limits.
 
         Raises
         ------
         SettingsError
-            If a name fits several genes.
+            If a name is ambiguous.
         """
         found = self.names.find_by_either(panel_genes, ids)
         existing = one_each(found, self.genes)
@@ -131,7 +131,7 @@ class Rules:
         exceeded = [str(own) for own, limit in zip(self.limits, limits, strict=True) if limit is not own]
         if exceeded:
             logger.warning(
-                "the panel that is extended exceeds %s by itself: no new gene may add to %s (%s)",
+                "the panel that is extended already exceeds %s: no new gene may add to %s (%s)",
                 counted(len(exceeded), "limit", "limits"),
                 "it" if len(exceeded) == 1 else "them",
                 some(exceeded),
@@ -147,18 +147,18 @@ class Rules:
         )
 
     def clashes(self, n_genes: int, pool: IntArray | None = None) -> list[str]:
-        """Say what stands against a panel of a size.
+        """Describe what rules out a panel of a given size.
 
         Parameters
         ----------
         n_genes
             Size of the panel.
         pool
-            Positions that the panel is chosen from, must-have genes among them; by default all allowed genes.
+            Positions to choose from, including must-have genes; by default all allowed genes.
 
         Returns
         -------
-        A phrase for each clash; none where size and budget can be kept.
+        One phrase per clash; none if size and budget can be kept.
         """
         pool = np.flatnonzero(self.allowed) if pool is None else pool
         n_must, n_pool = len(self.must_have), len(pool)
@@ -180,7 +180,7 @@ class Rules:
         ]
 
     def _hopeless(self, limit: Limit, others: IntArray, n_others: int) -> str:
-        """Say what no panel of a size can keep, and which of the must-have genes take most of it."""
+        """Describe the limit that no panel of a size can keep, and the must-have genes that use most of it."""
         n_genes = len(self.must_have) + n_others
         least, most = limit.spread(self.must_have, others, n_others)
         if most < limit.floor:
@@ -210,7 +210,7 @@ def refuse(clashes: list[str]) -> None:
 
 
 def some(phrases: Sequence[str]) -> str:
-    """Join the first phrases, and say how many more there are.
+    """Join the first phrases, and count the others.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""How well a panel separates the types, what each gene adds to it, and what could replace it."""
+"""Measure how well a panel separates types, the loss without each gene, and its best substitute."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from selectormlp.panel.provenance import Provenance
 from selectormlp.progress import track
 
 LEAST_RESTORED = 0.5
-"""Share of a gene's loss that another gene must restore in its place to be named (see benchmarks/substitutes.py)."""
+"""Minimum share of a gene's loss that a substitute must restore (see benchmarks/substitutes.py)."""
 
 NAMES = {"discriminant-bhattacharyya": "bhattacharyya"}
-"""Criterion of methods that are named after theirs."""
+"""Criterion of methods named after it."""
 
 ON_OFF = "discriminant-binary"
-"""Method that reads genes as on or off."""
+"""Method that treats genes as on or off."""
 
 NUMBERS = ("ridge", "pooling", "shrinkage", "shrink_after")
 
@@ -38,23 +38,22 @@ LOSSES = {"inverse": "1 / (1 + D²)", "bhattacharyya": "exp(−D²/8)", "log": "
 
 @dataclass(frozen=True)
 class SeparationSettings:
-    """What separation is measured by: the settings of the discriminant choice.
+    """Settings of the criterion of separation: those of the discriminant choice.
 
     Attributes
     ----------
     objective
-        Arguments of :class:`selectormlp.moments.discriminant.DiscriminantObjective` that are not at their defaults.
+        Non-default arguments of :class:`selectormlp.moments.discriminant.DiscriminantObjective`.
     class_weights
         Importance of classes, by label; 1 where not named.
     assay
-        What will measure the panel; None: it is measured as the cells at hand were.
+        Assay that will measure the panel; None: the technology of the data.
     mistakes
-        What mistakes between types cost; None: all the same.
+        Costs of mistakes between types; None: all equal.
     on_off
-        ``threshold`` and ``quantile`` above which genes count as on, where they were read as on or off; None: they were
-        not.
+        ``threshold`` and ``quantile`` above which genes count as on; None if genes are not treated as on or off.
     batch_key
-        Column of ``obs`` with the batches that types are told from; None: cells are pooled.
+        Column of ``obs`` with batches; None: cells are pooled.
 
     Examples
     --------
@@ -70,7 +69,7 @@ class SeparationSettings:
     batch_key: str | None = None
 
     def measurement(self, genes: Sequence[str]) -> Measurement:
-        """Return how genes will be measured, as far as it bears on separation."""
+        """Return the properties of the assay that affect separation."""
         return Measurement() if self.assay is None else self.assay.measurement(genes)
 
     @property
@@ -80,7 +79,7 @@ class SeparationSettings:
 
     @property
     def described(self) -> str:
-        """What is averaged over what."""
+        """The criterion in words: the loss and what it is averaged over."""
         found = LOSSES[self.objective.get("criterion", "inverse")]
         found += " times what the mistake costs" if self.mistakes is not None else ""
         found += " of genes as on or off" if self.on_off is not None else ""
@@ -93,7 +92,7 @@ class SeparationSettings:
         return found
 
     def importance(self, classes: Sequence[str]) -> FloatArray:
-        """Return what each class counts, shape (n_classes,)."""
+        """Return the weight of each class, shape (n_classes,)."""
         given = np.array([self.class_weights.get(label, 1.0) for label in classes], dtype=np.float64)
         known = self._known(classes)
         if self.mistakes is not None and known.any():
@@ -101,9 +100,9 @@ class SeparationSettings:
         return given
 
     def for_classes(self, classes: Sequence[str]) -> SeparationSettings:
-        """Return the settings with the costs of mistakes between some classes among the arguments of the objective.
+        """Add the costs of mistakes between classes to the arguments of the objective.
 
-        Mistakes with a class that has no costs, as in other data, cost as much as the others on average.
+        Mistakes with a class without costs, as in other data, get the average cost.
         """
         known = self._known(classes)
         if self.mistakes is None or known.sum() < 2:
@@ -119,7 +118,7 @@ class SeparationSettings:
 
 
 def settings_of(provenance: Provenance) -> SeparationSettings:
-    """Read the settings by which a panel was chosen; the defaults where it was chosen by another method, or elsewhere.
+    """Read the settings by which a panel was chosen; defaults for other methods and panels from elsewhere.
 
     Examples
     --------
@@ -150,7 +149,7 @@ def settings_of(provenance: Provenance) -> SeparationSettings:
 
 
 def measured_assay(assay: Assay | str | Path | Mapping[str, object] | None) -> Assay | None:
-    """Return an assay by name, file or values; None for one that measures as the cells at hand were measured.
+    """Return an assay by name, file or values; None for the technology of the data.
 
     Raises
     ------
@@ -162,7 +161,7 @@ def measured_assay(assay: Assay | str | Path | Mapping[str, object] | None) -> A
 
 
 def _recorded_thresholds(selector: Mapping[str, Any]) -> dict[str, Any]:
-    """Read the thresholds of genes that were read as on or off; the defaults of the method where they are none."""
+    """Read the thresholds of genes treated as on or off; defaults of the method if there are none."""
     threshold, quantile = selector.get("threshold"), selector.get("quantile")
     is_usable = threshold == "quantile" or (isinstance(threshold, int | float) and np.isfinite(threshold))
     return {
@@ -172,7 +171,7 @@ def _recorded_thresholds(selector: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _recorded_assay(assay: object) -> Assay | None:
-    """Read an assay of a panel's provenance: a name of ours or values, never a file; None where it is neither."""
+    """Read the assay in a panel's provenance: one of our names or values, never a file; None for anything else."""
     known = isinstance(assay, dict) or (isinstance(assay, str) and assay in ASSAYS)
     try:
         return measured_assay(assay) if known else None  # type: ignore[arg-type]  # as `known` says
@@ -189,23 +188,23 @@ class Separation:
     """Separation of the types by a panel, with and without each of its genes.
 
     The criterion is that of the discriminant choice: the mean over pairs of types of a loss of their squared
-    Mahalanobis distance D² on the panel, 1 / (1 + D²) by default; 0 where all pairs are far apart. For an assay, each
-    type and all others mixed may count among the pairs, and the loss is that after measurement and failing probes.
+    Mahalanobis distance D² on the panel, 1 / (1 + D²) by default; 0 if all pairs are well separated. For an assay,
+    pairs may include each type against all others mixed, and the loss accounts for measurement and failing probes.
 
     Attributes
     ----------
     criterion
-        Of the whole panel.
+        Criterion of the whole panel.
     losses
-        Growth of the criterion without each gene, ≥ 0, shape (n_panel,).
+        Increase of the criterion without each gene, ≥ 0, shape (n_panel,).
     pair_losses
-        The share of each pair of types in it, shape (n_panel, n_pairs), pairs in the order of ``numpy.triu_indices``;
-        each type and all others follow where the assay has a specificity.
+        Share of each pair of types in the loss, shape (n_panel, n_pairs), pairs in the order of ``numpy.triu_indices``;
+        with a specificity, each type against all others follows.
     substitutes
-        Position of the outside gene that best replaces each gene, -1 where none restores half of its loss,
-        shape (n_panel,).
+        Position of the outside gene that best replaces each gene, -1 if none restores half of its loss, shape
+        (n_panel,).
     substitute_losses
-        What is left of a gene's loss with that gene in its place, ≥ 0, NaN where there is none, shape (n_panel,).
+        Remaining loss with the substitute in place, ≥ 0, NaN without a substitute, shape (n_panel,).
     """
 
     criterion: float
@@ -245,11 +244,10 @@ def measure_separation(
 
     Notes
     -----
-    D² grows gene by gene in the order of the panel, each share less what sampling brings, as in the choice; the
-    covariances are shrunk as they are at the panel's size. The gene j that replaces a gene i is the one that makes it
-    most superfluous: the criterion grows least when i is taken out of a panel that holds j too, so that a gene that
-    would merely add to the whole panel is none. What it restores is counted pair by pair, in each at most what i is
-    worth there.
+    D² is accumulated gene by gene in the order of the panel, net of sampling, as in the choice; covariances are shrunk
+    as at the panel's size. The gene j that replaces gene i is the one that makes i most redundant: the criterion
+    increases least when i is removed from the panel with j added. A gene that merely improves the whole panel is not a
+    substitute. The restored loss is counted pair by pair, in each at most the value of i there.
 
     With K the inverse covariance of the panel and A = gaps · K, an outside gene j has variance s_j and gaps R_j given
     the panel; given the panel without i these are s_j + B_ij² / K_ii and R_j + A_i B_ij / K_ii, B being the regression

@@ -1,4 +1,4 @@
-"""A word about genes that are there in another spelling: human CD3E, mouse Cd3e."""
+"""Hint at genes that differ in upper and lower case only: human CD3E, mouse Cd3e."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 
 def spelling_hint(missing: Sequence[str], known: Iterable[str]) -> str:
-    """Say how many missing genes are there if capitals are not told apart, with one of them; ``""`` where none is.
+    """Count missing genes that are present if case is ignored, with an example; ``""`` if none is.
 
     Examples
     --------

@@ -1,9 +1,9 @@
-"""Panels on disk: CSV, JSON and a plain list; and other people's lists of genes.
+"""Write and read panels: CSV, JSON and plain lists, including lists of genes from elsewhere.
 
 The JSON file holds everything, exactly. The CSV file holds one line per gene and is safe to open in a spreadsheet: a
-name that a spreadsheet would take for a formula is written after an apostrophe, which is taken off again when the
-file is read (a name that begins with an apostrophe gets a second one, so nothing is lost). The plain list is meant
-for programs and holds names as they are.
+name that a spreadsheet would take for a formula gets an apostrophe in front, which is removed when the file is read
+(names that begin with an apostrophe get a second one, so nothing is lost). The plain list is for programs and holds
+names unchanged.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ CSV_NAME, JSON_NAME, LIST_NAME = "panel.csv", "panel.json", "genes.txt"
 EXPLANATION_NAME = "explanation.csv"
 
 PANEL_NAME = "panel"
-"""What the files of a panel are called together, as one result of a folder."""
+"""Name of the files of a panel as one result of a folder."""
 
 PANEL_FILES = (CSV_NAME, JSON_NAME, LIST_NAME)
 
@@ -60,7 +60,7 @@ def write_panel(panel: Panel, folder: Path | str) -> Path:
     panel
         The panel.
     folder
-        Where to; made where absent. Files of these names are replaced, all or none.
+        Target folder, created if absent. Existing files of these names are replaced, all or none.
 
     Returns
     -------
@@ -111,8 +111,8 @@ def read_panel(path: Path | str) -> Panel:
     Raises
     ------
     PanelError
-        If the file is absent, too large, no text, or holds no panel, it cannot be told which column holds genes, or a
-        gene stands in it twice; or if the files of the panel beside it are not those that were written with it.
+        If the file is absent, too large, not text, or holds no panel; if the column of genes is not clear, or a gene is
+        listed twice; or if the files beside it belong to another panel.
 
     Examples
     --------
@@ -133,7 +133,7 @@ def read_panel(path: Path | str) -> Panel:
 
 
 def _check_folder(place: Path) -> None:
-    """Refuse a panel beside files of another one; say where a list of genes was edited by hand."""
+    """Raise if a panel lies beside files of another one; log if a list of genes was edited by hand."""
     try:
         edited = check_together(
             place.parent,
@@ -150,7 +150,7 @@ def _check_folder(place: Path) -> None:
 
 
 def _may_be_edited(folder: Path, file: str) -> bool:
-    """Tell a list that somebody edited from another panel: half of the genes stay, and new ones bring no new scores."""
+    """Return whether a list was edited by hand: half of the genes remain, and new ones have no scores."""
     if file == JSON_NAME:
         return False
     with suppress(PanelError):  # its reader will say so
@@ -164,7 +164,7 @@ def _may_be_edited(folder: Path, file: str) -> bool:
 
 
 def panel_from_text(text: str, suffix: str) -> Panel:
-    """Read a panel from the text of a file; ``suffix`` is that of its name, in small letters.
+    """Read a panel from the text of a file; ``suffix`` is that of its name, in lower case.
 
     Raises
     ------
@@ -183,7 +183,7 @@ def read_costs(path: Path | str) -> dict[str, float]:
     Raises
     ------
     PanelError
-        If the file is absent or no table, a gene stands in it twice, or a cost is no number.
+        If the file is absent or not a table, a gene is listed twice, or a cost is not a number.
 
     Examples
     --------
@@ -241,7 +241,7 @@ def _csv_text(panel: Panel) -> str:
 
 
 def shielded(text: str) -> str:
-    """Put an apostrophe before what a spreadsheet would take for a formula (and before one that stands there already).
+    """Prefix text that a spreadsheet would take for a formula, or that begins with an apostrophe, with an apostrophe.
 
     Examples
     --------

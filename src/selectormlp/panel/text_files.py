@@ -1,4 +1,4 @@
-"""Text of files of genes."""
+"""Read the text of files of genes."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from selectormlp.errors import PanelError, nearest
 from selectormlp.gate.files import check_regular, read_start
 
 ZIP_MAGIC, UTF16_MARKS = b"PK\x03\x04", (b"\xff\xfe", b"\xfe\xff")
-"""What workbooks begin with, and text of Excel's "Unicode text"."""
+"""First bytes of workbooks, and of Excel's "Unicode text"."""
 
 MAX_BYTES = 1 << 30
-"""Size of the largest file read: the JSON of a panel learned on a hundred million cells is of this order."""
+"""Maximum size of a file: the JSON of a panel learned on a hundred million cells is of this order."""
 
 
 def text_of(place: Path) -> str:
@@ -20,7 +20,7 @@ def text_of(place: Path) -> str:
     Raises
     ------
     PanelError
-        If it is absent, too large, no regular file or no text.
+        If it is absent, too large, not a regular file or not text.
     """
     check_regular(place, PanelError)
     if not place.is_file():
@@ -31,7 +31,7 @@ def text_of(place: Path) -> str:
     try:
         if place.stat().st_size > MAX_BYTES:
             raise PanelError(f"{str(place)!r} has {place.stat().st_size:,} bytes; a panel has at most {MAX_BYTES:,}")
-        content = read_start(place, MAX_BYTES, PanelError)  # of some files the system says 0 bytes, and never ends
+        content = read_start(place, MAX_BYTES, PanelError)  # some special files report 0 bytes and never end
         if content[:4] == ZIP_MAGIC:
             raise PanelError(
                 f"{str(place)!r} is a workbook (or another zip file), which is not read; save the sheet that holds the "

@@ -1,4 +1,4 @@
-"""Panels and gene lists as vendors and other tools write them."""
+"""Read panels and gene lists of vendors and other tools."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ from selectormlp.panel.text_files import text_of
 logger = logging.getLogger(__name__)
 
 MAX_BYTES = 1 << 28
-"""Largest unpacked size of a compressed list: a probe file of a whole transcriptome has tens of megabytes."""
+"""Maximum unpacked size of a compressed list: a probe file of a whole transcriptome has tens of megabytes."""
 
 MAX_HEADER = 1 << 22
-"""Characters within which the header and first line of a table of cells × genes lie."""
+"""Number of characters in which header and first line of a table of cells × genes must lie."""
 
 MAX_SHEETS, MAX_ROWS, MAX_CELLS = 100, 1 << 20, 5_000_000
-"""Of a workbook: sheets that are looked at, rows that one may have, and cells that are read of it."""
+"""Limits of a workbook: number of sheets tried, rows per sheet, and cells read per sheet."""
 
 MIN_GENES = 10
-"""Columns from which on numbers below a line of names are taken for counts of cells."""
+"""With at least this many columns, numbers below a line of names are taken for counts of cells."""
 
 GZIP_MAGIC, ZIP_MAGIC = b"\x1f\x8b", b"PK\x03\x04"
 
@@ -64,7 +64,7 @@ def read_panel(path: Path | str) -> Panel:
     Raises
     ------
     PanelError
-        If the file cannot be read, or it cannot be told where the genes are.
+        If the file cannot be read, or the place of the genes is not clear.
 
     Examples
     --------
@@ -91,7 +91,7 @@ def read_panel(path: Path | str) -> Panel:
 
 
 def _special(place: Path, start: bytes) -> Panel | None:
-    """Read what is no plain list or table; None for these."""
+    """Read files other than plain lists and tables; None for those."""
     if start[:4] == ZIP_MAGIC:
         return _from_workbook(place)
     if start[:8] == MAGIC:
@@ -114,7 +114,7 @@ def _unpacked(place: Path) -> str:
         with gzip.open(place) as stream:
             content = stream.read(MAX_BYTES + 1)
         if len(content) > MAX_BYTES:
-            raise PanelError(f"unpacks to more than {MAX_BYTES:,} bytes; unpack it, and name the genes that are meant")
+            raise PanelError(f"unpacks to more than {MAX_BYTES:,} bytes; unpack it, and name the genes you want")
         return content.decode("utf-8-sig")
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise PanelError(f"cannot be unpacked ({error}); copy the file again") from error
@@ -159,7 +159,7 @@ def _from_workbook(place: Path) -> Panel:
         sheets = {sheet.title: _rows_of(sheet) for sheet in book.worksheets[:MAX_SHEETS]}
     except (PanelError, MemoryError):
         raise
-    except Exception as error:  # openpyxl raises whatever a damaged part brings
+    except Exception as error:  # openpyxl raises many kinds of errors for damaged parts
         raise PanelError(f"not a readable workbook ({type(error).__name__}); save the sheet as CSV") from error
     problems = []
     for name, rows in sheets.items():
@@ -175,7 +175,7 @@ def _from_workbook(place: Path) -> Panel:
 
 
 def _rows_of(sheet: Any) -> list[tuple[object, ...]]:
-    """Return the rows of a sheet that hold something; its own word for its size is not taken."""
+    """Return the nonempty rows of a sheet; the size it claims is not trusted."""
     sheet.reset_dimensions()
     rows, n_cells = [], 0
     for row in sheet.iter_rows(max_row=MAX_ROWS, values_only=True):
@@ -188,7 +188,7 @@ def _rows_of(sheet: Any) -> list[tuple[object, ...]]:
 
 
 def _csv_of(rows: Sequence[Sequence[object]]) -> str:
-    """Write the cells of a sheet as text; refuse dates, which genes such as SEPT1 have become."""
+    """Return the cells of a sheet as text; raise for dates, into which genes such as SEPT1 were turned."""
     dates = [cell for row in rows for cell in row if isinstance(cell, dt.date)]
     if dates:
         raise PanelError(
@@ -206,7 +206,7 @@ def _csv_of(rows: Sequence[Sequence[object]]) -> str:
 
 
 def _without_controls(panel: Panel) -> Panel:
-    """Leave out controls, by their name or by a column that says what a target is; say how many."""
+    """Leave out controls, by name or by a column with the kind of each target; log how many."""
     controls = {place for place, gene in enumerate(panel.genes) if is_control(gene)}
     for header, kinds in panel.facts.items():
         if folded(header) in KIND_HEADERS:
@@ -215,7 +215,7 @@ def _without_controls(panel: Panel) -> Panel:
     if not controls:
         return panel
     if not kept:
-        raise PanelError("all names are those of controls; expected genes")
+        raise PanelError("all names are of controls; expected genes")
     logger.info("%s left out", counted(len(controls), "control is", "controls are"))
     return panel.take(kept)
 

@@ -14,7 +14,9 @@ class SelectOptions(TypedDict, total=False):
     batch_key: str | None
     """Column of obs with the batch (study, chemistry, donor, file): a batch is not taken for a type, and genes are
     chosen for one not yet seen (see combine). For auto, discriminant, mixture, forest, markers and markers-wilcoxon;
-    others ignore it."""
+    others ignore it. Without it each of several data sets is a batch, unless pool_files is given."""
+    pool_files: bool
+    """Do not tell several data sets from each other: their cells are pooled."""
     gene_id_key: str | None
     """Column of var with gene identifiers, for the panel."""
     target_layer: str | None
@@ -39,56 +41,56 @@ class SelectOptions(TypedDict, total=False):
     costs: Mapping[str, float] | None
     """Costs of genes, 0 or more; others cost 1."""
     budget: float | None
-    """The most that the panel may cost; no limit by default."""
+    """Maximum cost of the panel; no limit by default."""
     min_mean: float | None
-    """Least mean expression over all cells, in the unit of the matrix (log scale for counts)."""
+    """Minimum mean expression over all cells, in the unit of the matrix (log scale for counts)."""
     max_mean: float | None
-    """Largest mean expression over all cells, in the unit of the matrix (log scale for counts)."""
+    """Maximum mean expression over all cells, in the unit of the matrix (log scale for counts)."""
     min_markers_per_type: int
-    """Fewest genes that mark each cell type."""
+    """Minimum number of markers of each cell type."""
     min_markers_per_node: int
-    """Fewest genes that mark each node of a tree of labels, all its types together."""
+    """Minimum number of markers of each node of a tree of labels, all its types taken together."""
     min_marker_auc: float
-    """AUC against all other cells from which a gene marks a type."""
+    """Minimum AUC of a marker of a type, against all other cells."""
     forbid_preset: Sequence[str]
-    """Families of genes to keep out: ribosomal, mitochondrial, hemoglobin, sex, cell-cycle (human and mouse)."""
+    """Gene families to exclude: ribosomal, mitochondrial, hemoglobin, sex, cell-cycle (human and mouse)."""
     gene_table: str | None
     """Table of genes: length_nt, n_probes, codewords, homolog_group, cost, priority; see docs/ordering.md."""
     gene_sets: Mapping[str, Any] | None
-    """Named sets of genes, each a list (one or more of it) or with genes, min, max and together (all or none)."""
+    """Named gene sets: a list of genes (at least one is chosen), or genes with min, max and together (all or none)."""
     min_per_set: int
-    """Fewest genes of each set that states no bounds, as of own lists of markers by type."""
+    """Minimum number of genes of each set without bounds of its own, such as a list of markers per type."""
     owned: Sequence[str]
-    """Genes whose probes are there already: they cost nothing and are preferred."""
+    """Genes whose probes you already own: they cost nothing and are preferred."""
     candidates: Sequence[str] | None
-    """The only genes to choose from, must-have genes among them; all by default."""
+    """The only genes to choose from, including must-have genes; all by default."""
     ignore_unknown: bool
-    """Go on without gene names that the data lack, with a warning; an extended panel keeps them."""
+    """Ignore gene names missing from the data, with a warning; an extended panel keeps them."""
     min_length_nt: float | None
-    """Shortest transcript, nucleotides (gene table: length_nt)."""
+    """Minimum transcript length, nucleotides (gene table: length_nt)."""
     min_probes: float | None
-    """Fewest probes or probe sets that fit a gene (gene table: n_probes)."""
+    """Minimum number of probes or probe sets that fit a gene (gene table: n_probes)."""
     max_codewords: float | None
-    """Codewords of the whole panel (gene table: codewords)."""
+    """Maximum number of codewords of the panel (gene table: codewords)."""
     max_per_homolog_group: int | None
-    """Most genes of one homolog group (gene table: homolog_group)."""
+    """Maximum number of genes per homolog group (gene table: homolog_group)."""
     max_counts_per_type: float | None
-    """Crowding: counts per cell summed over the panel, averaged over the cells of a type, for every type."""
+    """Crowding: maximum counts per cell, summed over the panel and averaged over the cells of each type."""
     max_counts: float | None
-    """Crowding: counts per cell summed over the panel, averaged over all cells."""
+    """Crowding: maximum counts per cell, summed over the panel and averaged over all cells."""
     crowding_quantile: float
-    """Judge --max-counts-per-type by the cells of a type at or above this quantile of total counts; 0 for all."""
+    """Apply --max-counts-per-type to the cells of a type at or above this quantile of total counts; 0: all cells."""
     max_gene_counts: float | None
-    """Most counts per cell of one gene, in any type."""
+    """Maximum counts per cell of a gene, in any type."""
     min_gene_counts: float | None
-    """Fewest counts per cell of one gene in the type that has most of it."""
+    """Minimum counts per cell of a gene, in the type that expresses it most."""
     assay: Any | None
     """What will measure the panel: sequencing (the default), imaging, or a JSON or YAML file of an assay. For auto,
     discriminant and discriminant-bhattacharyya."""
     combine: Literal["new-study", "corrected", "worst"] | None
-    """How batches are combined (with batch_key): new-study (the default: for a batch not yet seen), corrected (for data
-    that will be corrected for batches) or worst (each pair of types by its worst batch). For auto, discriminant,
-    discriminant-bhattacharyya, discriminant-binary and mixture."""
+    """How batches are combined (with batch_key, or several data sets): new-study (the default: for a batch not yet
+    seen), corrected (for data that will be corrected for batches) or worst (each pair of types by its worst batch). For
+    auto, discriminant, discriminant-bhattacharyya, discriminant-binary and mixture."""
     options: Mapping[str, Any] | None
     """Parameters of the method's selector that are not to be left at their defaults."""
     min_recall: float | None
@@ -119,7 +121,9 @@ class ExtendOptions(TypedDict, total=False):
     batch_key: str | None
     """Column of obs with the batch (study, chemistry, donor, file): a batch is not taken for a type, and genes are
     chosen for one not yet seen (see combine). For auto, discriminant, mixture, forest, markers and markers-wilcoxon;
-    others ignore it."""
+    others ignore it. Without it each of several data sets is a batch, unless pool_files is given."""
+    pool_files: bool
+    """Do not tell several data sets from each other: their cells are pooled."""
     gene_id_key: str | None
     """Column of var with gene identifiers, for the panel."""
     target_layer: str | None
@@ -144,58 +148,58 @@ class ExtendOptions(TypedDict, total=False):
     costs: Mapping[str, float] | None
     """Costs of genes, 0 or more; others cost 1."""
     budget: float | None
-    """The most that the panel may cost; no limit by default."""
+    """Maximum cost of the panel; no limit by default."""
     min_mean: float | None
-    """Least mean expression over all cells, in the unit of the matrix (log scale for counts)."""
+    """Minimum mean expression over all cells, in the unit of the matrix (log scale for counts)."""
     max_mean: float | None
-    """Largest mean expression over all cells, in the unit of the matrix (log scale for counts)."""
+    """Maximum mean expression over all cells, in the unit of the matrix (log scale for counts)."""
     min_markers_per_type: int
-    """Fewest genes that mark each cell type."""
+    """Minimum number of markers of each cell type."""
     min_markers_per_node: int
-    """Fewest genes that mark each node of a tree of labels, all its types together."""
+    """Minimum number of markers of each node of a tree of labels, all its types taken together."""
     min_marker_auc: float
-    """AUC against all other cells from which a gene marks a type."""
+    """Minimum AUC of a marker of a type, against all other cells."""
     forbid_preset: Sequence[str]
-    """Families of genes to keep out: ribosomal, mitochondrial, hemoglobin, sex, cell-cycle (human and mouse)."""
+    """Gene families to exclude: ribosomal, mitochondrial, hemoglobin, sex, cell-cycle (human and mouse)."""
     gene_table: str | None
     """Table of genes: length_nt, n_probes, codewords, homolog_group, cost, priority; see docs/ordering.md."""
     gene_sets: Mapping[str, Any] | None
-    """Named sets of genes, each a list (one or more of it) or with genes, min, max and together (all or none)."""
+    """Named gene sets: a list of genes (at least one is chosen), or genes with min, max and together (all or none)."""
     min_per_set: int
-    """Fewest genes of each set that states no bounds, as of own lists of markers by type."""
+    """Minimum number of genes of each set without bounds of its own, such as a list of markers per type."""
     owned: Sequence[str]
-    """Genes whose probes are there already: they cost nothing and are preferred."""
+    """Genes whose probes you already own: they cost nothing and are preferred."""
     forbidden: Sequence[str]
-    """Genes, or patterns such as 'RPL*' (case matters), to keep out."""
+    """Genes, or patterns such as 'RPL*' (case matters), to exclude."""
     candidates: Sequence[str] | None
-    """The only genes to choose from, must-have genes among them; all by default."""
+    """The only genes to choose from, including must-have genes; all by default."""
     ignore_unknown: bool
-    """Go on without gene names that the data lack, with a warning; an extended panel keeps them."""
+    """Ignore gene names missing from the data, with a warning; an extended panel keeps them."""
     min_length_nt: float | None
-    """Shortest transcript, nucleotides (gene table: length_nt)."""
+    """Minimum transcript length, nucleotides (gene table: length_nt)."""
     min_probes: float | None
-    """Fewest probes or probe sets that fit a gene (gene table: n_probes)."""
+    """Minimum number of probes or probe sets that fit a gene (gene table: n_probes)."""
     max_codewords: float | None
-    """Codewords of the whole panel (gene table: codewords)."""
+    """Maximum number of codewords of the panel (gene table: codewords)."""
     max_per_homolog_group: int | None
-    """Most genes of one homolog group (gene table: homolog_group)."""
+    """Maximum number of genes per homolog group (gene table: homolog_group)."""
     max_counts_per_type: float | None
-    """Crowding: counts per cell summed over the panel, averaged over the cells of a type, for every type."""
+    """Crowding: maximum counts per cell, summed over the panel and averaged over the cells of each type."""
     max_counts: float | None
-    """Crowding: counts per cell summed over the panel, averaged over all cells."""
+    """Crowding: maximum counts per cell, summed over the panel and averaged over all cells."""
     crowding_quantile: float
-    """Judge --max-counts-per-type by the cells of a type at or above this quantile of total counts; 0 for all."""
+    """Apply --max-counts-per-type to the cells of a type at or above this quantile of total counts; 0: all cells."""
     max_gene_counts: float | None
-    """Most counts per cell of one gene, in any type."""
+    """Maximum counts per cell of a gene, in any type."""
     min_gene_counts: float | None
-    """Fewest counts per cell of one gene in the type that has most of it."""
+    """Minimum counts per cell of a gene, in the type that expresses it most."""
     assay: Any | None
     """What will measure the panel: sequencing (the default), imaging, or a JSON or YAML file of an assay. For auto,
     discriminant and discriminant-bhattacharyya."""
     combine: Literal["new-study", "corrected", "worst"] | None
-    """How batches are combined (with batch_key): new-study (the default: for a batch not yet seen), corrected (for data
-    that will be corrected for batches) or worst (each pair of types by its worst batch). For auto, discriminant,
-    discriminant-bhattacharyya, discriminant-binary and mixture."""
+    """How batches are combined (with batch_key, or several data sets): new-study (the default: for a batch not yet
+    seen), corrected (for data that will be corrected for batches) or worst (each pair of types by its worst batch). For
+    auto, discriminant, discriminant-bhattacharyya, discriminant-binary and mixture."""
     options: Mapping[str, Any] | None
     """Parameters of the method's selector that are not to be left at their defaults."""
     min_recall: float | None
