@@ -14,7 +14,9 @@ class SelectOptions(TypedDict, total=False):
     batch_key: str | None
     """Column of obs with the batch (study, chemistry, donor, file): a batch is not taken for a type, and genes are
     chosen for one not yet seen (see combine). For auto, discriminant, mixture, forest, markers and markers-wilcoxon;
-    others ignore it."""
+    others ignore it. Without it each of several data sets is a batch, unless pool_files is given."""
+    pool_files: bool
+    """Do not tell several data sets from each other: their cells are pooled."""
     gene_id_key: str | None
     """Column of var with gene identifiers, for the panel."""
     target_layer: str | None
@@ -86,9 +88,9 @@ class SelectOptions(TypedDict, total=False):
     """What will measure the panel: sequencing (the default), imaging, or a JSON or YAML file of an assay. For auto,
     discriminant and discriminant-bhattacharyya."""
     combine: Literal["new-study", "corrected", "worst"] | None
-    """How batches are combined (with batch_key): new-study (the default: for a batch not yet seen), corrected (for data
-    that will be corrected for batches) or worst (each pair of types by its worst batch). For auto, discriminant,
-    discriminant-bhattacharyya, discriminant-binary and mixture."""
+    """How batches are combined (with batch_key, or several data sets): new-study (the default: for a batch not yet
+    seen), corrected (for data that will be corrected for batches) or worst (each pair of types by its worst batch). For
+    auto, discriminant, discriminant-bhattacharyya, discriminant-binary and mixture."""
     options: Mapping[str, Any] | None
     """Parameters of the method's selector that are not to be left at their defaults."""
     min_recall: float | None
@@ -119,7 +121,9 @@ class ExtendOptions(TypedDict, total=False):
     batch_key: str | None
     """Column of obs with the batch (study, chemistry, donor, file): a batch is not taken for a type, and genes are
     chosen for one not yet seen (see combine). For auto, discriminant, mixture, forest, markers and markers-wilcoxon;
-    others ignore it."""
+    others ignore it. Without it each of several data sets is a batch, unless pool_files is given."""
+    pool_files: bool
+    """Do not tell several data sets from each other: their cells are pooled."""
     gene_id_key: str | None
     """Column of var with gene identifiers, for the panel."""
     target_layer: str | None
@@ -193,9 +197,9 @@ class ExtendOptions(TypedDict, total=False):
     """What will measure the panel: sequencing (the default), imaging, or a JSON or YAML file of an assay. For auto,
     discriminant and discriminant-bhattacharyya."""
     combine: Literal["new-study", "corrected", "worst"] | None
-    """How batches are combined (with batch_key): new-study (the default: for a batch not yet seen), corrected (for data
-    that will be corrected for batches) or worst (each pair of types by its worst batch). For auto, discriminant,
-    discriminant-bhattacharyya, discriminant-binary and mixture."""
+    """How batches are combined (with batch_key, or several data sets): new-study (the default: for a batch not yet
+    seen), corrected (for data that will be corrected for batches) or worst (each pair of types by its worst batch). For
+    auto, discriminant, discriminant-bhattacharyya, discriminant-binary and mixture."""
     options: Mapping[str, Any] | None
     """Parameters of the method's selector that are not to be left at their defaults."""
     min_recall: float | None
