@@ -89,7 +89,7 @@ def _text(value: object) -> str:
         return str(value)
 
 
-def _drop_unwritable(parts: MutableMapping[str, Any], where: str) -> None:
+def _drop_unwritable(parts: MutableMapping[Any, Any], where: str) -> None:
     """Leave out entries that cannot be written."""
     named = {
         key: value for key, value in parts.items() if not (key is None and where == "layers")
