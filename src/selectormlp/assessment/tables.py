@@ -24,7 +24,8 @@ def evaluation_tables(found: Evaluation) -> dict[str, pd.DataFrame]:
     ``summary`` (what was measured and how), ``scores``, ``classes``, ``confusion`` and ``confused`` (the commonest
     errors); and ``unusable``, ``unsupervised``, ``redundancy``, ``hierarchy``, ``coarse_classes``, ``levels``,
     ``robustness``, ``probes`` (each lost in turn), ``as_measured`` (as an assay would measure it), ``measured`` and
-    ``measured_classes`` (on cells of another technology), ``label_pairs`` (how far apart types are on held-out
+    ``measured_classes`` (on cells of another technology), ``measures`` (of Spapros, NS-Forest and geneBasis) and
+    ``measures_types``, ``measures_genes`` and ``measures_cells``, ``label_pairs`` (how far apart types are on held-out
     counts), ``stability`` and ``overlaps`` where there is such a thing.
     """
     tables = {
@@ -53,6 +54,11 @@ def evaluation_tables(found: Evaluation) -> dict[str, pd.DataFrame]:
     if found.elsewhere is not None:
         tables["measured"] = found.elsewhere.to_frame()
         tables["measured_classes"] = found.elsewhere.class_frame()
+    if found.published is not None:
+        tables["measures"] = found.published.to_frame()
+        tables["measures_types"] = found.published.type_frame()
+        tables["measures_genes"] = found.published.gene_frame()
+        tables["measures_cells"] = found.published.cell_frame()
     if found.label_test is not None:
         tables["label_pairs"] = found.label_test.pairs
     if found.stability is not None:

@@ -89,9 +89,12 @@ def _text(value: object) -> str:
         return str(value)
 
 
-def _drop_unwritable(parts: MutableMapping[str, Any], where: str) -> None:
+def _drop_unwritable(parts: MutableMapping[Any, Any], where: str) -> None:
     """Leave out entries that cannot be written."""
-    bad = [key for key, value in parts.items() if not isinstance(key, str) or not _fits(key, value)]
+    named = {
+        key: value for key, value in parts.items() if not (key is None and where == "layers")
+    }  # X, in anndata 0.13
+    bad = [key for key, value in named.items() if not isinstance(key, str) or not _fits(key, value)]
     for key in bad:
         del parts[key]
     if bad:
