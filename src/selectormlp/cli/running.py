@@ -27,26 +27,25 @@ def panel_files(out: Path, *, report: bool = False, order: Sequence[str] = ()) -
 
 
 def read_some(source: SampledSource) -> Any:
-    """Read the files that settings name: one of them whole, or some cells of each type of one or several.
-
-    Raises
-    ------
-    SettingsError
-        If there are several and no number of cells a type.
-    """
-    from selectormlp.data.anndata_files import check_one_file, read_adata
+    """Read the files that settings name, joined where there are several: whole, or some cells of each type."""
+    from selectormlp.data.anndata_files import read_adata
     from selectormlp.data.anndata_sample import read_sample
+    from selectormlp.data.held_sets import join_sets
+    from selectormlp.data.joining import Joining
 
+    several = len(source.data) > 1
+    named = {"label_key": str(source.label_key), "layer": source.layer}
     if source.cells_per_type is not None:
         return read_sample(
             source.data,
-            label_key=str(source.label_key),
+            **named,
             cells_per_type=source.cells_per_type,
-            layer=source.layer,
             exclude_labels=source.exclude_labels,
             seed=getattr(source, "seed", 0),
+            joining=Joining() if several else None,
         )
-    check_one_file(source.data, "--cells-per-type, so many cells of each type")
+    if several:
+        return join_sets(source.data, Joining(), **named, normalize=source.normalize).adata
     return read_adata(source.data[0])
 
 
