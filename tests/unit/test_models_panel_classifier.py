@@ -157,7 +157,7 @@ def test_genes_are_found_by_a_second_name_and_a_word_is_said_of_spelling(make_ad
     with pytest.raises(DataError, match=r"4 of the 4 genes needed are missing.*--gene-name-key"):
         sm.predict(new, classifier)
     new.var_names = [name.capitalize() for name in new.var["symbol"]]
-    with pytest.raises(DataError, match=r"all 4 are there in other capitals \(Gene3 for gene3\)"):
+    with pytest.raises(DataError, match=r"all 4 are in the data with different case \(Gene3 for gene3\)"):
         sm.predict(new, classifier)
 
 

@@ -116,7 +116,7 @@ def test_batches_that_say_nothing_are_refused(make_adata):
 
 def test_combine_needs_batches_and_a_method_that_combines(make_adata):
     adata = make_adata()
-    with pytest.raises(SettingsError, match="no batches are named"):
+    with pytest.raises(SettingsError, match="without batches; name their column"):
         choose(adata, combine="worst")
     with pytest.raises(SettingsError, match="expected one of the methods 'auto', 'discriminant'"):
         choose(adata, method="svm", batch_key="donor", combine="worst")
@@ -153,7 +153,7 @@ def test_explain_and_price_take_the_batches_of_the_panel(two_batches, caplog):
     del two_batches.obs["study"]
     with caplog.at_level(logging.WARNING):
         sm.explain(two_batches, panel, label_key="cell_type", progress=False)
-    assert "the data lack the batches by which the panel was chosen ('study')" in caplog.text
+    assert "the data lack the batch column with which the panel was chosen ('study')" in caplog.text
 
 
 def test_batches_of_another_length_are_refused():

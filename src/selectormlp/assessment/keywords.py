@@ -33,7 +33,7 @@ class EvaluateOptions(TypedDict, total=False):
     exclude_labels: Sequence[str]
     """Labels whose cells are left out."""
     gene_name_key: str | None
-    """Column of var with second gene names, by which genes may be called too."""
+    """Column of var with second gene names, which may be used as well."""
     more_sizes: Sequence[int]
     """Further numbers of genes to measure at; may be repeated."""
     coarse_key: str | None
@@ -67,7 +67,7 @@ class CompareOptions(TypedDict, total=False):
     exclude_labels: Sequence[str]
     """Labels whose cells are left out."""
     gene_name_key: str | None
-    """Column of var with second gene names, by which genes may be called too."""
+    """Column of var with second gene names, which may be used as well."""
 
 
 class RobustnessOptions(TypedDict, total=False):
@@ -89,7 +89,7 @@ class RobustnessOptions(TypedDict, total=False):
     exclude_labels: Sequence[str]
     """Labels whose cells are left out."""
     gene_name_key: str | None
-    """Column of var with second gene names, by which genes may be called too."""
+    """Column of var with second gene names, which may be used as well."""
 
 
 class StabilityOptions(TypedDict, total=False):
@@ -110,7 +110,7 @@ class StabilityOptions(TypedDict, total=False):
     exclude_labels: Sequence[str]
     """Labels whose cells are left out."""
     gene_name_key: str | None
-    """Column of var with second gene names, by which genes may be called too."""
+    """Column of var with second gene names, which may be used as well."""
 
 
 class ReportOptions(TypedDict, total=False):
@@ -136,7 +136,7 @@ class ReportOptions(TypedDict, total=False):
     exclude_labels: Sequence[str]
     """Labels whose cells are left out."""
     gene_name_key: str | None
-    """Column of var with second gene names, by which genes may be called too."""
+    """Column of var with second gene names, which may be used as well."""
     sizes: Sequence[int] | None
     """Numbers of genes to measure at, each the first genes of the panel; chosen by its size by default."""
     more_sizes: Sequence[int]
@@ -163,7 +163,7 @@ class LearnAssayOptions(TypedDict, total=False):
     exclude_labels: Sequence[str]
     """Labels whose cells are left out."""
     gene_name_key: str | None
-    """Column of var with second gene names, by which genes may be called too."""
+    """Column of var with second gene names, which may be used as well."""
     measured_label_key: str | None
     """Column of their obs with the cell type; as --label-key by default."""
     measured_layer: str | None
@@ -184,4 +184,4 @@ class FitClassifierOptions(TypedDict, total=False):
     exclude_labels: Sequence[str]
     """Labels whose cells are left out."""
     gene_name_key: str | None
-    """Column of var with second gene names, by which genes may be called too."""
+    """Column of var with second gene names, which may be used as well."""
