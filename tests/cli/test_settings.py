@@ -228,7 +228,7 @@ def test_what_cannot_be_repeated_is_refused(cli, tmp_path, settings_file):
     assert "is 'panel' itself" in cli("rerun", "panel", "--out", "./panel").err
     settings_file({"command": "split_data"}, "panel/settings.json")
     assert (
-        "is of 'split_data'; only 'select', 'extend', 'evaluate', 'compare', 'report', 'run', 'train' are"
+        "is of 'split_data'; only 'select', 'extend', 'evaluate', 'compare', 'report', 'run', 'train' can"
         in cli("rerun", "panel").err
     )
     settings_file({}, "panel/settings.json")
