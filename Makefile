@@ -12,7 +12,7 @@ JOBS ?= 1
 SHARED := --numprocesses auto --dist loadfile
 export MPLBACKEND := Agg
 
-.PHONY: help install demo test test-slow test-portable coverage fuzz mutation lint types audit package bench bench-speed bench-accuracy bench-other-technology docs pictures \
+.PHONY: help install demo test test-slow test-portable coverage fuzz mutation lint types audit package bench bench-speed bench-accuracy bench-peers bench-other-technology docs pictures \
   command-reference keywords clean
 
 help:  ## list the targets
@@ -83,6 +83,10 @@ bench-speed: install  ## one table of times, each beside a reference of the same
 bench-accuracy: $(BENCH_STAMP)  ## compare panels with those of other methods (hours); goes on where it stopped
 	PYTHONPATH=benchmarks $(BIN)/python -m panel_accuracy.run --out bench_results/results.csv $(BENCH_ARGS)
 	PYTHONPATH=benchmarks $(BIN)/python -m panel_accuracy.report bench_results/results.csv
+
+bench-peers: install  ## compare panels with those of peers, each in an environment of its own (hours)
+	PYTHONPATH=benchmarks $(BIN)/python -m peers.run $(BENCH_ARGS)
+	PYTHONPATH=benchmarks $(BIN)/python -m peers.report bench_results/peers
 
 bench-other-technology: install  ## choose on scRNA-seq, score on imaging; needs the folder SELECTORMLP_IMAGING
 	PYTHONPATH=benchmarks $(BIN)/python -m other_technology.run --out bench_results/other_technology.csv $(BENCH_ARGS)

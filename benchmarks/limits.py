@@ -17,7 +17,9 @@ from __future__ import annotations
 import argparse
 import itertools
 import os
+import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -32,6 +34,13 @@ from selectormlp.panel.limits import Limit
 from selectormlp.selectors.discriminant import DiscriminantSelector
 
 SHARES = (0.75, 0.5)
+
+WAYS: dict[str, dict[str, Any]] = {
+    "searched": {"exchange_rounds": 0},
+    "exchanged": {},
+    "refined": {"refine": True, "max_refine_s": 60.0},
+}
+"""Options of the discriminant: the search alone, with the exchange that limits bring, and until nothing improves."""
 
 
 def type_counts(counts, labels) -> np.ndarray:
@@ -69,19 +78,17 @@ def one_split(cells, counts, seed: int, size: int) -> list[dict]:
             Limit(f"type {code}", amounts, high=bound)
             for code, (amounts, bound) in enumerate(zip(use, bounds, strict=True))
         ]
-        ways = {
-            "searched": lambda limits=limits: np.flatnonzero(
-                DiscriminantSelector(size, limits=limits).fit(X, y).get_support()
-            ),
-            "exchanged": lambda limits=limits: np.flatnonzero(
-                DiscriminantSelector(size, limits=limits, refine=True).fit(X, y).get_support()
-            ),
-            "filtered": lambda limits=limits: filtered(free.ranking_, limits, size),
-        }
-        for way, choose in ways.items():
-            chosen = choose()
+        for way in ("filtered", *WAYS):
+            start = time.process_time()
+            if way == "filtered":
+                chosen = filtered(free.ranking_, limits, size)
+            else:
+                found = DiscriminantSelector(size, limits=limits, device="cpu", **WAYS[way]).fit(X, y)
+                chosen = np.flatnonzero(found.get_support())
+            seconds = time.process_time() - start
             largest = float((use[:, chosen].sum(axis=1) / bounds).max())
-            rows.append({"split": seed, "share": share, "way": way, "accuracy": score(chosen), "largest_use": largest})
+            same = {"split": seed, "share": share, "way": way, "seconds": seconds, "largest_use": largest}
+            rows.append({**same, "accuracy": score(chosen)})
     return rows
 
 
@@ -113,13 +120,13 @@ def brute_force(n_problems: int) -> None:
             if all(limit.is_kept(np.array(p)) for limit in limits)
         ]
         try:
-            greedy = DiscriminantSelector(size, limits=limits).fit(X, y)
+            greedy = DiscriminantSelector(size, limits=limits, exchange_rounds=0).fit(X, y)
         except SettingsError:
             assert not feasible
             impossible += 1
             continue
         best = min(map(loss, feasible))
-        exchanged = DiscriminantSelector(size, limits=limits, refine=True).fit(X, y)
+        exchanged = DiscriminantSelector(size, limits=limits).fit(X, y)
         for name, found in (("greedy", greedy), ("exchanged", exchanged)):
             panel = np.argsort(found.ranking_)[:size]
             assert tuple(sorted(panel)) in feasible

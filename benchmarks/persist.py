@@ -29,6 +29,7 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge
 from sklearn.neighbors import NearestNeighbors
 
+from peers.persist.peer import choose
 from protocol import by_loadings, explained, load, refitted, split_of
 from selectormlp.data.cells import Cells
 from selectormlp.data.normalize import log1p_cp10k
@@ -134,46 +135,15 @@ def run_published(path: Path, seed: int, limit_s: float) -> tuple[np.ndarray | N
 
 
 def work_published(path: Path, folder: Path, seed: int) -> None:
-    """Choose genes with the published program at its defaults, and print their positions as JSON.
-
-    Only its loading of data is replaced, by one that fetches a batch at once in the same process: its own starts four
-    processes for every pass over the cells, which takes most of its time. Where its search for λ gives up, its second
-    stage chooses among all genes.
-    """
-    sys.path[:0] = [str(path)]
-    sys.modules.pop("persist", None)  # the name of this file, too
-    import persist.models
-    import torch
-    from torch.utils.data import DataLoader
-
-    from persist import PERSIST, ExpressionDataset
-
-    class Rows(ExpressionDataset):
-        def __getitems__(self, rows):
-            return self.data[rows], self.output[rows]
-
-    def in_process(data, **settings):
-        settings.update(num_workers=0, worker_init_fn=None, collate_fn=lambda batch: tuple(map(torch.as_tensor, batch)))
-        return DataLoader(data, **settings)
-
-    persist.models.DataLoader = in_process
-
+    """Choose genes with the published program at its defaults, and print their positions as JSON."""
     cells = load(folder, ACCURACY_DATA)
     split, genes = split_of(cells, seed)
     classes = np.unique(cells.labels[split.train])
-    train, validation = (
-        Rows(binary(cells.X[rows][:, genes].toarray()), np.searchsorted(classes, cells.labels[rows]).astype(np.int64))
+    learning, judging = (
+        (cells.X[rows][:, genes].toarray(), np.searchsorted(classes, cells.labels[rows]))
         for rows in (split.train, split.validation)
     )
-    np.random.seed(0)  # noqa: NPY002
-    torch.manual_seed(0)
-    selector = PERSIST(train, validation, loss_fn=torch.nn.CrossEntropyLoss(), device=torch.device("cpu"))
-    try:
-        selector.eliminate(target=500, bar=False)
-    except ValueError as error:
-        sys.stderr.write(f"{error}\n")
-    panel, _ = selector.select(num_genes=SIZE, bar=False)
-    print(json.dumps([int(gene) for gene in panel]))
+    print(json.dumps(choose(path, learning, judging, SIZE, 0).tolist()))
 
 
 def neighbours(values: np.ndarray) -> np.ndarray:

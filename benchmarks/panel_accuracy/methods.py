@@ -144,7 +144,7 @@ def select(method: Method, learning: Learning, size: int, seed: int) -> Choice:
         return Choice(np.arange(learning.X.shape[1]), nested=False)
     if method.name in PEERS:
         peer = PEERS[method.name]
-        return Choice(peer.select(learning, size, seed), peer.nested)
+        return Choice(np.asarray(peer.select(learning.X, learning.y, size, seed), np.int64), peer.nested)
     name = THROUGH_US[method.name][0] if method.name in THROUGH_US else method.name
     ranking = rank_genes(as_cells(learning), name, n_genes=size, options=method.options, seed=seed)
     return Choice(ranking.order, ranking.nested and name != "auto")  # which tries again at each size

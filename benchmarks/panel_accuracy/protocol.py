@@ -119,7 +119,9 @@ def usable_sizes(sizes: Sequence[int], n_genes: int) -> list[int]:
     return sorted(size for size in set(sizes) if size <= n_genes / 2)
 
 
-def refit_on_panel(prepared: Prepared, panel: IntArray, seed: int) -> dict[str, Confusion]:
+def refit_on_panel(
+    prepared: Prepared, panel: IntArray, seed: int, classifiers: Sequence[str] = CLASSIFIERS
+) -> dict[str, Confusion]:
     """Refit each classifier on the learning cells and the panel's genes, and let it classify the test cells.
 
     Parameters
@@ -130,6 +132,8 @@ def refit_on_panel(prepared: Prepared, panel: IntArray, seed: int) -> dict[str, 
         Columns, shape (n_panel_genes,).
     seed
         Of the classifiers.
+    classifiers
+        Their names.
 
     Returns
     -------
@@ -137,7 +141,7 @@ def refit_on_panel(prepared: Prepared, panel: IntArray, seed: int) -> dict[str, 
     """
     learning, columns = prepared.learning, np.sort(panel)
     found = {}
-    for name in CLASSIFIERS:
+    for name in classifiers:
         predicted = refit_predict(
             make_classifier(name, seed), learning.X[:, columns], learning.y, prepared.X_test[:, columns]
         )
@@ -145,9 +149,11 @@ def refit_on_panel(prepared: Prepared, panel: IntArray, seed: int) -> dict[str, 
     return found
 
 
-def score_panel(prepared: Prepared, panel: IntArray, seed: int) -> list[Score]:
+def score_panel(
+    prepared: Prepared, panel: IntArray, seed: int, classifiers: Sequence[str] = CLASSIFIERS
+) -> list[Score]:
     """Score a panel by each classifier; parameters as :func:`refit_on_panel` takes them."""
     return [
         Score(name, confusion.balanced_accuracy, confusion.macro_f1, float(np.nanmin(confusion.recalls)))
-        for name, confusion in refit_on_panel(prepared, panel, seed).items()
+        for name, confusion in refit_on_panel(prepared, panel, seed, classifiers).items()
     ]

@@ -221,14 +221,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
     text = write_report(settings.results, settings.method, settings.sizes, place, "images" if settings.docs else ".")
     target = settings.docs or settings.results.with_name("report.md")
     if settings.docs:
-        page = settings.docs.read_text()
-        if BEGIN not in page or END not in page:
-            raise SystemExit(f"{settings.docs} has no place for results; it wants the lines {BEGIN!r} and {END!r}")
-        between = re.compile(f"{re.escape(BEGIN)}.*{re.escape(END)}", re.DOTALL)
-        text = between.sub(lambda _: f"{BEGIN}\n\n{text}\n{END}", page)
-    with written_whole(target) as (draft,):
-        draft.write_text(text)
+        fill_docs(target, text, (BEGIN, END))
+    else:
+        with written_whole(target) as (draft,):
+            draft.write_text(text)
     print(f"written: {target}")
+
+
+def fill_docs(page: Path, text: str, marks: tuple[str, str]) -> None:
+    """Replace what stands between two lines of a page.
+
+    Raises
+    ------
+    SystemExit
+        If the page lacks the lines.
+    """
+    begin, end = marks
+    old = page.read_text()
+    if begin not in old or end not in old:
+        raise SystemExit(f"{page} has no place for results; it wants the lines {begin!r} and {end!r}")
+    between = re.compile(f"{re.escape(begin)}.*{re.escape(end)}", re.DOTALL)
+    with written_whole(page) as (draft,):
+        draft.write_text(between.sub(lambda _: f"{begin}\n\n{text}\n{end}", old))
 
 
 if __name__ == "__main__":

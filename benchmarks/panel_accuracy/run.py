@@ -125,7 +125,7 @@ def _record(settings: argparse.Namespace) -> dict[str, Any]:
             "time_limit_s": settings.time_limit,
             "jobs": settings.jobs,
             "cores": os.cpu_count(),
-            "processor": _processor(),
+            "processor": processor_name(),
             "system": f"{platform.system()} {platform.machine()}",
             "python": platform.python_version(),
             "packages": {name: version(name) for name in packages},
@@ -133,7 +133,7 @@ def _record(settings: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _processor() -> str:
+def processor_name() -> str:
     """Name the processor where the system tells."""
     with suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():

@@ -160,12 +160,9 @@ def test_harsh_and_assay_reach_evaluate_and_the_report(cli, data, tmp_path):
     [
         (["--method", "markers", "--assay", "imaging"], "expected one of the methods"),
         (["--method", "discriminant-binary", "--assay", "imaging"], "expected one of the methods"),
-        (["--method", "discriminant", "--assay", "failing.json", "--options", "refine.json"], "failing probes"),
     ],
 )
 def test_what_does_not_work_together_is_refused_in_one_line(cli, data, tmp_path, flags, message):
-    (tmp_path / "failing.json").write_text('{"failure": 0.1}')
-    (tmp_path / "refine.json").write_text('{"refine": true}')
     outcome = cli("select", data, "--label-key", "cell_type", "--size", 4, "--out", "panel", *flags)
     assert outcome.code == 2
     assert message in outcome.err

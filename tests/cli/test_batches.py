@@ -26,6 +26,22 @@ def test_select_records_batches_and_rerun_repeats_them(cli, data, tmp_path):
     assert sm.read_panel(tmp_path / "again" / "panel.json").genes == panel.genes
 
 
+def test_each_of_several_files_is_a_batch_and_rerun_repeats_that(cli, adata, tmp_path):
+    for donor, part in (("one", adata[:90]), ("two", adata[90:])):
+        part.copy().write_h5ad(tmp_path / f"{donor}.h5ad")
+    common = ["one.h5ad", "two.h5ad", "--label-key", "cell_type", "--size", 4, "--method", "discriminant"]
+    for out, flags, key in (("told", [], "data_set"), ("pooled", ["--pool-files"], None)):
+        outcome = cli("select", *common, *flags, "--out", out)
+        assert outcome.code == 0, outcome.err
+        kept = json.loads((tmp_path / out / "settings.json").read_text())
+        assert (kept.get("batch_key"), kept.get("pool_files", False)) == (key, bool(flags))
+        outcome = cli("rerun", out, "--out", f"{out} again")
+        assert outcome.code == 0, outcome.err
+        first, again = (sm.read_panel(tmp_path / one / "panel.json") for one in (out, f"{out} again"))
+        assert again.genes == first.genes
+        assert again.provenance.settings["batch_key"] == key
+
+
 def test_settings_may_stand_in_a_file(cli, data, tmp_path):
     (tmp_path / "settings.json").write_text(
         json.dumps({"label_key": "cell_type", "n_genes": 4, "method": "discriminant", "batch_key": "donor"})

@@ -1,6 +1,7 @@
 """Promise: what would fill memory or the disk is refused before it is unpacked or parsed: tables of text."""
 
 import contextlib
+import json
 import time
 
 import pytest
@@ -45,8 +46,15 @@ def test_few_characters_that_make_many_cells_are_refused(tmp_path, name, text):
     read, header = READERS[name]
     file = tmp_path / "table.csv"
     file.write_text(text(header))
-    with pytest.raises(SelectorMLPError, match=r"more than 5,000,000 cells .*; keep only the columns and lines that"):
+    with pytest.raises(SelectorMLPError, match=r"more than 5,000,000 cells .*; keep the columns needed"):
         read(file)
+
+
+def test_records_with_keys_of_their_own_are_refused(tmp_path):
+    records = [{"gene": "CD3E"}, *({f"key {number}": 1} for number in range(2_300))]
+    (tmp_path / "panel.json").write_text(json.dumps(records))
+    with pytest.raises(PanelError, match="more than 5,000,000 cells"):
+        read_panel(tmp_path / "panel.json")
 
 
 def many_lines(header):

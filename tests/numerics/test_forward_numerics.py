@@ -1,5 +1,6 @@
 """Forward selection and exchange against brute force: every set recomputed from its definition."""
 
+import itertools
 from functools import cache
 
 import numpy as np
@@ -176,3 +177,58 @@ def test_exchange_equals_trying_every_swap(criterion, shrinkage):
             assert exchange(objective, start, **fixed).tolist() == expected
             changed += expected != start.tolist()
     assert changed > 10
+
+
+@pytest.mark.parametrize("n_rounds", [1, 2])
+def test_rounds_are_counted_and_no_clock_is_looked_at(n_rounds, monkeypatch):
+    objective = DiscriminantObjective(MOMENTS)
+    for seed in range(10):
+        start = np.random.default_rng(seed).permutation(9)[:4]
+        panel = start.tolist()
+        for place in [*range(4)] * n_rounds:
+            others = panel[:place] + panel[place + 1 :]
+            losses = [np.inf if gene in others else discriminant_set_loss([*others, gene]) for gene in range(9)]
+            panel[place] = int(np.argmin(losses))
+        clock = Ticks()
+        monkeypatch.setattr("selectormlp.moments.exchange.time", clock)
+        assert exchange(objective, start, n_rounds=n_rounds, max_refine_s=0.0).tolist() == panel
+        assert clock.n_looks <= 2  # at the start, and once when the rounds are over
+        assert exchange(objective, start, max_refine_s=0.0).tolist() == start.tolist()
+
+
+def discriminant_set_loss(genes):
+    return set_loss(tuple(sorted(genes)), "inverse", 0.0)
+
+
+def failing_loss(ordered, probability):
+    """Mean loss of the pairs over which probes work, each gene adding to D² what it adds after those before it."""
+    distances = [squared_distances(ordered[:n]) for n in range(len(ordered) + 1)]
+    terms = np.maximum(np.diff(distances, axis=0) - SAMPLING, 0)
+    expected = 0.0
+    for works in itertools.product([0, 1], repeat=len(ordered)):
+        share = probability ** (len(works) - sum(works)) * (1 - probability) ** sum(works)
+        expected += share * (1 / (1 + np.array(works) @ terms)).mean()
+    return expected
+
+
+def test_exchange_reckons_with_failing_probes():
+    objective = DiscriminantObjective(MOMENTS, failure=0.3)
+    changed = 0
+    for seed in range(6):
+        panel = np.random.default_rng(seed).permutation(9)[:3].tolist()
+        start = np.array(panel)
+        for place in range(3):
+            others = panel[:place] + panel[place + 1 :]
+            losses = [np.inf if gene in others else failing_loss([*others, gene], 0.3) for gene in range(9)]
+            panel[place] = int(np.argmin(losses))
+        assert exchange(objective, start, n_rounds=1, max_refine_s=0.0).tolist() == panel
+        changed += panel != start.tolist()
+    assert changed > 3
+
+
+def test_exchange_prefers_by_priorities():
+    objective = DiscriminantObjective(MOMENTS)
+    best = exchange(objective, np.array([0, 1, 2, 3]))
+    priorities = np.where(np.isin(np.arange(9), best), 0.0, 1.0)
+    poor = np.setdiff1d(np.arange(9), best)[:4]
+    assert not set(exchange(objective, poor, priorities=priorities, n_rounds=2).tolist()) & set(best.tolist())

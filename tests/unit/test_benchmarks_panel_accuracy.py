@@ -9,7 +9,6 @@ import pytest
 from panel_accuracy import jobs, results
 from panel_accuracy.limited import Outcome, select_limited
 from panel_accuracy.methods import Choice, parse_method, select
-from panel_accuracy.peers import in_turn
 from panel_accuracy.protocol import Learning, Prepared, Score, prepare, score_panel
 from panel_accuracy.report import write_report
 from panel_accuracy.results import Job, append_job, check_settings, open_results, read_results
@@ -110,9 +109,6 @@ class TestMethods:
     def test_what_cannot_be_run_is_refused_at_the_start(self, spec):
         with pytest.raises(SystemExit, match=spec.partition(":")[0]):
             parse_method(spec)
-
-    def test_classes_take_turns_until_their_lists_are_empty(self):
-        assert in_turn([[1, 2], [1, 3, 4, 5], []]).tolist() == [1, 3, 2, 4, 5]
 
 
 class TestJobs:

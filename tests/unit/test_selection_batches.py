@@ -3,6 +3,7 @@
 import logging
 import warnings
 
+import anndata
 import numpy as np
 import pytest
 from scipy.stats import mannwhitneyu
@@ -234,3 +235,65 @@ def test_data_sets_with_genes_of_their_own_are_batches(two_batches, combine):
         progress=False,
     )
     assert not set(panel.genes) & set(BATCH_GENES)
+
+
+@pytest.fixture
+def two_files(two_batches, tmp_path):
+    """Write each batch to a file of its own; return their paths."""
+    files = []
+    for study in ("one", "two"):
+        files.append(tmp_path / f"{study}.h5ad")
+        two_batches[two_batches.obs["study"] == study].copy().write_h5ad(files[-1])
+    return files
+
+
+def in_memory(files):
+    return {file.stem: anndata.read_h5ad(file) for file in files}
+
+
+@pytest.mark.parametrize("given", [list, in_memory], ids=["disk", "memory"])
+def test_several_files_are_batches_where_no_others_are_named(two_batches, two_files, given, caplog):
+    with caplog.at_level(logging.INFO):
+        panel = choose(given(two_files))
+    assert "each data set is a batch" in caplog.text
+    assert panel.genes == choose(two_batches, batch_key="study").genes
+    assert panel.provenance.settings["batch_key"] == "data_set"
+    worst = choose(given(two_files), combine="worst")
+    assert worst.provenance.settings["selector"]["combine"] == "worst"
+    pooled = choose(given(two_files), pool_files=True)
+    assert set(pooled.genes) & set(BATCH_GENES)
+    assert pooled.provenance.settings["batch_key"] is None
+    assert pooled.genes == choose(two_batches).genes
+
+
+@pytest.mark.parametrize("method", ["auto", "forest", "markers"])
+def test_every_method_that_tells_batches_takes_files_as_such(two_files, method):
+    panel = choose(list(two_files), method=method)
+    assert not set(panel.genes) & set(BATCH_GENES)
+    assert panel.provenance.settings["batch_key"] == "data_set"
+
+
+def test_a_method_that_ignores_batches_pools_files_and_says_nothing(two_files, caplog):
+    with caplog.at_level(logging.WARNING):
+        panel = choose(list(two_files), method="variance")
+    assert panel.provenance.settings["batch_key"] is None
+    assert "ignores batches" not in caplog.text
+
+
+def test_files_that_share_no_type_are_pooled_and_that_is_said(make_adata, caplog):
+    adata = make_adata()
+    first = adata.obs["cell_type"].isin(["type A", "type B"]).to_numpy()
+    with caplog.at_level(logging.WARNING):
+        panel = choose([adata[first].copy(), adata[~first].copy()])
+    assert "no type is in two data sets" in caplog.text
+    assert panel.provenance.settings["batch_key"] is None
+    assert panel.genes == choose(adata).genes
+
+
+def test_pooling_is_refused_beside_batches_and_combine(two_files):
+    with pytest.raises(SettingsError, match="batches not told apart"):
+        choose(list(two_files), pool_files=True, batch_key="study")
+    with pytest.raises(SettingsError, match="no batches are named"):
+        choose(list(two_files), pool_files=True, combine="worst")
+    with pytest.raises(SettingsError, match="no batches are named"):
+        choose([two_files[0]], combine="worst")

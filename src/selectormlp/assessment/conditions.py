@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -17,6 +17,7 @@ from selectormlp.evaluation.cautions import LABELS_NOTE
 from selectormlp.evaluation.counts import count_scale
 from selectormlp.evaluation.label_test import LabelTest, judge_labels
 from selectormlp.evaluation.measured import MeasuredScores, score_as_measured
+from selectormlp.evaluation.published.scores import PublishedMeasures, measure_published
 from selectormlp.evaluation.result import Evaluation
 from selectormlp.evaluation.robustness import Plan
 from selectormlp.panel.assay import Assay
@@ -37,6 +38,7 @@ def add_conditions(
     harsh: bool,
     assay: Assay | None,
     count_split: bool = False,
+    published: Mapping[str, Sequence[str]] | None = None,
 ) -> Evaluation:
     """Add the scores asked for. One that fails becomes a note, and the other results are kept."""
     notes: list[str] = []
@@ -50,6 +52,10 @@ def add_conditions(
         test = _or_note("The labels on counts that had no part in them", lambda: split_labels(tested), notes)
         evaluation = replace(evaluation, label_test=test)
         notes += [] if test is None else label_notes(test)
+    if published is not None:
+        measures = _or_note("The published measures", lambda: publish(tested, published), notes)
+        evaluation = replace(evaluation, published=measures)
+        notes += [] if measures is None else measures.notes
     kept = evaluation.notes
     if evaluation.label_test is not None and evaluation.label_test.is_something and not evaluation.label_test.not_apart:
         kept = tuple(note for note in kept if note != LABELS_NOTE)  # this speaks against it
@@ -75,6 +81,11 @@ def simulate(tested: Tested, assay: Assay) -> MeasuredScores:
     return score_as_measured(
         counts, cells.labels, tested.folds, judging.refit, assay, genes=names, n_draws=N_ASSAYS, seed=judging.seed
     )
+
+
+def publish(tested: Tested, markers: Mapping[str, Sequence[str]]) -> PublishedMeasures:
+    """Take the measures of Spapros, NS-Forest and geneBasis."""
+    return measure_published(tested.cells, tested.genes, markers=markers or None, seed=tested.judging.seed)
 
 
 def _or_note(what: str, measure: Callable[[], Found], notes: list[str]) -> Found | None:

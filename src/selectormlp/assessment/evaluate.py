@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Unpack
 
@@ -47,6 +47,7 @@ from selectormlp.evaluation.curve import (
 )
 from selectormlp.evaluation.harsh import HARSH
 from selectormlp.evaluation.intervals import METRICS
+from selectormlp.evaluation.published.correlation import marker_lists
 from selectormlp.evaluation.result import Evaluation
 from selectormlp.evaluation.robustness import Plan
 from selectormlp.evaluation.splits import Folds
@@ -76,6 +77,8 @@ class Extras:
     harsh: bool = False
     assay: Assay | None = None
     count_split: bool = False
+    markers: Mapping[str, Sequence[str]] | None = None
+    """Of the published measures; empty: those that the cells give; None: they are not taken."""
 
     @property
     def plan(self) -> Plan | None:
@@ -151,8 +154,9 @@ def evaluate(
         and without one donor at a time), see :func:`stability`; ``confidence`` of intervals;
         ``more_sizes`` to measure at; ``level_metric`` and ``level_distance`` (the curve levels off at the first size
         whose score is within this distance of the best size measured); ``measured_label_key``, the label column of
-        ``measured``, and ``label_map``, a table of labels that mean the same; ``harsh=True`` disturbs the cells as
-        harshly as real assays do, and loses each probe in turn; ``assay`` scores the panel as an assay would
+        ``measured``, and ``label_map``, a table of labels that mean the same; ``measures=True`` takes the measures of
+        Spapros, NS-Forest and geneBasis too, with known ``markers`` of types where given; ``harsh=True`` disturbs the
+        cells as harshly as real assays do, and loses each probe in turn; ``assay`` scores the panel as an assay would
         measure it.
 
     Returns
@@ -203,6 +207,9 @@ def evaluate_by(adata: AnnData, panel: Panel, request: EvaluateRequest, measured
 
 def _evaluate_here(adata: AnnData, panel: Panel, request: EvaluateRequest) -> Evaluation:
     judging = judging_of(request)
+    markers = marker_lists(request.markers)
+    if markers and not request.measures:
+        raise SettingsError("markers are given without measures, so they would change nothing; ask for both")
     extras = Extras(
         request.sizes,
         request.coarse_key,
@@ -214,6 +221,7 @@ def _evaluate_here(adata: AnnData, panel: Panel, request: EvaluateRequest) -> Ev
         request.harsh,
         None if request.assay is None else find_assay(request.assay),
         request.count_split,
+        markers if request.measures else None,
     )
     if not request.n_stability:
         return evaluate_task(adata, panel, judging, extras)
@@ -241,8 +249,7 @@ def evaluate_task(adata: AnnData, panel: Panel, judging: Judging, extras: Extras
     notes.append(note)
     random, ceiling = _floor_and_ceiling(cells, folds, sizes, judging)
     notes += [*apart_notes([found.curve, ceiling]), *ambient_notes(cells, genes, count_scale(cells)), LABELS_NOTE]
-    if cells.n_genes > MAX_CEILING_GENES:
-        notes.append(f"All genes: the {MAX_CEILING_GENES:,} of most variance of {cells.n_genes:,}.")
+    notes += _ceiling_notes(cells)
     evaluation = Evaluation(
         label_key=str(judging.source.label_key),
         classifier=judging.classifier_name,
@@ -274,7 +281,15 @@ def evaluate_task(adata: AnnData, panel: Panel, judging: Judging, extras: Extras
         harsh=extras.harsh,
         assay=extras.assay,
         count_split=extras.count_split,
+        published=extras.markers,
     )
+
+
+def _ceiling_notes(cells: Cells) -> list[str]:
+    """Say so where not all genes are the ceiling."""
+    if cells.n_genes <= MAX_CEILING_GENES:
+        return []
+    return [f"All genes: the {MAX_CEILING_GENES:,} of most variance of {cells.n_genes:,}."]
 
 
 def _floor_and_ceiling(cells: Cells, folds: Folds, sizes: IntArray, judging: Judging) -> tuple[Curve, Curve]:

@@ -15,6 +15,10 @@ class EvaluateOptions(TypedDict, total=False):
     """Whether to thin counts, drop genes, change gains and binarise; takes a while."""
     count_split: bool
     """Whether to test the labels on counts that had no part in them: counts are cut into two parts; takes a while."""
+    measures: bool
+    """Whether to take the measures of Spapros, NS-Forest and geneBasis too; takes a minute."""
+    markers: Mapping[str, Any] | None
+    """Known markers of each type, for measures; by default the five of largest AUC of each type."""
     n_stability: int
     """How often to choose anew by the panel's method from part of the cells; 0: not."""
     level_metric: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
@@ -11,6 +12,7 @@ from selectormlp.config.model import (
     Count,
     CountOrNone,
     Counts,
+    FileFlag,
     FileName,
     Flag,
     Inside,
@@ -43,6 +45,12 @@ def _classifier(given: Any) -> Any:
 
 def _name_of(classifier: Any) -> str:
     return classifier if isinstance(classifier, str) else type(classifier).__name__
+
+
+def _markers(file: Path) -> dict[str, Any]:
+    from selectormlp.panel.gene_files import read_gene_sets
+
+    return read_gene_sets(file)
 
 
 ClassifierName = Annotated[
@@ -125,6 +133,15 @@ class EvaluateRequest(Measuring, TreeSource, OnePanel, Conditions, OtherCells):
     """Whether to thin counts, drop genes, change gains and binarise; takes a while."""
     count_split: Annotated[bool, Flag()] = False
     """Whether to test the labels on counts that had no part in them: counts are cut into two parts; takes a while."""
+    measures: Annotated[bool, Flag()] = False
+    """Whether to take the measures of Spapros, NS-Forest and geneBasis too; takes a minute."""
+    markers: Annotated[
+        Table,
+        Flag(
+            direct=False, file=FileFlag("--markers", "Known markers for --measures: CSV (set, gene) or JSON.", _markers)
+        ),
+    ] = Field(default_factory=dict)
+    """Known markers of each type, for measures; by default the five of largest AUC of each type."""
     n_stability: Annotated[CountOrNone, Flag(("--stability", "--n-stability"))] = 0
     """How often to choose anew by the panel's method from part of the cells; 0: not."""
     level_metric: Annotated[str, Flag()] = "balanced_accuracy"

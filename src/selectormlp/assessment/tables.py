@@ -24,8 +24,9 @@ def evaluation_tables(found: Evaluation) -> dict[str, pd.DataFrame]:
     Always: ``summary`` (data, settings and notes), ``scores``, ``classes``, ``confusion`` and ``confused`` (the
     commonest errors). If measured: ``unusable``, ``unsupervised``, ``redundancy``, ``hierarchy``, ``coarse_classes``,
     ``levels``, ``robustness``, ``probes`` (loss of each probe), ``as_measured`` (in a simulated assay), ``measured``
-    and ``measured_classes`` (on cells of another technology), ``label_pairs`` (separation of types on held-out counts),
-    ``stability`` and ``overlaps``.
+    and ``measured_classes`` (on cells of another technology), ``measures`` (of Spapros, NS-Forest and geneBasis) with
+    ``measures_types``, ``measures_genes`` and ``measures_cells``, ``label_pairs`` (separation of types on held-out
+    counts), ``stability`` and ``overlaps``.
     """
     tables = {
         "summary": _summary(found),
@@ -53,6 +54,11 @@ def evaluation_tables(found: Evaluation) -> dict[str, pd.DataFrame]:
     if found.elsewhere is not None:
         tables["measured"] = found.elsewhere.to_frame()
         tables["measured_classes"] = found.elsewhere.class_frame()
+    if found.published is not None:
+        tables["measures"] = found.published.to_frame()
+        tables["measures_types"] = found.published.type_frame()
+        tables["measures_genes"] = found.published.gene_frame()
+        tables["measures_cells"] = found.published.cell_frame()
     if found.label_test is not None:
         tables["label_pairs"] = found.label_test.pairs
     if found.stability is not None:

@@ -88,12 +88,26 @@ def _print_extras(found: Evaluation) -> None:
                 f"{probes.masked[probes.worst]:.3f} if nobody notices, {probes.refitted[probes.worst]:.3f} refitted"
             )
     _print_measured(found)
+    _print_published(found)
     if found.stability is not None:
         for overlap in found.stability.overlaps:
             print_line(
                 f"Chosen again, {overlap.source}: {overlap.n_panels} panels, Jaccard {overlap.jaccard:.3f}, Kuncheva "
                 f"{overlap.kuncheva:.3f}",
             )
+
+
+def _print_published(found: Evaluation) -> None:
+    """Print the measures of other papers."""
+    from selectormlp.cli.plain import PlainTable
+
+    if found.published is None:
+        return
+    lines = PlainTable("Measures of other papers; 1 is best")
+    lines.add_columns("source", "measure", "value", numbers=("value",))
+    for measure in found.published.measures:
+        lines.add_row(measure.source, measure.name, "" if measure.value != measure.value else f"{measure.value:.3f}")
+    lines.print()
 
 
 def _print_measured(found: Evaluation) -> None:

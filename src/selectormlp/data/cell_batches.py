@@ -52,14 +52,21 @@ def check_batches(cells: Cells | StoredCells, key: str) -> None:
         )
     if not cells.n_classes:
         return
-    table = cells_of_units(cells.labels, cells.batches, cells.n_classes)
-    n_batches = (table > 0).sum(axis=1)
-    if n_batches.max(initial=0) == 1:
+    if not can_be_told_apart(cells):
+        n_types = len(np.unique(cells.labels[cells.labels >= 0]))
         raise DataError(
-            f"each of the {counted(int((n_batches > 0).sum()), 'type', 'types')} is in one batch of {key!r} only, so "
+            f"each of the {counted(n_types, 'type', 'types')} is in one batch of {key!r} only, so "
             "type and batch cannot be told apart; name another column (batch_key, --batch-key), or leave it out"
         )
     logger.info("cells of %d batches (%s) are compared within their batch", len(names), quoted(map(str, names)))
+
+
+def can_be_told_apart(cells: Cells | StoredCells) -> bool:
+    """Say whether batches can be told from types: whether a type is in two of them."""
+    if cells.batches is None:
+        return False
+    table = cells_of_units(cells.labels, cells.batches, cells.n_classes)
+    return bool((table > 0).sum(axis=1).max(initial=0) > 1)
 
 
 def warn_of_lone_types(cells: Cells | StoredCells) -> None:

@@ -9,13 +9,45 @@ import scipy.sparse as sp
 from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
-from selectormlp.data.cells import IntArray, Matrix, dense
+from selectormlp.data.cells import AnyFloatArray, IntArray, Matrix, dense
 
 N_NEIGHBORS = 15
 """Neighbours of a cell, scanpy's default."""
 
 N_COMPONENTS = 50
 """Principal components in which neighbours are found where there are more genes, scanpy's default."""
+
+
+def components(X: Matrix, *, seed: int = 0) -> AnyFloatArray:
+    """Return cells in 50 principal components, or as they are where there are no more genes or cells.
+
+    Parameters
+    ----------
+    X
+        Expression, shape (n_cells, n_genes), dense or CSR.
+    seed
+        Of the randomised decomposition.
+
+    Returns
+    -------
+    Shape (n_cells, 50) or (n_cells, n_genes).
+
+    Examples
+    --------
+    >>> components(np.ones((3, 2), dtype=np.float32)).shape
+    (3, 2)
+    """
+    if X.shape[1] <= N_COMPONENTS or X.shape[0] <= N_COMPONENTS:
+        return dense(X)
+    solver = "arpack" if sp.issparse(X) else "randomized"
+    found: AnyFloatArray = PCA(N_COMPONENTS, svd_solver=solver, random_state=seed).fit_transform(X)
+    return found
+
+
+def nearest_cells(points: AnyFloatArray, n_neighbors: int) -> IntArray:
+    """Find each cell's nearest cells among points, by Euclidean distance; see :func:`neighbors`."""
+    found = NearestNeighbors(n_neighbors=n_neighbors).fit(points).kneighbors(return_distance=False)
+    return np.asarray(found, dtype=np.int64)
 
 
 def neighbors(X: Matrix, n_neighbors: int = N_NEIGHBORS, *, seed: int = 0) -> IntArray:
@@ -39,13 +71,7 @@ def neighbors(X: Matrix, n_neighbors: int = N_NEIGHBORS, *, seed: int = 0) -> In
     >>> neighbors(np.array([[0.0], [1.0], [5.0]], dtype=np.float32), 1).ravel()
     array([1, 0, 1])
     """
-    if X.shape[1] > N_COMPONENTS and X.shape[0] > N_COMPONENTS:
-        solver = "arpack" if sp.issparse(X) else "randomized"
-        points = PCA(N_COMPONENTS, svd_solver=solver, random_state=seed).fit_transform(X)
-    else:
-        points = dense(X)
-    found = NearestNeighbors(n_neighbors=n_neighbors).fit(points).kneighbors(return_distance=False)
-    return np.asarray(found, dtype=np.int64)
+    return nearest_cells(components(X, seed=seed), n_neighbors)
 
 
 def knn_overlap(first: IntArray, second: IntArray) -> float:

@@ -15,6 +15,7 @@ from selectormlp.evaluation.intervals import Estimate
 from selectormlp.evaluation.label_test import LabelTest
 from selectormlp.evaluation.levels import LevelScores
 from selectormlp.evaluation.measured import MeasuredScores
+from selectormlp.evaluation.published.scores import PublishedMeasures
 from selectormlp.evaluation.robustness import Robustness
 from selectormlp.evaluation.stability import Stability
 from selectormlp.evaluation.technologies import OtherTechnology
@@ -118,6 +119,8 @@ class Evaluation(Shown):
         The panel on real cells of another technology; None where none were given.
     levels
         Scores of the panel at each level of labels above the types, coarse to fine; empty where none are named.
+    published
+        Measures of Spapros, NS-Forest and geneBasis; None where they were not asked for.
     """
 
     label_key: str
@@ -145,6 +148,7 @@ class Evaluation(Shown):
     elsewhere: OtherTechnology | None = None
     label_test: LabelTest | None = None
     levels: tuple[LevelScores, ...] = ()
+    published: PublishedMeasures | None = None
 
     def __repr__(self) -> str:
         """Return the scores of the whole panel between floor and ceiling."""

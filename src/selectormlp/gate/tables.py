@@ -11,6 +11,21 @@ MAX_CELLS = 5_000_000
 """Cells of the largest table, once each line is as long as the longest: half a million lines of ten."""
 
 
+def check_cells(n_lines: int, n_columns: int, error: type[InputError] = SettingsError) -> None:
+    """Refuse a table with more than ``MAX_CELLS`` cells.
+
+    Examples
+    --------
+    >>> check_cells(1_000_000, 10)
+    Traceback (most recent call last):
+    selectormlp.errors.SettingsError: more than 5,000,000 cells (1,000,000 lines, 10 columns); keep the columns needed
+    """
+    if n_lines * n_columns > MAX_CELLS:
+        raise error(
+            f"more than {MAX_CELLS:,} cells ({n_lines:,} lines, {n_columns:,} columns); keep the columns needed"
+        )
+
+
 def table_rows(text: str, delimiter: str, error: type[InputError] = SettingsError) -> list[list[str]]:
     r"""Cut text into lines of cells.
 
@@ -38,18 +53,14 @@ def table_rows(text: str, delimiter: str, error: type[InputError] = SettingsErro
     [['gene', 'n'], ['CD3E, CD3D', '2']]
     """
     rows: list[list[str]] = []
-    width = 1
+    width = 0
     try:
         for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True):
             cells = [cell.strip() for cell in row]
             if any(cells):
                 rows.append(cells)
                 width = max(width, len(cells))
-                if len(rows) * width > MAX_CELLS:
-                    raise error(
-                        f"more than {MAX_CELLS:,} cells ({len(rows):,} lines, the longest of {width:,} cells); keep "
-                        "only the columns and lines that are needed"
-                    )
+                check_cells(len(rows), width, error)
     except csv.Error as fault:
         raise error(f"not a readable table ({fault}); save it as CSV") from fault
     return rows

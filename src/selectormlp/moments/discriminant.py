@@ -171,9 +171,13 @@ class DiscriminantObjective:
         variance = np.where(self._residual.free, self._residual.variance, np.inf)
         gains = self.current_loss - self.losses_with(self._gaps_of, variance, self._state)
         gains = np.where(gains > ROUNDING, gains, 0.0)
+        self.expect(gains)
+        return gains
+
+    def expect(self, gains: FloatArray) -> None:
+        """Say which genes may be asked for next, those of most gain, shape (n_genes,)."""
         if isinstance(self.covariance, CovarianceColumns):
             self.covariance.expect(gains)
-        return gains
 
     def _gaps_of(self, rows: slice) -> FloatArray:
         return self._residual_gaps[rows]
@@ -185,6 +189,11 @@ class DiscriminantObjective:
             self._condition_on(self._chosen)
         else:
             self._condition(gene)
+
+    @property
+    def sums_up(self) -> bool:
+        """Whether terms of genes sum up to the D² that the loss of a pair is of, as where no probes fail."""
+        return not self._failure
 
     @property
     def current_loss(self) -> float:

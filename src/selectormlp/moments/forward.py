@@ -49,11 +49,14 @@ class Forward:
         Gain of each gene when it was chosen, or its gain at the end, by column, shape (n_genes,).
     n_chosen
         Number of genes chosen one at a time.
+    n_kept_out
+        Genes that would have been chosen, and that the gate kept out.
     """
 
     order: IntArray
     gains: FloatArray
     n_chosen: int
+    n_kept_out: int = 0
 
 
 def forward_select(
@@ -88,9 +91,13 @@ def forward_select(
     first = gains = objective.gains()
     at_choice = np.zeros(len(gains))
     chosen: list[int] = []
+    n_kept_out = 0
     while len(chosen) < n_genes:
-        forced = len(chosen) < len(must_have)
-        gene = int(must_have[len(chosen)]) if forced else _next(factor * gains, first, chosen, gate)
+        if len(chosen) < len(must_have):
+            gene = int(must_have[len(chosen)])
+        else:
+            gene, n_better = _next(factor * gains, first, chosen, gate)
+            n_kept_out += n_better
         if gene < 0:
             break
         if gate is not None:
@@ -102,17 +109,21 @@ def forward_select(
     rest = np.setdiff1d(np.arange(len(gains)), chosen)
     at_choice[rest] = gains[rest]
     rest = rest[np.lexsort((-first[rest], -gains[rest]))]
-    return Forward(np.concatenate([np.array(chosen, dtype=np.int64), rest]), at_choice, len(chosen))
+    order = np.concatenate([np.array(chosen, dtype=np.int64), rest])
+    return Forward(order, at_choice, len(chosen), n_kept_out)
 
 
-def _next(gains: FloatArray, first: FloatArray, chosen: Sequence[int], gate: Gate | None) -> int:
-    """Return the gene of highest gain that may come next, or −1."""
+def _next(gains: FloatArray, first: FloatArray, chosen: Sequence[int], gate: Gate | None) -> tuple[int, int]:
+    """Return the gene of highest gain that may come next, or −1, and how many better ones may not."""
     if gate is None:
         best = int(np.argmax(gains))
-        return best if gains[best] > 0 else -1
-    taken = set(chosen)
-    ordered = np.lexsort((-first, -gains))
-    return next((int(gene) for gene in ordered if int(gene) not in taken and gate.may_follow(int(gene))), -1)
+        return (best if gains[best] > 0 else -1), 0
+    untaken = np.lexsort((-first, -gains))
+    untaken = untaken[~np.isin(untaken, chosen)]
+    for n_better, gene in enumerate(untaken.tolist()):
+        if gate.may_follow(gene):
+            return gene, n_better
+    return -1, len(untaken)
 
 
 class Residual:

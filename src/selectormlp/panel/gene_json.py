@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from selectormlp.errors import PanelError, counted
+from selectormlp.gate.tables import check_cells
 from selectormlp.gate.text import check_json
 from selectormlp.panel.controls import is_control
 from selectormlp.panel.gene_columns import GeneTable, below_header
@@ -94,6 +95,7 @@ def _list(found: Sequence[Any]) -> GeneTable | None:
     header = list(dict.fromkeys(str(key) for record in found for key in record))
     if not any(map(known, header)):
         return None
+    check_cells(len(found), len(header), PanelError)
     kept = [
         key
         for key in header

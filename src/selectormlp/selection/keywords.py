@@ -14,7 +14,9 @@ class SelectOptions(TypedDict, total=False):
     batch_key: str | None
     """Column of obs with the batch (study, chemistry, donor, file): differences between batches are told from
     differences between types, and genes are chosen for a new batch (see combine). For auto, discriminant, mixture,
-    forest, markers and markers-wilcoxon; others ignore it."""
+    forest, markers and markers-wilcoxon; others ignore it. By default, each of several data sets is a batch."""
+    pool_files: bool
+    """Pool the cells of several data sets, instead of taking each data set as a batch."""
     gene_id_key: str | None
     """Column of var with gene identifiers, for the panel."""
     target_layer: str | None
@@ -85,9 +87,9 @@ class SelectOptions(TypedDict, total=False):
     """Technology that will measure the panel: sequencing (the default), imaging, or a JSON or YAML file of an assay.
     For auto, discriminant and discriminant-bhattacharyya."""
     combine: Literal["new-study", "corrected", "worst"] | None
-    """How to combine batches (with batch_key): new-study (the default: for a new batch), corrected (for data that will
-    be corrected for batches) or worst (each pair of types by its worst batch). For auto, discriminant, discriminant-
-    bhattacharyya, discriminant-binary and mixture."""
+    """How to combine batches (with batch_key, or several data sets): new-study (the default: for a new batch),
+    corrected (for data that will be corrected for batches) or worst (each pair of types by its worst batch). For auto,
+    discriminant, discriminant-bhattacharyya, discriminant-binary and mixture."""
     options: Mapping[str, Any] | None
     """Non-default parameters of the method."""
     min_recall: float | None
@@ -117,7 +119,9 @@ class ExtendOptions(TypedDict, total=False):
     batch_key: str | None
     """Column of obs with the batch (study, chemistry, donor, file): differences between batches are told from
     differences between types, and genes are chosen for a new batch (see combine). For auto, discriminant, mixture,
-    forest, markers and markers-wilcoxon; others ignore it."""
+    forest, markers and markers-wilcoxon; others ignore it. By default, each of several data sets is a batch."""
+    pool_files: bool
+    """Pool the cells of several data sets, instead of taking each data set as a batch."""
     gene_id_key: str | None
     """Column of var with gene identifiers, for the panel."""
     target_layer: str | None
@@ -190,9 +194,9 @@ class ExtendOptions(TypedDict, total=False):
     """Technology that will measure the panel: sequencing (the default), imaging, or a JSON or YAML file of an assay.
     For auto, discriminant and discriminant-bhattacharyya."""
     combine: Literal["new-study", "corrected", "worst"] | None
-    """How to combine batches (with batch_key): new-study (the default: for a new batch), corrected (for data that will
-    be corrected for batches) or worst (each pair of types by its worst batch). For auto, discriminant, discriminant-
-    bhattacharyya, discriminant-binary and mixture."""
+    """How to combine batches (with batch_key, or several data sets): new-study (the default: for a new batch),
+    corrected (for data that will be corrected for batches) or worst (each pair of types by its worst batch). For auto,
+    discriminant, discriminant-bhattacharyya, discriminant-binary and mixture."""
     options: Mapping[str, Any] | None
     """Non-default parameters of the method."""
     min_recall: float | None

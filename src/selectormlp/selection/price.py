@@ -69,8 +69,8 @@ def price_limits(
 
     Notes
     -----
-    All panels are measured on the same cells with the settings of the choice. A price may be slightly below 0, since
-    genes are chosen one at a time.
+    All panels are measured on the same cells with the settings of the choice. A price is never below 0: the panel
+    itself may be chosen without the constraint too, and stands where the method finds none that is better.
     """
     if not (request.price or request.price_accuracy):
         return {}
@@ -90,7 +90,7 @@ def price_limits(
             panels[name] = _genes(rank(found.cells, rules, how, n_genes), n_genes)
         except SettingsError as error:  # for example where other constraints depend on this one
             logger.warning("without %s there is no panel to compare with: %s", name, error)
-    recorded = {"selector": ranked.ranking.settings, "batch_key": request.batch_key}
+    recorded = {"selector": ranked.ranking.settings, "batch_key": found.batch_key}
     settings = replace(settings_of(Provenance(ranked.ranking.method, recorded)), mistakes=how.mistakes)
     return {"limit_price": _compared(panels, found, settings, request)}
 
@@ -144,8 +144,11 @@ def _compared(
     """Measure all panels on the same cells."""
     union = pd.Index(np.unique(np.concatenate(list(panels.values()))))
     cells = in_memory(found.cells.take_genes(union), "the price of constraints", request.seed)
-    accuracies = _accuracies(cells, panels, request.seed) if request.price_accuracy else {}
     criteria = {name: _criterion(cells, genes, settings, found.cells) for name, genes in panels.items()}
+    worse = [name for name, criterion in criteria.items() if criterion > criteria[""]]
+    panels = {**panels, **dict.fromkeys(worse, panels[""])}
+    criteria = {**criteria, **dict.fromkeys(worse, criteria[""])}
+    accuracies = _accuracies(cells, panels, request.seed) if request.price_accuracy else {}
     held = set(panels[""])
     return [
         {

@@ -7,16 +7,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from selectormlp.data.anndata_io import cells_from_adata, drop_unlisted, warn_of_rare_types
 from selectormlp.data.anndata_lazy import are_paths, open_adata, stored_cells, stored_unlabelled_cells
-from selectormlp.data.cell_batches import check_batches, warn_of_lone_types
+from selectormlp.data.cell_batches import can_be_told_apart, check_batches, warn_of_lone_types
 from selectormlp.data.cells import Cells, Matrix
 from selectormlp.data.held_sets import DataSets, JoinedSets, are_sets, join_sets, stay_on_disk
+from selectormlp.data.joining import DATA_SET_KEY
 from selectormlp.data.label_levels import find_tree
 from selectormlp.data.label_tables import read_mistake_costs
 from selectormlp.data.label_tree import Mistakes
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+AnyCells = TypeVar("AnyCells", Cells, StoredCells)
+
 
 @dataclass(frozen=True, eq=False)
 class Opened:
@@ -58,12 +61,15 @@ class Opened:
         Names of files on disk; empty for cells in memory.
     sets
         Summary of several data sets; None for one.
+    batch_key
+        Column of ``obs`` with the batches, if they are told from types.
     """
 
     cells: Cells | StoredCells
     table: AnnData
     files: tuple[str, ...] = ()
     sets: SetsSummary | None = None
+    batch_key: str | None = None
 
     def aliases(self, source: Source) -> pd.Index[str] | None:
         """Return the second name of each gene, if a column of ``var`` with names or identifiers is given."""
@@ -127,8 +133,19 @@ class Opened:
             ) from error
 
 
-def read(data: AnnData | JoinedSets, source: Source, *, layer: str | None = None) -> Opened:
-    """Read cells of an object, or of joined objects; without a label column, all cells, without class."""
+def are_several(data: object) -> bool:
+    """Return whether the value holds several data sets, joined or not."""
+    if isinstance(data, JoinedSets):
+        return len(data.sets.names) > 1
+    return isinstance(data, Mapping | list | tuple) and len(data) > 1
+
+
+def read(data: AnnData | JoinedSets, source: Source, *, layer: str | None = None, by_file: bool = False) -> Opened:
+    """Read cells of an object, or of joined objects; without a label column, all cells, without class.
+
+    With ``by_file``, batches are the data sets, since no others are given. They are ignored if they cannot be told from
+    types.
+    """
     adata, sets = (data.adata, data.sets) if isinstance(data, JoinedSets) else (data, None)
     layer = layer or source.layer
     if source.label_key is None:
@@ -142,11 +159,12 @@ def read(data: AnnData | JoinedSets, source: Source, *, layer: str | None = None
     else:
         cells = drop_unlisted(cells_from_adata(adata, source.model_copy(update={"layer": layer}).labelled()))
         warn_of_rare_types(cells)
-    _check_units(cells, source)
+    cells = _with_units_checked(cells, source, by_file=by_file)
     if sets is not None and sets.coverage is not None:
         rows = adata.obs_names.get_indexer(cells.names)
         cells = replace(cells, coverage=sets.coverage.take(rows))
-    return Opened(named_by_symbol(cells, adata, source.gene_name_key), adata, sets=sets)
+    batch_key = None if cells.batches is None else source.batch_key
+    return Opened(named_by_symbol(cells, adata, source.gene_name_key), adata, sets=sets, batch_key=batch_key)
 
 
 @contextmanager
@@ -172,24 +190,28 @@ def opened(data: AnnData | DataSets | JoinedSets, request: Choice) -> Iterator[t
             "'forest', 'markers' and 'markers-wilcoxon' tell batches from types",
             method.name,
         )
+    by_file = request.batch_key is None and not request.pool_files and are_several(data)
+    by_file = by_file and request.label_key is not None and method.make().takes_batches
+    if by_file:
+        request = request.model_copy(update={"batch_key": DATA_SET_KEY})
     if request.joining.is_asked and not (are_sets(data) or are_paths(data) or isinstance(data, JoinedSets)):
         data = [data]
     if are_sets(data) and not stay_on_disk(data):
         names = ("label_key", "layer", "normalize")
         data = join_sets(data, request.joining, **{name: getattr(request, name) for name in names})
     if isinstance(data, JoinedSets) or not (are_paths(data) or are_sets(data)):
-        yield _held(data, request, method)
+        yield _held(data, request, method, by_file=by_file)
         return
     with step("reading cells", 0) as bar:
         workers = Workers(request.dask_scheduler, on_start=bar.restart, on_block=bar.advance)
-        yield _on_disk(data, request, method, workers)
+        yield _on_disk(data, request, method, workers, by_file=by_file)
 
 
-def _held(data: AnnData | JoinedSets, request: Choice, method: Method) -> tuple[Opened, How]:
+def _held(data: AnnData | JoinedSets, request: Choice, method: Method, *, by_file: bool) -> tuple[Opened, How]:
     """Read cells of objects in memory; see :func:`opened`."""
     if request.dask_scheduler is not None:
         raise SettingsError("a Dask scheduler needs cells on disk, and these are in memory; give a file instead")
-    found = read(data, request.source)
+    found = read(data, request.source, by_file=by_file)
     if found.cells.coverage is not None:
         method = method_for_unmeasured(request, method)
     target = _target(data, request)
@@ -197,7 +219,7 @@ def _held(data: AnnData | JoinedSets, request: Choice, method: Method) -> tuple[
 
 
 def _on_disk(
-    data: Paths | Mapping[str, Path | str], request: Choice, method: Method, workers: Workers
+    data: Paths | Mapping[str, Path | str], request: Choice, method: Method, workers: Workers, *, by_file: bool
 ) -> tuple[Opened, How]:
     """Open files, with expression on disk; see :func:`opened`."""
     if request.target_layer is not None:
@@ -212,19 +234,30 @@ def _on_disk(
     else:
         cells = drop_unlisted(stored_cells(stored, request.source.labelled()))
         warn_of_rare_types(cells)
-    _check_units(cells, request)
+    cells = _with_units_checked(cells, request, by_file=by_file)
     cells = named_by_symbol(cells, stored.table, request.gene_name_key)
     if cells.coverage is not None:
         method = method_for_unmeasured(request, method)
-    found = Opened(cells, stored.table, tuple(matrix.path.name for matrix in stored.matrices), stored.sets)
+    files = tuple(matrix.path.name for matrix in stored.matrices)
+    batch_key = None if cells.batches is None else request.batch_key
+    found = Opened(cells, stored.table, files, stored.sets, batch_key)
     return found, How(method, request.options, request.seed, None, workers, found.mistakes(request))
 
 
-def _check_units(cells: Cells | StoredCells, source: Source) -> None:
-    """Raise for unusable batches, and warn of types found in one batch or donor only."""
+def _with_units_checked(cells: AnyCells, source: Source, *, by_file: bool) -> AnyCells:
+    """Raise for unusable batches, or pool unusable data sets, and warn of types in one batch or donor only."""
+    if by_file and cells.batches is not None and not can_be_told_apart(cells):
+        logger.warning(
+            "no type is in two data sets, so type and data set cannot be told apart: all cells are pooled, and genes "
+            "that mark a data set may be chosen for its types"
+        )
+        cells = replace(cells, batches=None)
+    elif by_file:
+        logger.info("each data set is a batch; pool_files (--pool-files) pools them, batch_key names other batches")
     if source.batch_key is not None:
         check_batches(cells, source.batch_key)
     warn_of_lone_types(cells)
+    return cells
 
 
 def _target(adata: AnnData | JoinedSets, request: Choice) -> Matrix | None:

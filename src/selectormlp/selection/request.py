@@ -70,7 +70,9 @@ class PanelSource(TreeSource):
     batch_key: Annotated[str | None, Flag(first=True)] = None
     """Column of obs with the batch (study, chemistry, donor, file): differences between batches are told from
     differences between types, and genes are chosen for a new batch (see combine). For auto, discriminant, mixture,
-    forest, markers and markers-wilcoxon; others ignore it."""
+    forest, markers and markers-wilcoxon; others ignore it. By default, each of several data sets is a batch."""
+    pool_files: Annotated[bool, Flag()] = False
+    """Pool the cells of several data sets, instead of taking each data set as a batch."""
     gene_id_key: Annotated[str | None, Flag()] = None
     """Column of var with gene identifiers, for the panel."""
     target_layer: Annotated[str | None, Flag()] = None
@@ -93,9 +95,9 @@ class MethodOptions(Settings):
     combine: Annotated[Literal["new-study", "corrected", "worst"] | None, Flag(recorded=False), Field(exclude=True)] = (
         None
     )
-    """How to combine batches (with batch_key): new-study (the default: for a new batch), corrected (for data that will
-    be corrected for batches) or worst (each pair of types by its worst batch). For auto, discriminant,
-    discriminant-bhattacharyya, discriminant-binary and mixture."""
+    """How to combine batches (with batch_key, or several data sets): new-study (the default: for a new batch),
+    corrected (for data that will be corrected for batches) or worst (each pair of types by its worst batch). For auto,
+    discriminant, discriminant-bhattacharyya, discriminant-binary and mixture."""
     options: Annotated[
         Table,
         Flag(
@@ -289,8 +291,15 @@ class ExplainRequest(SampledSource, Allowed):
     panel was chosen for."""
 
 
-def check_choice(request: Choice) -> None:
+def check_choice(request: Choice, *, several: bool = False) -> None:
     """Raise unless the method can work with the request.
+
+    Parameters
+    ----------
+    request
+        What is asked for.
+    several
+        Whether there are several data sets, which are batches where no others are named.
 
     Raises
     ------
@@ -300,7 +309,11 @@ def check_choice(request: Choice) -> None:
     from selectormlp.selectors.registry import METHODS, find_method
 
     method = find_method(request.method)
-    if request.combine is not None and request.batch_key is None:
+    if request.pool_files and request.batch_key is not None:
+        raise SettingsError(
+            f"batch_key is {request.batch_key!r} and pool_files is given, which has batches not told apart; give one"
+        )
+    if request.combine is not None and request.batch_key is None and (request.pool_files or not several):
         raise SettingsError(
             f"combine is {request.combine!r} without batches; name their column (batch_key, "
             "--batch-key), or leave combine out"

@@ -30,7 +30,7 @@ from selectormlp.progress import showing
 from selectormlp.selection.keywords import ExtendOptions, SelectOptions
 from selectormlp.selection.price import price_limits
 from selectormlp.selection.ranking import warn_of_silent_genes
-from selectormlp.selection.reading import Opened, opened
+from selectormlp.selection.reading import Opened, are_several, opened
 from selectormlp.selection.request import Choice, ExtendRequest, SelectRequest, check_choice
 from selectormlp.selection.steps import Ranked, log_assumption, rank, rules_beside, with_use
 from selectormlp.selectors.base import GeneSelector
@@ -231,7 +231,7 @@ def choose_panel(data: AnnData | DataSets | JoinedSets, request: SelectRequest, 
     SettingsError
         As :func:`select` does; and if the request gives no size.
     """
-    check_choice(request)
+    check_choice(request, several=are_several(data))
     if request.n_genes is None:
         raise SettingsError("no size of the panel is given; give n_genes (--n-genes)")
     log_assumption(request.options)
@@ -256,7 +256,7 @@ def add_genes(
     SettingsError
         As :func:`extend` does; and if the request gives no number of genes.
     """
-    check_choice(request)
+    check_choice(request, several=are_several(data))
     n_new = request.n_new
     if n_new is None:
         raise SettingsError("the number of genes to add is not given; give n_new (--n-new)")
@@ -312,6 +312,7 @@ def provenance_of(
         method=ranked.ranking.method,
         settings={
             **recorded,
+            "batch_key": found.batch_key,
             **more,
             **({"files": list(found.files)} if found.files else {}),
             **({} if found.sets is None else {"data_sets": found.sets.as_record()}),

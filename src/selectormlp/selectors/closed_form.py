@@ -226,7 +226,7 @@ class ClosedFormSelector(GeneSelector):
         forward = forward_select(
             objective, min(n_wanted, len(columns)), must_have=fixed.tolist(), gate=completion, priorities=factors
         )
-        order = self._refined(objective, forward, len(fixed), completion)
+        order = self._refined(objective, forward, len(fixed), completion, factors)
         self.is_nested_ = order is forward.order and not self.limits
         others = np.setdiff1d(np.arange(len(variances)), columns)
         scores = np.zeros(len(variances))
@@ -242,9 +242,16 @@ class ClosedFormSelector(GeneSelector):
         completion = Completion(self.limits, np.ones(n_genes, dtype=np.bool_), must_have, n_wanted)
         return np.union1d(must_have, completion.example)
 
-    def _refined(self, objective: Objective, forward: Forward, n_fixed: int, completion: Completion | None) -> IntArray:
+    def _refined(
+        self,
+        objective: Objective,
+        forward: Forward,
+        n_fixed: int,
+        completion: Completion | None,
+        priorities: FloatArray | None,
+    ) -> IntArray:
         """Improve on the order of a forward selection; as it stands, leave it."""
-        del objective, n_fixed, completion
+        del objective, n_fixed, completion, priorities
         return forward.order
 
 

@@ -9,6 +9,7 @@ from selectormlp.errors import DataError, SettingsError
 from selectormlp.moments.discriminant import DiscriminantObjective
 from selectormlp.moments.forward import forward_select
 from selectormlp.moments.stream import moments_of
+from selectormlp.panel.limits import Limit
 from selectormlp.selectors.discriminant import DiscriminantSelector
 from selectormlp.selectors.mixture import MixtureSelector
 from selectormlp.selectors.reconstruction import ReconstructionSelector
@@ -134,6 +135,52 @@ def test_refined_panel_comes_first_and_must_have_stay():
     np.testing.assert_array_equal(in_no_time.ranking_, plain.ranking_)
     assert refined.ranking_[5] == 1
     np.testing.assert_array_equal(np.sort(refined.ranking_), np.arange(1, 13))
+
+
+def limited(seed):
+    """Cells of four classes, and limits of two kinds that a free panel breaks."""
+    rng = np.random.default_rng(seed)
+    y = np.repeat(np.arange(4), 40)
+    data = rng.normal(size=(160, 24)) + rng.exponential(1.5, (4, 24))[y]
+    costs, of_set = rng.exponential(1, 24), (rng.random(24) < 0.5).astype(float)
+    some = np.argsort(costs)[1:7]  # one panel that keeps both
+    return data, y, [Limit("cost", costs, high=costs[some].sum()), Limit("set", of_set, high=of_set[some].sum())]
+
+
+def criterion(selector, data, y):
+    """The loss of a panel, in the order of its columns, whatever order they were chosen in."""
+    moments = moments_of(data, y, cell_weights=np.full(4, 1 / 160))
+    objective = DiscriminantObjective(moments)
+    for gene in selector.get_support(indices=True):
+        objective.choose(int(gene))
+    return objective.current_loss
+
+
+def test_where_limits_keep_genes_out_the_chosen_are_exchanged():
+    better = 0
+    for seed in range(15):
+        data, y, limits = limited(seed)
+        searched = DiscriminantSelector(6, limits=limits, exchange_rounds=0).fit(data, y)
+        exchanged = DiscriminantSelector(6, limits=limits).fit(data, y)
+        again = DiscriminantSelector(6, limits=limits, max_refine_s=1e-9).fit(data, y)
+        np.testing.assert_array_equal(exchanged.ranking_, again.ranking_)
+        assert all(limit.is_kept(exchanged.get_support(indices=True)) for limit in limits)
+        gain = criterion(searched, data, y) - criterion(exchanged, data, y)
+        assert gain > -1e-6
+        better += gain > 1e-6
+    assert better > 2
+
+
+def test_limits_that_keep_nothing_out_change_nothing():
+    data, y, _ = limited(0)
+    limits = [Limit("cost", np.ones(24), high=5), Limit("set", np.arange(24.0), low=1)]
+    free, bounded = DiscriminantSelector(4).fit(data, y), DiscriminantSelector(4, limits=limits).fit(data, y)
+    np.testing.assert_array_equal(free.ranking_, bounded.ranking_)
+
+
+def test_a_number_of_rounds_below_0_is_refused():
+    with pytest.raises(SettingsError, match="exchange_rounds=-1"):
+        DiscriminantSelector(2, exchange_rounds=-1).fit(X, CODES)
 
 
 def test_more_genes_than_carry_anything_are_still_ranked():

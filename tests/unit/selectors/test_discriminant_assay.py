@@ -100,8 +100,6 @@ def test_efficiencies_follow_the_names_of_genes():
 
 def test_what_does_not_work_together_is_refused():
     counts, y = counts_and_labels()
-    with pytest.raises(SettingsError, match="refine"):
-        DiscriminantSelector(4, assay=MEASURED, refine=True).fit(log1p_cp10k(counts), y)
     with pytest.raises(SettingsError, match="assay='nothing'"):
         DiscriminantSelector(4, assay="nothing").fit(log1p_cp10k(counts), y)
     moments = moments_of(log1p_cp10k(counts), y)
