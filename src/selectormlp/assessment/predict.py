@@ -15,7 +15,7 @@ from selectormlp.assessment.levels import source_tree
 from selectormlp.assessment.measure import MAX_TRAIN, Judging, fold_cells, read_for_judging
 from selectormlp.assessment.request import PRECISION
 from selectormlp.data.cells import AnyFloatArray, Cells, FloatArray, Matrix, as_matrix, check_unique, dense
-from selectormlp.data.expression import choose_expression
+from selectormlp.data.expression import choose_expression, layer_names
 from selectormlp.data.hashing import hash_cells
 from selectormlp.data.normalize import TARGET_SUM, stored_values
 from selectormlp.data.panel_io import gene_column
@@ -235,7 +235,7 @@ def _layer_to_read(adata: AnnData, classifier: PanelClassifier, layer: str | Non
         "the classifier learned from the layer %r, which these data lack: X is read instead; name another layer "
         "(--layer) if that is wrong (%s)",
         learned,
-        nearest(learned, adata.layers.keys()),
+        nearest(learned, layer_names(adata)),
     )
     return None
 

@@ -89,9 +89,11 @@ def _text(value: object) -> str:
         return str(value)
 
 
-def _drop_unwritable(parts: MutableMapping[str, Any], where: str) -> None:
+def _drop_unwritable(parts: MutableMapping[Any, Any], where: str) -> None:
     """Drop entries that cannot be written."""
-    bad = [key for key, value in parts.items() if not isinstance(key, str) or not _fits(key, value)]
+    # In anndata 0.13, layers hold X under None.
+    named = {key: value for key, value in parts.items() if not (key is None and where == "layers")}
+    bad = [key for key, value in named.items() if not isinstance(key, str) or not _fits(key, value)]
     for key in bad:
         del parts[key]
     if bad:

@@ -90,13 +90,13 @@ def choose_expression(
     if layer is not None:
         check_key(layer, "the layer")
     if layer is not None and layer not in adata.layers:
-        raise DataError(f"no layer {layer!r} in the data; {nearest(layer, adata.layers.keys())}")
+        raise DataError(f"no layer {layer!r} in the data; {nearest(layer, layer_names(adata))}")
     check_unique(adata.var_names, "gene", "adata.var_names_make_unique()")
     genes = adata.var_names.astype(str)
     found = adata.X if layer is None else adata.layers[layer]
     where = "X" if layer is None else f"layer {layer!r}"
     if found is None:
-        raise DataError(f"the data have no X; name a layer instead ({nearest('', adata.layers.keys())})")
+        raise DataError(f"the data have no X; name a layer instead ({nearest('', layer_names(adata))})")
     X = as_matrix(found)
     if normalize == "none":
         return Expression(X, genes, is_counts=False)
@@ -149,6 +149,24 @@ def check_normalization(given: str) -> None:
     """
     if given not in NORMALIZATIONS:
         raise SettingsError(f"normalize is {given!r}; expected one of {quoted(NORMALIZATIONS)}")
+
+
+def layer_names(adata: AnnData) -> list[str]:
+    """Return the names of the layers, without the key ``None``, by which anndata 0.13 lists X among them.
+
+    Parameters
+    ----------
+    adata
+        Any AnnData object.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from anndata import AnnData
+    >>> layer_names(AnnData(np.ones((2, 3)), layers={"counts": np.ones((2, 3))}))
+    ['counts']
+    """
+    return [name for name in adata.layers if name is not None]
 
 
 def check_adata(given: object) -> None:
