@@ -293,7 +293,7 @@ def test_files_that_share_no_type_are_pooled_and_that_is_said(make_adata, caplog
 def test_pooling_is_refused_beside_batches_and_combine(two_files):
     with pytest.raises(SettingsError, match="batches not told apart"):
         choose(list(two_files), pool_files=True, batch_key="study")
-    with pytest.raises(SettingsError, match="no batches are named"):
+    with pytest.raises(SettingsError, match="without batches; name their column"):
         choose(list(two_files), pool_files=True, combine="worst")
-    with pytest.raises(SettingsError, match="no batches are named"):
+    with pytest.raises(SettingsError, match="without batches; name their column"):
         choose([two_files[0]], combine="worst")
