@@ -148,7 +148,7 @@ def test_what_cannot_be_done_is_refused(file, given, error, message):
 
 
 def test_a_scheduler_for_cells_in_memory_is_refused(adata):
-    with pytest.raises(SettingsError, match="a Dask scheduler reads cells on disk, and these are in memory"):
+    with pytest.raises(SettingsError, match="a Dask scheduler needs cells on disk, and these are in memory"):
         sm.select(adata, **KEY, n_genes=3, dask_scheduler="tcp://127.0.0.1:8786")
 
 
