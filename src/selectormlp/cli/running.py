@@ -34,18 +34,20 @@ def read_some(source: SampledSource) -> Any:
     from selectormlp.data.joining import Joining
 
     several = len(source.data) > 1
-    named = {"label_key": str(source.label_key), "layer": source.layer}
+    label_key = str(source.label_key)
     if source.cells_per_type is not None:
         return read_sample(
             source.data,
-            **named,
+            label_key=label_key,
+            layer=source.layer,
             cells_per_type=source.cells_per_type,
             exclude_labels=source.exclude_labels,
             seed=getattr(source, "seed", 0),
             joining=Joining() if several else None,
         )
     if several:
-        return join_sets(source.data, Joining(), **named, normalize=source.normalize).adata
+        joined = join_sets(source.data, Joining(), label_key=label_key, layer=source.layer, normalize=source.normalize)
+        return joined.adata
     return read_adata(source.data[0])
 
 
