@@ -200,7 +200,7 @@ def measure_alone(
 
     Returns
     -------
-    The curve and a note about it; None instead of the curve if the values are no counts.
+    The curve and a note about it; None instead of the curve if the values are not counts.
     """
     scale = count_scale(cells)
     if scale is None:

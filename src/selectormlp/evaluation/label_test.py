@@ -305,7 +305,7 @@ def components(counts: sp.csr_array) -> AnyFloatArray:
 
 
 def cluster_into(points: AnyFloatArray, n_clusters: int, *, seed: int) -> IntArray:
-    """Cluster cells by the Leiden algorithm, the resolution such that there are so many clusters, or nearly.
+    """Cluster cells by the Leiden algorithm, with a resolution that gives about this number of clusters.
 
     Parameters
     ----------

@@ -198,7 +198,7 @@ def _rows_to_learn(
 
 
 def _no_split(labels: IntArray, donors: npt.NDArray[np.str_] | None, rows: IntArray, unit: str) -> str:
-    """Say why nothing can be tested."""
+    """Explain why nothing can be tested."""
     many = PLURALS[unit]
     if donors is not None:
         classes = np.unique(labels)

@@ -62,7 +62,7 @@ class Order:
         return tuple(known[known.duplicated()].unique())
 
     def problems(self) -> list[str]:
-        """Say what a vendor may refuse, a sentence each."""
+        """Return what a vendor may refuse, one sentence each."""
         found = []
         if self.without_id:
             found.append(

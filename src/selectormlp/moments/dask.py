@@ -161,7 +161,7 @@ def moments_of_dask(
     codes, cell_weights, within, total, molecules
         As there; cells with a negative code take no part.
     counts
-        Counts as a Dask array of the shape of X; None: expm1 of the values stands for them.
+        Counts as a Dask array of the shape of X; None: expm1 of the values is used instead.
     workers
         Who does it.
 

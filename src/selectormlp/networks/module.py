@@ -40,7 +40,7 @@ class TrainingSpec:
     shuffle
         Whether each epoch has its own order of cells.
     patience
-        Stop after so many epochs without a better validation score; None never stops early.
+        Stop after this many epochs without a better validation score; None never stops early.
     seed
         Seed of the initial weights, the order of cells, the noise and the dropout.
     device

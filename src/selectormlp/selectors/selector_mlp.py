@@ -45,7 +45,7 @@ class SelectorMLP(NetworkSelector):
         Weight of each class in the loss: ``"balanced"`` makes rare classes count as much as common ones; a
         mapping gives them by label; None weights all cells alike.
     patience
-        Stop after so many epochs without a better validation score; None never stops early.
+        Stop after this many epochs without a better validation score; None never stops early.
     device
         ``"auto"`` (a GPU where there is one and the work is large enough for it), ``"cpu"``, ``"cuda"`` or ``"mps"``.
     precision
