@@ -71,7 +71,7 @@ class LabelTest:
     n_clusters
         Clusters that the first part was cut into, as near to the number of types as it came.
     pairs
-        A line a pair of types: ``first``, ``second``, ``distance`` (area under the curve by which the second part tells
+        A line per pair of types: ``first``, ``second``, ``distance`` (area under the curve by which the second part tells
         the labels that the first part gives), ``null`` (mean of homogeneous cells), ``limit`` (what must be
         exceeded), ``apart``; nearest first.
     halves
