@@ -27,26 +27,27 @@ def panel_files(out: Path, *, report: bool = False, order: Sequence[str] = ()) -
 
 
 def read_some(source: SampledSource) -> Any:
-    """Read the files of settings: a single one whole, or some cells of each type.
-
-    Raises
-    ------
-    SettingsError
-        If there are several files and no number of cells per type.
-    """
-    from selectormlp.data.anndata_files import check_one_file, read_adata
+    """Read the files that settings name, joined if there are several: whole, or some cells of each type."""
+    from selectormlp.data.anndata_files import read_adata
     from selectormlp.data.anndata_sample import read_sample
+    from selectormlp.data.held_sets import join_sets
+    from selectormlp.data.joining import Joining
 
+    several = len(source.data) > 1
+    label_key = str(source.label_key)
     if source.cells_per_type is not None:
         return read_sample(
             source.data,
-            label_key=str(source.label_key),
-            cells_per_type=source.cells_per_type,
+            label_key=label_key,
             layer=source.layer,
+            cells_per_type=source.cells_per_type,
             exclude_labels=source.exclude_labels,
             seed=getattr(source, "seed", 0),
+            joining=Joining() if several else None,
         )
-    check_one_file(source.data, "--cells-per-type, that many cells of each type")
+    if several:
+        joined = join_sets(source.data, Joining(), label_key=label_key, layer=source.layer, normalize=source.normalize)
+        return joined.adata
     return read_adata(source.data[0])
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ from selectormlp.data.anndata_container import check_parts, checked_container
 from selectormlp.data.anndata_shapes import check_shapes
 from selectormlp.data.anndata_writing import make_writable
 from selectormlp.data.split_index import found_side, is_split_index
-from selectormlp.errors import DataError, SettingsError
+from selectormlp.errors import DataError
 from selectormlp.gate.gzipped import unpacked
 from selectormlp.gate.hdf5 import check_hdf5
 from selectormlp.memory import is_shortage
@@ -58,18 +57,6 @@ def read_adata(path: Path | str) -> AnnData:
             f"{str(place)!r} is not a readable AnnData file ({reason}); it may be truncated: copy it again, or "
             "write it anew with adata.write_h5ad()"
         ) from error
-
-
-def check_one_file(paths: Sequence[Path], how: str) -> None:
-    """Raise if several files would be read whole; ``how`` says how several can be read.
-
-    Raises
-    ------
-    SettingsError
-        If there are several.
-    """
-    if len(paths) > 1:
-        raise SettingsError(f"{len(paths)} files are named; several are read only with {how}")
 
 
 def _read_any(place: Path) -> AnnData:

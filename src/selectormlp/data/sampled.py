@@ -14,7 +14,7 @@ class SampledSource(Source):
     heading: ClassVar[str] = "What is read"
 
     data: Annotated[tuple[Place, ...], Flag(argument=True, needed=True, keyword=False, recorded=False)] = ()
-    """AnnData: h5ad, gzipped h5ad or zarr; several with --cells-per-type."""
+    """AnnData: h5ad, gzipped h5ad or zarr; one, or several whose labels are written alike."""
     label_key: Annotated[LabelKey, Flag(first=True, levels=True, needed=True, recorded=False)] = None
     """Column of obs with the cell type, or several, coarse to fine (a tree of labels)."""
     cells_per_type: Annotated[Count | None, Flag(keyword=False)] = None
