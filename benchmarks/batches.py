@@ -65,8 +65,8 @@ def scores(X, y, train, test, columns):
     return float(np.mean(found))
 
 
-def real(names, kinds):
-    """Leave each batch out once."""
+def real(names, kinds, least_tested=1):
+    """Leave each batch out once; types of fewer than ``least_tested`` cells there are not scored."""
     for name in names:
         folders = [Path(os.environ[key]) for key in ("SELECTORMLP_DATA", "SELECTORMLP_IMAGING")]
         place = next(path for folder in folders if (path := folder / f"{name}.h5ad").exists())
@@ -77,6 +77,8 @@ def real(names, kinds):
             kept = counts[cells.labels] >= LEAST_CELLS
             train = train[kept[train]]
             test = np.flatnonzero((cells.batches == left_out) & kept)
+            tested = np.bincount(cells.labels[test], minlength=cells.n_classes)
+            test = test[tested[cells.labels[test]] >= least_tested]
             if len(np.unique(cells.labels[test])) < 2:
                 continue
             for kind in kinds:
@@ -242,6 +244,7 @@ def main():
     parser.add_argument("--kind", default="pooled")
     parser.add_argument("--kinds", nargs="*", default=list(KINDS))
     parser.add_argument("--n-cells", type=int, default=1_000_000)
+    parser.add_argument("--least-tested", type=int, default=1, help="cells of a type in the batch left out")
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
     if asked.what == "one":
@@ -250,7 +253,7 @@ def main():
         return figure()
     rows = []
     source = {
-        "real": lambda: real(asked.data, asked.kinds),
+        "real": lambda: real(asked.data, asked.kinds, asked.least_tested),
         "simulated": simulated,
         "speed": lambda: speed(asked.n_cells),
     }

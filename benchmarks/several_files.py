@@ -1,4 +1,4 @@
-"""Seconds and peak memory of choosing from several files against the same cells in one.
+"""Seconds and peak memory of choosing from several files, pooled and each a batch, against the same cells in one.
 
 Run ``python benchmarks/several_files.py FOLDER [--files 20] [--cells 50000] [--genes 1000]``. Each choice runs in a
 process of its own, which reports its peak memory; the files are made first and stay in the folder.
@@ -61,21 +61,22 @@ def make_files(folder: Path, n_files: int, n_cells: int, n_genes: int, *, shuffl
     return parts, whole
 
 
-def choose(files: list[str]) -> None:
+def choose(files: list[str], pooled: bool) -> None:
     """Choose genes, and print the seconds and the peak memory in GB."""
     import selectormlp as sm
 
     start = time.perf_counter()
-    sm.select(files, label_key="cell_type", n_genes=50, method="discriminant", progress=False)
+    sm.select(files, label_key="cell_type", n_genes=50, method="discriminant", pool_files=pooled, progress=False)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     busy = resource.getrusage(resource.RUSAGE_SELF)
     print(json.dumps([time.perf_counter() - start, busy.ru_utime + busy.ru_stime, peak]))
 
 
-def measured(files: list[Path]) -> list[float]:
+def measured(files: list[Path], pooled: bool) -> list[float]:
     """Choose in a process of its own."""
+    flags = ["--pooled"] if pooled else []
     done = subprocess.run(
-        [sys.executable, __file__, "--choose", *map(str, files)], capture_output=True, text=True, check=True
+        [sys.executable, __file__, *flags, "--choose", *map(str, files)], capture_output=True, text=True, check=True
     )
     found: list[float] = json.loads(done.stdout.splitlines()[-1])
     return found
@@ -89,16 +90,22 @@ def main() -> None:
     parser.add_argument("--cells", type=int, default=50_000)
     parser.add_argument("--genes", type=int, default=1000)
     parser.add_argument("--choose", nargs="+")
+    parser.add_argument("--pooled", action="store_true", help="with --choose")
     given = parser.parse_args()
     if given.choose:
-        choose(given.choose)
+        choose(given.choose, given.pooled)
         return
     given.folder.mkdir(parents=True, exist_ok=True)
     sizes = (given.files, given.cells, given.genes)
     alike, whole = make_files(given.folder, *sizes, shuffled=False)
     shuffled, _ = make_files(given.folder, *sizes, shuffled=True)
-    rows = {"one file": [whole], "files": alike, "files, genes in other orders": shuffled}
-    found = {name: np.min([measured(files) for _ in range(2)], axis=0) for name, files in rows.items()}
+    rows = {
+        "one file": ([whole], False),
+        "files, pooled": (alike, True),
+        "files, genes in other orders, pooled": (shuffled, True),
+        "files, each a batch": (alike, False),
+    }
+    found = {name: np.min([measured(*asked) for _ in range(2)], axis=0) for name, asked in rows.items()}
     print("| cells in | seconds | processor | GB | of one file |")
     print("|---|---|---|---|---|")
     for name, (seconds, busy, peak) in found.items():

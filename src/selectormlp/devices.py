@@ -137,7 +137,7 @@ def choose_device(name: AnyDevice, work: Work, *, what: str, known: tuple[str, .
 
 
 def _fits(device: AnyDevice, work: Work) -> bool:
-    """Tell whether half of a GPU's memory is enough."""
+    """Return whether half of a GPU's memory is enough."""
     import torch
 
     return device != "cuda" or work.n_bytes <= torch.cuda.get_device_properties(0).total_memory / 2
@@ -154,7 +154,7 @@ def _found_device(known: tuple[str, ...]) -> AnyDevice:
 
 
 def _has_driver() -> bool:
-    """Tell whether the library of a driver that PyTorch's CUDA needs, NVIDIA's or AMD's, can be loaded.
+    """Return whether the library of a driver that PyTorch's CUDA needs, NVIDIA's or AMD's, can be loaded.
 
     To load PyTorch only to learn that there is no GPU would take seconds.
     """

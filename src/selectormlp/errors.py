@@ -111,7 +111,7 @@ MAX_CHARACTERS = 200
 
 
 def nearest(name: str, valid: Iterable[str], *, most: int = 3) -> str:
-    """Say which valid names come nearest to one that was not found.
+    """Name the valid names nearest to one that was not found.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def nearest(name: str, valid: Iterable[str], *, most: int = 3) -> str:
 
     Returns
     -------
-    A sentence for the end of an error message: the nearest names or, where none is near, the first of the
+    A sentence for the end of an error message: the nearest names or, if none is near, the first of the
     valid ones.
 
     Examples

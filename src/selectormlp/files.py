@@ -20,7 +20,7 @@ DRAFT_MARK = ".part"
 
 
 def is_draft(path: Path) -> bool:
-    """Tell whether a file is one that :func:`written_whole` has not finished.
+    """Return whether a file is one that :func:`written_whole` has not finished.
 
     Examples
     --------

@@ -22,7 +22,7 @@ except ImportError:  # Windows has none
 logger = logging.getLogger(__name__)
 
 HELD = (errno.EWOULDBLOCK, errno.EACCES)
-"""What the kernel answers where another has the lock; anything else means that there are no locks."""
+"""Error numbers if another process has the lock; any other means that locks do not work."""
 
 MAX_TRIES = 100
 """Times that a lock is asked for whose file was removed in between."""

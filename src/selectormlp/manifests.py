@@ -121,7 +121,7 @@ def odd_files(folder: Path, manifest: Manifest | None, files: list[str]) -> list
 
 
 def is_edited(folder: Path, manifest: Manifest | None, file: str) -> bool:
-    """Tell whether a file that is not as the manifest has it was changed by somebody since.
+    """Return whether a file that is not as the manifest has it was changed by somebody since.
 
     A file of another run, copied or left there, is as one of the runs before wrote it, or older than the manifest.
     """

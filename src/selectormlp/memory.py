@@ -69,7 +69,7 @@ def allowed_bytes() -> int | None:
 
 
 def is_shortage(error: BaseException | None) -> bool:
-    """Tell whether an error, or one that it came from, means that memory ran out."""
+    """Return whether an error, or one that it came from, means that memory ran out."""
     return any(_is_shortage(link) for link in chain(error))
 
 

@@ -69,7 +69,7 @@ class Bar(Protocol):
         """Count units as done."""
 
     def restart(self, total: int) -> object:
-        """Begin again, with so many units to do."""
+        """Begin again, with this number of units."""
 
     def say(self, what: str) -> object:
         """Change the text beside the bar."""
@@ -155,7 +155,7 @@ def track(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T
 
 
 def _in_notebook() -> bool:
-    """Say whether this runs in a kernel of Jupyter."""
+    """Return whether this runs in a kernel of Jupyter."""
     kernel = sys.modules.get("IPython")
     shell = kernel.get_ipython() if kernel is not None else None
     return shell is not None and hasattr(shell, "kernel")

@@ -174,7 +174,7 @@ BAD_FILES = {
     "all labels left out": (
         corrupt(nothing),
         {"exclude_labels": [f"type {letter}" for letter in "ABCD"]},
-        ["every label is to be left out", "exclude fewer"],
+        ["all labels are excluded", "exclude fewer"],
     ),
 }
 
@@ -404,7 +404,11 @@ def test_bad_models_are_refused(refused, trained):
     line = refused(*select, "--model_path", "trained_models/real.pkl")[-1]
     assert "is a pickle, which can run any code" in line
     assert "train it again" in line
-    for name, why in (("a.safetensors", "not a"), ("a.skops", "no whole zip file"), ("a.ckpt", "no whole zip file")):
+    for name, why in (
+        ("a.safetensors", "not a"),
+        ("a.skops", "not a complete zip file"),
+        ("a.ckpt", "not a complete zip file"),
+    ):
         (models / name).write_bytes(saved.read_bytes()[:500])
         assert f"'trained_models/{name}' is {why}" in refused(*select, "--model_path", models.name + "/" + name)[-1]
 
@@ -510,7 +514,7 @@ def test_labels_are_left_out_on_request(cli, settings_file, tmp_path, adata):
     adata.write_h5ad(tmp_path / "cells.h5ad")
     outcome = cli("split_data", "--config", settings_file(SPLIT | {"exclude_labels": ["type B"]}))
     assert outcome.code == 0
-    assert "50 cells with the label(s) 'type B' are left out as asked" in outcome.err
+    assert "50 cells with the label(s) 'type B' are left out as requested" in outcome.err
     train = anndata.read_h5ad(tmp_path / "split" / "adata_train.h5ad")
     assert train.obs["cell_type"].cat.categories.tolist() == ["type A", "type C", "type D"]
 

@@ -55,8 +55,8 @@ def test_settings_may_stand_in_a_file(cli, data, tmp_path):
     ("flags", "message"),
     [
         (["--batch-key", "batch"], "no batch column 'batch' in obs"),
-        (["--batch-key", "cell_type"], "nothing tells type from batch"),
-        (["--combine", "worst"], "no batches are named"),
+        (["--batch-key", "cell_type"], "type and batch cannot be told apart"),
+        (["--combine", "worst"], "without batches; name their column"),
     ],
 )
 def test_what_cannot_work_is_one_line(cli, data, tmp_path, flags, message):

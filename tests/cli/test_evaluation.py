@@ -62,9 +62,25 @@ def test_some_cells_of_each_type_are_read_from_several_files(cli, adata, data, t
     n_types = adata.obs["cell_type"].nunique()
     assert f"read {20 * n_types} of {adata.n_obs} cells: at most 20 of a type" in outcome.err
     assert any((tmp_path / "few").iterdir())
-    outcome = cli(command, "a.h5ad", "b.h5ad", *flags)
+
+
+@pytest.mark.parametrize("command", ["evaluate", "compare", "explain"])
+def test_several_files_are_joined_and_each_is_a_batch(cli, adata, tmp_path, command):
+    adata[:100].copy().write_h5ad(tmp_path / "a.h5ad")
+    adata[100:].copy().write_h5ad(tmp_path / "b.h5ad")
+    (tmp_path / "genes.txt").write_text("gene0\ngene1\ngene2\n")
+    files = ["a.h5ad", "b.h5ad"]
+    leave_out = [] if command == "explain" else ["--leave-out", "data_set"]
+    for sample in ([], ["--cells-per-type", 30]):
+        flags = ["--label-key", "cell_type", "--panel", "genes.txt", "--out", "found", *leave_out, *sample]
+        outcome = cli(command, *files, *flags)
+        assert outcome.code == 0, outcome.err
+        assert "2 data sets" in outcome.err
+        assert not leave_out or "in 2 splits" in outcome.err
+    outcome = cli(command, *files, "--label-key", "kind", "--panel", "genes.txt", "--out", "other")
     assert outcome.code == 2
-    assert "2 files are named; several are read only with --cells-per-type" in outcome.err
+    assert "Traceback" not in outcome.err
+    assert not (tmp_path / "other").exists()
 
 
 def test_evaluate_writes_all_that_is_asked_for_and_predict_uses_the_model(cli, data, tmp_path, adata, make_adata):

@@ -65,9 +65,9 @@ def test_bad_trees_are_one_line(cli, cells, tmp_path):
     table = tmp_path / "tree.csv"
     table.write_text("type,parent\ntype A,x\ntype B,x\ntype C,y\ny,x\nx,y\ntype D,y\n")
     for words, message in [
-        (["--label-key", "cell_type", "level1"], "stands under 2 labels"),
+        (["--label-key", "cell_type", "level1"], "is under 2 labels"),
         (["--label-key", "level1", "celltype"], "no label column 'celltype'"),
-        (["--label-key", "cell_type", "--label-tree", table], "parents go in a circle"),
+        (["--label-key", "cell_type", "--label-tree", table], "parents form a cycle"),
         (["--label-key", "cell_type", "--min-markers-per-node", 1], "needs a tree of labels"),
     ]:
         outcome = cli("select", "cells.h5ad", *words, *QUICK)

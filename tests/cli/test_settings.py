@@ -46,12 +46,12 @@ REFUSED = {
     "not true": ("lazy: !!bool maybe", "yaml", "not valid YAML"),
     "two documents": ("seed: 1\n---\nseed: 2", "yaml", "expected a single document"),
     "nothing": ("", "yaml", "the whole is None; input should be an object"),
-    "YAML twice": ("seed: 1\nseed: 2", "yaml", "'seed' stands there twice"),
-    "YAML key of a list": ("[a]: 1", "yaml", "a key is no text"),
+    "YAML twice": ("seed: 1\nseed: 2", "yaml", "'seed' is given twice"),
+    "YAML key of a list": ("[a]: 1", "yaml", "a key is not text"),
     "YAML too long": ("#" * 300_000, "yaml", "at most 262,144 are read"),
-    "YAML too deep": ("[" * 2000, "yaml", "lie in each other too deep|not valid YAML"),
-    "JSON twice": ('{"seed": 1, "seed": 2}', "json", "the setting 'seed' stands there twice; leave one"),
-    "JSON too deep": ("[" * 100_000, "json", "recursion limit exceeded|lie in each other too deep"),
+    "YAML too deep": ("[" * 2000, "yaml", "are nested too deeply|not valid YAML"),
+    "JSON twice": ('{"seed": 1, "seed": 2}', "json", "the setting 'seed' is given twice; leave one"),
+    "JSON too deep": ("[" * 100_000, "json", "recursion limit exceeded|are nested too deeply"),
     "JSON too long": (" " * 5_000_000, "json", "more than 4,194,304 bytes"),
     "TOML twice": ("seed = 1\nseed = 2", "toml", r"not valid TOML \(Cannot overwrite a value"),
     "date in TOML": ("method = 2020-01-01", "toml", "put dates in quotes"),
@@ -214,7 +214,7 @@ def test_a_panel_by_auto_that_ran_out_of_time_is_repeated(cli, cells, adata, sai
     panel = sm.select(adata, label_key="cell_type", n_genes=4, options=options)
     panel.write("chosen")
     assert list(panel.provenance.settings["selector"]["contenders"]) == ["discriminant"]
-    assert "no settings.json, so where its cells lie is not known" in cli("rerun", "chosen").err
+    assert "no settings.json, so the location of its cells is unknown" in cli("rerun", "chosen").err
     outcome = cli("rerun", "chosen", "--data", "cells.h5ad")
     assert outcome.code == 0
     assert "markers is not tried" not in said()
@@ -228,15 +228,15 @@ def test_what_cannot_be_repeated_is_refused(cli, tmp_path, settings_file):
     assert "is 'panel' itself" in cli("rerun", "panel", "--out", "./panel").err
     settings_file({"command": "split_data"}, "panel/settings.json")
     assert (
-        "is of 'split_data'; only 'select', 'extend', 'evaluate', 'compare', 'report', 'run', 'train' are"
+        "is of 'split_data'; only 'select', 'extend', 'evaluate', 'compare', 'report', 'run', 'train' can"
         in cli("rerun", "panel").err
     )
     settings_file({}, "panel/settings.json")
-    assert "does not say which command it is of" in cli("rerun", "panel").err
+    assert "does not name its command" in cli("rerun", "panel").err
     settings_file({"command": "run"}, "panel/settings.json")
-    assert "do not say where the cells lie; name them: --data" in cli("rerun", "panel").err
+    assert "do not name the data; name them: --data" in cli("rerun", "panel").err
     sm.Panel(("CD3E",)).write(tmp_path / "given")
-    assert "by 'given' does not say how 'select' would choose it again" in cli("rerun", "given", "--data", "x").err
+    assert "by 'given' does not record how 'select' would choose it again" in cli("rerun", "given", "--data", "x").err
     assert not (tmp_path / "panel_rerun").exists()
 
 

@@ -17,7 +17,9 @@ pytestmark = [pytest.mark.data, pytest.mark.skipif(FILE is None, reason="needs p
 def test_one_panel_over_three_chemistries(tmp_path):
     whole = anndata.read_h5ad(FILE)
     whole = anndata.AnnData(whole.X, obs=whole.obs[["cell_type", "batch"]], var=whole.var[[]])
-    expected = sm.select(whole.copy(), label_key="cell_type", n_genes=20, method="discriminant")
+    expected = sm.select(
+        whole.copy(), label_key="cell_type", batch_key="batch", n_genes=20, method="discriminant", progress=False
+    )
     files = []
     for name in sorted(whole.obs["batch"].unique()):
         part = whole[whole.obs["batch"] == name].copy()

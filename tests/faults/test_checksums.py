@@ -79,7 +79,7 @@ def test_a_value_altered_after_the_split_is_noticed(split):
         with h5py.File(cells, "r+") as file:
             file["X/data"][3] += 1
     for read in (read_adata, lambda place: open_cells(place, SOURCE)):
-        with pytest.raises(DataError, match=r"is not what it was when it was split .*; put the old file back"):
+        with pytest.raises(DataError, match=r"has changed since it was split .*; put the old file back"):
             read(index)
 
 

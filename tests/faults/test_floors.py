@@ -1,10 +1,12 @@
 """Promise: no version with a hole that reaches a stranger's file is allowed, as a pin or by the lower bounds."""
 
+import re
 import tomllib
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 ROOT = Path(__file__).parents[2]
@@ -38,3 +40,17 @@ def test_versions_with_holes_are_not_allowed(name, version):
 @pytest.mark.parametrize("name", HOLES)
 def test_pins_are_allowed(name):
     assert requirements()[name].specifier.contains(pins()[name])
+
+
+CONDA = {"torch": "pytorch", "igraph": "python-igraph", "matplotlib": "matplotlib-base"}
+"""Packages that have another name on conda-forge."""
+
+
+def test_the_recipe_of_conda_asks_for_the_same_versions():
+    text = (ROOT / "packaging" / "conda" / "recipe.yaml").read_text()
+    run = text.split("  run:\n")[1].split("\n\n")[0]
+    asked = dict(re.findall(r"^    - (\S+) (.+)$", run, flags=re.MULTILINE))
+    del asked["python"]
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    wanted = {CONDA.get(found.name, found.name): found.specifier for found in map(Requirement, listed)}
+    assert {name: SpecifierSet(versions) for name, versions in asked.items()} == wanted

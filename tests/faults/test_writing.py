@@ -33,7 +33,8 @@ def rename_index(place, group):
         names = table.attrs["_index"]
         table.move(names, "features")
         table.attrs["_index"] = "features"
-        table.create_dataset("_index", data=table["features"][:], dtype=h5py.string_dtype())
+        features = np.asarray(ad.io.read_elem(table["features"]), dtype=object)  # a group where pandas 3 wrote them
+        table.create_dataset("_index", data=features, dtype=h5py.string_dtype())
         order = [*map(str, table.attrs["column-order"]), "_index"]
         table.attrs["column-order"] = np.array(order, dtype=h5py.string_dtype())
 

@@ -103,7 +103,7 @@ def test_a_sparse_matrix_that_points_outside_itself_is_refused(kind, starts, pos
     matrix = kind(np.eye(2, dtype=np.float32))
     matrix.indptr, matrix.indices = np.array(starts, dtype=np.int32), np.array(positions, dtype=np.int32)
     matrix.data = np.ones(n_values, dtype=np.float32)
-    with pytest.raises(DataError, match="is damaged: its indptr or indices point outside it"):
+    with pytest.raises(DataError, match="is damaged: its indptr or indices are outside it"):
         as_matrix(matrix)
 
 

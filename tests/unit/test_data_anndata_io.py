@@ -135,7 +135,7 @@ def content(data):
             "is not an AnnData file .*expected h5ad, gzipped h5ad or a zarr",
         ),
         (empty_folder, "is a folder but not a zarr store"),
-        (damaged_zarr, "is no whole zarr store"),
+        (damaged_zarr, "is not a complete zarr store"),
         (other_zarr, r"is not an AnnData file \(expected obs and var among its parts; found: 'images'\)"),
         (other_hdf5, "found: 'matrix'.*read it with scanpy"),
         (empty_hdf5, "found: none"),
@@ -248,7 +248,7 @@ def test_corrected_counts_are_taken_as_asked_with_a_warning(adata, said):
     found = cells_from_adata(adata, replace(SOURCE, normalize="counts"))
     np.testing.assert_allclose(values_of(found), log1p_cp10k(adata.X.toarray()), rtol=1e-5)
     assert found.is_normalized
-    assert "that are not whole numbers: taken as corrected counts, as asked" in said()
+    assert "that are not whole numbers: taken as corrected counts, as requested" in said()
     assert "raw counts" not in said()
 
 
@@ -457,7 +457,7 @@ def test_labels_are_left_out_on_request(adata, said):
     cells = cells_from_adata(adata, replace(SOURCE, exclude_labels=("type B", "type A")))
     assert cells.classes == ("type C", "type D")
     assert cells.n_cells == 100
-    assert "100 cells with the label(s) 'type B', 'type A' are left out as asked" in said()
+    assert "100 cells with the label(s) 'type B', 'type A' are left out as requested" in said()
     numbers = cells_from_adata(adata, CellsSource("cluster", exclude_labels=("10",)))
     assert numbers.classes == ("0", "5", "15")
 
@@ -465,7 +465,7 @@ def test_labels_are_left_out_on_request(adata, said):
 def test_labels_to_leave_out_must_be_there_and_leave_some(adata):
     with pytest.raises(DataError, match=r"no cell has the label 'typ A' .*did you mean 'type A'"):
         cells_from_adata(adata, replace(SOURCE, exclude_labels=("typ A",)))
-    with pytest.raises(DataError, match="every label is to be left out; exclude fewer"):
+    with pytest.raises(DataError, match="all labels are excluded; exclude fewer"):
         cells_from_adata(adata, replace(SOURCE, exclude_labels=LETTERS))
 
 

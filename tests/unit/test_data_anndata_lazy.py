@@ -311,5 +311,5 @@ def test_a_truncated_index_is_refused(tmp_path, index):
     with pytest.raises(DataError, match="is one side of a split, to be read alone; 2 files are named"):
         open_cells([file, index.paths[0]], SOURCE)
     file.write_bytes(file.read_bytes()[:-50])
-    with pytest.raises(DataError, match="is no whole zip file"):
+    with pytest.raises(DataError, match="is not a complete zip file"):
         open_cells(file, SOURCE)

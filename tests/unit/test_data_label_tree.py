@@ -74,7 +74,7 @@ def test_groups_are_nodes_of_some_types_each_once():
     ("paths", "levels", "message"),
     [
         ({"a": ("x",)}, ("one", "two"), "has 1 nodes above it"),
-        ({"a": ("x", "m"), "b": ("y", "m")}, ("one", "two"), "stands under two nodes of 'one'"),
+        ({"a": ("x", "m"), "b": ("y", "m")}, ("one", "two"), "is under two nodes of 'one'"),
     ],
 )
 def test_what_is_no_tree_is_refused(paths, levels, message):
@@ -127,8 +127,8 @@ def test_a_type_may_be_a_node_above_others(table):
         ("", "expected the columns type and parent"),
         ("kind,above\na,x\n", "the header is 'kind,above'"),
         ("type,parent\na,x\na,y\nb,x\n", "'a' has two parents \\('x', 'y'\\)"),
-        ("type,parent\na,x\nx,y\ny,x\nb,x\n", "parents go in a circle \\(x → y → x\\)"),
-        ("type,parent\na,a\nb,a\n", "parents go in a circle \\(a → a\\)"),
+        ("type,parent\na,x\nx,y\ny,x\nb,x\n", "parents form a cycle \\(x → y → x\\)"),
+        ("type,parent\na,a\nb,a\n", "parents form a cycle \\(a → a\\)"),
         ("type,parent\na,x\n", "no line for 1 type of the data \\('b'\\)"),
         ("type,parent\na,x\nB,x\n", "did you mean 'B'"),
         ("type,parent\na,x\nNA,x\nb,x\n", "names no type"),
@@ -155,7 +155,7 @@ def test_costs_may_stand_in_any_order_and_name_more_types(table, said):
         ("", "not square: 0 lines and 0 columns"),
         (",a,b\na,0,1\n", "not square: 1 line and 2 columns, not both for 'b'"),
         (",a,c\na,0,1\nb,1,0\n", "not both for 'b', 'c'"),
-        (",a,b,a\na,0,1,2\nb,1,0,2\n", "stand twice among the columns"),
+        (",a,b,a\na,0,1,2\nb,1,0,2\n", "are listed twice among the columns"),
         (",a,b\na,0,-1\nb,1,0\n", "taking 'a' for 'b' costs '-1'"),
         (",a,b\na,0,nan\nb,1,0\n", "costs 'nan'"),
         (",a,b\na,0,\nb,1,0\n", "costs ''"),
@@ -203,9 +203,9 @@ def test_a_missing_node_is_that_of_the_type(labelled, said, caplog):
 @pytest.mark.parametrize(
     ("cells", "column", "value", "message"),
     [
-        (["c0"], "class", "inhibitory", "'exc 1' stands under 2 labels of 'class'"),
+        (["c0"], "class", "inhibitory", "'exc 1' is under 2 labels of 'class'"),
         (["c0", "c1"], "lineage", None, "no cell of 'exc 1' has a label in 'lineage'"),
-        (["c0", "c1"], "lineage", "glia", "'excitatory' of 'class' stands under two nodes of 'lineage'"),
+        (["c0", "c1"], "lineage", "glia", "'excitatory' of 'class' is under two nodes of 'lineage'"),
     ],
 )
 def test_columns_that_make_no_tree_are_refused(labelled, cells, column, value, message):

@@ -175,7 +175,7 @@ def test_identifiers_of_one_data_set_are_turned_to_its_symbols(sets, said):
     other.var["symbol"] = other.var_names
     other.var_names = [f"ENSG{number:011d}" for number in range(other.n_vars)]
     assert sm.select({"a": sets["a"], "b": other}, **KEY).genes == expected.genes
-    assert "symbols of a column of var are taken" in said()
+    assert "symbols are taken from a column of var" in said()
     del other.var["symbol"]
     with pytest.raises(DataError, match=r"'b' names genes by identifiers .* 'a' by symbols .* add a column of symbols"):
         sm.select({"a": sets["a"], "b": other}, **KEY)
@@ -189,7 +189,7 @@ def test_orthologs_rename_genes_of_the_other_species(sets, written, said):
     both = {"a": sets["a"], "b": mouse}
     for given in (both, written(both)):
         assert sm.select(given, **KEY, orthologs=pairs).genes == expected.genes
-    assert "b: 40 of its 40 genes are named by their one ortholog" in said()
+    assert "b: 40 of its 40 genes have one ortholog" in said()
     lost = expected.genes[0]
     number = lost.removeprefix("gene")
     few = sm.select(both, **KEY, orthologs=[*pairs, (f"Mouse{number}", "gene0a"), ("Mouse99", lost)])
@@ -231,7 +231,7 @@ def without(sets, change):
         (lambda s: None, {"label_keys": {"c": "kind"}}, "label_keys names the data set 'c'; there are: 'a', 'b'"),
         (lambda s: setattr(s["b"], "X", sp.csr_matrix(np.log1p(s["b"].X))), {}, "counts are in the data set.s. 'a'"),
         (lambda s: setattr(s["b"], "var_names", [f"G{i}" for i in range(40)]), {}, "no gene is in all 2 files"),
-        (lambda s: None, {"orthologs": {"x": "y"}}, "the table of orthologs names more genes .* exchange the columns"),
+        (lambda s: None, {"orthologs": {"x": "y"}}, "the table of orthologs names more genes .* swap the columns"),
         (lambda s: setattr(s["b"], "X", -s["b"].X), {}, "data set 'b': X holds .* negative value"),
         (lambda s: None, {"join_genes": "both"}, "join_genes is 'both'; expected"),
         (lambda s: None, {"target_layer": "counts"}, "target_layer"),

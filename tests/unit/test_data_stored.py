@@ -210,7 +210,7 @@ def test_what_is_pickled_is_small(matrix):
 
 
 def test_it_is_no_array(matrix):
-    with pytest.raises(TypeError, match=r"is no array; read rows of it \(matrix\[rows\]\) or all"):
+    with pytest.raises(TypeError, match=r"is not an array; read rows of it \(matrix\[rows\]\) or all"):
         np.asarray(matrix)
     with pytest.raises(TypeError, match="not iterable"):
         list(matrix)

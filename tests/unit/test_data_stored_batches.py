@@ -177,7 +177,7 @@ def test_an_unreadable_chunk_is_named(stored, n_workers):
 @NO_FORK_WARNING
 def test_a_helper_that_is_killed_is_reported(stored, monkeypatch):
     monkeypatch.setattr(StoredMatrix, "__getitem__", lambda self, rows: os.kill(os.getpid(), signal.SIGKILL))
-    with pytest.raises(DataError, match=r"ended from outside .*lower dataloader\.buffer_mb"):
+    with pytest.raises(DataError, match=r"was killed .*lower dataloader\.buffer_mb"):
         list(batches_of(stored(20), n_workers=1))
 
 

@@ -71,7 +71,7 @@ def test_a_table_makes_the_levels(tree, tmp_path):
 def test_two_trees_are_refused(tree):
     with pytest.raises(SettingsError, match="coarse_key is 'level1' beside a tree of labels"):
         sm.evaluate(tree, ["gene0"], label_key=["level2", "cell_type"], coarse_key="level1", **QUICK)
-    with pytest.raises(DataError, match="stands under 2 labels of 'cell_type'"):
+    with pytest.raises(DataError, match="is under 2 labels of 'cell_type'"):
         sm.compare(tree, {"one": ["gene0"]}, label_key=["cell_type", "level2"], progress=False)
 
 

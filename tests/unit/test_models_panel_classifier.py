@@ -157,7 +157,7 @@ def test_genes_are_found_by_a_second_name_and_a_word_is_said_of_spelling(make_ad
     with pytest.raises(DataError, match=r"4 of the 4 genes needed are missing.*--gene-name-key"):
         sm.predict(new, classifier)
     new.var_names = [name.capitalize() for name in new.var["symbol"]]
-    with pytest.raises(DataError, match=r"all 4 are there in other capitals \(Gene3 for gene3\)"):
+    with pytest.raises(DataError, match=r"all 4 are in the data with different case \(Gene3 for gene3\)"):
         sm.predict(new, classifier)
 
 
@@ -251,11 +251,11 @@ def spoiled(path, change_card=None, change_arrays=None, key=CARD_KEY, summed=Tru
         ({"change_card": lambda c: c["genes"].pop()}, "shape"),
         ({"change_arrays": lambda a: a.update(mean=a["mean"] * np.nan)}, "not finite"),
         ({"change_arrays": lambda a: a.update(scale=a["scale"] * 0)}, "above 0"),
-        ({"change_arrays": lambda a: a.update(more=a["scale"])}, "other numbers"),
-        ({"change_arrays": lambda a: a.pop("mean")}, "other numbers"),
-        ({"change_arrays": lambda a: a.pop("novelty_cuts")}, "other numbers"),
-        ({"change_arrays": lambda a: a.update(parts=-a["parts"])}, "no shares"),
-        ({"change_arrays": lambda a: a.update(novelty_shares=a["novelty_shares"] * 2)}, "no shares"),
+        ({"change_arrays": lambda a: a.update(more=a["scale"])}, "does not hold the numbers"),
+        ({"change_arrays": lambda a: a.pop("mean")}, "does not hold the numbers"),
+        ({"change_arrays": lambda a: a.pop("novelty_cuts")}, "does not hold the numbers"),
+        ({"change_arrays": lambda a: a.update(parts=-a["parts"])}, "not shares"),
+        ({"change_arrays": lambda a: a.update(novelty_shares=a["novelty_shares"] * 2)}, "not shares"),
         ({"change_arrays": lambda a: a.update(novelty_within=-a["novelty_within"])}, "no covariance"),
         ({"change_card": lambda c: c.update(target_sum=0)}, "target_sum"),
         ({"change_card": lambda c: c.update(scheme="else")}, "scheme"),

@@ -162,7 +162,7 @@ def test_bfloat16_is_taken_where_it_is_asked_for_alone(resident, said):
     assert second.dtype == torch.float32
     assert not torch.equal(first, second)
     torch.testing.assert_close(first, second, rtol=0.2, atol=0.05)
-    assert "rounded to bf16, as asked for" in said()
+    assert "rounded to bf16, as requested" in said()
 
 
 def test_tf32_is_for_the_training_alone(monkeypatch):

@@ -396,7 +396,7 @@ def test_a_run_of_another_type_is_refused(settings):
 def test_a_damaged_checkpoint_is_refused(settings, tmp_path):
     run = train_from_files(settings(**TWO), "selector_mlp").log_folder.name
     (tmp_path / "checkpoints" / run / "last.ckpt").write_bytes(b"nothing")
-    with pytest.raises(ModelFileError, match=r"last\.ckpt' is no whole zip file .*; copy it again$"):
+    with pytest.raises(ModelFileError, match=r"last\.ckpt' is not a complete zip file .*; copy it again$"):
         train_from_files(settings(restart=True), "selector_mlp")
 
 

@@ -117,7 +117,7 @@ def test_batches_that_say_nothing_are_refused(make_adata):
 
 def test_combine_needs_batches_and_a_method_that_combines(make_adata):
     adata = make_adata()
-    with pytest.raises(SettingsError, match="no batches are named"):
+    with pytest.raises(SettingsError, match="without batches; name their column"):
         choose(adata, combine="worst")
     with pytest.raises(SettingsError, match="expected one of the methods 'auto', 'discriminant'"):
         choose(adata, method="svm", batch_key="donor", combine="worst")
@@ -154,12 +154,12 @@ def test_explain_and_price_take_the_batches_of_the_panel(two_batches, caplog):
     del two_batches.obs["study"]
     with caplog.at_level(logging.WARNING):
         sm.explain(two_batches, panel, label_key="cell_type", progress=False)
-    assert "the data lack the batches by which the panel was chosen ('study')" in caplog.text
+    assert "the data lack the batch column with which the panel was chosen ('study')" in caplog.text
 
 
 def test_batches_of_another_length_are_refused():
     X, y = np.random.default_rng(0).normal(size=(20, 3)), np.repeat([0, 1], 10)
-    with pytest.raises(DataError, match="one a cell"):
+    with pytest.raises(DataError, match="one per cell"):
         DiscriminantSelector(1).fit(X, y, batches=["a", "b"])
     with pytest.raises(DataError, match="1 cell\\(s\\) have no batch"):
         DiscriminantSelector(1).fit(X, y, batches=np.array([None, *"abababababababababa"], dtype=object))
@@ -255,7 +255,7 @@ def in_memory(files):
 def test_several_files_are_batches_where_no_others_are_named(two_batches, two_files, given, caplog):
     with caplog.at_level(logging.INFO):
         panel = choose(given(two_files))
-    assert "each data set is taken as a batch" in caplog.text
+    assert "each data set is a batch" in caplog.text
     assert panel.genes == choose(two_batches, batch_key="study").genes
     assert panel.provenance.settings["batch_key"] == "data_set"
     worst = choose(given(two_files), combine="worst")
@@ -293,7 +293,7 @@ def test_files_that_share_no_type_are_pooled_and_that_is_said(make_adata, caplog
 def test_pooling_is_refused_beside_batches_and_combine(two_files):
     with pytest.raises(SettingsError, match="batches not told apart"):
         choose(list(two_files), pool_files=True, batch_key="study")
-    with pytest.raises(SettingsError, match="no batches are named"):
+    with pytest.raises(SettingsError, match="without batches; name their column"):
         choose(list(two_files), pool_files=True, combine="worst")
-    with pytest.raises(SettingsError, match="no batches are named"):
+    with pytest.raises(SettingsError, match="without batches; name their column"):
         choose([two_files[0]], combine="worst")

@@ -47,7 +47,7 @@ def test_several_files_and_chunks(adata, file, tmp_path):
     found = inspect_files(tmp_path / "dense.zarr", label_key="cell_type")
     assert found.parts[0].layout.chunk == (50, 30)
     assert not found.is_counts
-    assert any("lies in chunks of 6,000 bytes, which are slow" in line for line in found.advice)
+    assert any("has chunks of 6,000 bytes, which are slow" in line for line in found.advice)
     assert len(inspect_files([file, file], label_key="cell_type").parts) == 2
 
 
@@ -79,13 +79,13 @@ def test_advice_follows_from_what_is_found(adata, file, monkeypatch, name, value
 
 def test_a_system_that_does_not_say_its_memory(file, monkeypatch):
     monkeypatch.setattr(inspection, "allowed_bytes", lambda: None)
-    assert any("use --lazy where that is too much" in line for line in inspect_files(file).advice)
+    assert any("use --lazy if that is too much" in line for line in inspect_files(file).advice)
 
 
 def test_genes_beyond_those_considered_are_said(make_adata, tmp_path):
     make_adata(n_genes=5001).write_h5ad(tmp_path / "wide.h5ad")
     found = inspect_files(tmp_path / "wide.h5ad", label_key="cell_type")
-    assert any("of 5,001 genes the 5,000 most variable are considered" in line for line in found.advice)
+    assert any("the 5,000 most variable of 5,001 genes are considered" in line for line in found.advice)
 
 
 def test_the_command_prints_it(file, cli):

@@ -74,7 +74,7 @@ def test_several_files_give_the_panel_of_all_cells(adata, tmp_path):
         warnings.simplefilter("ignore")
         adata[250:].copy().write_zarr(tmp_path / "b.zarr")
     files = [tmp_path / "a.h5ad", tmp_path / "b.zarr"]
-    assert_same_panel(sm.select(files, **KEY, n_genes=8), sm.select(adata, **KEY, n_genes=8))
+    assert_same_panel(sm.select(files, **KEY, n_genes=8, pool_files=True), sm.select(adata, **KEY, n_genes=8))
 
 
 @pytest.mark.parametrize("method", ["discriminant", "markers"])
@@ -148,7 +148,7 @@ def test_what_cannot_be_done_is_refused(file, given, error, message):
 
 
 def test_a_scheduler_for_cells_in_memory_is_refused(adata):
-    with pytest.raises(SettingsError, match="a Dask scheduler reads cells on disk, and these are in memory"):
+    with pytest.raises(SettingsError, match="a Dask scheduler needs cells on disk, and these are in memory"):
         sm.select(adata, **KEY, n_genes=3, dask_scheduler="tcp://127.0.0.1:8786")
 
 

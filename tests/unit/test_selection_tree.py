@@ -106,7 +106,7 @@ def test_auto_judges_by_what_mistakes_cost(cells):
     panel = sm.select(cells, label_key=["level1", "kind"], n_genes=1, normalize="none", progress=False)
     assert panel.genes == ("g0",)
     assert "less what mistakes cost" in panel.provenance.taken.reason
-    with pytest.raises(SettingsError, match="min_recall takes all mistakes for alike"):
+    with pytest.raises(SettingsError, match="min_recall weighs all mistakes equally"):
         sm.select(cells, label_key=["level1", "kind"], n_genes=1, normalize="none", min_recall=0.5, progress=False)
 
 
@@ -117,7 +117,7 @@ def test_a_minimum_per_node_is_kept_by_any_method(cells, said):
         panel = sm.select(cells, **both, **{**QUICK, "method": method})
         assert set(panel.genes) == {"g0", "g4"}
         assert "(minimum per node)" in panel.reasons[1]
-    assert "the method 'markers' takes all mistakes between types for alike" in said()
+    assert "the method 'markers' weighs all mistakes between types equally" in said()
     assert "the method 'discriminant' takes" not in said()
     with pytest.raises(SettingsError, match="'b' has 0"):
         sm.select(cells[:, ["g1", "g2", "g4"]].copy(), **both, **QUICK)
@@ -161,7 +161,7 @@ def test_explain_weighs_pairs_as_the_choice_did(cells):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"label_key": ["kind", "level1"]}, "'a' stands under 2 labels of 'kind'"),
+        ({"label_key": ["kind", "level1"]}, "'a' is under 2 labels of 'kind'"),
         ({"label_key": ["level1", "level1"]}, "names a column twice"),
         ({"label_key": []}, "expected the name of a column"),
         ({"label_key": ["level1", 3]}, "expected the name of a column"),

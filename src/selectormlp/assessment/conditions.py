@@ -68,7 +68,7 @@ def simulate(tested: Tested, assay: Assay) -> MeasuredScores:
     Raises
     ------
     DataError
-        If the values are no counts and come from none.
+        If the values are not counts, and counts cannot be recovered.
     """
     cells, genes = tested.cells, tested.genes
     scale = count_scale(cells)
@@ -104,7 +104,7 @@ def split_labels(tested: Tested) -> LabelTest:
     Raises
     ------
     DataError
-        If the values are no counts and come from none.
+        If the values are not counts, and counts cannot be recovered.
     """
     cells = tested.cells
     scale = count_scale(cells)
@@ -116,7 +116,7 @@ def split_labels(tested: Tested) -> LabelTest:
 
 
 def label_notes(test: LabelTest) -> list[str]:
-    """Say what came of it, a sentence each."""
+    """Return the results, one sentence each."""
     if not test.is_something:
         return [warnings_of.no_more_than_noise(test.score, test.limit)]
     found = (

@@ -93,7 +93,7 @@ def match_technologies(
     Raises
     ------
     DataError
-        If a column is absent, values are no counts, or fewer than two types are on both sides.
+        If a column is absent, values are not counts, or fewer than two types are on both sides.
     PanelError
         If no gene of the panel is on both sides.
     SettingsError

@@ -37,7 +37,7 @@ class EvaluateOptions(TypedDict, total=False):
     exclude_labels: Sequence[str]
     """Labels whose cells are left out."""
     gene_name_key: str | None
-    """Column of var with second gene names, by which genes may be called too."""
+    """Column of var with second gene names, which may be used as well."""
     more_sizes: Sequence[int]
     """Further numbers of genes to measure at; may be repeated."""
     coarse_key: str | None
@@ -71,7 +71,7 @@ class CompareOptions(TypedDict, total=False):
     exclude_labels: Sequence[str]
     """Labels whose cells are left out."""
     gene_name_key: str | None
-    """Column of var with second gene names, by which genes may be called too."""
+    """Column of var with second gene names, which may be used as well."""
 
 
 class RobustnessOptions(TypedDict, total=False):
@@ -93,7 +93,7 @@ class RobustnessOptions(TypedDict, total=False):
     exclude_labels: Sequence[str]
     """Labels whose cells are left out."""
     gene_name_key: str | None
-    """Column of var with second gene names, by which genes may be called too."""
+    """Column of var with second gene names, which may be used as well."""
 
 
 class StabilityOptions(TypedDict, total=False):
@@ -114,7 +114,7 @@ class StabilityOptions(TypedDict, total=False):
     exclude_labels: Sequence[str]
     """Labels whose cells are left out."""
     gene_name_key: str | None
-    """Column of var with second gene names, by which genes may be called too."""
+    """Column of var with second gene names, which may be used as well."""
 
 
 class ReportOptions(TypedDict, total=False):
@@ -140,7 +140,7 @@ class ReportOptions(TypedDict, total=False):
     exclude_labels: Sequence[str]
     """Labels whose cells are left out."""
     gene_name_key: str | None
-    """Column of var with second gene names, by which genes may be called too."""
+    """Column of var with second gene names, which may be used as well."""
     sizes: Sequence[int] | None
     """Numbers of genes to measure at, each the first genes of the panel; chosen by its size by default."""
     more_sizes: Sequence[int]
@@ -167,7 +167,7 @@ class LearnAssayOptions(TypedDict, total=False):
     exclude_labels: Sequence[str]
     """Labels whose cells are left out."""
     gene_name_key: str | None
-    """Column of var with second gene names, by which genes may be called too."""
+    """Column of var with second gene names, which may be used as well."""
     measured_label_key: str | None
     """Column of their obs with the cell type; as --label-key by default."""
     measured_layer: str | None
@@ -188,4 +188,4 @@ class FitClassifierOptions(TypedDict, total=False):
     exclude_labels: Sequence[str]
     """Labels whose cells are left out."""
     gene_name_key: str | None
-    """Column of var with second gene names, by which genes may be called too."""
+    """Column of var with second gene names, which may be used as well."""

@@ -46,7 +46,7 @@ def learn_assay(
     Raises
     ------
     DataError
-        If a column or layer is absent, values are no counts, or fewer than eight genes are seen on both sides.
+        If a column or layer is absent, values are not counts, or fewer than eight genes are seen on both sides.
     SettingsError
         If the label map is not usable, or fewer than two types are on both sides.
 

@@ -15,7 +15,7 @@ from selectormlp.assessment.levels import source_tree
 from selectormlp.assessment.measure import MAX_TRAIN, Judging, fold_cells, read_for_judging
 from selectormlp.assessment.request import PRECISION
 from selectormlp.data.cells import AnyFloatArray, Cells, FloatArray, Matrix, as_matrix, check_unique, dense
-from selectormlp.data.expression import choose_expression
+from selectormlp.data.expression import choose_expression, layer_names
 from selectormlp.data.hashing import hash_cells
 from selectormlp.data.normalize import TARGET_SUM, stored_values
 from selectormlp.data.panel_io import gene_column
@@ -175,8 +175,8 @@ def predict_task(
     X: Matrix = expression.X
     if expression.is_counts and not card.is_counts:
         logger.warning(
-            "the classifier learned from values taken as they were, and these are counts: turned to log1p of counts "
-            "per 10,000 of all %d genes, which compares only if its values were that too",
+            "the classifier learned from values taken as they were, and these are counts: they are turned to log1p "
+            "of counts per 10,000 of all %d genes, which is right only if its values were so, too",
             len(expression.genes),
         )
         X = expression.normalized()
@@ -217,8 +217,8 @@ def _say_what_is_unsure(found: Predictions, classifier: PanelClassifier) -> None
     expected = FALSE_ALARMS * len(found.cells)
     if found.novel.sum() > 2 * expected:
         logger.warning(
-            "%s like no type that the classifier learned, where about %d are to be expected if all are of its types: "
-            "types of their own, or another technology or tissue",
+            "%s like no type that the classifier learned, and about %d would be expected to look so if all were of "
+            "its types: they may be of new types, or of another technology or tissue",
             counted(int(found.novel.sum()), "cell is", "cells are"),
             round(expected),
         )
@@ -235,7 +235,7 @@ def _layer_to_read(adata: AnnData, classifier: PanelClassifier, layer: str | Non
         "the classifier learned from the layer %r, which these data lack: X is read instead; name another layer "
         "(--layer) if that is wrong (%s)",
         learned,
-        nearest(learned, adata.layers.keys()),
+        nearest(learned, layer_names(adata)),
     )
     return None
 

@@ -1,4 +1,4 @@
-"""Results as CSV files: all of a command's, or none."""
+"""Write the results of a command as CSV files, all or none."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from selectormlp.models.predictions import Predictions
 from selectormlp.panel.storage import shielded
 
 RANKING_NAME = "ranked_genes.csv"
-"""The file in the folder of a training run that holds all genes from the best down."""
+"""Name of the file with all genes of a training run, best first."""
 
 
 def evaluation_tables(found: Evaluation) -> dict[str, pd.DataFrame]:
-    """Return the tables of an evaluation by the names of their files.
+    """Return the tables of an evaluation by file name.
 
-    ``summary`` (what was measured and how), ``scores``, ``classes``, ``confusion`` and ``confused`` (the commonest
-    errors); and ``unusable``, ``unsupervised``, ``redundancy``, ``hierarchy``, ``coarse_classes``, ``levels``,
-    ``robustness``, ``probes`` (each lost in turn), ``as_measured`` (as an assay would measure it), ``measured`` and
-    ``measured_classes`` (on cells of another technology), ``measures`` (of Spapros, NS-Forest and geneBasis) and
-    ``measures_types``, ``measures_genes`` and ``measures_cells``, ``label_pairs`` (how far apart types are on held-out
-    counts), ``stability`` and ``overlaps`` where there is such a thing.
+    Always: ``summary`` (data, settings and notes), ``scores``, ``classes``, ``confusion`` and ``confused`` (the
+    commonest errors). If measured: ``unusable``, ``unsupervised``, ``redundancy``, ``hierarchy``, ``coarse_classes``,
+    ``levels``, ``robustness``, ``probes`` (loss of each probe), ``as_measured`` (in a simulated assay), ``measured``
+    and ``measured_classes`` (on cells of another technology), ``measures`` (of Spapros, NS-Forest and geneBasis) with
+    ``measures_types``, ``measures_genes`` and ``measures_cells``, ``label_pairs`` (separation of types on held-out
+    counts), ``stability`` and ``overlaps``.
     """
     tables = {
         "summary": _summary(found),
@@ -68,9 +68,9 @@ def evaluation_tables(found: Evaluation) -> dict[str, pd.DataFrame]:
 
 
 def comparison_tables(found: Comparison) -> dict[str, pd.DataFrame]:
-    """Return the tables of a comparison by the names of their files.
+    """Return the tables of a comparison by file name.
 
-    They are panels, curves, differences, overlap and genes; and levels, where any are named above the types.
+    They are panels, curves, differences, overlap and genes; and levels, if there are any above the types.
     """
     levels = found.level_frame()
     return {
@@ -84,14 +84,14 @@ def comparison_tables(found: Comparison) -> dict[str, pd.DataFrame]:
 
 
 def prediction_tables(found: Predictions) -> dict[str, pd.DataFrame]:
-    """Return the table of predictions by the name of its file."""
+    """Return the table of predictions by file name."""
     return {"predictions.csv": found.to_frame().reset_index()}
 
 
 def write_tables(folder: Path | str, tables: Mapping[str, pd.DataFrame]) -> list[Path]:
-    """Write tables to a folder; text is safe to open in a spreadsheet as that of ``panel.csv`` is.
+    """Write tables to a folder; as in ``panel.csv``, text is safe to open in a spreadsheet.
 
-    Several that belong together are written within :func:`selectormlp.results.whole_result`.
+    To write several sets of files as one result, use :func:`selectormlp.results.whole_result`.
 
     Returns
     -------
@@ -110,7 +110,7 @@ def write_tables(folder: Path | str, tables: Mapping[str, pd.DataFrame]) -> list
 
 
 def safe_table(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table whose text, headers included, no spreadsheet takes for a formula.
+    """Return a table in which a spreadsheet takes no text or header for a formula.
 
     Examples
     --------

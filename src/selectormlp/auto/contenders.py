@@ -19,7 +19,7 @@ RAISING = "discriminant"
 """Method that raises classes which are found too rarely."""
 
 SEQUENCING = "sequencing"
-"""Assay that measures as the cells at hand were measured."""
+"""Assay with the technology of the data."""
 
 
 def usable_contenders(
@@ -72,5 +72,5 @@ def usable_contenders(
 
 
 def takes(method: Method | str, option: str) -> bool:
-    """Tell whether a method has an option, such as an assay that it chooses for."""
+    """Return whether a method has an option, such as an assay that it chooses for."""
     return option in find_method(method).make().get_params(deep=False)

@@ -23,7 +23,7 @@ class Instruments:
     Parameters
     ----------
     X
-        Expression, shape (n_cells, n_genes), log1p-normalised counts; of other values, expm1 stands for counts.
+        Expression, shape (n_cells, n_genes), log1p-normalised counts; for other values, expm1 is used instead.
     assay
         With the mean efficiency, its spread, background, mixing and failures.
     genes

@@ -1,4 +1,4 @@
-"""The program: its commands, and its exit codes."""
+"""The program, its commands and exit codes."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def inspect(
     normalize: Normalize = "auto",
     quiet: Quiet = False,
 ) -> None:
-    """Say what files hold, what memory and time working on them will take, and what to do about it."""
+    """Show what files hold, estimate memory and time for working on them, and give advice."""
     from selectormlp.cli.terminal import print_inspection, set_up_log
     from selectormlp.selection.inspect import inspect_files
 
@@ -112,10 +112,10 @@ app.command(epilog="Example: `selectormlp rerun panel --out panel_again`")(setti
 
 
 def main() -> None:
-    """Run a command and leave with its exit code.
+    """Run a command and exit with its code.
 
-    0 is success, 1 says that ``rerun`` found another result, 2 that input or settings were refused, 70 an error that
-    nobody thought of, and 130 Ctrl-C. A failure is one line on the standard error.
+    0: success; 1: ``rerun`` found a different result; 2: input or settings were refused; 70: internal error; 130:
+    Ctrl-C. A failure prints one line on standard error.
     """
     code = exit_code(_in_streams)
     sys.exit(code)
@@ -138,13 +138,13 @@ def _command() -> int | None:
             error.show()
             return REFUSED
         return refuse(_usage(error))
-    if code == INTERRUPTED:  # what typer makes of Ctrl-C, in silence
+    if code == INTERRUPTED:  # typer returns this silently on Ctrl-C
         raise KeyboardInterrupt
     return code
 
 
 def _usage(error: Any) -> str:
-    """Say what is wrong with the words of a command, which names come nearest, and where the help is."""
+    """Describe a usage error, with the nearest names and the help command."""
     context = error.ctx
     if hasattr(error, "possibilities") and context is not None:
         known = [
@@ -156,7 +156,7 @@ def _usage(error: Any) -> str:
         return f"no such option {error.option_name!r}; {nearest(error.option_name, known)}"
     text = " ".join(error.format_message().split()).rstrip(".")
     text = text[:1].lower() + text[1:]
-    details = getattr(error.__cause__, "errors", None)  # of the check of a value's type and range
+    details = getattr(error.__cause__, "errors", None)  # from validating a value's type and range
     if details is not None and error.param is not None:
         first = details()[0]
         reason = first["msg"].removeprefix("Value error, ").rstrip(".")

@@ -1,4 +1,4 @@
-"""The commands that measure and compare panels, and label cells with one."""
+"""Commands that evaluate and compare panels, and label cells with one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def evaluate(
     print_config: PrintConfig = False,
     quiet: opt.Quiet = False,
 ) -> None:
-    """Measure what a panel is worth on cells that nothing was learned from; tables go to the folder."""
+    """Evaluate a panel on cells that were not learned from, and write tables to a folder."""
     from selectormlp.cli.measuring import evaluate_panel
     from selectormlp.cli.terminal import set_up_log
     from selectormlp.files import check_folders
@@ -42,7 +42,7 @@ def compare(
     print_config: PrintConfig = False,
     quiet: opt.Quiet = False,
 ) -> None:
-    """Measure panels, and methods, side by side on the same cells; tables go to the folder."""
+    """Compare panels and methods on the same cells, and write tables to a folder."""
     from selectormlp.cli.measuring import compare_panels
     from selectormlp.cli.terminal import set_up_log
     from selectormlp.files import check_folders
@@ -61,7 +61,7 @@ def predict(
     out: Annotated[Path, typer.Option(help="Folder for predictions.csv.")] = Path("predictions"),
     quiet: opt.Quiet = False,
 ) -> None:
-    """Label cells by a panel's classifier, with calibrated probabilities; predictions.csv goes to the folder."""
+    """Label cells with a panel's classifier, and write predictions.csv with calibrated probabilities."""
     from selectormlp.assessment.classifier import predict as predict_cells
     from selectormlp.assessment.tables import prediction_tables, write_tables
     from selectormlp.cli.results import print_predictions

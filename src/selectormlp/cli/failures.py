@@ -1,4 +1,4 @@
-"""How a command ends: its exit code, and the one line that says why it failed."""
+"""Exit codes of commands, and the line that explains a failure."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from selectormlp.errors import SelectorMLPError, printable
 from selectormlp.memory import is_shortage, shortage_line
 
 REFUSED = 2
-"""Exit code where input, settings or the machine do not allow what was asked for."""
+"""Exit code if input, settings or the machine do not allow the request."""
 UNFORESEEN = 70
-"""Exit code of an error that nobody thought of: ``EX_SOFTWARE`` of sysexits.h."""
+"""Exit code of an internal error: ``EX_SOFTWARE`` of sysexits.h."""
 INTERRUPTED = 130
-"""Exit code after Ctrl-C: 128 and the number of the signal, as shells have it."""
+"""Exit code after Ctrl-C: 128 plus the number of the signal, as in shells."""
 
 
 def exit_code(command: Callable[[], int | None]) -> int:
-    """Run a command and return its exit code; print one line on the standard error where it fails.
+    """Run a command and return its exit code; if it fails, print one line on standard error.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def exit_code(command: Callable[[], int | None]) -> int:
         return command() or 0
     except KeyboardInterrupt:
         return _interrupted()
-    except typer.Abort:  # the end of the input, where a question was to be answered
+    except typer.Abort:  # end of input at a prompt
         _say("aborted")
         return 1
     except Exception as error:
@@ -50,11 +50,11 @@ def _failed(error: Exception) -> int:
         return refuse(shortage_line(error))
     if isinstance(error, OSError):
         return refuse(str(error))
-    return _unforeseen(error)  # the last net
+    return _unforeseen(error)  # last resort
 
 
 def refuse(message: str) -> int:
-    """Print why a command cannot be run, in one line; return the exit code."""
+    """Print in one line why a command cannot run; return the exit code."""
     _say(f"error: {message}")
     return REFUSED
 
@@ -69,7 +69,7 @@ def _interrupted() -> int:
 
 
 def _holds_interruption(error: BaseException | None) -> bool:
-    """Whether a library has wrapped an interruption in an error of its own."""
+    """Return whether a library has wrapped an interruption in its own error."""
     return any(isinstance(link, KeyboardInterrupt) for link in chain(error))
 
 

@@ -1,4 +1,4 @@
-"""Flags of a command, made from the model of its settings."""
+"""Make the flags of a command from the model of its settings."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ import typer
 from selectormlp.config.model import Option, Settings, limits_of, options_of
 
 SHOWN_DEFAULTS = (bool, int, float, str)
-"""Types whose default the help shows."""
+"""Types of defaults shown in the help."""
 
 
 def command_of(kind: type[Settings], *, leave_out: tuple[str, ...] = ()) -> Callable[..., Callable[..., None]]:
     """Make a command from a function and a model: each option of the model becomes a flag or an argument.
 
-    The function takes ``given`` (the values that the command line gives, by settings key), ``ctx`` where it needs it
-    and, by name, what flags it has beside those of the model.
+    The function takes ``given`` (values from the command line, by settings key), ``ctx`` if needed and, by name, flags
+    beside those of the model.
 
     Parameters
     ----------
     kind
         The model.
     leave_out
-        Options that are no flags of this command.
+        Options that are not flags of this command.
     """
     options = [option for option in options_of(kind) if option.name not in leave_out]
 
@@ -59,21 +59,21 @@ def command_of(kind: type[Settings], *, leave_out: tuple[str, ...] = ()) -> Call
         parameters = sorted([*own, *(one for one, _ in made.values())], key=_place(made))
         command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
         command.__annotations__ = {one.name: one.annotation for one in parameters}
-        del command.__wrapped__  # typer would take its annotations
+        del command.__wrapped__  # otherwise typer would read its annotations
         return command
 
     return decorate
 
 
 def values_of(options: list[Option], flags: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn what the command line gives into values by settings key; files that flags name are read.
+    """Turn command-line values into settings by key; read files that flags name.
 
     Parameters
     ----------
     options
         Options of the model.
     flags
-        Values by the name of the parameter.
+        Values by name of the parameter.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def values_of(options: list[Option], flags: Mapping[str, Any]) -> dict[str, Any]
 
 
 def needed(ctx: typer.Context, settings: Settings) -> None:
-    """Raise unless settings hold all that the command needs."""
+    """Raise unless settings hold everything the command needs."""
     from selectormlp.cli.settings import require
 
     for option in options_of(type(settings)):
@@ -109,7 +109,7 @@ def needed(ctx: typer.Context, settings: Settings) -> None:
 
 
 def _place(made: Mapping[str, Any]) -> Callable[[inspect.Parameter], int]:
-    """Order parameters: context, arguments, flags shown first, those of the command itself, the rest."""
+    """Return a sort key for parameters: context, arguments, flags shown first, the command's own flags, the rest."""
 
     def place(one: inspect.Parameter) -> int:
         if one.name == "ctx":
@@ -152,7 +152,7 @@ def _parameters(option: Option) -> Iterator[inspect.Parameter]:
 
 
 def _ends(option: Option) -> dict[str, Any]:
-    """Return the ends of the range that click is to check and the help to show."""
+    """Return the bounds for click to check and for the help to show."""
     base, limits = limits_of(option.field)
     most = limits.get("le", limits["lt"] - 1 if base is int and "lt" in limits else None)
     return {name: end for name, end in (("min", limits.get("ge")), ("max", most)) if end is not None}
@@ -165,7 +165,7 @@ def _taken(option: Option, value: Any) -> Any:
 
 
 def levels_in(texts: Iterable[str]) -> tuple[str, ...]:
-    """Take names of columns apart that were given with commas between them; a comma before a blank is of a name.
+    """Split names of columns at commas, except commas followed by a blank.
 
     Examples
     --------
@@ -176,7 +176,7 @@ def levels_in(texts: Iterable[str]) -> tuple[str, ...]:
 
 
 def _split(texts: list[str]) -> tuple[str, ...]:
-    """Take names apart that were given with commas between them."""
+    """Split names at commas."""
     return tuple(name.strip() for text in texts for name in text.split(",") if name.strip())
 
 
@@ -185,7 +185,7 @@ def _parameter(name: str, hint: Any, default: Any, info: Any) -> inspect.Paramet
 
 
 def _hint(kind: Any) -> Any:
-    """Return the type that the command line reads: numbers, text, paths, or a list of them."""
+    """Return the type of a flag: numbers, text, paths, or lists of these."""
     origin, parts = typing.get_origin(kind), typing.get_args(kind)
     if origin is typing.Annotated:
         return _hint(parts[0])
@@ -194,7 +194,7 @@ def _hint(kind: Any) -> Any:
     if origin is typing.Literal and all(isinstance(part, str) for part in parts):
         return StrEnum("Choice", {part: part for part in parts})
     if origin is collections.abc.Mapping:
-        return list[str]  # NAME=VALUE, which the model takes apart
+        return list[str]  # NAME=VALUE, which the model splits
     if origin is tuple:
         return list[_hint(parts[0])]  # type: ignore[misc]
     return kind if kind in (bool, int, float, Path) else str

@@ -1,4 +1,4 @@
-"""The commands that have settings files, and what these hold."""
+"""Commands with settings files, and their models."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "report": ("assessment.request", "ReportRequest"),
     "explain": ("selection.request", "ExplainRequest"),
 }
-"""Module and class of each command's settings; imported when needed, since those of networks load PyTorch."""
+"""Module and class of each command's settings; imported on demand, since some load PyTorch."""
 
 
 def find_kind(command: str) -> type[Settings]:
@@ -29,7 +29,7 @@ def find_kind(command: str) -> type[Settings]:
     Raises
     ------
     SettingsError
-        If it has none; the nearest commands are offered.
+        If the command has none; the nearest commands are offered.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Several label columns after one flag: ``--label-key level1 level2 level3``."""
+"""Allow several label columns after one flag: ``--label-key level1 level2 level3``."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import typer.core
 FLAG = "--label-key"
 
 DATA_SUFFIXES = (".h5ad", ".zarr", ".gz", ".json", ".h5")
-"""How names of data files end; a word that ends so, or is a file, is none of the columns."""
+"""Suffixes of data files; a word with one of them, or an existing file, is not a column."""
 
 
 class LevelsCommand(typer.core.TyperCommand):
-    """A command whose ``--label-key`` takes columns one after the other, coarse to fine."""
+    """A command whose ``--label-key`` takes several columns, coarse to fine."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Repeat the flag before each further column, then parse as usual."""
@@ -23,7 +23,7 @@ class LevelsCommand(typer.core.TyperCommand):
 
 
 def repeated_flags(args: Sequence[str]) -> Iterator[str]:
-    """Repeat the flag before each word that follows its value, up to the next flag or data file.
+    """Repeat the flag before each word after its value, up to the next flag or data file.
 
     Examples
     --------

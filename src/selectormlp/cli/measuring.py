@@ -1,4 +1,4 @@
-"""Run evaluate, compare and report from their settings, which go to the folder of results."""
+"""Run evaluate, compare and report from their settings, and store the settings with the results."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ AnyRequest = TypeVar("AnyRequest", bound=Measuring)
 
 
 def evaluate_panel(request: EvaluateRequest, out: Path) -> None:
-    """Measure a panel, write tables, settings and, where asked for, its classifier, and print what was found."""
+    """Evaluate a panel; write tables, settings and, if requested, its classifier; print the results."""
     from selectormlp.assessment.evaluate import evaluate_by
     from selectormlp.assessment.measure import Judging
     from selectormlp.assessment.predict import fit_classifier_task
@@ -52,7 +52,7 @@ def evaluate_panel(request: EvaluateRequest, out: Path) -> None:
         if model is not None:
             judging = Judging(request, "logistic", request.n_splits, seed=request.seed)
             fitted = fit_classifier_task(adata, Panel(found.genes), judging, MIN_CONFIDENCE)
-            ensure_folders(out, model.parent)  # both or neither can be written to
+            ensure_folders(out, model.parent)  # checked before: both or neither
             files.append(fitted.save(model))
         files += write_tables(out, evaluation_tables(found))
         files += write_beside(request, out)
@@ -61,7 +61,7 @@ def evaluate_panel(request: EvaluateRequest, out: Path) -> None:
 
 
 def compare_panels(request: CompareRequest, out: Path) -> None:
-    """Measure panels and methods side by side, write tables and settings, and print what was found."""
+    """Compare panels and methods, write tables and settings, and print the results."""
     from selectormlp.assessment.compare import compare_task
     from selectormlp.assessment.measure import judging_of
     from selectormlp.assessment.tables import comparison_tables, write_tables
@@ -80,7 +80,7 @@ def compare_panels(request: CompareRequest, out: Path) -> None:
 
 
 def report_panel(request: ReportRequest, out: Path) -> None:
-    """Measure a panel, write its page and, into a folder, its settings."""
+    """Evaluate a panel, and write its page and, into a folder, the settings."""
     from selectormlp.assessment.report import report_by
     from selectormlp.panel.vendors import read_panel
     from selectormlp.reports import check_place
@@ -94,7 +94,7 @@ def report_panel(request: ReportRequest, out: Path) -> None:
 
 
 def write_beside(request: Measuring, out: Path) -> list[Path]:
-    """Write the settings that repeat results beside them, unless those of another command are there."""
+    """Write settings beside results, unless another command's settings are there."""
     place = out / SETTINGS_NAME
     if place.exists():
         held = read_table(place).get("command")
@@ -105,7 +105,7 @@ def write_beside(request: Measuring, out: Path) -> list[Path]:
 
 
 def kept(request: AnyRequest) -> AnyRequest:
-    """Return a request whose paths hold from any folder."""
+    """Return a request with absolute paths."""
     update: dict[str, object] = {"data": tuple(place.absolute() for place in request.data)}
     for name in ("panel", "model", "measured"):
         place = getattr(request, name, None)

@@ -1,4 +1,4 @@
-"""The commands that choose, extend and explain panels."""
+"""Commands that choose, extend and explain panels."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def select(
     print_config: PrintConfig = False,
     quiet: opt.Quiet = False,
 ) -> None:
-    """Choose a panel of exactly so many genes; panel.csv, .json, genes.txt and settings.json go to the folder."""
+    """Choose a panel of exactly n genes, and write panel.csv, panel.json, genes.txt and settings.json."""
     from selectormlp.cli.running import panel_files, select_panel
     from selectormlp.cli.terminal import set_up_log
     from selectormlp.errors import SettingsError
@@ -52,7 +52,7 @@ def extend(
     print_config: PrintConfig = False,
     quiet: opt.Quiet = False,
 ) -> None:
-    """Add genes to an existing panel, each with its gain; the whole panel and settings.json go to the folder."""
+    """Add genes to an existing panel, each with its gain, and write the whole panel and settings.json."""
     from selectormlp.cli.running import extend_panel, panel_files
     from selectormlp.cli.terminal import set_up_log
     from selectormlp.files import check_files
@@ -77,7 +77,7 @@ def explain(
     print_config: PrintConfig = False,
     quiet: opt.Quiet = False,
 ) -> None:
-    """Say of each gene what it marks and separates, what is lost without it, and what would replace it."""
+    """Explain each gene: what it marks and separates, the loss without it, and its best substitute."""
     from selectormlp.cli.running import read_some
     from selectormlp.cli.terminal import print_explanation, print_files, set_up_log
     from selectormlp.files import check_folders
@@ -98,7 +98,7 @@ def explain(
 
 
 def _choice(kind: type[AnyChoice], ctx: typer.Context, config: Path | None, given: dict[str, Any]) -> AnyChoice:
-    """Read the settings file, where there is one, and put in what flags say."""
+    """Read the settings file, if any, and apply flags."""
     from selectormlp.selection.repeat import check_reading
 
     if given.get("dask_scheduler") is not None:

@@ -1,4 +1,4 @@
-"""Tables and lines on the terminal: names from files are printed as they are, never as markup or control codes."""
+"""Print tables and lines on the terminal; names from files are never interpreted as markup or control codes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class PlainTable:
     Parameters
     ----------
     title
-        Stands above the table.
+        Title above the table.
     """
 
     def __init__(self, title: str) -> None:
@@ -41,12 +41,12 @@ class PlainTable:
         self._table.add_section()
 
     def print(self) -> None:
-        """Print the table on the standard output."""
+        """Print the table on standard output."""
         Console().print(self._table)
 
 
 def print_line(text: str) -> None:
-    """Print a line on the standard output, wrapped nowhere."""
+    """Print a line on standard output, without wrapping."""
     Console().print(_text(text), soft_wrap=True)
 
 

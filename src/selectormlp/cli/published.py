@@ -1,4 +1,4 @@
-"""Commands of the published program: split, train, mask, and all of them in one run."""
+"""Commands of the published program: split, train, mask, or all in one run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _config(default: str) -> Any:
 
 
 def _settings(kind: type[AnySettings], config: Path, given: dict[str, Any], *, print_config: bool) -> AnySettings:
-    """Read a settings file, put in what the command line gives, and print the result where that is wanted."""
+    """Read a settings file, apply flags, and with ``--print-config`` print the result and exit."""
     from selectormlp.config.files import changed, read_settings
 
     settings = changed(read_settings(kind, config), **given)
@@ -97,17 +97,18 @@ def run(
     given: dict[str, Any],
     out: opt.Out,
     config: Annotated[
-        Path | None, typer.Option(help="Settings file (JSON, YAML or TOML); what it leaves out adapts to the data.")
+        Path | None, typer.Option(help="Settings file (JSON, YAML or TOML); omitted settings adapt to the data.")
     ] = None,
     print_config: PrintConfig = False,
     report: Annotated[
-        bool, typer.Option("--report", help="Write report.html too, of a panel by the first --method, or discriminant.")
+        bool,
+        typer.Option("--report", help="Also write report.html of a panel by the first --method, or discriminant."),
     ] = False,
-    report_size: Annotated[int, typer.Option(min=1, help="Genes of that panel.")] = 50,
+    report_size: Annotated[int, typer.Option(min=1, help="Number of genes of that panel.")] = 50,
     seed: opt.SeedFlag = None,
     quiet: opt.Quiet = False,
 ) -> None:
-    """Split, train SelectorMLP, MLP and SVM, rank and mask their genes, all in one go."""
+    """Split, train SelectorMLP, MLP and SVM, and rank and mask their genes, in one run."""
     from selectormlp.cli.terminal import set_up_log
     from selectormlp.config.files import changed, read_settings
     from selectormlp.files import check_folders
@@ -130,7 +131,7 @@ def demo(
     seed: opt.SeedFlag = None,
     quiet: opt.Quiet = False,
 ) -> None:
-    """Run everything, the report too, on 700 blood cells of 10 types that scanpy ships (`pbmc68k_reduced`)."""
+    """Run everything, including the report, on scanpy's 700 blood cells of 10 types (`pbmc68k_reduced`)."""
     from selectormlp.cli.terminal import set_up_log
     from selectormlp.config.files import changed
     from selectormlp.files import check_folders

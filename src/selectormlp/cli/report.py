@@ -1,4 +1,4 @@
-"""The command that writes a panel's report."""
+"""Command that writes the report of a panel."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def report(
     print_config: PrintConfig = False,
     quiet: opt.Quiet = False,
 ) -> None:
-    """Write one HTML file that shows a panel, why each gene is in it, and what it is worth."""
+    """Write one HTML file about a panel: its genes, the reason for each, and its scores."""
     from selectormlp.cli.measuring import report_panel
     from selectormlp.cli.terminal import command_line, set_up_log
 

@@ -1,4 +1,4 @@
-"""Repeating what a folder of results was made by, and saying whether the results are the same."""
+"""Repeat the command behind a folder of results, and compare the results."""
 
 from __future__ import annotations
 
@@ -30,25 +30,25 @@ Measured = EvaluateRequest | CompareRequest | ReportRequest
 Repeatable = SelectRequest | ExtendRequest | Measured | RunSettings | TrainSettings
 
 REPEATABLE = ("select", "extend", "evaluate", "compare", "report", "run", "train")
-"""Commands that can be repeated."""
+"""Repeatable commands."""
 
 MAX_TABLE, MAX_COLUMNS = 1 << 28, 5_000
-"""Size of the largest table that is compared, 256 MiB; the scores of 60,000 genes take a hundredth of it."""
+"""Maximum size of a table to compare, 256 MiB; the scores of 60,000 genes take a hundredth of it."""
 
 RESULTS_FOLDER = "feature_selection_results"
-"""Folder of a run's rankings."""
+"""Name of the folder with rankings of a run."""
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How results agree with those before.
+    """Agreement of new results with earlier ones.
 
     Attributes
     ----------
     same
-        Whether all that could be compared is the same.
+        Whether everything comparable is the same.
     lines
-        What was compared, and how it differs.
+        Description of what was compared, and of differences.
     """
 
     same: bool
@@ -56,22 +56,22 @@ class Agreement:
 
 
 def recorded_settings(folder: Path | str, data: Sequence[Path] = ()) -> Repeatable:
-    """Read the settings that a folder of results was made with.
+    """Read the settings with which a folder of results was made.
 
     Parameters
     ----------
     folder
-        What ``select`` or ``run`` wrote, or the log folder of a run of ``train``; or a folder with the
-        ``panel.json`` of a panel that was chosen in Python.
+        Folder of results, or log folder of a run of ``train``; or a folder with the ``panel.json`` of a panel chosen in
+        Python.
     data
-        Where the data lie now, for those that have moved: AnnData files or, for ``train``, the folder of the split.
+        New location of data that have moved: AnnData files or, for ``train``, the folder of the split.
 
     Raises
     ------
     SettingsError
-        If the folder is absent or holds no such settings, or no data are named.
+        If the folder is absent or holds no settings, or data are not given.
     PanelError
-        If there is a panel only, and it is damaged or was not chosen by ``select``.
+        If there is only a panel, and it is damaged or was not chosen by ``select``.
     """
     place = Path(folder)
     if not place.is_dir():
@@ -95,7 +95,7 @@ def recorded_settings(folder: Path | str, data: Sequence[Path] = ()) -> Repeatab
         )
     if not data:
         raise SettingsError(
-            f"{str(place)!r} holds a panel but no {SETTINGS_NAME}, so where its cells lie is not known; name them: "
+            f"{str(place)!r} holds a panel but no {SETTINGS_NAME}, so the location of its cells is unknown; name them: "
             "--data"
         )
     panel = read_panel(place / JSON_NAME)
@@ -103,14 +103,14 @@ def recorded_settings(folder: Path | str, data: Sequence[Path] = ()) -> Repeatab
 
 
 def in_folder(settings: TrainSettings, out: Path) -> TrainSettings:
-    """Return settings of a training that leaves everything in one folder, from the beginning."""
+    """Return settings of a new training that writes everything to one folder."""
     checkpoint = settings.checkpoint.model_copy(update={"dir": out / "trained_models" / "checkpoints"})
     places = {"log_dir": out / "logs", "trained_models_dir": out / "trained_models", "checkpoint": checkpoint}
     return settings.model_copy(update={"restart": False, **places})
 
 
 def compare_panels(before: Panel, now: Panel) -> Agreement:
-    """Say whether two panels hold the same genes in the same order, and what may be why not.
+    """Compare the genes and their order in two panels, and name possible causes of differences.
 
     Examples
     --------
@@ -139,14 +139,14 @@ def compare_panels(before: Panel, now: Panel) -> Agreement:
 
 
 def compare_tables(before: Path, now: Path, names: Iterable[str | Path]) -> Agreement:
-    """Say of tables in two folders which differ; columns of seconds apart.
+    """Compare tables in two folders, except columns of seconds.
 
     Parameters
     ----------
     before, now
         The folders.
     names
-        The tables, as paths in these; those that either lacks are not compared.
+        Relative paths of the tables; missing ones are not compared.
     """
     compared, differing = [], []
     for name in map(str, names):
@@ -163,18 +163,18 @@ def compare_tables(before: Path, now: Path, names: Iterable[str | Path]) -> Agre
 
 
 def _table(file: Path) -> pd.DataFrame | None:
-    """Read a table that may have been altered, for comparison; None where it is no table of ours."""
+    """Read a table for comparison; None if it is not a valid table, since it may have been altered."""
     try:
         content = read_start(file, MAX_TABLE + 1)
         if len(content) > MAX_TABLE or content.partition(b"\n")[0].count(b",") > MAX_COLUMNS:
             return None
         return pd.read_csv(io.BytesIO(content)).drop(columns="seconds", errors="ignore")
-    except (ValueError, OSError):  # what pandas raises of text that is no table is a ValueError, too
+    except (ValueError, OSError):  # pandas raises kinds of ValueError for invalid tables
         return None
 
 
 def compare_runs(before: Path, now: Path) -> Agreement:
-    """Say whether two runs ranked all genes alike and scored the same, and chose the same panel, if any."""
+    """Compare rankings, scores and panels of two runs."""
     ranked = sorted(path.relative_to(now) for path in (now / RESULTS_FOLDER).glob("*.csv"))
     tables = compare_tables(before, now, ["split.csv", "comparison.csv", *ranked])
     files = [folder / "panel" / JSON_NAME for folder in (before, now)]
@@ -185,7 +185,7 @@ def compare_runs(before: Path, now: Path) -> Agreement:
 
 
 def compare_trainings(before: Path, now: Path) -> Agreement:
-    """Say whether two trainings ended with the same scores of all genes."""
+    """Compare the gene scores of two trainings."""
     return compare_tables(before, now, [RANKING_NAME, "metrics.csv"])
 
 
@@ -198,17 +198,17 @@ def _read(file: Path) -> Repeatable:
         raise SettingsError(f"{str(file)!r} is not readable as JSON ({error}); copy it again") from error
     command = found.get("command") if isinstance(found, dict) else None
     if not isinstance(command, str):
-        raise SettingsError(f"{str(file)!r} does not say which command it is of; give a folder that this version wrote")
+        raise SettingsError(f"{str(file)!r} does not name its command; give a folder that this version wrote")
     if command not in REPEATABLE:
-        raise SettingsError(f"{str(file)!r} is of {command!r}; only {quoted(REPEATABLE)} are repeated: use --config")
+        raise SettingsError(f"{str(file)!r} is of {command!r}; only {quoted(REPEATABLE)} can be repeated: use --config")
     return cast("Repeatable", read_settings(find_kind(command), file))
 
 
 def _with_data(settings: Repeatable, data: Sequence[Path]) -> Repeatable:
-    """Put in where the data lie now, if that is given."""
+    """Replace the paths of data that have moved."""
     places = tuple(path.absolute() for path in data)
     if isinstance(settings, Choice):
-        # a scheduler can run any code here, and the folder may be a stranger's; the panel is the same without
+        # a scheduler can run any code here, and the folder may be from a stranger; the panel is the same without it
         return changed(settings.model_copy(update={"dask_scheduler": None}), data=places or None)
     if isinstance(settings, Measuring):
         return changed(settings, data=places or None)
@@ -219,14 +219,14 @@ def _with_data(settings: Repeatable, data: Sequence[Path]) -> Repeatable:
         return changed(settings, data={"input_dir": place})
     if place is None:
         if settings.cells.adata_path is None and settings.cells.dataset is None:
-            raise SettingsError("the settings do not say where the cells lie; name them: --data")
+            raise SettingsError("the settings do not name the data; name them: --data")
         return settings
     cells = settings.cells.model_copy(update={"adata_path": place, "dataset": None})
     return settings.model_copy(update={"cells": cells})
 
 
 def repeat(settings: Repeatable, before: Path, out: Path, *, progress: bool) -> Agreement:
-    """Do again what settings say, and compare the results with those before."""
+    """Run settings again, and compare the results with the earlier ones."""
     from selectormlp.cli import running
     from selectormlp.cli.terminal import print_files
     from selectormlp.pipeline.train import train_from_files
@@ -247,12 +247,12 @@ def repeat(settings: Repeatable, before: Path, out: Path, *, progress: bool) -> 
 
 
 def _measure_again(settings: Measured, before: Path, out: Path) -> Agreement:
-    """Measure panels again; a classifier that was written stays where it is, as it was."""
+    """Evaluate panels again; an existing classifier file is not replaced."""
     from selectormlp.cli import measuring
 
     if isinstance(settings, ReportRequest):
         measuring.report_panel(settings, out)
-        return Agreement(True, ("the page was written again; its figures are pictures, and not compared",))
+        return Agreement(True, ("the page was written again; it is not compared",))
     if isinstance(settings, EvaluateRequest):
         measuring.evaluate_panel(settings.model_copy(update={"model": None}), out)
     else:

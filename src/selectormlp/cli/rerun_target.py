@@ -1,4 +1,4 @@
-"""Where ``rerun`` writes to: never through a link, and never over what it did not write itself."""
+"""Check the target of ``rerun``: it never writes through links or over files it did not write."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from selectormlp.manifests import unlisted_files
 logger = logging.getLogger(__name__)
 
 MARK = ".rerun.json"
-"""The file in a folder that says that ``rerun`` made it."""
+"""Marker file of a folder made by ``rerun``."""
 
 APPENDED = ("run_log.txt",)
-"""Files that are continued, not replaced."""
+"""Files that are appended to, not replaced."""
 
 OWN_FOLDERS = ("logs", "checkpoints")
-"""Folders in which each training has one of its own."""
+"""Folders in which each training has its own folder."""
 
 
 def check_target(target: Path) -> None:
-    """Refuse a folder that ``rerun`` may not write to; nothing is made.
+    """Raise if ``rerun`` may not write to a folder; nothing is created.
 
     Raises
     ------
     OutputError
-        If it is a link, holds one, or holds files that this command did not write, or that were changed since.
+        If it is a link or holds one, or holds files that this command did not write or that were changed since.
     """
     if target.is_symlink():
         raise OutputError(f"{str(target)!r} is a link, which 'rerun' does not follow; name a folder with --out")
@@ -53,7 +53,7 @@ def check_target(target: Path) -> None:
 
 
 def mark_target(target: Path, source: Path) -> None:
-    """Write into a folder that ``rerun`` made it.
+    """Mark a folder as made by ``rerun``.
 
     Raises
     ------

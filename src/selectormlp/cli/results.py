@@ -1,4 +1,4 @@
-"""Print what was measured."""
+"""Print evaluations, comparisons and predictions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def print_evaluation(found: Evaluation) -> None:
-    """Print the curve with its floor and ceiling, where it levels off, and what else was measured, in short."""
+    """Print a summary of an evaluation: the curve with floor and ceiling, where it levels off, and other measures."""
     from selectormlp.cli.plain import PlainTable, print_line
 
     splits = found.splits
@@ -111,7 +111,7 @@ def _print_published(found: Evaluation) -> None:
 
 
 def _print_measured(found: Evaluation) -> None:
-    """Print the panel as an assay would measure it, and on real cells of another technology."""
+    """Print the scores of a panel in a simulated assay, and on real cells of another technology."""
     from selectormlp.cli.plain import PlainTable, print_line
 
     if found.as_measured is not None:
@@ -135,7 +135,7 @@ def _print_measured(found: Evaluation) -> None:
 
 
 def print_compared(found: Comparison) -> None:
-    """Print one line per panel, and its balanced accuracy less that of the first."""
+    """Print one line per panel, and differences in balanced accuracy to the first."""
     from selectormlp.cli.plain import PlainTable, print_line
 
     over = found.splits.for_new_donors
@@ -205,13 +205,13 @@ def _interval(estimate: Estimate, place: int, over_splits: bool) -> str:
 
 
 def _difference(found: Difference, over_splits: bool) -> str:
-    """Say what the second panel has more than the first, with its interval."""
+    """Return the difference of the second panel to the first, with its interval."""
     low, high = (found.split_low, found.split_high) if over_splits else (found.low, found.high)
     return f"{signed(-found.value)} ({signed(-high)} to {signed(-low)})"
 
 
 def signed(value: float) -> str:
-    """Write a difference with three decimals and its sign, which zero has not.
+    """Format a difference with three decimals and its sign, without a sign for zero.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Run a command from its settings, be they of flags, of a file, or of a folder of results."""
+"""Run commands from their settings: of flags, a file, or a folder of results."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def panel_files(out: Path, *, report: bool = False, order: Sequence[str] = ()) -> list[Path]:
-    """Return the files that go to the folder of a panel."""
+    """Return the files written to the folder of a panel."""
     from selectormlp.config.files import SETTINGS_NAME
     from selectormlp.panel.storage import CSV_NAME, JSON_NAME, LIST_NAME
     from selectormlp.selection.ordering import order_files
@@ -27,31 +27,32 @@ def panel_files(out: Path, *, report: bool = False, order: Sequence[str] = ()) -
 
 
 def read_some(source: SampledSource) -> Any:
-    """Read the files that settings name: one of them whole, or some cells of each type of one or several.
-
-    Raises
-    ------
-    SettingsError
-        If there are several and no number of cells a type.
-    """
-    from selectormlp.data.anndata_files import check_one_file, read_adata
+    """Read the files that settings name, joined if there are several: whole, or some cells of each type."""
+    from selectormlp.data.anndata_files import read_adata
     from selectormlp.data.anndata_sample import read_sample
+    from selectormlp.data.held_sets import join_sets
+    from selectormlp.data.joining import Joining
 
+    several = len(source.data) > 1
+    label_key = str(source.label_key)
     if source.cells_per_type is not None:
         return read_sample(
             source.data,
-            label_key=str(source.label_key),
-            cells_per_type=source.cells_per_type,
+            label_key=label_key,
             layer=source.layer,
+            cells_per_type=source.cells_per_type,
             exclude_labels=source.exclude_labels,
             seed=getattr(source, "seed", 0),
+            joining=Joining() if several else None,
         )
-    check_one_file(source.data, "--cells-per-type, so many cells of each type")
+    if several:
+        joined = join_sets(source.data, Joining(), label_key=label_key, layer=source.layer, normalize=source.normalize)
+        return joined.adata
     return read_adata(source.data[0])
 
 
 def select_panel(settings: SelectRequest, out: Path, *, report: bool = False, progress: bool = False) -> Panel:
-    """Choose a panel, write it and the settings that repeat it, and print it."""
+    """Choose a panel, write it and its settings, and print it."""
     from selectormlp.panel.storage import PANEL_NAME
     from selectormlp.reports.page import FILE_NAME as REPORT_NAME
     from selectormlp.results import whole_result
@@ -63,7 +64,7 @@ def select_panel(settings: SelectRequest, out: Path, *, report: bool = False, pr
         panel = choose_panel(data, settings, progress=progress)
         _write_panel(panel, settings, out)
         write_orders(panel, settings, out, adata=_one_object(data), sample=_described(settings, data))
-    if report:  # the panel is kept whatever becomes of it
+    if report:  # the panel is kept even if this fails
         _report(_sample(settings) if settings.lazy else _one_object(data), panel, out, settings)
     print_panel(panel)
     print_files(panel_files(out, report=report, order=settings.order))
@@ -71,7 +72,7 @@ def select_panel(settings: SelectRequest, out: Path, *, report: bool = False, pr
 
 
 def extend_panel(settings: ExtendRequest, out: Path, *, progress: bool = False) -> Panel:
-    """Add genes to a panel, write it and the settings that repeat it, and print what is new."""
+    """Add genes to a panel, write it and its settings, and print the new genes."""
     from selectormlp.panel.storage import PANEL_NAME
     from selectormlp.panel.vendors import read_panel
     from selectormlp.results import whole_result
@@ -91,7 +92,7 @@ def extend_panel(settings: ExtendRequest, out: Path, *, progress: bool = False) 
 
 
 def _data(settings: Choice) -> Any:
-    """Read the file or the files that settings name, or leave files on disk."""
+    """Read the files of settings, or leave them on disk."""
     from selectormlp.data.anndata_files import read_adata
     from selectormlp.data.held_sets import join_sets
 
@@ -104,14 +105,14 @@ def _data(settings: Choice) -> Any:
 
 
 def _one_object(data: Any) -> Any:
-    """Return the object that was read or joined; None for files that stay on disk."""
+    """Return the object that was read or joined; None for files on disk."""
     from selectormlp.data.held_sets import JoinedSets
 
     return data.adata if isinstance(data, JoinedSets) else None if isinstance(data, list) else data
 
 
 def _described(settings: Choice, data: Any) -> Any:
-    """Return cells that say which types a gene marks, for an order list; None where none are needed or read already."""
+    """Return cells for finding which types a gene marks, for an order list; None if not needed or read already."""
     wanted = "table" in settings.order and settings.label_key is not None and _one_object(data) is None
     return _sample(settings) if wanted else None
 
@@ -126,7 +127,7 @@ def _write_panel(panel: Panel, settings: Choice, out: Path, *, existing: Path | 
 
 
 def _sample(settings: Choice) -> Any:
-    """Read some cells of each type, to report on a panel that was chosen from disk."""
+    """Read some cells of each type for the report of a panel chosen from disk."""
     from selectormlp.data.anndata_sample import read_sample
 
     named = {name: getattr(settings, name) for name in ("label_key", "layer", "exclude_labels", "seed")}
@@ -143,7 +144,7 @@ def _report(adata: Any, panel: Panel, out: Path, settings: SelectRequest) -> Non
 
 
 def read_cells(settings: RunSettings) -> tuple[Any, Any]:
-    """Read the data that the settings of a run name; return them, and what to take of them."""
+    """Read the data of a run; return them with their columns and layer."""
     from selectormlp.data.anndata_files import read_adata
     from selectormlp.data.anndata_io import CellsSource
     from selectormlp.data.datasets import pbmc68k
@@ -154,7 +155,7 @@ def read_cells(settings: RunSettings) -> tuple[Any, Any]:
 
 
 def run(settings: RunSettings, out: Path, *, progress: bool) -> None:
-    """Do all that ``run`` does, write it to a folder, and print the closing table."""
+    """Do everything of ``run``, write it to a folder, and print the closing table."""
     from selectormlp.panel.storage import PANEL_FILES
     from selectormlp.pipeline.run import RUN_NAME, run_all
     from selectormlp.reports.page import FILE_NAME
@@ -166,7 +167,7 @@ def run(settings: RunSettings, out: Path, *, progress: bool) -> None:
         report = run_all(adata, source, out, settings, progress=progress)
     print_comparison(report.table)
     files = list(report.files)
-    if settings.report_size is not None:  # the comparison is kept whatever becomes of it
+    if settings.report_size is not None:  # the comparison is kept even if this fails
         from selectormlp.pipeline.report import report_on_run
 
         place = settings.cells.adata_path
@@ -185,7 +186,7 @@ def run(settings: RunSettings, out: Path, *, progress: bool) -> None:
 
 
 def train(settings: TrainSettings, *, progress: bool) -> None:
-    """Train a model, and print the files that it leaves."""
+    """Train a model, and print the files written."""
     from selectormlp.networks.placement import is_writer
     from selectormlp.pipeline.train import train_from_files
 

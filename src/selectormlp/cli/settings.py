@@ -1,4 +1,4 @@
-"""Settings on the command line: files, flags that override them, what will run, schemas, and running again."""
+"""Settings on the command line: files, flags, ``--print-config``, schemas and ``rerun``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from selectormlp.config.model import AnySettings, Settings
 
 UsageError: Any = typer.BadParameter.__base__
-"""Wrong words on the command line; not every version of typer takes it from the same place."""
+"""Base class of usage errors; its place differs between versions of typer."""
 
 PrintConfig = Annotated[
     bool, typer.Option("--print-config", help="Print the settings that would be used, as JSON, and do nothing else.")
@@ -30,7 +30,7 @@ ConfigFile = Annotated[
 
 
 def settings_from(kind: type[AnySettings], config: Path | None, given: Mapping[str, Any]) -> AnySettings:
-    """Read a settings file, where there is one, and put in what the command line gives."""
+    """Read a settings file, if any, and apply flags."""
     from selectormlp.config.files import changed, read_settings
 
     return changed(kind() if config is None else read_settings(kind, config), **given)
@@ -51,13 +51,13 @@ def requested(
 
 
 def require(ctx: typer.Context, what: str, value: object) -> None:
-    """Refuse a command line that lacks what no settings file gives either."""
+    """Raise if a value is given neither on the command line nor in a settings file."""
     if not value:
         raise UsageError(f"missing {what}, on the command line or in the file of --config", ctx=ctx)
 
 
 def print_settings(settings: Settings) -> None:
-    """Print settings as a settings file holds them."""
+    """Print settings in the form of a settings file."""
     from selectormlp.config.files import settings_text
 
     sys.stdout.write(settings_text(settings))
@@ -72,7 +72,7 @@ def schema(
         Path | None, typer.Option(help="Folder for COMMAND.schema.json, instead of the terminal.", show_default=False)
     ] = None,
 ) -> None:
-    """Print the JSON schema of a command's settings file, by which editors complete and check it."""
+    """Print the JSON schema of a command's settings file, for editors to complete and check it."""
     from selectormlp.cli.kinds import KINDS, find_kind
     from selectormlp.cli.terminal import print_files
     from selectormlp.config.files import schema_of
@@ -89,26 +89,24 @@ def schema(
         print_files(files)
         return
     if command is None:
-        raise SettingsError(
-            f"name the command whose settings are meant ({quoted(KINDS)}), or a folder for all with --out"
-        )
+        raise SettingsError(f"name a command ({quoted(KINDS)}), or a folder for all with --out")
     sys.stdout.write(texts[command])
 
 
 def rerun(
     folder: Annotated[
         Path,
-        typer.Argument(help="Folder that select or run wrote, or log folder of a run of train.", show_default=False),
+        typer.Argument(help="Folder of results, or log folder of a run of train.", show_default=False),
     ],
     out: Annotated[Path | None, typer.Option(help="Folder for the results. [default: FOLDER_rerun]")] = None,
     data: Annotated[
         list[Path] | None,
-        typer.Option(help="Where the data lie now; for train, the folder of the split.", show_default=False),
+        typer.Option(help="New location of the data; for train, the folder of the split.", show_default=False),
     ] = None,
     print_config: PrintConfig = False,
     quiet: opt.Quiet = False,
 ) -> None:
-    """Repeat what a folder of results was made by, and say whether the results are the same (else exit code 1)."""
+    """Repeat the command behind a folder of results, and compare the results (exit code 1 if they differ)."""
     from selectormlp.cli.rerun import recorded_settings, repeat
     from selectormlp.cli.rerun_target import check_target, mark_target
     from selectormlp.cli.terminal import set_up_log

@@ -1,4 +1,4 @@
-"""A memory limit that a command cannot keep: one line, before the kernel ends the process without a word."""
+"""Detect memory limits that a command cannot keep, before the kernel kills the process without a message."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from selectormlp.locks import let_go
 from selectormlp.memory import GB, Limit, limits, shortage_line
 
 LEAST_SPACE = int(0.6 * GB)
-"""Address space that the libraries of a command take without any data; measured 0.45 GB."""
+"""Address space of a command's libraries, without data; measured 0.45 GB."""
 
 LEAST_GROUP = int(0.25 * GB)
-"""Memory that they take; measured 0.24 GB."""
+"""Memory of these libraries; measured 0.24 GB."""
 
 MARGIN = 48_000_000
-"""Bytes that a control group must have left: the kernel ends a process that takes more, without a word."""
+"""Free bytes that a control group must keep: the kernel kills processes above its limit without a message."""
 
 PAUSE_S = 0.02
 
 
 def check_memory_limits() -> str | None:
-    """Return why a command cannot even start, in one line; else watch the limit of its control group."""
+    """Return in one line why a command cannot start; else watch the limit of its control group."""
     group = None
     for limit in limits():
         if "ulimit" in limit.name and limit.allowed < LEAST_SPACE:

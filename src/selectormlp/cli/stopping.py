@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: an end without results and without a traceback, whatever the code was at."""
+"""Handle Ctrl-C and SIGTERM: exit without results and without a traceback."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _stopped = threading.Event()
 
 
 def was_stopped() -> bool:
-    """Whether the user or the system has asked for the end: any error since then is a part of it."""
+    """Whether a signal has arrived: later errors follow from it."""
     return _stopped.is_set()
 
 
 def watch_signals() -> None:
-    """Let both signals raise :class:`KeyboardInterrupt`, and keep what follows from that off the terminal.
+    """Let both signals raise :class:`KeyboardInterrupt`, and hide the errors that follow.
 
-    Compiled code may swallow the exception, or make another of it: it is raised again, and tracebacks are not shown.
+    Compiled code may swallow the exception or replace it: it is raised again, and tracebacks are not shown.
     """
     if threading.current_thread() is not threading.main_thread():
         return

@@ -1,4 +1,4 @@
-"""Standard streams that may be closed, full, or in an encoding without some characters."""
+"""Tolerate standard streams that are closed, full, or lack characters in their encoding."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ codecs.register_error("selectormlp", _degrade)
 
 
 class _Tolerant:
-    """A text stream that drops what is written after its reader has closed it."""
+    """A text stream that drops output after its reader has closed it."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -71,10 +71,10 @@ def tolerant_streams() -> Iterator[None]:
     Raises
     ------
     OSError
-        If what the block has printed cannot be written, say on a full disk.
+        If output of the block cannot be written, as on a full disk.
     """
     before = sys.stdout, sys.stderr
-    given: list[TextIO | None] = [*before]  # None where the caller has closed them
+    given: list[TextIO | None] = [*before]  # None if closed by the caller
     nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # closed below
     streams = [nowhere if one is None else one for one in given]
     for stream in streams:
@@ -88,7 +88,7 @@ def tolerant_streams() -> Iterator[None]:
     except OSError:
         try:
             sys.stdout.flush()
-        except OSError:  # nothing more can be written there
+        except OSError:  # the reader is gone
             _to_nowhere(streams[0])
         raise
     finally:

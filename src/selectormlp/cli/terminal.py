@@ -1,4 +1,4 @@
-"""What the commands print: log lines, tables, lists of files."""
+"""Terminal output of commands: log lines, tables, lists of files."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
     from selectormlp.selection.inspect import Inspection
 
 MAX_LINES = 25
-"""Genes of a panel that are printed; the files hold all."""
+"""Maximum number of genes of a panel to print; the files hold all."""
 
 
 def set_up_log(*, quiet: bool, errors_only: bool = False) -> bool:
-    """Send the package's log to the terminal; say whether progress bars are to be drawn.
+    """Send the package's log to the terminal; return whether to draw progress bars.
 
     Parameters
     ----------
     quiet
         Show warnings only, and no progress.
     errors_only
-        Show neither: this is one of several processes, another of which says it all.
+        Show errors only: this is one of several processes, and another one prints messages.
     """
     rich.reconfigure(stderr=True)
     on_terminal = sys.stderr.isatty()
@@ -58,12 +58,12 @@ def set_up_log(*, quiet: bool, errors_only: bool = False) -> bool:
 
 
 def command_line() -> str:
-    """Return the command that is running, as a shell takes it."""
+    """Return the running command in shell syntax."""
     return shlex.join(["selectormlp", *sys.argv[1:]])
 
 
 class _Once(logging.Filter):
-    """Lets a line pass the first time only: what is read or learned several times says the same each time."""
+    """Lets each line pass only once, since reading or learning several times repeats messages."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ def print_comparison(table: pd.DataFrame) -> None:
 
 
 def print_split(cells: pd.DataFrame) -> None:
-    """Print how many cells of each class lie on each side."""
+    """Print the number of cells of each class on each side."""
     lines = PlainTable("Cells of each class")
     lines.add_column("class")
     for side in cells.columns:
@@ -109,7 +109,7 @@ def print_split(cells: pd.DataFrame) -> None:
 
 
 def print_panel(panel: Panel, *, n_known: int = 0) -> None:
-    """Print the first genes of a panel, with their scores and reasons; not the ``n_known`` that it had before."""
+    """Print the first genes of a panel with scores and reasons, without the first ``n_known``."""
     taken = panel.provenance.taken
     method = panel.provenance.method if taken is None else f"{taken.method} (taken by auto)"
     lines = PlainTable(f"Panel of {counted(len(panel), 'gene', 'genes')} by {method}")
@@ -126,10 +126,10 @@ def print_panel(panel: Panel, *, n_known: int = 0) -> None:
 
 
 def _print_prices(prices: Sequence[Price]) -> None:
-    """Print what each constraint costs, where that was asked for."""
+    """Print the price of each constraint, if requested."""
     if not prices:
         return
-    lines = PlainTable("What constraints cost, by the separation of the types (lower is better)")
+    lines = PlainTable("Price of constraints, by the separation of types (lower is better)")
     numbers: tuple[str, ...] = ("criterion", "price", "genes that change")
     known = any(one.accuracy is not None for one in prices)
     numbers += ("accuracy",) if known else ()
@@ -153,7 +153,7 @@ def print_explanation(explanation: Explanation) -> None:
 
 
 def print_inspection(found: Inspection) -> None:
-    """Print what files hold, what working on them will take, and advice."""
+    """Print what files hold, the resources needed, and advice."""
     files = PlainTable("Files")
     files.add_columns("file", "cells", "genes", "matrix", "chunks", numbers=("cells", "genes"))
     for part in found.parts:
@@ -163,7 +163,7 @@ def print_inspection(found: Inspection) -> None:
     files.print()
     lines = [
         f"{counted(found.n_cells, 'cell', 'cells')} × {counted(found.n_genes, 'gene', 'genes')}, "
-        f"{found.density:.1%} of the values not zero",
+        f"{found.density:.1%} nonzero values",
         "raw counts, which are turned to log1p of counts per 10,000" if found.is_counts else "not raw counts",
     ]
     if found.classes:
@@ -176,7 +176,7 @@ def print_inspection(found: Inspection) -> None:
         columns = ", ".join(f"{name} ({number})" for name, number in found.label_columns.items())
         lines.append(f"categorical columns and their categories: {columns}")
     lines += [
-        f"choosing genes from disk by the discriminant: about {found.memory_gb:.1f} GB and "
+        f"choosing genes from disk by discriminant: about {found.memory_gb:.1f} GB and "
         f"{_minutes(found.select_min)} (auto tries others on a sample before: a minute or two more); "
         f"with the cells in memory: about {found.in_memory_gb:.1f} GB",
         f"training SelectorMLP on all cells, default settings: {_minutes(found.train_min)}, without a GPU",
@@ -190,6 +190,6 @@ def _minutes(minutes: float) -> str:
 
 
 def print_files(files: Iterable[Path]) -> None:
-    """Print the files that a command has left, one a line, never wrapped."""
+    """Print the files written by a command, one per line, never wrapped."""
     for line in ("Written:", *(f"  {path}" for path in files)):
         print_line(line)

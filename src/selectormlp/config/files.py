@@ -55,9 +55,7 @@ def read_settings(kind: type[AnySettings], path: Path | str) -> AnySettings:
     except ValidationError as error:
         raise SettingsError(f"{str(place)!r}: {describe(error, kind)}") from error
     except RecursionError as error:
-        raise SettingsError(
-            f"{str(place)!r}: lists or objects lie in each other too deep; expected settings"
-        ) from error
+        raise SettingsError(f"{str(place)!r}: lists or objects are nested too deeply; expected settings") from error
     except ValueError as error:
         raise SettingsError(f"{str(place)!r}: {textwrap.shorten(str(error), 300, placeholder=' …')}") from error
 
@@ -201,7 +199,7 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         repeated, _ = Counter(name for name, _ in pairs).most_common(1)[0]
-        raise ValueError(f"the setting {short(repeated)} stands there twice; leave one")
+        raise ValueError(f"the setting {short(repeated)} is given twice; leave one")
     return found
 
 

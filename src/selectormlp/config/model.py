@@ -136,7 +136,7 @@ class Option:
 
     @property
     def default(self) -> Any:
-        """Value where none is given."""
+        """Value if none is given."""
         return self.field.get_default(call_default_factory=True)
 
 
@@ -300,7 +300,7 @@ def settled(value: Any) -> Any:
 def _names(value: Any) -> Any:
     """Take names from any list of them, without blanks around them; sets in alphabetical order."""
     if isinstance(value, str):
-        raise PydanticCustomError("one_text", "a single text stands for a list")
+        raise PydanticCustomError("one_text", "expected a list, found a single text")
     if isinstance(value, Iterable) and not isinstance(value, Mapping | bytes) and not hasattr(value, "columns"):
         names = [str(name).strip() for name in value]
         return tuple(sorted(names) if isinstance(value, set | frozenset) else names)

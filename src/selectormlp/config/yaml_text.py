@@ -1,4 +1,4 @@
-"""YAML as settings need it: version 1.2's plain values, nothing that could surprise or swell."""
+"""Read YAML settings: plain values of version 1.2, without aliases and tags."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ STR, SEQ, MAP = "tag:yaml.org,2002:str", "tag:yaml.org,2002:seq", "tag:yaml.org,
 NULL, BOOL, INT, FLOAT = (f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float"))
 
 MAX_CHARACTERS = 1 << 18
-"""Length of the longest text read, which takes Python code a few seconds."""
+"""Maximum length of a text, which the parser reads in a few seconds."""
 
 PLAIN = (
     (NULL, r"~|null|Null|NULL|", ["~", "n", "N", ""]),
@@ -22,12 +22,12 @@ PLAIN = (
     (FLOAT, r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", list("-+.0123456789")),
     (FLOAT, r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", list("-+.")),
 )
-"""Resolvers of unquoted scalars, with their first letters: YAML 1.2.2, section 10.3.2, without the octal and
-hexadecimal numbers. (By YAML 1.1, which PyYAML reads, ``1e-3`` would be text, and ``no`` false.)"""
+"""Patterns of unquoted scalars and their first letters: YAML 1.2.2, section 10.3.2, without octal and hexadecimal
+numbers. (PyYAML reads YAML 1.1, in which ``1e-3`` is text and ``no`` is false.)"""
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads plain values, lists and objects; refuses aliases and any other tag."""
+    """Reads plain values, lists and objects; refuses aliases and tags."""
 
     yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}  # type: ignore[misc]
     yaml_constructors: ClassVar[dict[str | None, Any]] = {}
@@ -44,9 +44,9 @@ class _Loader(yaml.SafeLoader):
         found: dict[str, Any] = {}
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                raise yaml.constructor.ConstructorError(None, None, "a key is no text", key.start_mark)
+                raise yaml.constructor.ConstructorError(None, None, "a key is not text", key.start_mark)
             if key.value in found:
-                raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} stands there twice", key.start_mark)
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} is given twice", key.start_mark)
             found[key.value] = self.construct_object(value, deep=True)
         return found
 
@@ -78,7 +78,7 @@ def parse_yaml(text: str) -> Any:
     ValueError
         If it is not valid YAML, too long or too deeply nested, or has a repeated key, an alias, or a type tag.
     RecursionError
-        If lists or objects lie too deep in each other.
+        If lists or objects are nested too deeply.
 
     Examples
     --------
@@ -86,11 +86,9 @@ def parse_yaml(text: str) -> Any:
     {'lr': 0.001, 'layer': 'no', 'methods': ['markers', 'forest']}
     """
     if len(text) > MAX_CHARACTERS:
-        raise ValueError(
-            f"{len(text):,} characters; at most {MAX_CHARACTERS:,} are read: write settings as long in JSON"
-        )
+        raise ValueError(f"{len(text):,} characters; at most {MAX_CHARACTERS:,} are read: write long settings in JSON")
     check_yaml(text)
     try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506  # a loader of plain values, see above
+        return yaml.load(text, Loader=_Loader)  # noqa: S506  # the loader accepts plain values only
     except (yaml.YAMLError, KeyError) as error:
         raise ValueError(" ".join(str(error).split())) from error

@@ -1,4 +1,4 @@
-"""What AnnData files are kept in: h5ad, gzipped h5ad and zarr, told apart by content."""
+"""Containers of AnnData files, recognised by content: h5ad, gzipped h5ad and zarr."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ ZIP_MAGIC = b"PK\x03\x04"
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 
 Container = Literal["h5ad", "gzip", "zarr"]
-"""What AnnData files are kept in: an HDF5 file, a gzipped one, or a folder of chunks."""
+"""Containers of AnnData files: an HDF5 file, a gzipped one, or a zarr folder."""
 
 
 def checked_container(place: Path) -> Container:
-    """Tell what an AnnData file is kept in, once it has passed the checks that come before anything is read of it.
+    """Return the container of an AnnData file, after the checks of :mod:`selectormlp.gate`.
 
-    A gzipped file passes them when it is unpacked.
+    A gzipped file is checked when it is unpacked.
 
     Raises
     ------
     DataError
-        If it is absent, empty, no regular file, neither an HDF5 file, a gzipped file nor a zarr folder, or not to be
-        read: see :mod:`selectormlp.gate`.
+        If it is absent, empty, not a regular file, neither an HDF5 file, a gzipped file nor a zarr folder, or fails the
+        checks.
     """
     container = container_of(place)
     if container == "h5ad":
@@ -43,12 +43,12 @@ def _load_anndata() -> None:
 
 
 def container_of(place: Path) -> Container:
-    """Tell what an AnnData file is kept in, by its first bytes.
+    """Return the container of an AnnData file by its first bytes.
 
     Raises
     ------
     DataError
-        If it is absent, empty, no regular file, or neither an HDF5 file, a gzipped file nor a zarr folder.
+        If it is absent, empty, not a regular file, or neither an HDF5 file, a gzipped file nor a zarr folder.
     """
     check_regular(place)
     if not place.exists():
@@ -82,12 +82,12 @@ def container_of(place: Path) -> Container:
 
 
 def check_parts(named: Path, parts: Iterable[str]) -> None:
-    """Refuse what other programs keep in the same containers.
+    """Raise for files of other programs in the same containers.
 
     Raises
     ------
     DataError
-        If the parts that every AnnData file has are not among those given.
+        If ``obs`` or ``var`` is missing.
     """
     found = list(parts)
     if not {"obs", "var"} <= set(found):

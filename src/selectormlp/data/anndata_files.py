@@ -1,9 +1,8 @@
-"""Reading and writing AnnData files whole."""
+"""Read and write whole AnnData files."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ from selectormlp.data.anndata_container import check_parts, checked_container
 from selectormlp.data.anndata_shapes import check_shapes
 from selectormlp.data.anndata_writing import make_writable
 from selectormlp.data.split_index import found_side, is_split_index
-from selectormlp.errors import DataError, SettingsError
+from selectormlp.errors import DataError
 from selectormlp.gate.gzipped import unpacked
 from selectormlp.gate.hdf5 import check_hdf5
 from selectormlp.memory import is_shortage
@@ -22,18 +21,18 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 _one_writes = threading.RLock()
-"""Held while anndata's settings, which all threads share, are changed."""
+"""Held while anndata's settings, which are shared by all threads, are changed."""
 
 
 def read_adata(path: Path | str) -> AnnData:
-    """Read an AnnData file: h5ad, gzipped h5ad, or a zarr folder; told apart by content, not by name.
+    """Read an AnnData file: h5ad, gzipped h5ad, or a zarr folder, recognised by content.
 
-    The index of one side of a split is read as the cells that it names; it stands for a copy that is not there.
+    The index of one side of a split is read as the cells that it names.
 
     Raises
     ------
     DataError
-        If it is absent, truncated, no AnnData file, not to be read (:mod:`selectormlp.gate`), or larger than memory.
+        If it is absent, truncated, not an AnnData file, refused by :mod:`selectormlp.gate`, or larger than memory.
     """
     place = found_side(Path(path))
     if is_split_index(place):
@@ -47,7 +46,7 @@ def read_adata(path: Path | str) -> AnnData:
         raise
     except EOFError as error:
         raise DataError(f"{str(place)!r} is truncated ({error}); copy or download it again") from error
-    except Exception as error:  # anndata, h5py and zarr raise many kinds; each means the same to the user
+    except Exception as error:  # anndata, h5py and zarr raise many kinds of errors for damaged files
         if is_shortage(error):
             raise DataError(
                 f"{str(place)!r} does not fit into memory as a whole; give this process more, or leave the cells on "
@@ -60,23 +59,11 @@ def read_adata(path: Path | str) -> AnnData:
         ) from error
 
 
-def check_one_file(paths: Sequence[Path], how: str) -> None:
-    """Refuse several files that would be read whole; ``how`` says how several are read.
-
-    Raises
-    ------
-    SettingsError
-        If there are several.
-    """
-    if len(paths) > 1:
-        raise SettingsError(f"{len(paths)} files are named; several are read only with {how}")
-
-
 def _read_any(place: Path) -> AnnData:
     import anndata
 
     container = checked_container(place)
-    with quiet_warnings():  # names that repeat and old formats are judged here, not by warnings
+    with quiet_warnings():  # repeated names and old formats are handled here, without warnings
         if container == "zarr":
             from selectormlp.gate.zarr_chunks import open_zarr
 
@@ -102,12 +89,12 @@ def _read_hdf5(file: Path, named: Path) -> AnnData:
 
 
 def write_adata(adata: AnnData, path: Path) -> None:
-    """Write an h5ad file; nullable strings too, since a file that we read may hold them.
+    """Write an h5ad file, including nullable strings, which input files may hold.
 
     Parameters
     ----------
     adata
-        An object of its own; what anndata reads and cannot write is changed in it, see
+        An object that may be changed: parts that anndata reads but cannot write are replaced, see
         :func:`selectormlp.data.anndata_writing.make_writable`.
     path
         The file.

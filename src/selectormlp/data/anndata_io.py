@@ -1,4 +1,4 @@
-"""AnnData objects in, labelled cells out; and parts of an object that carry its class list."""
+"""Take labelled cells from AnnData objects, and copy parts of an object with its class list."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ logger = logging.getLogger(__name__)
 UNS_KEY = "selectormlp"
 
 FEW_CELLS = 5
-"""A type with fewer cells is warned of."""
+"""Types with fewer cells get a warning."""
 
 MAX_NAMED = 8
-"""Types that a warning names."""
+"""Maximum number of types in a warning."""
 
 FEW_LABELS = 50
-"""Different labels that are taken for types whatever the number of cells; more must have two cells each on average."""
+"""This many labels are always accepted as types; more must have two cells each on average."""
 
 
 @dataclass(frozen=True)
 class CellsSource:
-    """Where in an AnnData object to look, and how to take what is there.
+    """Columns, layer and normalisation to use from an AnnData object.
 
     Attributes
     ----------
@@ -70,7 +70,7 @@ def cells_from_adata(
     classes: Sequence[str] | None = None,
     genes: Sequence[str] | None = None,
 ) -> Cells:
-    """Take labelled, normalised cells from an AnnData object, which is not altered.
+    """Take labelled, normalised cells from an AnnData object, without altering it.
 
     Parameters
     ----------
@@ -79,11 +79,11 @@ def cells_from_adata(
     source
         Which label column, donors, layer and normalisation.
     classes
-        The class list that codes are to refer to. By default the one that the file carries from a split, or
-        else the labels found: categories in their order, numbers by size, strings by alphabet.
+        The class list for codes. By default the one stored by a split, or else the labels found: categories in their
+        order, numbers by size, strings by alphabet.
     genes
-        The genes wanted, in order, found by name. Taken before normalising, so that counts per 10,000 refer to
-        these genes. By default all.
+        Names of the genes to take, in order; by default all. They are taken before normalising, so that counts per
+        10,000 refer to these genes.
 
     Returns
     -------
@@ -125,17 +125,17 @@ def cells_from_adata(
 
 
 def class_codes(labels: pd.Series, classes: Sequence[str]) -> IntArray:
-    """Look labels, as :func:`read_labels` returns them, up in a class list, shape (n_cells,).
+    """Look up labels from :func:`read_labels` in a class list, shape (n_cells,).
 
     Returns
     -------
-    Indices into ``classes``; ``UNKNOWN_CLASS`` where a label is not in it. A class list of an older release may hold
-    whole numbers with a decimal point, or blanks.
+    Indices into ``classes``; ``UNKNOWN_CLASS`` for other labels. Class lists of older releases may hold integers with a
+    decimal point, or blanks.
     """
     place_of = {plain_number(name): place for place, name in enumerate(classes)}
     place_of.update({name: place for place, name in enumerate(classes)})
     found = [place_of.get(name, place_of.get(plain_number(name), UNKNOWN_CLASS)) for name in labels.cat.categories]
-    # a label that is missing has the code -1, and takes the last entry
+    # a missing label has the code -1, and so takes the last entry
     return np.append(found, UNKNOWN_CLASS).astype(np.int64)[labels.cat.codes.to_numpy()]
 
 
@@ -153,13 +153,13 @@ def read_labels(adata: AnnData, label_key: str, *, exclude: Sequence[object] = (
 
     Returns
     -------
-    All cell names; and the labels of the cells that have one, as a categorical of strings indexed by cell name.
+    All cell names; and the labels of labelled cells, as a categorical of strings indexed by cell name.
 
     Raises
     ------
     DataError
-        If the column or an excluded label is absent, it holds what is no label, cell names repeat, no cell has a label,
-        or most cells have one of their own.
+        If the column or an excluded label is absent, values are not labels, cell names repeat, no cell has a label, or
+        most cells have a label of their own.
     """
     column = obs_column(adata, label_key, "label")
     if not adata.n_obs:
@@ -179,13 +179,13 @@ def read_labels(adata: AnnData, label_key: str, *, exclude: Sequence[object] = (
     left_out = [plain_number(text_of(label)) for label in exclude]
     for label in left_out:
         if label not in found.names:
-            raise DataError(f"no cell has the label {label!r} that is to be left out; {nearest(label, found.names)}")
+            raise DataError(f"no cell has the label {label!r} to be left out; {nearest(label, found.names)}")
     if left_out:
         gone = labels.isin(left_out)
-        logger.info("%d cells with the label(s) %s are left out as asked", int(gone.sum()), quoted(left_out))
+        logger.info("%d cells with the label(s) %s are left out as requested", int(gone.sum()), quoted(left_out))
         labels = labels[~gone].cat.set_categories([name for name in found.names if name not in left_out])
         if labels.empty:
-            raise DataError("every label is to be left out; exclude fewer labels")
+            raise DataError("all labels are excluded; exclude fewer")
     categories = labels.cat.categories
     if len(categories) > max(FEW_LABELS, len(labels) / 2):
         raise DataError(
@@ -201,16 +201,16 @@ def obs_column(adata: AnnData, key: str, what: str) -> pd.Series:
     Raises
     ------
     DataError
-        If it is absent, the nearest names being offered, or there several times; or if this is no AnnData object.
+        If it is absent (the nearest names are offered) or repeats; or if this is not an AnnData object.
     SettingsError
-        If the key is no text.
+        If the key is not a string.
     """
     check_adata(adata)
     return one_column(adata.obs, key, what, "obs")
 
 
 def carried_classes(adata: AnnData, label_key: str, labels: pd.Series) -> tuple[str, ...] | None:
-    """Return the ordered class list that a split has left in ``uns``, if it is of these labels.
+    """Return the ordered class list that a split stored in ``uns``, if it fits the labels.
 
     Parameters
     ----------
@@ -219,23 +219,23 @@ def carried_classes(adata: AnnData, label_key: str, labels: pd.Series) -> tuple[
     label_key
         The label column.
     labels
-        As :func:`read_labels` returns them. Where one is not in the list, types were renamed or cells added since: then
-        the list does not hold.
+        From :func:`read_labels`. If a label is not in the list, types were renamed or cells added since, and the list
+        is ignored.
 
     Raises
     ------
     DataError
-        If a class is in the list twice.
+        If a class is listed twice.
     """
     carried = adata.uns.get(UNS_KEY)
     if not isinstance(carried, dict) or not isinstance(carried.get("label_key"), str):
-        return None  # an array would compare place by place
+        return None  # an array would compare element-wise
     if carried["label_key"] != label_key:
         return None
     classes = np.asarray(carried.get("classes", ()))
     if classes.ndim != 1 or not classes.size:
         return None
-    names = pd.Index(list(map(str, classes.tolist())))  # of any kind of text
+    names = pd.Index(list(map(str, classes.tolist())))  # any string dtype
     if not names.is_unique:
         repeated = quoted(names[names.duplicated()].unique())
         raise DataError(f"the class list in uns[{UNS_KEY!r}] repeats {repeated}; split again from the original file")
@@ -254,7 +254,7 @@ def carried_classes(adata: AnnData, label_key: str, labels: pd.Series) -> tuple[
 
 
 def drop_unlisted(cells: AnyCells) -> AnyCells:
-    """Leave out cells whose label is not in the class list that was given; say how many."""
+    """Leave out cells whose label is not in the given class list; log how many."""
     listed = cells.labels != UNKNOWN_CLASS
     if listed.all():
         return cells
@@ -266,7 +266,7 @@ def drop_unlisted(cells: AnyCells) -> AnyCells:
 
 
 def warn_of_rare_types(cells: AnyCells) -> None:
-    """Say which types have so few cells that their genes are little more than chance."""
+    """Warn of types with so few cells that their genes are mostly chance."""
     rare = {name: n for name, n in zip(cells.classes, cells.class_counts().tolist(), strict=True) if 0 < n < FEW_CELLS}
     if rare:
         logger.warning(
@@ -282,30 +282,30 @@ def warn_of_rare_types(cells: AnyCells) -> None:
 def subset_with_classes(
     adata: AnnData, cell_names: pd.Index[str], rows: IntArray, *, label_key: str, classes: Sequence[str]
 ) -> AnnData:
-    """Copy some cells, their labels as a categorical over the whole class list, which ``uns`` carries too.
+    """Copy some cells, with labels as a categorical over the whole class list, also stored in ``uns``.
 
     Parameters
     ----------
     adata
-        The whole; not altered.
+        The object; not altered.
     cell_names
-        Cell names that ``rows`` counts in.
+        Cell names to which ``rows`` refer.
     rows
         Positions in ``cell_names``.
     label_key
         The label column.
     classes
-        The ordered class list, which may hold classes that these cells lack.
+        The ordered class list, possibly with classes that these cells lack.
     """
     part = adata[cell_names[rows]].copy()
     part.obs[label_key] = categorical(part.obs[label_key], label_key, classes)
-    part.uns.pop(f"{label_key}_colors", None)  # the colours of another class list
+    part.uns.pop(f"{label_key}_colors", None)  # colours belong to another class list
     part.uns[UNS_KEY] = {"label_key": label_key, "classes": np.array(list(classes), dtype=object)}
     return part
 
 
 def categorical(column: pd.Series, label_key: str, classes: Sequence[str]) -> pd.Categorical:
-    """Return labels as a categorical over a class list, or over their own where one is not in it."""
+    """Return labels as a categorical over a class list, or over their own values if one is not in it."""
     found = label_text(column, label_key)
     names = list(classes if set(found.names) <= set(classes) else found.names)
     return pd.Categorical(np.array([*found.names, None], dtype=object)[found.codes], categories=names)

@@ -1,4 +1,4 @@
-"""AnnData files opened without reading X: labels and donors in memory, the matrix left on disk."""
+"""Open AnnData files without reading X: labels and donors in memory, the matrix on disk."""
 
 from __future__ import annotations
 
@@ -43,25 +43,25 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class StoredAdata:
-    """AnnData files taken as one, whose matrices are on disk.
+    """AnnData files opened as one, with matrices on disk.
 
     Attributes
     ----------
     table
-        What is in memory: the columns of ``obs`` that were asked for, ``var`` of the first file for the genes that all
-        files have, and the class list that a split left; no X.
+        The part in memory: requested columns of ``obs``, ``var`` of the first file for the common genes, and the class
+        list of a split; no X.
     matrices
         The matrix of each file.
     columns
-        Where in each file the genes of ``table`` are.
+        Positions of the genes of ``table`` in each file.
     rows
-        The cells of ``table``, counted over all files, where a split took some of them; None: all.
+        Rows of the cells of ``table``, counted over all files, if a split took some; None: all.
     layer
-        What was opened: a layer, or X (None).
+        Name of the opened layer; None for X.
     has_raw
         Whether one of the files has a ``.raw``.
     sets
-        What the data sets hold, where several were joined.
+        Summary of the data sets, if several were joined.
     """
 
     table: AnnData
@@ -77,7 +77,7 @@ class StoredAdata:
         return judge_values(self.matrices, normalize, layer=self.layer, has_raw=self.has_raw)
 
     def matrix(self, kind: ValueKind, genes: pd.Index[str]) -> StoredMatrix:
-        """Return the expression of some genes, which counts per 10,000 will refer to; 0 where a file has no such."""
+        """Return the expression of some genes, to which counts per 10,000 refer; 0 if a file lacks a gene."""
         wanted = gene_positions(self.table.var_names, genes)
         parts = []
         for matrix, columns in zip(self.matrices, self.columns, strict=True):
@@ -88,13 +88,13 @@ class StoredAdata:
         return stored if self.rows is None else stored.take_cells(self.rows)
 
     def coverage(self, genes: pd.Index[str]) -> Coverage | None:
-        """Return which of some genes were measured in which cells of ``table``; None: all in all."""
+        """Return which of some genes were measured in which cells of ``table``; None: all genes in all cells."""
         found = None if self.sets is None else self.sets.coverage
         return None if found is None else found.take_genes(gene_positions(self.table.var_names, genes))
 
 
 def are_paths(given: object) -> TypeGuard[Paths]:
-    """Tell paths, one or a list of them, from anything else.
+    """Return whether the value is a path or a list of paths.
 
     Examples
     --------
@@ -109,16 +109,16 @@ def are_paths(given: object) -> TypeGuard[Paths]:
 def open_cells(
     paths: Paths, source: CellsSource, *, classes: Sequence[str] | None = None, genes: Sequence[str] | None = None
 ) -> StoredCells:
-    """Open labelled cells of AnnData files and leave their expression on disk.
+    """Open labelled cells of AnnData files, with expression on disk.
 
     Parameters
     ----------
     paths
-        h5ad files, zarr folders, or the index file of one side of a split. X, or the layer, is CSR or dense. Of
-        several files the genes in common are taken, in the order of the first; the log says what is lost.
+        h5ad files, zarr folders, or the index file of one side of a split. X, or the layer, is CSR or dense. From
+        several files the common genes are taken, in the order of the first; the log names what is lost.
     source
         Which label column, donors, layer and normalisation, as for cells in memory. ``"auto"`` judges by a sample
-        whether the files hold counts; should other cells contradict it, reading those is an error.
+        whether the files hold counts; if other cells contradict it, reading them raises.
     classes, genes
         As for :func:`selectormlp.data.anndata_io.cells_from_adata`.
 
@@ -146,7 +146,7 @@ def stored_cells(
     classes: Sequence[str] | None = None,
     genes: Sequence[str] | None = None,
 ) -> StoredCells:
-    """Take labelled cells of files that are open; see :func:`open_cells`."""
+    """Take labelled cells from opened files; see :func:`open_cells`."""
     check_normalization(source.normalize)
     table = opened.table
     names, labels = read_labels(table, source.label_key, exclude=source.exclude_labels)
@@ -179,7 +179,7 @@ def stored_unlabelled_cells(
     donor_key: str | None = None,
     batch_key: str | None = None,
 ) -> StoredCells:
-    """Take all cells of files that are open, of no class; see :func:`selectormlp.data.panel_io.unlabelled_cells`."""
+    """Take all cells of opened files, without class; see :func:`selectormlp.data.panel_io.unlabelled_cells`."""
     check_normalization(normalize)
     table = opened.table
     X = opened.matrix(opened.judge(normalize), table.var_names)
@@ -207,12 +207,12 @@ def open_adata(
     all_columns: bool = False,
     joining: Joining | None = None,
 ) -> StoredAdata:
-    """Open AnnData files as one: the columns of ``obs`` that are named, or all, and ``var`` are read; X is not.
+    """Open AnnData files as one: ``var`` and named (or all) columns of ``obs`` are read, X is not.
 
     Parameters
     ----------
     paths
-        One file or several, or several by the names of their data sets.
+        One file, several, or several by name of the data set.
     label_key, donor_key, layer
         Columns of ``obs`` and layer of every file.
     levels
@@ -220,14 +220,14 @@ def open_adata(
     all_columns
         Whether to read all columns of ``obs``.
     joining
-        How several files are made one: then they follow each other by name, whatever the order given. None: in the
-        order given, with the genes in common and labels as they are.
+        How several files are joined; they are then ordered by name, whatever the given order. None: in the order given,
+        with common genes and unchanged labels.
 
     Raises
     ------
     DataError
-        If a file is absent or no AnnData file that can be read in parts, a column or layer is absent, or the files have
-        no gene in common.
+        If a file is absent or cannot be read in parts, a column or layer is absent, or the files have no gene in
+        common.
     SettingsError
         If ``joining`` does not fit the files.
     """
@@ -258,7 +258,7 @@ def open_adata(
 
 
 def _side(files: Sequence[StoredFile], genes: pd.Index[str], index: SplitIndex) -> AnnData:
-    """Put the cells of one side of a split one after the other, without their expression."""
+    """Concatenate the cells of one side of a split, without their expression."""
     index.check([file.matrix.shape for file in files])
     table = joined_table(files, genes)
     index.check_cells(table.obs)

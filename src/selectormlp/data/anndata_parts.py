@@ -1,4 +1,4 @@
-"""What is read of an AnnData file whose matrix stays on disk; and tables of several files as one."""
+"""Read tables of an AnnData file whose matrix stays on disk, and concatenate those of several files."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CATEGORIES = "categories"
-"""Attribute of a column by which anndata 0.7 says where its categories are."""
+"""Attribute of a column with which anndata 0.7 points to its categories."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class StoredFile(SetTables):
-    """What was read of one file, and its matrix on disk.
+    """Tables of one file, and its matrix on disk.
 
     Attributes
     ----------
@@ -48,14 +48,14 @@ class StoredFile(SetTables):
 
 
 def open_file(place: Path, wanted: Sequence[tuple[str | None, str]] | None, layer: str | None) -> StoredFile:
-    """Open a file and read what is small.
+    """Open a file and read its tables.
 
     Parameters
     ----------
     place
         An h5ad file or a zarr folder.
     wanted
-        Columns of ``obs`` to read (None among them is passed over), each with what it is for; None for all columns.
+        Columns of ``obs`` to read (None is skipped), each with its purpose; None for all columns.
     layer
         The layer whose matrix is opened; None for X.
 
@@ -83,7 +83,7 @@ def open_file(place: Path, wanted: Sequence[tuple[str | None, str]] | None, laye
         var.index = var.index.astype(str)
     except InputError:
         raise
-    except Exception as error:  # anndata, h5py and zarr raise many kinds; each means the same to the user
+    except Exception as error:  # anndata, h5py and zarr raise many kinds of errors for damaged files
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise DataError(
             f"obs, var or layers of {str(place)!r} cannot be read ({reason}); the file may be truncated or of an old "
@@ -117,7 +117,7 @@ def _matrix_key(store: Any, place: Path, layer: str | None) -> str:
 
 
 def _read_obs(group: Any, wanted: Sequence[tuple[str | None, str]] | None) -> pd.DataFrame:
-    """Read the cell names and the columns that are wanted, and no others: an atlas has many."""
+    """Read the cell names and the requested columns only: an atlas has many."""
     from anndata.io import read_elem
 
     known = [str(name) for name in group.attrs["column-order"]]
@@ -130,9 +130,9 @@ def _read_obs(group: Any, wanted: Sequence[tuple[str | None, str]] | None) -> pd
 
 
 def _read_column(group: Any, key: str) -> Any:
-    """Read a column of a table as anndata does with a whole one.
+    """Read one column of a table as anndata would.
 
-    Up to version 0.7 it kept the codes of a categorical in the column, and its categories elsewhere in the table.
+    Up to version 0.7, a categorical column holds codes, and its categories are stored elsewhere in the table.
     """
     from anndata.io import read_elem
 
@@ -146,7 +146,7 @@ def _read_column(group: Any, key: str) -> Any:
 
 
 def joined_table(files: Sequence[SetTables], genes: pd.Index[str]) -> AnnData:
-    """Put the cells of the files one after the other, without their expression."""
+    """Concatenate the cells of the files, without their expression."""
     from anndata import AnnData
 
     obs = files[0].obs
@@ -160,7 +160,7 @@ def joined_table(files: Sequence[SetTables], genes: pd.Index[str]) -> AnnData:
         shared = [key for key in obs.columns if all(key in file.obs for file in files)]
         columns = {key: _joined_column([file.obs[key] for file in files]) for key in shared}
         obs = pd.DataFrame(columns, index=joined)
-    with quiet_warnings():  # names that repeat are judged by the readers of labels
+    with quiet_warnings():  # readers of labels check for repeated names
         table = AnnData(obs=obs, var=_joined_var(files, genes))
     carried = files[0].carried
     if isinstance(carried, dict) and all(_same_carried(carried, file.carried) for file in files[1:]):
@@ -169,7 +169,7 @@ def joined_table(files: Sequence[SetTables], genes: pd.Index[str]) -> AnnData:
 
 
 def _joined_var(files: Sequence[SetTables], genes: pd.Index[str]) -> pd.DataFrame:
-    """Take what the first file that has a gene says of it."""
+    """Take each gene's row from the first file that has the gene."""
     first = files[0].var
     if genes.isin(first.index).all():
         return first.loc[genes]
@@ -181,7 +181,7 @@ def _joined_var(files: Sequence[SetTables], genes: pd.Index[str]) -> pd.DataFram
 
 
 def _joined_column(parts: Sequence[pd.Series]) -> npt.NDArray[Any] | pd.Categorical:
-    """Put columns one after the other; categories keep their order, those of later files come last."""
+    """Concatenate columns; categories keep their order, those of later files come last."""
     if all(isinstance(part.dtype, pd.CategoricalDtype) for part in parts):
         unordered = [part.cat.as_unordered() for part in parts]
         if len({part.cat.categories.dtype for part in unordered}) == 1:

@@ -1,4 +1,4 @@
-"""Reading some cells of each type from files that are larger than memory."""
+"""Read some cells of each type from files larger than memory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CELLS_PER_TYPE = 1000
-"""Enough that the recall of a type is good to ± 0.03."""
+"""Default number of cells per type; enough to estimate the recall of a type to ± 0.03."""
 
 
 def read_sample(
@@ -34,26 +34,26 @@ def read_sample(
     seed: int = 0,
     joining: Joining | None = None,
 ) -> AnnData:
-    """Read some cells of each type from AnnData files, for what needs cells in memory: testing, reports.
+    """Read some cells of each type from AnnData files, for testing and reports, which need cells in memory.
 
-    Cells keep their names, so that a panel that was chosen from these files is known to have seen them.
+    Cells keep their names, so that a panel chosen from these files is known to have been learned from them.
 
     Parameters
     ----------
     paths
-        h5ad files or zarr folders, as :func:`selectormlp.select` takes them; of several the genes in common.
+        h5ad files or zarr folders, as in :func:`selectormlp.select`; of several files, the common genes are read.
     label_key
         Column of ``obs`` with cell types; cells without one are not read.
     cells_per_type
-        The most cells of a type; of a smaller type, all are read.
+        Maximum number of cells per type.
     layer
         Layer to read instead of X; it becomes X, and that layer.
     exclude_labels
-        Types that are not read.
+        Types to leave out.
     seed
         The same seed draws the same cells.
     joining
-        How several files are made one; None: with the genes in common, and labels as they are.
+        How several files are joined; None: with common genes and unchanged labels.
 
     Returns
     -------
@@ -64,7 +64,7 @@ def read_sample(
     DataError
         If a file, the column or the layer is absent, or a matrix cannot be read by rows.
     SettingsError
-        If ``cells_per_type`` is no whole number from 1 up.
+        If ``cells_per_type`` is not an integer of 1 or more.
 
     Examples
     --------
@@ -85,7 +85,7 @@ def read_sample(
     of_type = subsample(codes, np.random.default_rng(seed), per_class=cells_per_type)
     rows = np.sort(names.get_indexer(labels.index[of_type]))
     adata = opened.table[rows].copy()
-    if adata.obs[label_key].dtype == object:  # of several files, which may hold numbers, text or both
+    if adata.obs[label_key].dtype == object:  # several files may hold numbers, strings or both
         adata.obs[label_key] = labels.loc[adata.obs_names]
     adata.X = opened.matrix("any", adata.var_names).take_cells(rows).load()
     if layer is not None:

@@ -1,4 +1,4 @@
-"""Whether the sizes that an AnnData file claims fit each other, looked at before its content is read."""
+"""Check that sizes in an AnnData file are consistent, before its content is read."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from typing import Any
 from selectormlp.errors import DataError
 
 Shape = tuple[int | None, ...]
-"""Sizes that are expected; None: any."""
+"""Expected sizes; None: any."""
 
 
 def check_shapes(named: Path, store: Any) -> None:
-    """Refuse a file whose matrices and columns are not of as many cells and genes as it has names.
+    """Raise if matrices or columns do not match the numbers of cell and gene names.
 
-    Nothing but shapes is read, so that a file that claims a matrix larger than any memory is refused in time. What is
-    stored in a way of old or other programs is left to the reader.
+    Only shapes are read, so that a file that claims an impossibly large matrix is refused early. Parts in formats of
+    old or other programs are left to the reader.
 
     Parameters
     ----------
     named
-        What messages call the file.
+        Name of the file in messages.
     store
         The file, as a group of h5py's or zarr's.
 
     Raises
     ------
     DataError
-        With what does not fit.
+        If sizes do not match; the message names them.
     """
     n_obs, n_vars = _length(_part(store, "obs")), _length(_part(store, "var"))
     raw = _part(store, "raw")
@@ -46,7 +46,7 @@ def check_shapes(named: Path, store: Any) -> None:
 
 
 def _expected(store: Any, n_obs: int | None, n_vars: int | None, n_raw: int | None) -> Iterator[tuple[str, Shape]]:
-    """Name the parts whose size is known, each with it."""
+    """Yield the parts with a known expected size."""
     yield "X", (n_obs, n_vars)
     yield "raw/X", (n_obs, n_raw)
     for folder, shape in (
@@ -78,13 +78,13 @@ def _part(group: Any, key: str) -> Any:
             return None
         try:
             group = group[name]
-        except KeyError:  # absent, or a link that leads nowhere
+        except KeyError:  # absent, or a broken link
             return None
     return group
 
 
 def _length(table: Any) -> int | None:
-    """Return the number of rows of a table: by its index or, in an old format, its own."""
+    """Return the number of rows of a table, from its index or, in an old format, the table itself."""
     if table is None:
         return None
     if hasattr(table, "dtype"):
@@ -95,7 +95,7 @@ def _length(table: Any) -> int | None:
 
 
 def _shape(part: Any) -> tuple[int, ...] | None:
-    """Return the shape of an array, a sparse matrix, a column or a table; None where it is not known."""
+    """Return the shape of an array, a sparse matrix, a column or a table; None if unknown."""
     if part is None:
         return None
     if hasattr(part, "dtype"):
@@ -103,7 +103,7 @@ def _shape(part: Any) -> tuple[int, ...] | None:
     given = part.attrs.get("shape", part.attrs.get("h5sparse_shape"))
     if given is not None and "indptr" in part:
         return tuple(int(size) for size in given)
-    for name in ("codes", "values"):  # a categorical, or numbers some of which are missing
+    for name in ("codes", "values"):  # a categorical, or a nullable column
         if name in part:
             return _shape(part[name])
     length = _length(part)
@@ -111,7 +111,7 @@ def _shape(part: Any) -> tuple[int, ...] | None:
 
 
 def _check_sparse(named: Path, key: str, part: Any) -> None:
-    """Refuse a sparse matrix whose three arrays are not of sizes that fit its shape."""
+    """Raise if the three arrays of a sparse matrix do not fit its shape."""
     if part is None or hasattr(part, "dtype") or "indptr" not in part:
         return
     shape = _shape(part) or ()

@@ -1,4 +1,4 @@
-"""Making an AnnData object that was read one that can be written: anndata reads more than it writes."""
+"""Make an AnnData object writable: anndata reads more than it can write."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 RESERVED = "_index"
-"""A column that anndata keeps for itself; SeuratDisk leaves one."""
+"""Column name reserved by anndata; SeuratDisk writes it."""
 
 FRAMES = ("obs", "var")
 MAPPINGS = ("uns", "obsm", "varm", "obsp", "varp", "layers")
 
 
 def make_writable(adata: AnnData) -> None:
-    """Change what cannot be written, in place; say what.
+    """Change parts that cannot be written, in place, and log them.
 
-    Columns named ``_index`` are renamed, or left out where they repeat the names; columns of mixed values become text;
-    other parts that cannot be written are left out. X stays.
+    Columns named ``_index`` are renamed, or dropped if they repeat the names; columns of mixed values become strings;
+    other parts that cannot be written are dropped. X stays.
 
     Parameters
     ----------
     adata
-        An object of its own, no view.
+        An object, not a view.
     """
     with quiet_warnings():
         for where in FRAMES:
@@ -42,13 +42,13 @@ def make_writable(adata: AnnData) -> None:
         if adata.raw is not None:
             raw_var = _mended(adata.raw.var, "raw.var")
             if raw_var is not adata.raw.var:
-                adata.raw._var = raw_var  # anndata has no other way that leaves the matrix alone
+                adata.raw._var = raw_var  # anndata has no other way without copying the matrix
         for where in MAPPINGS:
             _drop_unwritable(getattr(adata, where), where)
 
 
 def _mended(frame: pd.DataFrame, where: str) -> pd.DataFrame:
-    """Return a table that can be written: itself where it can be already."""
+    """Return a table that can be written, or the table itself if it can."""
     changes: dict[str, str] = {}
     columns: dict[str, Any] = {}
     for place, name in enumerate(frame.columns):
@@ -89,9 +89,11 @@ def _text(value: object) -> str:
         return str(value)
 
 
-def _drop_unwritable(parts: MutableMapping[str, Any], where: str) -> None:
-    """Leave out entries that cannot be written."""
-    bad = [key for key, value in parts.items() if not isinstance(key, str) or not _fits(key, value)]
+def _drop_unwritable(parts: MutableMapping[Any, Any], where: str) -> None:
+    """Drop entries that cannot be written."""
+    # In anndata 0.13, layers hold X under None.
+    named = {key: value for key, value in parts.items() if not (key is None and where == "layers")}
+    bad = [key for key, value in named.items() if not isinstance(key, str) or not _fits(key, value)]
     for key in bad:
         del parts[key]
     if bad:
@@ -105,7 +107,7 @@ def _fits(key: str, value: Any) -> bool:
 
 
 def _can_write(value: Any) -> bool:
-    """Tell whether anndata can write a value, by writing it to a file in memory where its kind leaves doubts."""
+    """Return whether anndata can write a value; if its type does not tell, try in a file in memory."""
     import anndata
     import h5py
 
@@ -124,6 +126,6 @@ def _can_write(value: Any) -> bool:
             anndata.settings.override(allow_write_nullable_strings=True),
         ):
             anndata.io.write_elem(file, "value", value)
-    except Exception:  # anndata and h5py raise many kinds; each means that it cannot be written
+    except Exception:  # anndata and h5py raise many kinds of errors
         return False
     return True

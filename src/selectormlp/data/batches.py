@@ -1,4 +1,4 @@
-"""Batches of cells: rows are gathered and densified a batch at a time, by each process its share."""
+"""Training batches: rows are gathered and made dense batch by batch, each process taking its share."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from selectormlp.data.rows import rows_of
 from selectormlp.data.stored import StoredMatrix
 
 EVALUATION_BATCH = 2048
-"""Cells a batch when nothing is trained: large enough for fast products, small enough to stay in cache."""
+"""Cells per batch in evaluation: large enough for fast products, small enough for the cache."""
 
 
 @dataclass(frozen=True)
 class Share:
-    """Which of the processes that train one network together this is.
+    """Position of this process among those that train one network together.
 
     Attributes
     ----------
     rank
-        Number of this process, from 0.
+        Index of this process, from 0.
     n_processes
-        How many there are.
+        Number of processes.
 
     Examples
     --------
@@ -39,21 +39,21 @@ class Share:
     n_processes: int = 1
 
     def part(self, n_cells: int) -> slice:
-        """Return this process's part of so many cells; parts differ by one cell at most."""
+        """Return this process's part of a number of cells; parts differ by at most one cell."""
         return slice(n_cells * self.rank // self.n_processes, n_cells * (self.rank + 1) // self.n_processes)
 
 
 def dense_rows(X: Matrix | StoredMatrix, rows: IntArray | slice) -> Tensor:
     """Return some cells as a dense float32 tensor, shape (n_rows, n_genes).
 
-    Rows of an array that may not be written to, as joblib hands them to its workers, are copied.
+    Read-only arrays, such as those joblib passes to workers, are copied.
     """
     found = rows_of(X, rows) if isinstance(rows, slice) else X[rows]
     return torch.from_numpy(np.require(dense(found), None, ["C", "W"]))
 
 
 def dense_batches(X: Matrix | StoredMatrix) -> Iterator[Tensor]:
-    """Return all cells in their order, ``EVALUATION_BATCH`` at a time; what is on disk is read a block at a time.
+    """Yield all cells in order, ``EVALUATION_BATCH`` at a time; cells on disk are read block by block.
 
     Yields
     ------
@@ -87,24 +87,24 @@ class LabelledRows(Dataset[tuple[Tensor, Tensor]]):
         return dense_rows(self.X, rows), torch.from_numpy(self.labels[rows])
 
     def read(self, rows: IntArray) -> LabelledRows:
-        """Take some rows into memory, as they are: sparse ones stay sparse."""
+        """Take some rows into memory; sparse rows stay sparse."""
         return LabelledRows(self.X[rows], self.labels[rows])
 
 
 class BatchOrder(Sampler[IntArray]):
-    """Row numbers, a batch at a time, in an order that the seed and the epoch's number decide.
+    """Row numbers of batches, in an order determined by the seed and the epoch.
 
-    Each process takes its share of every batch, so that several take the very steps that one alone would. A last
-    batch of fewer than two cells a process, which batch normalisation needs, is joined to the one before it.
+    Each process takes its share of every batch, so that several processes take the same steps as one would. Batch
+    normalisation needs two cells per process: a smaller last batch is joined to the one before it.
 
     Parameters
     ----------
     n_cells
-        How many rows there are.
+        Number of rows.
     batch_size
-        Rows a batch, those of all processes together.
+        Rows per batch, over all processes.
     shuffle
-        Whether each epoch has an order of its own; otherwise rows come as they are.
+        Whether each epoch has its own order; otherwise rows keep their order.
     seed
         Seed of the orders.
     share
@@ -131,7 +131,7 @@ class BatchOrder(Sampler[IntArray]):
             del self.bounds[-2]
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose order comes next; the trainer calls this."""
+        """Set the epoch whose order comes next; called by the trainer."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -146,10 +146,10 @@ class BatchOrder(Sampler[IntArray]):
 
 
 def batch_loader(X: Matrix, labels: IntArray, order: BatchOrder) -> DataLoader[tuple[Tensor, Tensor]]:
-    """Build a loader that fetches each batch in one piece, in the main process."""
+    """Build a loader that fetches whole batches in the main process."""
     return DataLoader(
         LabelledRows(X, labels),
         sampler=order,
         batch_size=None,
-        generator=torch.Generator().manual_seed(order.seed),  # keeps the loader off the global random state
+        generator=torch.Generator().manual_seed(order.seed),  # so that the loader does not use the global random state
     )

@@ -1,4 +1,4 @@
-"""Batches of cells: whether they can be told from types, and which types one of them has alone."""
+"""Check that batches of cells can be told from types, and find types in one batch only."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from selectormlp.errors import DataError, counted, quoted
 logger = logging.getLogger(__name__)
 
 MAX_NAMED = 8
-"""Types that a note names."""
+"""Maximum number of types in a note."""
 
 
 def check_batches(cells: Cells | StoredCells, key: str) -> None:
-    """Refuse batches from which nothing can be learned, and warn of types that one batch has alone.
+    """Raise for batches from which nothing can be learned.
 
     Parameters
     ----------
     cells
         Labelled, with batches.
     key
-        Column of ``obs`` that they come from, for messages.
+        Column of ``obs`` with the batches, for messages.
 
     Raises
     ------
     DataError
-        If nearly every cell has a batch of its own, or each type is in one batch only, so that nothing tells type from
-        batch.
+        If nearly every cell has its own batch, or each type is in one batch only, so that type and batch cannot be told
+        apart.
     """
     if cells.batches is None:
         return
     names = np.unique(cells.batches)
     if len(names) == 1:
         logger.warning(
-            "all %s cells are of one batch (%r in %r): it is taken as if no batch were named",
+            "all %s cells are of one batch (%r in %r): batches are ignored",
             f"{cells.n_cells:,}",
             str(names[0]),
             key,
@@ -56,7 +56,7 @@ def check_batches(cells: Cells | StoredCells, key: str) -> None:
         n_types = len(np.unique(cells.labels[cells.labels >= 0]))
         raise DataError(
             f"each of the {counted(n_types, 'type', 'types')} is in one batch of {key!r} only, so "
-            "nothing tells type from batch; name another column (batch_key, --batch-key), or leave it out"
+            "type and batch cannot be told apart; name another column (batch_key, --batch-key), or leave it out"
         )
     logger.info("cells of %d batches (%s) are compared within their batch", len(names), quoted(map(str, names)))
 

@@ -30,7 +30,7 @@ UNKNOWN_CLASS = -1
 
 
 class LabelledCells:
-    """What cells in memory and on disk have in common; the fields are those of :class:`Cells`."""
+    """Base of cells in memory and on disk; the fields are those of :class:`Cells`."""
 
     X: Any
     genes: pd.Index[str]
@@ -64,7 +64,7 @@ class LabelledCells:
         return np.bincount(self.labels[self.labels >= 0], minlength=self.n_classes).astype(np.int64)
 
     def _fields_of(self, rows: IntArray | BoolArray) -> dict[str, Any]:
-        """Return what is known of some cells, without their expression."""
+        """Return the fields of some cells, without their expression."""
         known = {name: getattr(self, name) for name in ("names", "labels", "donors", "batches")}
         taken = {name: None if values is None else values[rows] for name, values in known.items()}
         return {**taken, "coverage": None if self.coverage is None else self.coverage.take(rows)}
@@ -79,22 +79,22 @@ class Cells(LabelledCells):
     X
         Expression, shape (n_cells, n_genes), float32, dense or CSR; finite.
     genes
-        Gene names, one a column, unique.
+        Gene names, one per column, unique.
     names
-        Cell names, one a row, unique.
+        Cell names, one per row, unique.
     labels
         Class code of each cell, an index into ``classes``; ``UNKNOWN_CLASS`` (-1) where the cell's class is
         not in the list.
     classes
-        Class names in the order that the codes refer to; may hold classes that no cell here has.
+        Class names in the order of the codes, possibly with classes without cells.
     donors
         Donor of each cell, or None.
     is_normalized
-        Whether X was turned from counts into log1p of counts per 10,000 when it was read.
+        Whether X was converted from counts to log1p of counts per 10,000 when it was read.
     totals
-        Counts of each cell over all genes that X was normalised by, shape (n_cells,); None where it was not.
+        Total counts by which each cell was normalised, shape (n_cells,); None if it was not.
     coverage
-        Which genes were measured in which cells; None: all in all.
+        Which genes were measured in which cells; None: all genes in all cells.
     batches
         Batch of each cell (study, chemistry, file), or None.
 
@@ -145,7 +145,7 @@ class Cells(LabelledCells):
 
 
 def dense(X: Matrix) -> Float32Array:
-    """Return values as a dense array, a copy only where they are sparse.
+    """Return values as a dense array, copied only if sparse.
 
     Examples
     --------
@@ -157,12 +157,12 @@ def dense(X: Matrix) -> Float32Array:
 
 
 def check_fit(cells: Any, shape: tuple[int, int]) -> None:
-    """Refuse cells whose genes, names, labels, donors or batches do not fit a matrix of this shape, or repeat.
+    """Raise if genes, names, labels, donors or batches do not fit a matrix of this shape, or names repeat.
 
     Raises
     ------
     DataError
-        If a length is another one than the shape asks for, or a name occurs twice.
+        If a length does not match the shape, or a name repeats.
     """
     n_cells, n_genes = shape
     found = {"gene names": (cells.genes, n_genes), "cell names": (cells.names, n_cells)}
@@ -175,7 +175,7 @@ def check_fit(cells: Any, shape: tuple[int, int]) -> None:
 
 
 def as_matrix(X: object) -> Matrix:
-    """Turn a matrix of any numeric type into float32, dense or CSR; sparse stays sparse.
+    """Convert a numeric matrix to float32, dense or CSR; sparse stays sparse.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ def as_matrix(X: object) -> Matrix:
     Raises
     ------
     DataError
-        If it is not a numeric matrix, is sparse and damaged, has no cells or no genes, or holds NaN or infinite values.
+        If it is not numeric, a damaged sparse matrix, without cells or genes, or holds NaN or infinite values.
     """
     if sp.issparse(X):
         _check_sparse(X)
@@ -216,7 +216,7 @@ def as_matrix(X: object) -> Matrix:
 
 
 def _check_sparse(X: Any) -> None:
-    """Refuse positions outside the matrix, by which SciPy would read and write memory that is not its own."""
+    """Raise for positions outside the matrix, with which SciPy would access memory out of bounds."""
     if X.format not in ("csr", "csc", "bsr"):
         return
     height, width = X.blocksize if X.format == "bsr" else (1, 1)
@@ -237,13 +237,13 @@ def _check_sparse(X: Any) -> None:
         fits = used.min() >= 0 and used.max() < n_positions
     if not fits:
         raise DataError(
-            f"the sparse matrix of {X.shape[0]} cells × {X.shape[1]} genes is damaged: its indptr or indices point "
+            f"the sparse matrix of {X.shape[0]} cells × {X.shape[1]} genes is damaged: its indptr or indices are "
             "outside it; copy the file again, or make the matrix anew"
         )
 
 
 def _check_mask(X: object) -> None:
-    """Refuse values that are masked, which NumPy would hand over as if they were not."""
+    """Raise for masked values, which NumPy would return unmasked."""
     n_masked = int(np.ma.getmaskarray(X).sum()) if isinstance(X, np.ma.MaskedArray) else 0
     if n_masked:
         raise DataError(
@@ -255,17 +255,17 @@ def _check_mask(X: object) -> None:
 def _as_float32(values: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
     if values.dtype.kind not in "biuf":
         raise DataError(f"the expression matrix holds values of type {values.dtype}; expected numbers")
-    with np.errstate(over="ignore"):  # what overflows becomes infinite and is refused by the caller
+    with np.errstate(over="ignore"):  # overflow gives infinity, for which the caller raises
         return values.astype(np.float32, copy=False)
 
 
 def check_unique(names: pd.Index[str], what: str, remedy: str) -> None:
-    """Refuse names that occur twice.
+    """Raise if names repeat.
 
     Raises
     ------
     DataError
-        If a name repeats; the message counts and shows them.
+        If a name repeats; the message lists them.
     """
     if not names.is_unique:
         repeated = names[names.duplicated()].unique()
@@ -281,7 +281,7 @@ def gene_positions(genes: pd.Index[str], wanted: pd.Index[str]) -> IntArray:
     Raises
     ------
     DataError
-        If any is missing; the message counts and names them.
+        If any is missing; the message lists them.
     """
     columns = genes.get_indexer(wanted)
     missing = wanted[columns < 0]

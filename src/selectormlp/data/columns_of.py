@@ -1,4 +1,4 @@
-"""Columns of a matrix by number, with zeros for those that are not there."""
+"""Take columns of a matrix by number, with zeros for missing ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from selectormlp.data.cells import IntArray, Matrix, as_matrix
 
 
 def columns_of(X: Matrix, columns: IntArray) -> Matrix:
-    """Take columns in this order; zeros where the number of a column is negative.
+    """Take columns in this order; a negative number gives a column of zeros.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Labels of several data sets that mean the same type, from a table."""
+"""Map labels of several data sets to common types, by a table."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from selectormlp.errors import DataError, SettingsError, counted, nearest, quote
 logger = logging.getLogger(__name__)
 
 ANY_DATA = "*"
-"""Stands for every data set in the column ``data``."""
+"""Matches every data set in the column ``data``."""
 
 HEADER = "data, label and common"
 
 CommonLabels = Mapping[str, Mapping[str, str]]
-"""Common type of each label by data set; a blank type leaves the cells out."""
+"""Common type of each label, by data set; cells with a blank type are left out."""
 
 
 def common_labels(given: Any) -> dict[str, dict[str, str]]:
-    r"""Take a label map from a file, a data frame, or a mapping of mappings.
+    r"""Read a label map from a file, a data frame, or a mapping of mappings.
 
     Parameters
     ----------
     given
-        Path of a CSV or TSV table, or a data frame, with the columns ``data`` (name of the data set, or ``*`` for
-        all), ``label`` (as in that data set) and ``common`` (the type that it stands for; blank: cells of this label
-        are left out); or ``{data: {label: common}}``.
+        Path of a CSV or TSV table, or a data frame, with the columns ``data`` (name of the data set, or ``*`` for all),
+        ``label`` (as in that data set) and ``common`` (its common type; blank: cells with this label are left out); or
+        ``{data: {label: common}}``.
 
     Raises
     ------
@@ -86,12 +86,12 @@ def _of_mapping(data: str, labels: Any) -> dict[str, str]:
 
 
 def check_data_sets(label_map: CommonLabels, names: Iterable[str]) -> None:
-    """Refuse a label map that does not speak of the same data sets.
+    """Raise if a label map names other data sets.
 
     Raises
     ------
     SettingsError
-        If it names one that is not there, or has no line for one.
+        If it names an unknown data set, or has no line for one.
     """
     known = list(names)
     strangers = [data for data in label_map if data not in known and data != ANY_DATA]
@@ -106,16 +106,16 @@ def check_data_sets(label_map: CommonLabels, names: Iterable[str]) -> None:
 
 
 def with_common_labels(column: pd.Series, data: str, label_map: CommonLabels) -> pd.Series:
-    """Put common types in the place of the labels of a data set.
+    """Replace the labels of a data set by common types.
 
     Parameters
     ----------
     column
-        Its labels, of any dtype.
+        Labels of the data set, of any dtype.
     data
         Its name.
     label_map
-        As :func:`common_labels` gives it.
+        From :func:`common_labels`.
 
     Returns
     -------
@@ -124,7 +124,7 @@ def with_common_labels(column: pd.Series, data: str, label_map: CommonLabels) ->
     Raises
     ------
     DataError
-        If it has a label that the map does not name.
+        If a label is not in the map.
     """
     types = list(dict.fromkeys(common for labels in label_map.values() for common in labels.values() if common))
     found = label_text(column, str(column.name))
@@ -136,7 +136,7 @@ def with_common_labels(column: pd.Series, data: str, label_map: CommonLabels) ->
             f"the label map does not name {counted(len(lacking), 'label', 'labels')} of the data set {data!r}: "
             f"{quoted(lacking)}; add a line for each, with a blank common type to leave its cells out"
         )
-    of_label = np.array([*(known[text] or None for text in texts), None], dtype=object)  # a code of -1 takes the last
+    of_label = np.array([*(known[text] or None for text in texts), None], dtype=object)  # code -1 takes the last entry
     mapped = of_label[found.codes]
     gone = int((pd.isna(mapped) & (found.codes >= 0)).sum())
     if gone:

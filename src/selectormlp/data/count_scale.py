@@ -1,4 +1,4 @@
-"""Recovering counts from values that were scaled cell by cell and logged."""
+"""Recover counts from log-normalised values."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from selectormlp.data.cells import FloatArray, IntArray, Matrix
 from selectormlp.data.normalize import LARGEST_PLAUSIBLE_LOG
 
 MAX_LEAST_COUNT = 3
-"""The largest that the least count of a cell may be; where few genes were measured, no gene may have a count of 1."""
+"""Largest value considered for a cell's smallest count; with few genes measured, no gene may have a count of 1."""
 
 UNIT_TOLERANCE = 0.02
-"""How far a count may lie from a whole number, relative to it: rounding of float32 logarithms of up to 10⁴ counts."""
+"""Relative tolerance for whole counts: rounding of float32 logarithms of up to 10⁴ counts."""
 
 LEAST_WHOLE = 0.99
-"""Share of a cell's values that must be whole, and of the cells of which this must hold."""
+"""Minimum share of whole values in a cell, and minimum share of such cells."""
 
 
 @dataclass(frozen=True, eq=False)
 class CountScale:
-    """What turns log-normalised values back to counts.
+    """Scale that converts log-normalised values back to counts.
 
     Attributes
     ----------
@@ -33,19 +33,19 @@ class CountScale:
     unit: FloatArray
 
     def counts(self, X: Matrix) -> Matrix:
-        """Turn log-normalised values of these cells, shape (n_cells, n_genes), back to counts, float32."""
+        """Convert log-normalised values of these cells, shape (n_cells, n_genes), back to counts, float32."""
         if isinstance(X, sp.csr_array):
             values = np.rint(np.expm1(X.data.astype(np.float64)) / np.repeat(self.unit, np.diff(X.indptr)))
             return sp.csr_array((values.astype(np.float32), X.indices.copy(), X.indptr.copy()), shape=X.shape)
         return np.rint(np.expm1(X) / self.unit[:, None]).astype(np.float32)
 
     def whole_counts(self, X: FloatArray) -> IntArray:
-        """Turn log-normalised values of these cells, dense, shape (n_cells, k), back to whole numbers."""
+        """Convert log-normalised values of these cells, dense, shape (n_cells, k), back to integer counts."""
         return np.rint(np.expm1(X) / self.unit[:, None]).astype(np.int64)
 
 
 def find_count_scale(X: Matrix) -> CountScale | None:
-    """Find the value of one count in each cell of log1p-normalised counts: the least above 0, or a half or third of it.
+    """Find the value of one count in each cell: its smallest value above 0, or a half or third of it.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def find_count_scale(X: Matrix) -> CountScale | None:
 
     Returns
     -------
-    None where the values are not of that kind: in more than 1 % of the cells they are not whole multiples of it.
+    The scale; None if more than 1 % of the cells hold values that are not whole multiples of it.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Which genes were measured in which cells, where data sets with different genes are joined."""
+"""Which genes were measured in which cells, for joined data sets with different genes."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from selectormlp.data.cells import BoolArray, IntArray
 
 @dataclass(frozen=True, eq=False)
 class Coverage:
-    """Which genes each data set measured. Values of a gene that was not measured in a cell are 0 and mean nothing.
+    """Genes measured by each data set. Where a gene was not measured, its value is a meaningless 0.
 
     Attributes
     ----------
     sets
         Data set of each cell, an index into the rows of ``measured``, shape (n_cells,).
     measured
-        Whether a data set has a gene, shape (n_sets, n_genes).
+        Whether each data set measured each gene, shape (n_sets, n_genes).
     """
 
     sets: IntArray

@@ -1,4 +1,4 @@
-"""Data that comes with the package's dependencies; nothing is downloaded."""
+"""Data that ships with the package's dependencies; nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -28,5 +28,5 @@ def pbmc68k() -> AnnData:
     """
     import scanpy as sc
 
-    with quiet_warnings():  # the file is of an older AnnData format, which works
+    with quiet_warnings():  # an older AnnData format, which still works
         return sc.datasets.pbmc68k_reduced()

@@ -1,4 +1,4 @@
-"""One matrix on disk, in an h5ad file or a zarr store, CSR or dense, read a run of rows at a time."""
+"""A matrix on disk, in an h5ad file or a zarr store, CSR or dense, read in runs of rows."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from selectormlp.data.cells import IntArray, Matrix, as_matrix
 from selectormlp.errors import DataError
 
 GAP_BYTES = 2**16
-"""Rows that lie closer together are read in one go: 64 KiB more cost less than another request to the file."""
+"""Gaps up to this size are read too: 64 KiB more take less time than another request to the file."""
 
 RUN_BYTES = 2**26
-"""A run of rows takes no more than this in memory while it is read, 64 MiB."""
+"""Maximum memory for a run of rows while it is read, 64 MiB."""
 
 CACHE_BYTES = 2**24
-"""What HDF5 keeps of unpacked chunks of one array, 16 MiB, so that a chunk is unpacked once by neighbouring runs."""
+"""HDF5's cache of unpacked chunks per array, 16 MiB, so that neighbouring runs unpack a chunk only once."""
 
 FORMATS = {"csr_matrix": True, "array": False}
-"""Encodings that can be read by rows, and whether they are sparse."""
+"""Encodings readable by rows, and whether each is sparse."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How a matrix lies on disk.
+    """Storage layout of a matrix.
 
     Attributes
     ----------
@@ -37,11 +37,11 @@ class Layout:
     dtype
         Of its values.
     chunk
-        Values of a chunk (CSR), or its cells and genes (dense); None where it lies in one piece.
+        Values per chunk (CSR), or cells and genes per chunk (dense); None if not chunked.
     chunk_bytes
-        What a chunk takes when it is unpacked.
+        Size of an unpacked chunk.
     n_stored
-        Values that are stored, zeros of a dense matrix included.
+        Number of stored values, including zeros of a dense matrix.
     """
 
     is_sparse: bool
@@ -53,26 +53,26 @@ class Layout:
 
 @dataclass(frozen=True, eq=False)
 class _Opened:
-    """A matrix as one process has opened it."""
+    """A matrix opened by one process."""
 
     process: int
     source: Any
     indptr: IntArray
-    """Where each cell's values begin; empty where the matrix is dense."""
+    """Start of each cell's values; empty for a dense matrix."""
 
 
 class DiskMatrix:
     """A matrix of cells × genes that stays on disk.
 
-    Only what finds rows (``indptr``, 8 bytes a cell) is kept in memory. An object can be pickled, forked and shared by
-    threads: it carries the path, and every process opens the file for itself when it first reads.
+    Only ``indptr`` (8 bytes per cell) is kept in memory. The object can be pickled, forked and shared by threads: it
+    holds the path, and every process opens the file when it first reads.
 
     Parameters
     ----------
     path
         An h5ad file or a zarr folder.
     key
-        Where in it the matrix is: ``"X"`` or ``"layers/counts"``.
+        Place of the matrix in the file, such as ``"X"`` or ``"layers/counts"``.
 
     Attributes
     ----------
@@ -81,14 +81,14 @@ class DiskMatrix:
     is_sparse
         Whether it is CSR; otherwise dense.
     chunk_rows
-        Rows of a chunk (or shard) on disk; 1 where chunks do not follow rows (CSR) or there are none.
+        Rows of a chunk (or shard) on disk; 1 if chunks do not follow rows (CSR) or there are none.
     row_bytes
-        What an average row takes in memory as it is read, at least 1.
+        Average size of a row in memory, at least 1.
 
     Raises
     ------
     DataError
-        If the file cannot be opened, or the matrix is of a kind that cannot be read by rows.
+        If the file cannot be opened, or the matrix cannot be read by rows.
     """
 
     def __init__(self, path: Path | str, key: str) -> None:
@@ -99,14 +99,14 @@ class DiskMatrix:
             self._describe(open_store(self.path)[key])
         except DataError:
             raise
-        except Exception as error:  # h5py and zarr raise many kinds; each means that parts are missing or others
+        except Exception as error:  # h5py and zarr raise many kinds of errors for missing or wrong parts
             reason = " ".join(str(error).split())[:200] or type(error).__name__
             raise DataError(
                 f"{self} is damaged ({reason}); copy the file again, or write it anew with adata.write_h5ad()"
             ) from error
 
     def _describe(self, source: Any) -> None:
-        """Read how the matrix is stored, and of which shape it is."""
+        """Read the encoding and shape of the matrix."""
         encoding = source.attrs.get("encoding-type", "array" if hasattr(source, "dtype") else "an old kind of group")
         if encoding not in FORMATS:
             raise DataError(
@@ -140,11 +140,11 @@ class DiskMatrix:
         if opened is None or opened.process != os.getpid():
             source = open_store(self.path)[self.key]
             opened = _Opened(os.getpid(), source, self._read_indptr(source))
-            self._opened = opened  # in one step: threads that come at once open it twice and do no harm
+            self._opened = opened  # assigned at once: concurrent threads may open it twice, which is harmless
         return opened
 
     def layout(self) -> Layout:
-        """Say how the matrix lies on disk."""
+        """Return the storage layout of the matrix."""
         source = open_store(self.path)[self.key]
         values = source["data"] if self.is_sparse else source
         chunk = None if values.chunks is None else tuple(map(int, values.chunks))
@@ -169,7 +169,7 @@ class DiskMatrix:
             pieces = [self._read_run(opened, run) for run in self._runs(rows)]
         except DataError:
             raise
-        except Exception as error:  # h5py and zarr raise many kinds; each means that the bytes cannot be had
+        except Exception as error:  # h5py and zarr raise many kinds of errors for unreadable data
             reason = " ".join(str(error).split())[:200] or type(error).__name__
             raise DataError(
                 f"cannot read cells {rows[0]} to {rows[-1]} of {self} ({reason}); the file may be truncated or "
@@ -180,7 +180,7 @@ class DiskMatrix:
         return sp.csr_array(sp.vstack(pieces, format="csr")) if self.is_sparse else np.concatenate(pieces)
 
     def _runs(self, rows: IntArray) -> list[IntArray]:
-        """Cut row numbers where the gap is too wide, or the run too long, to be read in one go."""
+        """Split row numbers at gaps too wide, and in runs too long, to read at once."""
         far = np.diff(rows) > 1 + GAP_BYTES // self.row_bytes
         long = np.diff(rows // max(1, RUN_BYTES // self.row_bytes)) > 0
         return np.split(rows, np.flatnonzero(far | long) + 1)
@@ -224,7 +224,7 @@ def open_store(path: Path) -> Any:
     Raises
     ------
     DataError
-        If it cannot be opened.
+        If the file cannot be opened.
     """
     try:
         if path.is_dir():
@@ -234,7 +234,7 @@ def open_store(path: Path) -> Any:
         import h5py
 
         return h5py.File(path, "r", rdcc_nbytes=CACHE_BYTES)
-    except Exception as error:  # many kinds; each means the same to the user
+    except Exception as error:  # many kinds of errors for unreadable files
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise DataError(
             f"cannot open {str(path)!r} ({reason}); expected an h5ad file or a zarr folder, whole and readable"
@@ -250,8 +250,8 @@ class StoredPart:
     matrix
         The matrix on disk.
     columns
-        Its columns that are taken, in the order of the whole, before cells are normalised; -1 for a gene that this file
-        lacks, which reads 0. None: all.
+        Columns taken before cells are normalised, in the order of the whole matrix; -1 for a gene that this file lacks
+        (read as 0). None: all.
     """
 
     matrix: DiskMatrix
@@ -259,5 +259,5 @@ class StoredPart:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Cells, and genes taken."""
+        """Number of cells, and of genes taken."""
         return self.matrix.shape[0], self.matrix.shape[1] if self.columns is None else len(self.columns)

@@ -1,4 +1,4 @@
-"""Giving each donor to one side of a split."""
+"""Assign each donor to one side of a split."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ SIDES = ("train", "validation", "test")
 
 
 MAX_LOOKS = 2_000
-"""Times that a search looks where else a donor could go, about a second; bounded by work and not by time, so that
-the same seed gives the same split."""
+"""Maximum number of moves tried in a search, about a second. Work is bounded rather than time, so that the same seed
+gives the same split."""
 
 MAX_STARTS = 30
-"""Orders of the donors that a search begins from, where the looks allow."""
+"""Number of initial orders of donors, if the maximum number of moves allows."""
 
 MAX_PARTNERS = 60
-"""Donors that one donor is tried to be exchanged with, in a round."""
+"""Number of donors with which an exchange of one donor is tried per round."""
 
 NOTHING = 1e-9
-"""Improvements below this are rounding."""
+"""Improvements below this are rounding errors."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Problem:
-    """What the sides want, and what falling short costs.
+    """Target numbers of cells, and the cost of falling short.
 
     Attributes
     ----------
     cells
         Of each donor in each class, shape (n_donors, n_classes).
     targets
-        Cells that each side wants, shape (n_sides, n_classes).
+        Target number of cells of each side, shape (n_sides, n_classes).
     absent
-        What it costs that a side has no cell of a class at all, shape (n_sides, n_classes).
+        Cost if a side has no cell of a class, shape (n_sides, n_classes).
     """
 
     cells: FloatArray
@@ -45,41 +45,40 @@ class _Problem:
     absent: FloatArray
 
     def cost(self, held: FloatArray, side: int) -> FloatArray:
-        """Return what a side that holds so many cells costs; classes on the last axis, which is summed."""
+        """Return the cost of a side with these cells, summed over classes (the last axis)."""
         targets = self.targets[side]
         short = np.maximum(targets - held, 0.0) / np.maximum(targets, 1.0) + self.absent[side] * (held <= 0)
         total: FloatArray = short.sum(axis=-1)
         return total
 
     def held(self, sides: IntArray) -> FloatArray:
-        """Return the cells that each side holds, shape (n_sides, n_classes)."""
+        """Return the number of cells on each side, shape (n_sides, n_classes)."""
         found = np.zeros_like(self.targets)
         np.add.at(found, sides, self.cells)
         return found
 
     def total(self, sides: IntArray) -> float:
-        """Return what an assignment costs."""
+        """Return the cost of an assignment."""
         held = self.held(sides)
         return float(sum(self.cost(held[side], side) for side in range(len(held))))
 
 
 def assign_donors(per_donor: IntArray, wanted: IntArray, *, rng: np.random.Generator) -> IntArray:
-    """Give each donor to one side so that training lacks no type that it could have, and the sides fall least short.
+    """Assign donors to sides so that training has every type it can have, and sides are least short of cells.
 
-    The first aim is that every class reaches training, the second that the sum over sides and classes of the missing
-    fraction of ``wanted`` is least. Donors are placed one after the other, the largest first, where they help most;
-    then single donors are moved and pairs exchanged as long as that improves the whole. From several beginnings the
-    best end is taken.
+    The first aim is that every class reaches training; the second is to minimise the missing fraction of ``wanted``,
+    summed over sides and classes. Donors are placed one by one, the largest first, where they help most; then single
+    donors are moved and pairs exchanged while that improves the result. The best of several starts is taken.
 
     Parameters
     ----------
     per_donor
         Cells of each donor in each class, shape (n_donors, n_classes).
     wanted
-        Cells that each side wants of each class, shape (3, n_classes), training first; a side that wants none gets no
-        donor.
+        Target number of cells of each class on each side, shape (3, n_classes), training first; a side with targets of
+        0 gets no donor.
     rng
-        Decides among equally good assignments.
+        Random generator that breaks ties.
 
     Returns
     -------
@@ -100,7 +99,7 @@ def assign_donors(per_donor: IntArray, wanted: IntArray, *, rng: np.random.Gener
     """
     n_donors, n_classes = per_donor.shape
     filled = np.flatnonzero(wanted.sum(axis=1) > 0)
-    if not len(filled):  # no class is large enough for a cell on any side, which the caller reports
+    if not len(filled):  # no class is large enough for any side; the caller reports it
         return np.zeros(n_donors, dtype=np.int64)
     if n_donors < len(filled):
         raise DataError(
@@ -110,7 +109,7 @@ def assign_donors(per_donor: IntArray, wanted: IntArray, *, rng: np.random.Gener
     targets = wanted[filled].astype(np.float64)
     absent = np.zeros_like(targets)
     if filled[0] == 0:
-        # more than all that the sides could fall short of together
+        # larger than the sum of all other costs
         absent[0] = np.where(targets[0] > 0, len(filled) * n_classes + 1.0, 0.0)
     problem = _Problem(per_donor.astype(np.float64), targets, absent)
     best, least = np.zeros(n_donors, dtype=np.int64), np.inf
@@ -127,7 +126,7 @@ def assign_donors(per_donor: IntArray, wanted: IntArray, *, rng: np.random.Gener
 
 
 def _placed(problem: _Problem, rng: np.random.Generator) -> IntArray:
-    """Place donors one after the other where they help most, the largest about first; no side stays empty."""
+    """Place donors one by one where they help most, roughly the largest first; no side stays empty."""
     n_donors, n_sides = len(problem.cells), len(problem.targets)
     size = (problem.cells / np.maximum(problem.cells.sum(axis=0), 1.0)).sum(axis=1)
     order = np.argsort(-size * rng.uniform(0.5, 1.0, n_donors))
@@ -148,7 +147,7 @@ def _placed(problem: _Problem, rng: np.random.Generator) -> IntArray:
 
 
 def _improve(problem: _Problem, sides: IntArray, rng: np.random.Generator, most_looks: int) -> int:
-    """Move and exchange donors, in place, as long as the whole gets better; return how many were looked at."""
+    """Move and exchange donors, in place, while the cost falls; return the number of moves tried."""
     held = problem.held(sides)
     n_looks = n_idle = 0
     while n_looks < most_looks and n_idle < len(sides):
@@ -162,7 +161,7 @@ def _improve(problem: _Problem, sides: IntArray, rng: np.random.Generator, most_
 
 
 def _move(problem: _Problem, sides: IntArray, held: FloatArray, donor: int) -> bool:
-    """Move a donor to the side where that helps most, if it does."""
+    """Move a donor to the side where it helps most, if that lowers the cost."""
     here, own = sides[donor], problem.cells[donor]
     if (sides == here).sum() == 1:
         return False
@@ -179,7 +178,7 @@ def _move(problem: _Problem, sides: IntArray, held: FloatArray, donor: int) -> b
 
 
 def _exchange(problem: _Problem, sides: IntArray, held: FloatArray, donor: int, rng: np.random.Generator) -> bool:
-    """Exchange a donor with the one of another side with which that helps most, if it does."""
+    """Exchange a donor with the best donor of another side, if that lowers the cost."""
     here, own = sides[donor], problem.cells[donor]
     others = np.flatnonzero(sides != here)
     if len(others) > MAX_PARTNERS:

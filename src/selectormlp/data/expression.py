@@ -1,4 +1,4 @@
-"""The matrix of an AnnData object that is to be read: a layer, X, or ``.raw``; and how its values are normalised."""
+"""Choose the matrix of an AnnData object: a layer, X, or ``.raw``; and normalise its values."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FEW_SHARED = 0.5
-"""Where ``.raw`` is read and knows a smaller share of the genes of X, that is warned of."""
+"""If ``.raw`` is read and has a smaller share of the genes of X, there is a warning."""
 
 
 @dataclass(frozen=True, eq=False)
 class Expression:
-    """A checked matrix that was chosen from an AnnData object, not yet normalised.
+    """A checked matrix of an AnnData object, not yet normalised.
 
     Attributes
     ----------
     X
-        Values as they are stored, n_cells × n_genes.
+        Stored values, n_cells × n_genes.
     genes
-        One a column.
+        Gene names, one per column.
     is_counts
-        Whether they are counts.
+        Whether the values are counts.
     totals
-        Counts of each cell over all genes that were measured, where ``X`` holds part of them; None: those of ``X``.
+        Total counts of each cell if ``X`` holds only part of the measured genes; None: the sums of ``X``.
     """
 
     X: Matrix
@@ -53,7 +53,7 @@ class Expression:
     totals: FloatArray | None = None
 
     def normalized(self, rows: IntArray | slice = slice(None)) -> Matrix:
-        """Return some cells: counts as log1p of counts per 10,000 of the whole cell, other values as they are."""
+        """Return some cells: counts as log1p of counts per 10,000 of the whole cell, other values unchanged."""
         X = self.X if isinstance(rows, slice) else self.X[rows]
         if not self.is_counts:
             return X
@@ -63,7 +63,7 @@ class Expression:
 def choose_expression(
     adata: AnnData, *, layer: str | None, normalize: Normalization, expects_counts: bool = False
 ) -> Expression:
-    """Choose the matrix to read: the layer, X, or ``.raw`` where X holds negative values.
+    """Choose the matrix to read: the layer, X, or ``.raw`` if X holds negative values.
 
     Parameters
     ----------
@@ -72,14 +72,14 @@ def choose_expression(
     layer, normalize
         As in :class:`selectormlp.data.anndata_io.CellsSource`.
     expects_counts
-        Whether values that are all 0 or 1 are counts, as few genes of few cells may hold, rather than yes and no.
+        Whether values that are all 0 or 1 are counts (of few genes and cells), rather than binarised values.
 
     Raises
     ------
     DataError
-        If it is no AnnData object, the layer is absent, the matrix is not usable, gene names repeat, X is negative and
-        there is no ``.raw`` (unless ``normalize`` is ``"none"``), or ``normalize`` is ``"counts"`` and the values are
-        as small as logs without being whole numbers.
+        If it is not an AnnData object, the layer is absent, the matrix is not usable, gene names repeat, X has negative
+        values and there is no ``.raw`` (unless ``normalize`` is ``"none"``), or ``normalize`` is ``"counts"`` and the
+        values look like logs.
     SettingsError
         If ``normalize`` is not a known value.
     """
@@ -90,13 +90,13 @@ def choose_expression(
     if layer is not None:
         check_key(layer, "the layer")
     if layer is not None and layer not in adata.layers:
-        raise DataError(f"no layer {layer!r} in the data; {nearest(layer, adata.layers.keys())}")
+        raise DataError(f"no layer {layer!r} in the data; {nearest(layer, layer_names(adata))}")
     check_unique(adata.var_names, "gene", "adata.var_names_make_unique()")
     genes = adata.var_names.astype(str)
     found = adata.X if layer is None else adata.layers[layer]
     where = "X" if layer is None else f"layer {layer!r}"
     if found is None:
-        raise DataError(f"the data have no X; name a layer instead ({nearest('', adata.layers.keys())})")
+        raise DataError(f"the data have no X; name a layer instead ({nearest('', layer_names(adata))})")
     X = as_matrix(found)
     if normalize == "none":
         return Expression(X, genes, is_counts=False)
@@ -119,7 +119,7 @@ def choose_expression(
 
 
 def _read_raw(adata: AnnData, genes: pd.Index[str]) -> tuple[Matrix, Matrix, pd.Index[str]]:
-    """Return ``.raw`` whole, its part for the genes of X, and those genes that it has."""
+    """Return the whole of ``.raw``, its part for the genes of X, and the names of these genes."""
     raw_genes = adata.raw.var_names.astype(str)
     check_unique(raw_genes, "gene", "make the names of adata.raw unique")
     kept = genes[genes.isin(raw_genes)]
@@ -131,7 +131,7 @@ def _read_raw(adata: AnnData, genes: pd.Index[str]) -> tuple[Matrix, Matrix, pd.
         "X holds negative values (scaled); reading .raw instead, for %d of the %d genes of X%s",
         len(kept),
         len(genes),
-        ", and the others take no part: look whether .raw has other gene names" if few else "",
+        ", and the others are ignored: check whether .raw has other gene names" if few else "",
     )
     raw = as_matrix(adata.raw.X)
     if kept.equals(raw_genes):
@@ -140,24 +140,42 @@ def _read_raw(adata: AnnData, genes: pd.Index[str]) -> tuple[Matrix, Matrix, pd.
 
 
 def check_normalization(given: str) -> None:
-    """Refuse what is no way to normalise.
+    """Raise for unknown values of ``normalize``.
 
     Raises
     ------
     SettingsError
-        With the ways that there are.
+        If it is not one of the known values.
     """
     if given not in NORMALIZATIONS:
         raise SettingsError(f"normalize is {given!r}; expected one of {quoted(NORMALIZATIONS)}")
 
 
+def layer_names(adata: AnnData) -> list[str]:
+    """Return the names of the layers, without the key ``None``, by which anndata 0.13 lists X among them.
+
+    Parameters
+    ----------
+    adata
+        Any AnnData object.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from anndata import AnnData
+    >>> layer_names(AnnData(np.ones((2, 3)), layers={"counts": np.ones((2, 3))}))
+    ['counts']
+    """
+    return [name for name in adata.layers if name is not None]
+
+
 def check_adata(given: object) -> None:
-    """Refuse what is no AnnData object.
+    """Raise unless the object is an AnnData object.
 
     Raises
     ------
     DataError
-        With the type that was found.
+        If it is of another type.
     """
     from anndata import AnnData
 

@@ -1,4 +1,4 @@
-"""Telling whether a file of cells is still what it was: a hash of its bytes or, of a large one, of samples of them."""
+"""Detect changed files: a hash of all bytes or, for large files, of samples of them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 
 WHOLE = 2**30
-"""Of a file or store up to this size, 1 GiB, every byte is hashed, which takes about a second."""
+"""Files or stores up to this size, 1 GiB, are hashed whole, which takes about a second."""
 
 N_SAMPLES, SAMPLE_BYTES = 128, 2**22
-"""Of a larger one, so many evenly spread places are, 4 MiB at each, and when its files were changed last."""
+"""Of larger ones, this many evenly spaced places are hashed, 4 MiB each, and the times of the last changes."""
 
 BLOCK = 2**22
 
@@ -29,8 +29,8 @@ def fingerprint(place: Path) -> str:
 
     Returns
     -------
-    ``"blake2:"``, or ``"blake2-sample:"`` where not all was hashed, and 64 hexadecimal digits. It changes when the file
-    is written anew with the same cells; it stays when the file is copied, unless it was too large to be hashed whole.
+    ``"blake2:"``, or ``"blake2-sample:"`` where not all was hashed, and 64 hexadecimal digits. Writing the same cells
+    anew changes it; copying the file does not, unless it was too large to be hashed whole.
 
     Examples
     --------
@@ -61,7 +61,7 @@ def _files(place: Path) -> Iterator[File]:
             yield str(file.relative_to(place)), file.stat().st_size, file.stat().st_mtime_ns
 
 
-@lru_cache(maxsize=16)  # each side of a split names the same files
+@lru_cache(maxsize=16)  # cached, since each side of a split names the same files
 def _fingerprint(place: Path, files: tuple[File, ...]) -> str:
     size = sum(length for _, length, _ in files)
     is_whole = size <= WHOLE

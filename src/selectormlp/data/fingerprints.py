@@ -44,7 +44,7 @@ class Fingerprints:
     genes
         Hash of the set of genes that were measured.
     records
-        Of ``RECORD``, one a cell that was looked at: those of :func:`spread_positions`.
+        Array of ``RECORD``, one per cell at :func:`spread_positions`.
     """
 
     genes: int
@@ -80,9 +80,9 @@ def fingerprints_of(cells: Cells | StoredCells, rows: IntArray | None = None) ->
     Parameters
     ----------
     cells
-        Normalised cells, all their genes. Names and the order of genes take no part; nor do genes that a cell lacks.
+        Normalised cells with all genes. The order of genes, cell names, and genes with value 0 do not matter.
     rows
-        The cells that matter, increasing; None: all.
+        Cells to use, increasing; None: all.
 
     Examples
     --------
@@ -120,9 +120,9 @@ def spread_positions(n_cells: int) -> IntArray:
 def known_cells(cells: Cells, names: Sequence[str], known: Fingerprints | None) -> BoolArray:
     """Return which cells are among known cells.
 
-    A cell is, if it has the genes and values of one. A name counts where the cell of that name expresses the same genes
-    (its values may be normalised in another way), or where that cannot be told, since other genes were measured; but
-    not if names are mere numbers.
+    A cell is known if its genes and values match. Its name suffices if the known cell of that name expresses the same
+    genes (values may be normalised differently), or if that cannot be compared since other genes were measured. Names
+    that are mere numbers are ignored.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def known_cells(cells: Cells, names: Sequence[str], known: Fingerprints | None) 
     names
         Names of the listed cells.
     known
-        Their fingerprints; None where an older release has left none: then names alone count.
+        Their fingerprints; None for panels of older releases, for which only names count.
 
     Returns
     -------

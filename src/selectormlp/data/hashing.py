@@ -1,4 +1,4 @@
-"""A hash that tells whether two sets of labelled cells are the same."""
+"""Hash labelled cells, to find out whether two sets are the same."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from selectormlp.data.rows import rows_of
 from selectormlp.data.stored import StoredCells
 
 HASHED_CELLS = 4096
-"""Cells hashed at a time; part of the hash's definition."""
+"""Number of cells hashed at once; part of the definition of the hash."""
 
 MAX_BLOCKS = 16
-"""Of cells on disk, so many blocks of ``HASHED_CELLS`` are hashed: 65,536 cells take seconds, an atlas would not."""
+"""Maximum number of hashed blocks of ``HASHED_CELLS`` cells on disk: 65,536 cells take seconds, an atlas would take
+long."""
 
 
 def hash_cells(cells: Cells | StoredCells) -> str:
@@ -26,9 +27,9 @@ def hash_cells(cells: Cells | StoredCells) -> str:
     Parameters
     ----------
     cells
-        Dense and CSR matrices of the same values have the same hash, on every machine; so have class lists in
-        different order. Cell names and donors take no part. Of more than ``HASHED_CELLS`` · ``MAX_BLOCKS`` cells on
-        disk, all labels and so many blocks that lie evenly spread are hashed.
+        Dense and CSR matrices of the same values have the same hash on every machine, and so have class lists in
+        different order. Cell names and donors do not matter. Of more than ``HASHED_CELLS`` · ``MAX_BLOCKS`` cells on
+        disk, all labels and evenly spaced blocks are hashed.
 
     Returns
     -------

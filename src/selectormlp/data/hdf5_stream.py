@@ -1,4 +1,4 @@
-"""Where HDF5 writes to, so that a disk that is full is one error and not a crash."""
+"""A file object for HDF5, so that a full disk is an error and not a crash."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 
 
 class _Forgiving(io.RawIOBase):
-    """A file that keeps its first error for later and from then on only pretends to write.
+    """A file that stores its first error and then only pretends to write.
 
-    HDF5 cannot close a file that it cannot write to: it tries again when the process ends, and crashes.
+    If HDF5 cannot write to a file, it cannot close it either; it retries at the end of the process and crashes.
     """
 
     def __init__(self, path: Path) -> None:
@@ -42,19 +42,19 @@ class _Forgiving(io.RawIOBase):
             view = view[self._file.write(view) :]
 
     def readinto(self, buffer: Any) -> int:
-        """Read; zeros where what was written is not there."""
+        """Read; zeros for data that could not be written."""
         view = memoryview(buffer).cast("B")
         n_read = self._try(lambda: self._file.readinto(view), 0) or 0
         view[n_read:] = bytes(len(view) - n_read)
         return len(view)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Move; the end is where it would be had all been written."""
+        """Move the position; the end is computed as if everything had been written."""
         start = {io.SEEK_SET: 0, io.SEEK_CUR: self._file.tell(), io.SEEK_END: self._size}[whence]
         return self._file.seek(start + offset)
 
     def tell(self) -> int:
-        """Say where it is."""
+        """Return the position."""
         return self._file.tell()
 
     def truncate(self, size: int | None = None) -> int:
@@ -77,12 +77,12 @@ class _Forgiving(io.RawIOBase):
 
 @contextmanager
 def forgiving_stream(path: Path) -> Iterator[io.RawIOBase]:
-    """Open a file for HDF5 to write to; the first error of the disk is raised once HDF5 is done with it.
+    """Open a file for HDF5 to write to; the first disk error is raised after HDF5 has closed it.
 
     Raises
     ------
     OSError
-        If the file could not be written whole.
+        If the file could not be written completely.
 
     Examples
     --------

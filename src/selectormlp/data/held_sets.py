@@ -1,4 +1,4 @@
-"""Data sets in memory joined into one object of labelled cells; none of them is altered."""
+"""Join data sets in memory into one object of labelled cells, without altering them."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ class JoinedSets:
     Attributes
     ----------
     adata
-        Cells × genes: X as it was stored, the labels, and the data set of each cell.
+        Cells × genes: X as stored, labels, and the data set of each cell.
     sets
-        What each brings.
+        Summary of each data set.
     """
 
     adata: AnnData
@@ -67,7 +67,7 @@ class HeldSet(SetTables):
 
 
 def are_sets(given: object) -> TypeGuard[DataSets]:
-    """Tell several data sets, in a list or by name, from one object and from anything else.
+    """Return whether the value holds several data sets, in a list or by name.
 
     Examples
     --------
@@ -78,7 +78,7 @@ def are_sets(given: object) -> TypeGuard[DataSets]:
 
 
 def stay_on_disk(given: DataSets) -> TypeGuard[Paths | Mapping[str, Path | str]]:
-    """Tell whether all data sets are files, which are read in parts."""
+    """Return whether all data sets are files, which are read in parts."""
     return are_paths(list(given.values()) if isinstance(given, Mapping) else given)
 
 
@@ -121,7 +121,7 @@ def read_sets(
     normalize: Normalization = "auto",
     **joining: Any,
 ) -> AnnData:
-    """Join several data sets into one object: genes and labels under common names, none of the data sets altered.
+    """Join several data sets into one object with common names of genes and labels, without altering them.
 
     Parameters
     ----------
@@ -131,21 +131,21 @@ def read_sets(
     label_key
         Column of ``obs`` with the cell type, and its name in the result; None for no labels.
     layer, normalize
-        Which matrix is taken: the layer, X, or ``.raw`` where X is scaled; see :func:`selectormlp.select`.
+        Matrix to take: the layer, X, or ``.raw`` if X is scaled; see :func:`selectormlp.select`.
     joining
         ``label_map``, ``label_keys``, ``orthologs`` and ``join_genes``, see
         :class:`selectormlp.data.joining.Joining`.
 
     Returns
     -------
-    Cells × genes, the data sets one after the other in an order of their own, with ``obs["data_set"]``. X holds what
-    the matrices held. With ``join_genes="union"`` it is 0 where a data set lacks a gene, as if it were not expressed:
-    use that only to look at it.
+    Cells × genes, the data sets concatenated in a fixed order, with ``obs["data_set"]``. X holds the stored values.
+    With ``join_genes="union"``, X is 0 for genes that a data set lacks, as if they were not expressed: use it for
+    inspection only.
 
     Raises
     ------
     DataError, SettingsError
-        If a data set is not usable, or they cannot be brought together; the message says which.
+        If a data set is not usable, or data sets cannot be joined; the message says which.
 
     Examples
     --------
@@ -177,7 +177,7 @@ def _held(name: str, given: Any, layer: str | None, normalize: Normalization) ->
 
 
 def _check_scale(sets: Sequence[HeldSet]) -> None:
-    """Refuse counts beside other values, which would be taken for counts with fractions or logs without."""
+    """Raise if some data sets hold counts and others do not: the joined values would be misread."""
     counts = [one.name for one in sets if one.expression.is_counts]
     others = [one.name for one in sets if not one.expression.is_counts]
     if counts and others:
@@ -194,7 +194,7 @@ def _stacked(parts: Sequence[Matrix]) -> Matrix:
 
 
 def _by_content(given: Sequence[AnnData]) -> list[int]:
-    """Order objects without names by what they hold, so that their order in a list does not matter."""
+    """Order unnamed objects by content, so that their order in a list does not matter."""
     for one in given:
         if not isinstance(one, str | Path):
             check_adata(one)

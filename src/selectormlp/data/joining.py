@@ -1,4 +1,4 @@
-"""How several data sets become one: options that commands which read several files share."""
+"""Options for joining several data sets."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ Join = Literal["intersection", "union"]
 """``intersection``: genes that all data sets have. ``union``: genes that any of them has."""
 
 DATA_SET_KEY = "data_set"
-"""Column of ``obs`` in which joined cells say which data set they come from; a column of this name in the files is
-kept."""
+"""Column of ``obs`` with the data set of each joined cell; an existing column of this name is kept."""
 
 
 def _label_map(given: Any) -> Any:
@@ -84,7 +83,7 @@ OrthologPairs = Annotated[
 
 
 class Joining(Settings):
-    """How data sets are made one."""
+    """How data sets are joined."""
 
     heading: ClassVar[str] = "Several data sets"
 
@@ -104,15 +103,14 @@ class Joining(Settings):
         OrthologPairs,
         Flag(
             direct=False,
-            file=FileFlag("--orthologs", "CSV table of genes that stand for each other: from, to.", _read_orthologs),
+            file=FileFlag("--orthologs", "CSV table of orthologous genes: from, to.", _read_orthologs),
         ),
     ] = None
-    """Genes that stand for each other: a table with the columns from and to; pairs that are not one to one are left
-    out."""
+    """Orthologous genes: a table with the columns from and to; only one-to-one pairs are used."""
     join_genes: Annotated[Join, Flag()] = "intersection"
-    """Genes that take part: of all data sets (intersection), or of any (union; for discriminant)."""
+    """Genes to use: those of all data sets (intersection), or of any (union; for discriminant)."""
 
     @property
     def is_asked(self) -> bool:
-        """Whether something is asked for that changes even a single data set."""
+        """Whether an option is set that affects even a single data set."""
         return self.label_map is not None or bool(self.label_keys) or self.orthologs is not None

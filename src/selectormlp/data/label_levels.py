@@ -1,4 +1,4 @@
-"""The tree of labels of an AnnData object: from columns of obs, coarse to fine, or from tables."""
+"""Find the tree of labels of an AnnData object, from columns of obs (coarse to fine) or from a table."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ def find_tree(adata: AnnData, cells: Cells | StoredCells, levels: Sequence[str],
     Parameters
     ----------
     adata
-        Its ``obs`` holds the columns.
+        Object whose ``obs`` holds the columns.
     cells
-        Cells of it, with their types.
+        Its labelled cells.
     levels
         Columns of ``obs`` above the type, coarse to fine.
     table
-        File of types and their parents, instead; see :func:`selectormlp.data.label_tables.read_label_tree`.
+        File of types and their parents, as an alternative; see :func:`selectormlp.data.label_tables.read_label_tree`.
 
     Returns
     -------
-    The tree; None where neither is named.
+    The tree; None if neither is given.
 
     Raises
     ------
     DataError
-        If a column is absent, a type has no label in it, or stands under two.
+        If a column is absent, or a type has no label in it or several.
     SettingsError
-        If the table cannot be used.
+        If the table is not usable.
     """
     present = np.flatnonzero(cells.class_counts())
     classes = [cells.classes[code] for code in present]
@@ -76,13 +76,13 @@ def _parents(adata: AnnData, key: str, rows: IntArray, cells: Cells | StoredCell
         name, row = cells.classes[present[split[0]]], counts[split[0]]
         nodes = ", ".join(f"{found.names[node]!r}: {row[node]:,} cells" for node in np.flatnonzero(row)[:3])
         raise DataError(
-            f"{name!r} stands under {(row > 0).sum()} labels of {key!r} ({nodes}; {len(split)} such types); expected a "
+            f"{name!r} is under {(row > 0).sum()} labels of {key!r} ({nodes}; {len(split)} such types); expected a "
             "tree, its columns from coarse to fine: correct the labels or the order"
         )
     n_missing = int((codes < 0).sum())
     if n_missing:
         logger.warning(
-            "%s no label in %r: taken to have that of their type",
+            "%s no label in %r: that of their type is used",
             counted(n_missing, "cell has", "cells have"),
             key,
         )

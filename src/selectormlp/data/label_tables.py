@@ -1,4 +1,4 @@
-"""Tables of labels: the parent of each type, and what mistakes between types cost."""
+"""Read tables of labels: the parent of each type, and costs of mistakes between types."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ def read_label_tree(path: Path | str, types: Collection[str]) -> LabelTree:
     Parameters
     ----------
     path
-        A CSV or TSV table with the columns ``type`` and ``parent``, a line for each type and each node above it; a
-        parent that is blank, or has no line of its own, is at the top. Other columns are passed over.
+        A CSV or TSV table with the columns ``type`` and ``parent``, a line for each type and each node above it. Nodes
+        without a parent, or whose parent has no line, are at the top. Other columns are ignored.
     types
-        Labels of the data, each of which must have a line. Other types are passed over, with a warning.
+        Labels of the data, each of which must have a line. Other types are ignored with a warning.
 
     Returns
     -------
-    The tree, its levels called ``depth 1``, ``depth 2``, …; a type that is not as deep as others stands for itself at
-    the levels below.
+    The tree, with levels ``depth 1``, ``depth 2``, …; a type that is less deep than others represents itself at deeper
+    levels.
 
     Raises
     ------
     SettingsError
-        If the file cannot be read, lacks a column or a type of the data, gives a type two parents or goes in a circle.
+        If the file cannot be read, lacks a column or a type of the data, gives a type two parents or contains a cycle.
 
     Examples
     --------
@@ -56,24 +56,24 @@ def read_label_tree(path: Path | str, types: Collection[str]) -> LabelTree:
 
 
 def read_mistake_costs(path: Path | str, types: Collection[str]) -> dict[str, dict[str, float]]:
-    r"""Read what it costs to take one type for another.
+    r"""Read the costs of taking one type for another.
 
     Parameters
     ----------
     path
-        A CSV or TSV matrix: a line for each true type, its name first, and a column for each type that it may be taken
-        for; costs are 0 or more, and 0 for a type and itself.
+        A CSV or TSV matrix: one line per true type, beginning with its name, and one column per predicted type. Costs
+        are 0 or more, and 0 on the diagonal.
     types
-        Labels of the data, each of which must have a line and a column. Others are passed over, with a warning.
+        Labels of the data, each of which must have a line and a column. Others are ignored with a warning.
 
     Returns
     -------
-    Costs by true type and by the type that it is taken for.
+    Costs by true type and predicted type.
 
     Raises
     ------
     SettingsError
-        If the file cannot be read, is not square, lacks a type, or a cost is none.
+        If the file cannot be read, is not square, lacks a type, or a cost is not a number ≥ 0.
 
     Examples
     --------
@@ -124,17 +124,17 @@ def _tree(parents: Mapping[str, str], types: Collection[str]) -> LabelTree:
     unused = [name for name in parents if name not in used]
     if unused:
         logger.warning(
-            "the tree of labels names %s that no cell has (%s): passed over",
+            "the tree of labels names %s that no cell has (%s): ignored",
             counted(len(unused), "type", "types"),
             quoted(unused, most=3),
         )
     depth = max(map(len, paths.values()), default=0)
     padded = {name: (*path, *[name] * (depth - len(path))) for name, path in paths.items()}
-    first = 0  # nodes above all types tell nothing
+    first = 0  # nodes above all types carry no information
     while first < depth - 1 and len({path[first] for path in padded.values()}) == 1:
         first += 1
     if not depth:
-        raise SettingsError("no type of the data has a parent; expected a line with the parent of each type")
+        raise SettingsError("no type of the data has a parent; expected one line per type with its parent")
     levels = tuple(f"depth {level}" for level in range(1, depth - first + 1))
     return LabelTree({name: path[first:] for name, path in padded.items()}, levels)
 
@@ -145,7 +145,7 @@ def _path(name: str, parents: Mapping[str, str]) -> tuple[str, ...]:
     while parent := parents.get(found[-1], ""):
         if parent in found:
             circle = " → ".join([*found[found.index(parent) :], parent])
-            raise SettingsError(f"parents go in a circle ({circle}); expected a tree: correct one of these lines")
+            raise SettingsError(f"parents form a cycle ({circle}); expected a tree: correct one of these lines")
         if len(found) > MAX_DEPTH:
             raise SettingsError(f"more than {MAX_DEPTH} nodes above {name!r}; expected a tree of a few levels")
         found.append(parent)
@@ -158,7 +158,7 @@ def _costs(rows: Sequence[Sequence[str]], types: Collection[str]) -> dict[str, d
     for what, found in (("columns", header), ("lines", names)):
         twice = [name for name, times in Counter(found).items() if times > 1]
         if twice:
-            raise SettingsError(f"{quoted(twice, most=3)} stand twice among the {what}; keep one")
+            raise SettingsError(f"{quoted(twice, most=3)} are listed twice among the {what}; keep one")
     if set(header) != set(names) or not names:
         alone = quoted(sorted(set(header) ^ set(names)), most=3)
         raise SettingsError(
@@ -183,7 +183,7 @@ def _check_known(names: Sequence[str], types: Iterable[str]) -> None:
     unused = [name for name in names if name not in wanted]
     if unused:
         logger.warning(
-            "the costs of mistakes name %s that no cell has (%s): passed over",
+            "the costs of mistakes name %s that no cell has (%s): ignored",
             counted(len(unused), "type", "types"),
             quoted(unused, most=3),
         )
@@ -191,7 +191,9 @@ def _check_known(names: Sequence[str], types: Iterable[str]) -> None:
 
 def _row(name: str, cells: Sequence[str], header: Sequence[str]) -> dict[str, float]:
     if len(cells) != len(header):
-        raise SettingsError(f"the line of {name!r} has {len(cells)} costs for {len(header)} columns; give one a column")
+        raise SettingsError(
+            f"the line of {name!r} has {len(cells)} costs for {len(header)} columns; give one per column"
+        )
     found: dict[str, float] = {}
     for taken, cell in zip(header, cells, strict=True):
         try:

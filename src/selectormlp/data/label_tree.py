@@ -1,4 +1,4 @@
-"""A tree of labels: types, the nodes above them, and what mistakes between types cost."""
+"""A tree of labels: types, the nodes above them, and costs of mistakes between types."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class LabelTree:
     paths
         Nodes above each type, coarse to fine, all of one length.
     levels
-        Names of the levels that these nodes are of, coarse to fine.
+        Names of the levels of these nodes, coarse to fine.
 
     Raises
     ------
     DataError
-        If a node stands under two others, or a path has another length than there are levels.
+        If a node is under two others, or the length of a path is not the number of levels.
 
     Examples
     --------
@@ -52,7 +52,7 @@ class LabelTree:
                 if above.setdefault((depth, node), path[:depth]) != path[:depth]:
                     parents = quoted([above[depth, node][-1], path[depth - 1]])
                     raise DataError(
-                        f"{node!r} of {self.levels[depth]!r} stands under two nodes of {self.levels[depth - 1]!r} "
+                        f"{node!r} of {self.levels[depth]!r} is under two nodes of {self.levels[depth - 1]!r} "
                         f"({parents}); expected a tree, its levels from coarse to fine: correct the labels or the order"
                     )
 
@@ -74,7 +74,7 @@ class LabelTree:
         return [self.paths[name] for name in names]
 
     def nodes(self, level: int, classes: Iterable[str]) -> tuple[tuple[str, ...], IntArray]:
-        """Return the nodes of a level above some types, by first appearance, and the node of each type, a position."""
+        """Return the nodes of a level above some types, by first appearance, and the position of each type's node."""
         of_types = [path[level] for path in self.of(classes)]
         names = tuple(dict.fromkeys(of_types))
         return names, np.array([names.index(name) for name in of_types], dtype=np.int64)
@@ -82,8 +82,8 @@ class LabelTree:
     def steps(self, classes: Iterable[str]) -> IntArray:
         """Count the levels from two types up to their common node, shape (n_types, n_types).
 
-        It is 0 for a type and itself, 1 for types of one parent, and the number of levels, that of the types included,
-        for types that differ at the coarsest.
+        It is 0 for a type and itself, 1 for types with the same parent, and the number of levels (including that of the
+        types) for types that differ at the coarsest.
         """
         paths = self.of(classes)
         steps = np.full((len(paths), len(paths)), len(self.levels) + 1, dtype=np.int64)
@@ -94,7 +94,7 @@ class LabelTree:
         return steps
 
     def shares(self, classes: Iterable[str]) -> FloatArray:
-        """Return what each type counts if the nodes below each node count the same, shape (n_types,), mean 1.
+        """Return the weight of each type if siblings in the tree have equal weights, shape (n_types,), mean 1.
 
         Examples
         --------
@@ -112,7 +112,7 @@ class LabelTree:
         return shares * (len(shares) / float(shares.sum()))
 
     def groups(self, classes: Sequence[str]) -> dict[str, BoolArray]:
-        """Return the types of each node that holds some of them and not all, by the name of the node."""
+        """Return the types of each node that holds some but not all types, by name of the node."""
         found: dict[str, BoolArray] = {}
         for level in range(len(self.levels)):
             names, codes = self.nodes(level, classes)
@@ -125,24 +125,24 @@ class LabelTree:
 
 @dataclass(frozen=True)
 class Mistakes:
-    """What mistakes between types cost, and what types count, when genes are chosen.
+    """Costs of mistakes between types, and weights of types, for choosing genes.
 
     Attributes
     ----------
     tree
-        The tree of labels; None where costs come from a matrix alone.
+        The tree of labels; None if costs come from a matrix.
     cost_per_level
-        Factor by which a mistake costs more for each level up to the node that two types have in common; 1: all cost
-        the same.
+        Factor on the cost of a mistake for each level up to the common node of both types; 1: all mistakes cost the
+        same.
     costs
         Cost of taking a type (first key) for another (second key), instead of ``cost_per_level``; or None.
     balance_over
-        ``types``: each counts the same; ``nodes``: the nodes below each node count the same.
+        ``types``: equal weights of types; ``nodes``: equal weights of siblings in the tree.
 
     Raises
     ------
     SettingsError
-        If there is neither a tree nor costs, or the nodes are to be balanced without a tree.
+        If there is neither a tree nor costs, or nodes are to be balanced without a tree.
 
     Examples
     --------
@@ -160,7 +160,7 @@ class Mistakes:
 
     def __post_init__(self) -> None:
         if self.tree is None and self.costs is None:
-            raise SettingsError("mistakes are to be weighed, and there is neither a tree of labels nor costs; give one")
+            raise SettingsError("weighing mistakes needs a tree of labels or costs; give one of them")
         if self.tree is None and self.balance_over == "nodes":
             raise SettingsError("balance_over='nodes' needs a tree of labels; give one, or balance over 'types'")
         if not 1 <= self.cost_per_level < np.inf:
@@ -168,11 +168,11 @@ class Mistakes:
 
     @property
     def types(self) -> frozenset[str]:
-        """Types between which mistakes have a cost."""
+        """Types with costs of mistakes."""
         return frozenset(() if self.tree is None else self.tree.paths) | frozenset(self.costs or ())
 
     def pair_costs(self, classes: Iterable[str]) -> FloatArray:
-        """Return what it costs to take each type (row) for each other (column), shape (n_types, n_types), diagonal 0.
+        """Return the cost of taking each type (row) for each other (column), shape (n_types, n_types), diagonal 0.
 
         Raises
         ------
@@ -193,19 +193,19 @@ class Mistakes:
         return np.array([[self.costs[true][taken] for taken in names] for true in names], dtype=np.float64)
 
     def credit(self, classes: Iterable[str]) -> FloatArray:
-        """Return what it is worth to take each type (row) for each (column): 1 if right, 0 for the dearest mistake."""
+        """Return the value of taking each type (row) for each (column): 1 if correct, 0 for the costliest mistake."""
         costs = self.pair_costs(classes)
         return 1.0 - costs / max(float(costs.max(initial=0.0)), float(np.finfo(np.float64).tiny))
 
     def importance(self, classes: Iterable[str]) -> FloatArray:
-        """Return what each type counts, shape (n_types,), mean 1."""
+        """Return the weight of each type, shape (n_types,), mean 1."""
         names = list(map(str, classes))
         if self.balance_over == "nodes" and self.tree is not None:
             return self.tree.shares(names)
         return np.ones(len(names))
 
     def as_record(self) -> dict[str, Any]:
-        """Return it as provenance keeps it, from which :meth:`from_record` makes it again."""
+        """Return a record for provenance, see :meth:`from_record`."""
         tree = self.tree
         return {
             "levels": None if tree is None else list(tree.levels),
@@ -217,12 +217,12 @@ class Mistakes:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Mistakes:
-        """Make it of what provenance keeps.
+        """Make an object from a record of provenance.
 
         Raises
         ------
         SettingsError
-            If this is no such record.
+            If the record is invalid.
 
         Examples
         --------

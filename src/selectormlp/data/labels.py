@@ -1,4 +1,4 @@
-"""The text of labels: one way to make it, whatever a column holds and wherever it was read."""
+"""Turn labels of any dtype into text, in one consistent way."""
 
 from __future__ import annotations
 
@@ -19,11 +19,10 @@ from selectormlp.errors import DataError, SettingsError, nearest, quoted
 logger = logging.getLogger(__name__)
 
 NO_LABEL = frozenset({"", "nan", "-nan", "na", "n/a", "<na>", "#n/a", "#na", "none", "null", "nat"})
-"""Text, in small letters and without blanks around it, that stands for a missing label: what pandas writes and reads as
-missing."""
+"""Text that means a missing label, in lower case and stripped: what pandas writes and reads as missing."""
 
 MAX_SHOWN = 5
-"""Labels that a message names."""
+"""Maximum number of labels in a message."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,13 +32,13 @@ class LabelText:
     Attributes
     ----------
     codes
-        Of each cell, an index into ``names``; -1 where the cell has no label, shape (n_cells,).
+        Index into ``names`` for each cell, -1 for no label, shape (n_cells,).
     names
-        The labels that cells have, each once: categories in their order, numbers by size, text by alphabet.
+        Distinct labels: categories in their order, numbers by size, text by alphabet.
     emptied
-        Labels, as they were, that stand for a missing one.
+        Original text of labels taken as missing.
     trimmed
-        Labels, as they were, that had blanks around them.
+        Original text of labels that had blanks around them.
     """
 
     codes: IntArray
@@ -48,7 +47,7 @@ class LabelText:
     trimmed: tuple[str, ...]
 
     def say(self, key: str) -> None:
-        """Log what was changed."""
+        """Log all changes."""
         if self.emptied:
             logger.warning("%r holds the text %s: taken as missing", key, quoted(self.emptied, most=MAX_SHOWN))
         if self.trimmed:
@@ -56,7 +55,7 @@ class LabelText:
         alike = numbers_alike(self.names)
         if alike:
             logger.warning(
-                "%r holds labels that may be one, written in two ways (%s): taken as different",
+                "%r holds labels that may be the same, written in two ways (%s): they are kept apart",
                 key,
                 "; ".join(quoted(pair) for pair in alike[:MAX_SHOWN]),
             )
@@ -65,21 +64,20 @@ class LabelText:
 def label_text(column: pd.Series, key: str) -> LabelText:
     """Turn a column of any dtype into text.
 
-    Whole numbers are written without a decimal point, whatever their dtype, so that files in which a missing value has
-    turned them into floats agree with the others. Blanks around text are left out; text such as ``nan`` and ``NA`` is a
-    missing label.
+    Integers are written without a decimal point, whatever their dtype, so that columns that a missing value turned into
+    floats agree with others. Text is stripped of blanks; text such as ``nan`` and ``NA`` is a missing label.
 
     Parameters
     ----------
     column
         One value per cell.
     key
-        Its name, for messages.
+        Name of the column, for messages.
 
     Raises
     ------
     DataError
-        If it holds what is no label (lists, say).
+        If a value cannot be a label (such as a list).
 
     Examples
     --------
@@ -108,7 +106,7 @@ def label_text(column: pd.Series, key: str) -> LabelText:
     places = np.array(
         [place_of.get(text, -1) if not gone else -1 for text, gone in zip(stripped, missing, strict=True)]
     )
-    found = np.append(places, -1).astype(np.int64)[codes]  # a code of -1 takes the -1 at the end
+    found = np.append(places, -1).astype(np.int64)[codes]  # code -1 takes the -1 at the end
     return LabelText(found, names, emptied, trimmed)
 
 
@@ -118,7 +116,7 @@ def text_of(value: object) -> str:
     Raises
     ------
     TypeError
-        If it is no scalar that has an unambiguous text; the message says what it is.
+        If it is not a scalar with an unambiguous text; the message names its type.
 
     Examples
     --------
@@ -131,7 +129,7 @@ def text_of(value: object) -> str:
         try:
             return value.decode("utf-8")
         except UnicodeDecodeError:
-            raise TypeError("bytes that are no UTF-8 text") from None
+            raise TypeError("bytes that are not UTF-8 text") from None
     if isinstance(value, bool | np.bool_):
         return str(bool(value))
     if isinstance(value, np.datetime64):
@@ -147,9 +145,9 @@ def text_of(value: object) -> str:
 
 
 def _distinct(column: pd.Series) -> tuple[list[object], IntArray]:
-    """Return the values that differ, and which of them each cell has; -1 for a missing one.
+    """Return the distinct values, and the index of each cell's value; -1 if missing.
 
-    Values that Python takes for equal, such as 1 and True, are kept apart where both may occur.
+    Values that are equal in Python, such as 1 and True, are kept apart.
     """
     if isinstance(column.dtype, pd.CategoricalDtype):
         return list(column.cat.categories), column.cat.codes.to_numpy().astype(np.int64)
@@ -164,7 +162,7 @@ def _distinct(column: pd.Series) -> tuple[list[object], IntArray]:
             continue
         try:
             place = places.setdefault((type(value), value), len(values))
-        except TypeError:  # lists and the like, which label_text refuses
+        except TypeError:  # lists and the like, for which label_text raises
             return [value], codes
         if place == len(values):
             values.append(value)
@@ -181,7 +179,7 @@ def _by_size(values: Sequence[object], written: Sequence[str]) -> list[int]:
 
 
 def numbers_alike(names: Collection[str]) -> list[tuple[str, ...]]:
-    """Find labels that are one number, or truth value, written in two ways.
+    """Find labels that are the same number or boolean, written in two ways.
 
     Examples
     --------
@@ -200,7 +198,7 @@ def numbers_alike(names: Collection[str]) -> list[tuple[str, ...]]:
 
 
 def plain_number(text: str) -> str:
-    """Write a whole number without its decimal point; other text without blanks around it.
+    """Return an integer without decimal point, or other text stripped of blanks.
 
     Examples
     --------
@@ -213,12 +211,12 @@ def plain_number(text: str) -> str:
 
 
 def check_key(key: object, what: str) -> None:
-    """Refuse what cannot be the name of a column or layer.
+    """Raise unless the value can be the name of a column or layer.
 
     Raises
     ------
     SettingsError
-        If it is no text.
+        If it is not a string.
     """
     if not isinstance(key, str):
         raise SettingsError(f"{what} is {key!r} ({type(key).__name__}); expected the name of one, as text")
@@ -234,16 +232,16 @@ def one_column(frame: pd.DataFrame, key: object, what: str, where: str) -> pd.Se
     key
         Name of the column.
     what
-        What it is for: ``"label"``.
+        Purpose of the column, such as ``"label"``.
     where
-        What the table is: ``"obs"``.
+        Name of the table, such as ``"obs"``.
 
     Raises
     ------
     SettingsError
-        If the name is no text.
+        If the name is not a string.
     DataError
-        If there is no such column (the nearest names are offered), or there are several.
+        If the column is absent (the nearest names are offered) or repeats.
     """
     check_column(key, frame.columns, what, where)
     places = np.flatnonzero(frame.columns == key)
@@ -254,7 +252,7 @@ def one_column(frame: pd.DataFrame, key: object, what: str, where: str) -> pd.Se
 
 
 def check_column(key: object, columns: Collection[str], what: str, where: str = "obs") -> None:
-    """Refuse a column that is not there; see :func:`one_column`."""
+    """Raise if a column is absent; see :func:`one_column`."""
     check_key(key, f"the {what} column")
     if key not in columns:
         raise DataError(f"no {what} column {key!r} in {where}; {nearest(str(key), columns)}")

@@ -1,4 +1,4 @@
-"""Recognising counts, and turning them into log1p of counts per 10,000."""
+"""Recognise counts, and convert them to log1p of counts per 10,000."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ NORMALIZATIONS: tuple[str, ...] = get_args(Normalization)
 TARGET_SUM = 10_000.0
 
 LARGEST_PLAUSIBLE_LOG = 30.0
-"""No log-transformed expression exceeds this: e³⁰ ≈ 10¹³ molecules in a cell."""
+"""Log-transformed expression cannot exceed this: e³⁰ ≈ 10¹³ molecules in a cell."""
 
 
 def stored_values(X: Matrix) -> Float32Array:
-    """Return the values that are stored: all of a dense matrix, the explicit ones of a CSR matrix."""
+    """Return the stored values: all of a dense matrix, the explicit ones of a CSR matrix."""
     values: Float32Array = X.data if isinstance(X, sp.csr_array) else X.ravel()
     return values
 
 
 def looks_like_counts(X: Matrix) -> bool:
-    """Tell raw counts from anything else: whole numbers from 0 up, some above 1.
+    """Return whether values look like raw counts: integers ≥ 0, some above 1.
 
-    A matrix of zeros and ones only is taken as binarised, not as counts.
+    A matrix of zeros and ones only counts as binarised.
 
     Examples
     --------
@@ -48,26 +48,26 @@ def looks_like_counts(X: Matrix) -> bool:
 
 
 def is_whole(X: Matrix) -> bool:
-    """Tell whether all values are whole numbers."""
+    """Return whether all values are integers."""
     values = stored_values(X)
     return bool(np.array_equal(values, np.rint(values)))
 
 
 def holds_counts(X: Matrix, where: str, normalize: Normalization) -> bool:
-    """Decide whether values are counts, and say so in the log.
+    """Decide whether values are counts, and log it.
 
     Raises
     ------
     DataError
-        If counts are promised (``normalize``) and the values are not whole and as small as logs.
+        If ``normalize`` is ``"counts"`` and the values are not integers and look like logs.
     """
     is_counts = normalize == "counts" or looks_like_counts(X)
     largest = float(stored_values(X).max(initial=0))
     if normalize == "counts" and not is_whole(X):
         _check_fractions(where, largest)
         logger.warning(
-            "%s holds values up to %.4g that are not whole numbers: taken as corrected counts, as asked, and turned to "
-            "log1p of counts per 10,000",
+            "%s holds values up to %.4g that are not whole numbers: taken as corrected counts, as requested, and "
+            "turned to log1p of counts per 10,000",
             where,
             largest,
         )
@@ -86,7 +86,7 @@ def holds_counts(X: Matrix, where: str, normalize: Normalization) -> bool:
 
 
 def _check_fractions(where: str, largest: float) -> None:
-    """Refuse values that are not whole numbers and as small as logs, where counts were promised."""
+    """Raise if values that should be counts are not integers and look like logs."""
     if largest <= LARGEST_PLAUSIBLE_LOG:
         raise DataError(
             f"{where} holds values up to {largest:.4g} that are not whole numbers, so they look log-transformed or "

@@ -1,4 +1,4 @@
-"""Opening the files of several data sets, by name: in whatever order they are given, the order is one."""
+"""Open the files of several data sets, ordered by name."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from selectormlp.data.set_tables import check_joining, in_one_order, prepared, s
 from selectormlp.errors import DataError, InputError
 
 Paths: TypeAlias = Path | str | Sequence[Path | str]
-"""One file, or several that follow each other."""
+"""One file, or several to concatenate."""
 
 
 def named_files(paths: Paths | Mapping[str, Path | str]) -> tuple[list[Path], tuple[str, ...]]:
-    """Return files, and the names of their data sets where they are given by name.
+    """Return files, and the names of their data sets if given.
 
     Raises
     ------
     DataError
-        If there are none.
+        If there are no files.
     """
     if isinstance(paths, str | Path):
         return [Path(paths)], ()
@@ -45,27 +45,27 @@ def open_sets(
     levels: Sequence[str] = (),
     all_columns: bool = False,
 ) -> tuple[StoredFile, ...]:
-    """Open the files of data sets and give them common names of genes and common labels.
+    """Open the files of data sets, with common names of genes and labels.
 
     Parameters
     ----------
     places
         The files.
     names
-        Of their data sets; by their files where there are none.
+        Names of their data sets; if empty, from the files.
     joining
-        How they are made one.
+        How they are joined.
     label_key, donor_key, batch_key, layer, levels, all_columns
         As for :func:`selectormlp.data.anndata_lazy.open_adata`.
 
     Returns
     -------
-    The files by the names of their data sets.
+    The files, ordered by name of the data set.
 
     Raises
     ------
     DataError, SettingsError
-        If a file is not usable, or they cannot be brought together; the message begins with the data set.
+        If a file is not usable, or they cannot be joined; the message begins with the data set.
     """
     names = names or set_names(places)
     check_joining(joining, names, label_key)

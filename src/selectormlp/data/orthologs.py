@@ -1,4 +1,4 @@
-"""Genes of several species under one name, by a table of orthologs."""
+"""Map genes of several species to common names by a table of orthologs."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ Pairs = tuple[tuple[str, str], ...]
 
 
 def ortholog_pairs(given: Any) -> Pairs:
-    r"""Take pairs of orthologs from a file, a data frame, a mapping, or a list of pairs.
+    r"""Read pairs of orthologs from a file, a data frame, a mapping, or a list of pairs.
 
     Parameters
     ----------
     given
-        Path of a CSV or TSV table, or a data frame, with the columns ``from`` (a gene as it is named in some of the
-        data sets) and ``to`` (the gene that it stands for); or ``{from: to}``; or pairs.
+        Path of a CSV or TSV table, or a data frame, with the columns ``from`` (a gene as named in some data sets) and
+        ``to`` (its ortholog); or ``{from: to}``; or pairs.
 
     Returns
     -------
-    Pairs as they stand, each once; lines in which one side is blank are passed over.
+    Pairs in order, each once; lines with a blank side are skipped.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def ortholog_pairs(given: Any) -> Pairs:
         ) from error
     found = tuple(dict.fromkeys(pair for pair in pairs if all(pair)))
     if not found:
-        raise SettingsError("the table of orthologs holds no pair; expected a line a pair below the header from,to")
+        raise SettingsError("the table of orthologs holds no pair; expected one pair per line below the header from,to")
     return found
 
 
@@ -75,14 +75,14 @@ def _text(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Orthologs:
-    """Pairs of genes that stand for each other and for no other.
+    """One-to-one pairs of orthologs.
 
     Attributes
     ----------
     to
-        The gene that each stands for.
+        Ortholog of each gene.
     n_left_out
-        Pairs that were left out, since a gene of theirs has several partners.
+        Number of pairs left out since a gene has several partners.
     """
 
     to: Mapping[str, str]
@@ -90,7 +90,7 @@ class Orthologs:
 
     @classmethod
     def of(cls, pairs: Pairs) -> Orthologs:
-        """Keep the pairs in which neither gene has another partner; say how many others there are.
+        """Keep one-to-one pairs; log how many others there are.
 
         Examples
         --------
@@ -110,17 +110,17 @@ class Orthologs:
         return cls(kept, left_out)
 
     def translated(self, names: Iterable[pd.Index[str]]) -> tuple[pd.Index[str], IntArray] | None:
-        """Name genes by their orthologs, by whichever of their names the table knows best.
+        """Rename genes to their orthologs, using the names that the table knows best.
 
         Parameters
         ----------
         names
-            Names of the same genes: as the data have them, and others.
+            Alternative names of the same genes, those of the data first.
 
         Returns
         -------
-        The new names, and where the genes of these are; genes without an ortholog are not among them. None where the
-        table knows more genes among those that others stand for, or none at all.
+        The new names and the positions of these genes; genes without ortholog are left out. None if more genes are
+        among the targets of the table than among its sources, or none is in it.
         """
         targets = set(self.to.values())
         best: tuple[int, pd.Index[str]] | None = None

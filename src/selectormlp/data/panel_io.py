@@ -1,4 +1,4 @@
-"""What choosing a panel reads and writes of AnnData, beside labelled cells."""
+"""Read unlabelled cells and gene columns from AnnData, and write results to it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def unlabelled_cells(
     donor_key: str | None = None,
     batch_key: str | None = None,
 ) -> Cells:
-    """Take all cells of an AnnData object, of no class, normalised; the object is not altered.
+    """Take all cells of an AnnData object, normalised and without class; the object is not altered.
 
     Parameters
     ----------
@@ -64,12 +64,12 @@ def unlabelled_cells(
 
 
 def gene_column(adata: AnnData, key: str, genes: pd.Index[str]) -> pd.Index[Any]:
-    """Return a column of ``var`` for some genes, in their order; of any dtype, missing values as they are.
+    """Return a column of ``var`` for some genes, in their order; of any dtype, with missing values.
 
     Raises
     ------
     DataError
-        If it is absent; the nearest names are offered.
+        If the column is absent; the nearest names are offered.
     """
     column = one_column(adata.var, key, "gene", "var").astype(object)
     return pd.Index(column.set_axis(adata.var_names.astype(str)).loc[genes], dtype=object)
@@ -86,10 +86,10 @@ def write_gene_results(adata: AnnData, columns: Mapping[str, pd.Series], entries
         Columns of ``var``, by name, indexed by gene; genes of ``adata`` that are not in the index get NaN (False
         where the column is boolean).
     entries
-        For ``uns["selectormlp"]``; what else a split left there stays.
+        Entries for ``uns["selectormlp"]``; other entries there are kept.
     """
     genes = adata.var_names.astype(str)
-    with quiet_warnings():  # that a view becomes an object of its own
+    with quiet_warnings():  # a view is copied, with a warning
         for name, column in columns.items():
             fill = False if column.dtype == np.bool_ else np.nan
             adata.var[name] = column.reindex(genes, fill_value=fill).to_numpy()

@@ -1,4 +1,4 @@
-"""Row numbers of what rows may be given as."""
+"""Convert any selection of rows to row numbers."""
 
 from __future__ import annotations
 

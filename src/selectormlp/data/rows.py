@@ -1,4 +1,4 @@
-"""Rows of a matrix without SciPy's own slicing, which brings the process down where memory is short."""
+"""Take rows of a matrix without SciPy's slicing, which crashes the process if memory runs out."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ import scipy.sparse as sp
 def rows_of(X: Any, rows: slice) -> Any:
     """Return successive rows, as ``X[rows]`` does.
 
-    SciPy gathers a slice of a CSR matrix in C++ and does not look whether there was memory for it; NumPy raises
-    :class:`MemoryError`.
+    SciPy slices CSR matrices in C++ without checking for memory; NumPy raises :class:`MemoryError`.
 
     Parameters
     ----------
     X
         Matrix, shape (n_cells, n_genes): dense, CSR, or anything that is indexed by rows.
     rows
-        Which; of step 1.
+        Slice of rows, with step 1.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Genes of several data sets under common names: symbols for identifiers, orthologs, and what they have in common."""
+"""Give genes of several data sets common names (symbols, orthologs), and find the genes to join."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ AnyTables = TypeVar("AnyTables", bound="SetTables")
 
 
 def with_common_names(sets: Sequence[AnyTables], joining: Joining) -> tuple[AnyTables, ...]:
-    """Name genes alike in all data sets: by orthologs where a table is given, by symbols where some have identifiers.
+    """Give genes common names in all data sets: orthologs if a table is given, symbols if some have identifiers.
 
     Raises
     ------
     DataError
-        If some name genes by identifiers and others by symbols, and no column or table brings them together; or two
-        genes of a data set get one name.
+        If some data sets use identifiers and others symbols, and no column or table links them; or two genes of a data
+        set get the same name.
     SettingsError
         If the table of orthologs names no gene of any data set.
     """
@@ -47,7 +47,7 @@ def with_common_names(sets: Sequence[AnyTables], joining: Joining) -> tuple[AnyT
         if not one.var.index.is_unique:
             repeated = one.var.index[one.var.index.duplicated()].unique()
             raise DataError(
-                f"{counted(len(repeated), 'gene', 'genes')} of the data set {one.name!r} would stand for several of "
+                f"{counted(len(repeated), 'gene', 'genes')} of the data set {one.name!r} would name several of "
                 f"its genes ({quoted(repeated, most=3)}); leave all but one of each out of the table of orthologs"
             )
     return tuple(named)
@@ -67,7 +67,7 @@ def _translated(sets: Sequence[AnyTables], orthologs: Orthologs) -> list[AnyTabl
         n_translated += 1
         genes, places = translated
         logger.info(
-            "%s: %s of its %s genes are named by their one ortholog, the others take no part",
+            "%s: %s of its %s genes have one ortholog, the others are ignored",
             one.name,
             f"{len(genes):,}",
             f"{len(one.var):,}",
@@ -76,7 +76,7 @@ def _translated(sets: Sequence[AnyTables], orthologs: Orthologs) -> list[AnyTabl
     if not n_translated:
         raise SettingsError(
             f"the table of orthologs names more genes of every data set under 'to' than under 'from' (it begins with "
-            f"{quoted(list(orthologs.to)[:3]) or 'nothing that is one to one'}); exchange the columns, or leave it out"
+            f"{quoted(list(orthologs.to)[:3]) or 'nothing that is one to one'}); swap the columns, or leave it out"
         )
     return found
 
@@ -93,28 +93,29 @@ def _by_symbol(one: AnyTables, other: SetTables) -> AnyTables:
             f"by symbols ({quoted(other.var.index, most=2)}); add a column of symbols to var of {one.name!r}, or give "
             "a table with the columns from and to (--orthologs)"
         )
-    logger.info("%s: genes are named by identifiers; symbols of a column of var are taken", one.name)
+    logger.info("%s: genes are named by identifiers; symbols are taken from a column of var", one.name)
     return replace(one, var=one.var.set_axis(symbols, axis=0))
 
 
 def joined_genes(sets: Sequence[SetTables], join: Join) -> tuple[pd.Index[str], tuple[IntArray, ...]]:
-    """Find the genes that take part, and where each data set has them; say what is lost.
+    """Find the genes to join and their positions in each data set; log what is lost.
 
     Parameters
     ----------
     sets
-        Their tables.
+        Tables of the data sets.
     join
-        Genes of all of them, in the order of the first, or of any, those of the first coming first.
+        ``"intersection"``: genes of all data sets, in the order of the first; ``"union"``: genes of any, the first
+        set's first.
 
     Returns
     -------
-    The genes; and for each data set their columns, -1 where it does not have them.
+    The genes; and their columns in each data set, -1 if missing.
 
     Raises
     ------
     DataError
-        If no gene is in all.
+        If no gene is in all data sets.
     """
     if join == "union":
         genes = _all_genes(sets)
@@ -154,6 +155,6 @@ def _all_genes(sets: Sequence[SetTables]) -> pd.Index[str]:
 
 
 def _columns(one: SetTables, genes: pd.Index[str]) -> IntArray:
-    """Return the column of each gene in the matrix of a data set, -1 where it has none."""
+    """Return the column of each gene in the matrix of a data set, -1 if missing."""
     own = one.var.index.get_indexer(genes).astype(np.int64)
     return own if one.places is None else np.where(own < 0, -1, one.places[own])

@@ -1,4 +1,4 @@
-"""What several data sets hold together: cells, genes, and which types are where."""
+"""Summary of joined data sets: cells, genes, and the types of each."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MAX_TYPES = 12
-"""Types that the log names, of those that some data set lacks."""
+"""Maximum number of types in the log that some data set lacks."""
 
 
 @dataclass(frozen=True, eq=False)
 class SetsSummary:
-    """What each data set brings.
+    """Cells, genes and types of each data set.
 
     Attributes
     ----------
     names
-        Of the data sets, in the order in which their cells follow each other.
+        Names of the data sets, in the order of their cells.
     n_cells
-        Cells of each.
+        Number of cells of each.
     n_genes
-        Genes of each.
+        Number of genes of each.
     n_joined
-        Genes that take part.
+        Number of joined genes.
     measured
-        Which of these each data set has, shape (n_sets, n_joined).
+        Whether each data set has each joined gene, shape (n_sets, n_joined).
     types
         Cells of each type (row) in each data set (column); None without labels.
     """
@@ -55,13 +55,13 @@ class SetsSummary:
 
     @property
     def coverage(self) -> Coverage | None:
-        """Which genes were measured in which cells; None where all were in all."""
+        """Which genes were measured in which cells; None if all genes were measured in all cells."""
         if self.measured.all():
             return None
         return Coverage(np.repeat(np.arange(len(self.names)), self.n_cells), self.measured)
 
     def lines(self) -> list[str]:
-        """Return what there is, a sentence each, the types that some data set lacks last.
+        """Return the summary in sentences, ending with the types that some data set lacks.
 
         Examples
         --------
@@ -105,7 +105,7 @@ genes, 1 type; 'T' is in 1 of 2 data sets: 'a'
         patterns, n_alike = np.unique(self.measured.T, axis=0, return_counts=True)
         never = ~(patterns[:, None] & patterns[None]).any(axis=2)
         apart = int(n_alike @ never @ n_alike) // 2
-        lines = [f"{counted(partly, 'gene is', 'genes are')} not in all data sets: those without add nothing to them"]
+        lines = [f"{counted(partly, 'gene is', 'genes are')} not in all data sets: only cells with them count"]
         if apart:
             lines.append(
                 f"{counted(apart, 'pair of genes was', 'pairs of genes were')} never measured together: their "
@@ -114,7 +114,7 @@ genes, 1 type; 'T' is in 1 of 2 data sets: 'a'
         return lines
 
     def as_record(self) -> dict[str, Any]:
-        """Return what provenance keeps."""
+        """Return the record for provenance."""
         return {
             name: {
                 "cells": self.n_cells[place],
@@ -129,16 +129,16 @@ genes, 1 type; 'T' is in 1 of 2 data sets: 'a'
 def described(
     sets: Sequence[SetTables], table: AnnData, columns: Sequence[IntArray], label_key: str | None
 ) -> SetsSummary:
-    """Count what data sets hold, and log it.
+    """Count cells, genes and types of data sets, and log them.
 
     Parameters
     ----------
     sets
-        Their tables, as they were joined.
+        Tables of the joined data sets.
     table
         Object with the joined ``obs``.
     columns
-        Of each data set, the columns of the joined genes; -1 where it lacks one.
+        Columns of the joined genes in each data set; -1 if missing.
     label_key
         Column of ``obs`` with cell types, or None.
     """

@@ -1,4 +1,4 @@
-"""Tables of one data set among several: its cells, its genes under their common names, its labels."""
+"""Tables of one data set among several: cells, genes under common names, labels."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from selectormlp.errors import SettingsError, nearest
 logger = logging.getLogger(__name__)
 
 ENDINGS = (".gz", ".h5ad", ".zarr", ".npz")
-"""Endings of a file's name that are no part of the name of its data set."""
+"""Suffixes of file names that are not part of the name of the data set."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class SetTables:
-    """What is read of a data set beside its matrix.
+    """Tables of a data set, without its matrix.
 
     Attributes
     ----------
     name
-        Of the data set: of a file, its name without the ending.
+        Name of the data set; for a file, its name without suffix.
     obs
-        The columns that were asked for, indexed by cell name.
+        Requested columns, indexed by cell name.
     var
-        Genes that take part, indexed by name.
+        Genes to use, indexed by name.
     places
-        Where in the matrix each gene of ``var`` is; None: in the same order.
+        Position of each gene of ``var`` in the matrix; None: in the same order.
     carried
-        What ``uns["selectormlp"]`` holds, or None.
+        Content of ``uns["selectormlp"]``, or None.
     n_genes
-        Genes of the data set, whether they take part or not.
+        Number of all genes of the data set.
     """
 
     name: str = ""
@@ -55,9 +55,9 @@ AnyTables = TypeVar("AnyTables", bound=SetTables)
 
 
 def set_names(places: Sequence[Path]) -> tuple[str, ...]:
-    """Name data sets by their files, and by folders where files have one name.
+    """Name data sets after their files, and after folders if file names repeat.
 
-    Of a file that is there twice, the second gets a number and is warned of.
+    A file given twice gets a number the second time, with a warning.
 
     Examples
     --------
@@ -92,12 +92,12 @@ def _short(place: Path, depth: int) -> str:
 
 
 def check_joining(joining: Joining, names: Sequence[str], label_key: str | None) -> None:
-    """Refuse options that name data sets which are not there, or labels where none are read.
+    """Raise if options name unknown data sets, or need labels that are not read.
 
     Raises
     ------
     SettingsError
-        With what to do.
+        If they do.
     """
     strangers = [name for name in joining.label_keys if name not in names]
     if strangers:
@@ -111,12 +111,12 @@ def check_joining(joining: Joining, names: Sequence[str], label_key: str | None)
 
 
 def prepared(sets: Sequence[AnyTables], joining: Joining, label_key: str | None) -> tuple[AnyTables, ...]:
-    """Give data sets common names of genes, common labels, and a column that says which cells are whose.
+    """Give data sets common names of genes, common labels, and a column with the name of the data set.
 
     Raises
     ------
     SettingsError, DataError
-        If their genes or labels cannot be brought together.
+        If their genes or labels cannot be mapped to common names.
     """
     named = with_common_names(sets, joining)
     return tuple(replace(one, obs=_labelled(one, joining, label_key)) for one in named)
@@ -138,5 +138,5 @@ def _labelled(one: SetTables, joining: Joining, label_key: str | None) -> pd.Dat
 
 
 def in_one_order(names: Sequence[str]) -> list[int]:
-    """Return the order in which data sets are joined, whatever the order in which they were named."""
+    """Return the order in which data sets are joined, independent of the given order."""
     return sorted(range(len(names)), key=lambda place: names[place])

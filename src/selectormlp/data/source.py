@@ -1,4 +1,4 @@
-"""Where in an AnnData object to look: options that every command which reads cells shares."""
+"""Options for columns and layers of AnnData objects, shared by all commands that read cells."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from selectormlp.data.anndata_io import CellsSource
 
 Normalization = Literal["auto", "counts", "none"]
-"""``auto`` normalises what looks like raw counts; ``counts`` whole numbers, and larger fractions; ``none`` nothing."""
+"""``auto`` normalises values that look like raw counts; ``counts`` normalises integers and corrected counts; ``none``
+nothing."""
 
 
 def _labels(value: Any) -> Any:
-    """Take labels of any type as text, as they are read from data."""
+    """Return labels of any type as text, as they are read from data."""
     if isinstance(value, str):
-        raise PydanticCustomError("one_text", "a single text stands for a list")
+        raise PydanticCustomError("one_text", "expected a list, found a single text")
     if not isinstance(value, Iterable) or isinstance(value, Mapping | bytes):
         return value
     value = tuple(value)
@@ -39,7 +40,7 @@ Labels = Annotated[tuple[str, ...], BeforeValidator(_labels)]
 
 
 def _label_columns(value: Any, validate: Callable[[Any], Any]) -> Any:
-    """Take one column, or several as a tuple until the model takes them apart."""
+    """Return one column, or several as a tuple, which the model separates later."""
     if not isinstance(value, list | tuple):
         return validate(value)
     if not value or not all(isinstance(key, str) for key in value):
@@ -54,11 +55,11 @@ LabelKey = Annotated[
     WrapValidator(_label_columns),
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}, {"type": "null"}]}),
 ]
-"""Column of the types; or, where it is given, several from coarse to fine, of which the last is kept here."""
+"""Column of the types. Several columns, coarse to fine, may be given; the last one is kept here."""
 
 
 class Source(Settings):
-    """Columns and layer of an AnnData object that are read."""
+    """Columns and layer to read from an AnnData object."""
 
     heading: ClassVar[str] = "What is read"
 
@@ -78,11 +79,11 @@ class Source(Settings):
     exclude_labels: Annotated[Labels, Flag(("--exclude-label",))] = ()
     """Labels whose cells are left out."""
     gene_name_key: Annotated[str | None, Flag()] = None
-    """Column of var with second gene names, by which genes may be called too."""
+    """Column of var with second gene names, which may be used as well."""
 
     @model_validator(mode="after")
     def _types_and_levels(self) -> Self:
-        """Keep the finest of several label columns as the type, and the others as levels above it."""
+        """Split several label columns into the finest, the type, and the levels above it."""
         keys: Any = self.label_key
         if isinstance(keys, tuple):
             self.__dict__.update(label_key=keys[-1], label_levels=keys[:-1])
@@ -90,7 +91,7 @@ class Source(Settings):
         return self
 
     def labelled(self, label_key: str | None = None) -> CellsSource:
-        """Return what concerns labelled cells.
+        """Return the options for labelled cells.
 
         Raises
         ------
@@ -108,14 +109,14 @@ class Source(Settings):
 
 
 Balance = Literal["types", "nodes"]
-"""What counts the same: each type, or each node among its siblings."""
+"""Equal weights: of types, or of siblings in the tree."""
 
 COST_PER_LEVEL = 2.0
-"""Factor by which a mistake costs more for each level up; docs/label_tree.md says what it was chosen from."""
+"""Factor on the cost of a mistake for each level up; see docs/label_tree.md for how it was chosen."""
 
 
 class TreeSource(Source):
-    """Where the tree of labels is."""
+    """Source with a tree of labels."""
 
     label_tree: Annotated[FileName | None, Flag()] = None
     """Table of types and their parents (type, parent), instead of several label columns."""
@@ -131,5 +132,5 @@ class TreeSource(Source):
 
     @property
     def has_tree(self) -> bool:
-        """Whether a tree of labels is named."""
+        """Whether a tree of labels is given."""
         return bool(self.label_levels) or self.label_tree is not None

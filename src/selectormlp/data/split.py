@@ -1,4 +1,4 @@
-"""Splitting cells into training, validation and test, class by class and, on request, donor by donor."""
+"""Split cells into training, validation and test, by class and, on request, by donor."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from selectormlp.errors import DataError
 
 @dataclass(frozen=True)
 class SplitSizes:
-    """The most cells of one class that each side may take (at least one for training)."""
+    """Maximum number of cells of a class on each side (at least one for training)."""
 
     train: int
     validation: int
     test: int
 
     def as_array(self) -> IntArray:
-        """Return the three sizes in the order of training, validation, test."""
+        """Return the three sizes in the order training, validation, test."""
         return np.array([self.train, self.validation, self.test], dtype=np.int64)
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Which cells lie on which side.
+    """Cells of each side.
 
     Attributes
     ----------
@@ -52,13 +52,13 @@ def split_cells(
     shuffle: bool = True,
     rng: np.random.Generator,
 ) -> Split:
-    """Split cells within each class; large classes are capped, small ones split in the same proportion.
+    """Split cells within each class; large classes are capped, small ones split in proportion.
 
     With cap = train + validation + test and m = min(1, cells of the class / cap), the sides take
     int(train·m), int(validation·m) and int(test·m) cells of the class.
 
-    With ``donors``, each donor goes to one side only. Donors are assigned so that every class reaches training where
-    that can be, and the sides come as near to those same numbers as they can; see
+    With ``donors``, each donor goes to one side only. Donors are assigned so that every class reaches training if
+    possible, and the sides come as close to those numbers as possible; see
     :func:`selectormlp.data.donors.assign_donors`. Then each side takes at most its number of cells.
 
     Parameters
@@ -66,15 +66,15 @@ def split_cells(
     labels
         Class code of each cell, shape (n_cells,); cells with a negative code take no part.
     sizes
-        Cells a class for each side.
+        Cells per class on each side.
     min_cluster_size
-        Classes with fewer cells are dropped.
+        Minimum number of cells of a class; smaller classes are dropped.
     donors
         Donor of each cell, shape (n_cells,), or None.
     shuffle
-        Take cells at random; without it, the first cells of each class in the order of the rows.
+        Whether to take cells at random, rather than the first ones of each class.
     rng
-        Source of the shuffle.
+        Random generator of the shuffle.
 
     Raises
     ------
@@ -100,7 +100,7 @@ def split_cells(
     wanted = wanted_cells(counts[kept], sizes)  # sides × classes
     side_of_cell = None
     if donors is not None:
-        taking_part = np.isin(labels, kept)  # a donor of other classes only would fill a side with nothing
+        taking_part = np.isin(labels, kept)  # a donor without cells of these classes would leave a side empty
         donor_names, donor_codes = np.unique(donors[taking_part], return_inverse=True)
         per_donor = np.zeros((len(donor_names), len(kept)), dtype=np.int64)
         np.add.at(per_donor, (donor_codes, np.searchsorted(kept, labels[taking_part])), 1)
@@ -129,7 +129,7 @@ def split_cells(
 
 
 def wanted_cells(counts: IntArray, sizes: SplitSizes) -> IntArray:
-    """Say how many cells each side is to take from each class, shape (3, n_classes)."""
+    """Return the number of cells that each side takes from each class, shape (3, n_classes)."""
     per_side = sizes.as_array()
     fraction = np.minimum(1.0, counts / per_side.sum())
     wanted: IntArray = (per_side[:, None] * fraction).astype(np.int64)

@@ -1,4 +1,4 @@
-"""One side of a split as an index: which cells of which files, instead of a copy of them."""
+"""One side of a split as an index of cells in files, instead of a copy."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from selectormlp.results import current_run
 logger = logging.getLogger(__name__)
 
 SPLIT_NAME = "split"
-"""What the three sides are called together, as one result of a folder."""
+"""Name of the three sides as one result of a folder."""
 
 SUFFIX = ".index.npz"
-"""What the name of an index file ends with: ``adata_train.index.npz``."""
+"""Suffix of index files: ``adata_train.index.npz``."""
 
 FORMAT = "selectormlp split index 1"
 
@@ -39,18 +39,18 @@ class SplitIndex:
     Attributes
     ----------
     paths
-        The files that hold the cells, absolute; they follow each other.
+        Absolute paths of the files, in order.
     rows
         Row numbers, counted over all files, increasing.
     shapes
         Cells and genes of each file when it was split.
     label_key, classes
-        The label column, and the ordered class list that all sides share.
+        Label column, and ordered class list of all sides.
     names_hash
-        Of the names of the cells in ``rows``, see :func:`hash_names`.
+        Hash of the names of the cells in ``rows``, see :func:`hash_names`.
     fingerprints
-        Of the files when they were split, see :func:`selectormlp.data.fingerprint.fingerprint`; none in indices of
-        earlier versions.
+        Fingerprints of the files when they were split, see :func:`selectormlp.data.fingerprint.fingerprint`; none in
+        indices of earlier versions.
     """
 
     paths: tuple[Path, ...]
@@ -62,12 +62,12 @@ class SplitIndex:
     fingerprints: tuple[str, ...] = ()
 
     def check(self, shapes: Sequence[tuple[int, int]]) -> None:
-        """Refuse files that are not those that were split.
+        """Raise if files do not have the shapes they had when they were split.
 
         Raises
         ------
         DataError
-            If a file has another number of cells or genes than it had, or the index names cells that are not there.
+            If the number of cells or genes of a file has changed, or the index names cells beyond it.
         """
         for path, then, now in zip(self.paths, self.shapes, shapes, strict=True):
             if then != now:
@@ -80,12 +80,12 @@ class SplitIndex:
             raise DataError(f"the index names cells beyond the {n_cells} of {quoted(self.paths)}; split again")
 
     def check_cells(self, obs: pd.DataFrame) -> None:
-        """Refuse files whose cells have other names, or another order, than when they were split, or lack the labels.
+        """Raise if names or order of cells have changed since the split, or the label column is missing.
 
         Raises
         ------
         DataError
-            If the names at ``rows`` are not those that were there, or the column of labels is not.
+            If the names at ``rows`` differ, or the label column is missing.
         """
         if self.label_key not in obs:
             raise DataError(
@@ -99,17 +99,17 @@ class SplitIndex:
             )
 
     def check_content(self) -> None:
-        """Refuse files that were altered, or written anew, after they were split.
+        """Raise if files were changed or rewritten after the split.
 
         Raises
         ------
         DataError
-            If the content of one is not what it was.
+            If the content of a file has changed.
         """
         for path, then in zip(self.paths, self.fingerprints, strict=bool(self.fingerprints)):
             if fingerprint(path) != then:
                 raise DataError(
-                    f"{str(path)!r} is not what it was when it was split (its content was altered, or written anew); "
+                    f"{str(path)!r} has changed since it was split (its content was altered or rewritten); "
                     "put the old file back, or split again"
                 )
 
@@ -129,7 +129,7 @@ def hash_names(names: Iterable[str]) -> str:
 
 
 def write_split_index(index: SplitIndex, file: Path) -> None:
-    """Write an index file; it carries the run that it is of."""
+    """Write an index file, with the run it belongs to."""
     card = {
         "format": FORMAT,
         "paths": [str(path.absolute()) for path in index.paths],
@@ -145,7 +145,7 @@ def write_split_index(index: SplitIndex, file: Path) -> None:
 
 
 def index_for(file: Path) -> Path:
-    """Return where the index of a side is that would otherwise be a copy at ``file``.
+    """Return the path of the index that replaces a copy at ``file``.
 
     Examples
     --------
@@ -156,7 +156,7 @@ def index_for(file: Path) -> Path:
 
 
 def found_side(place: Path) -> Path:
-    """Return the file of a side of a split: itself or, where it is not there, the index that stands for it."""
+    """Return the file of a side of a split, or its index if the file is absent."""
     index = index_for(place)
     if place.exists() or not index.exists():
         return place
@@ -165,7 +165,7 @@ def found_side(place: Path) -> Path:
 
 
 def is_split_index(path: Path) -> bool:
-    """Tell whether a file is an index: by its name, or by what it holds (other zip files are no indices)."""
+    """Return whether a file is an index, by its name or content (other zip files are not)."""
     if path.name.endswith(SUFFIX):
         return True
     if not path.is_file() or not zipfile.is_zipfile(path):
@@ -183,7 +183,7 @@ def read_split_index(path: Path) -> SplitIndex:
     Raises
     ------
     DataError
-        If it is absent, truncated, or no index file.
+        If it is absent, truncated, or not an index file.
     """
     if not path.exists():
         raise DataError(f"no file {str(path)!r}; run the split step first")
@@ -207,6 +207,6 @@ def read_split_index(path: Path) -> SplitIndex:
         )
     except DataError:
         raise
-    except Exception as error:  # zipfile, numpy and json raise many kinds; each means the same to the user
+    except Exception as error:  # zipfile, numpy and json raise many kinds of errors for damaged files
         reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise DataError(f"{str(path)!r} is no whole index of a split ({reason}); split again") from error
+        raise DataError(f"{str(path)!r} is not a complete index of a split ({reason}); split again") from error

@@ -1,4 +1,4 @@
-"""Cells that stay on disk: a matrix read a part at a time, with genes, labels and donors in memory."""
+"""Cells on disk: a matrix read in parts, with genes, labels and donors in memory."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ from selectormlp.errors import DataError
 from selectormlp.progress import track
 
 BLOCK_BYTES = 2**26
-"""Size of one block if it were dense, 64 MiB; the chunks of moments are as large."""
+"""Size of a block if dense, 64 MiB, the same as chunks of moments."""
 
 ValueKind = Literal["counts", "corrected", "expression", "any"]
-"""``counts``: whole numbers; ``corrected``: counts with fractions; both are normalised when read. ``expression``: logs
-or the like, ≥ 0, taken as they are. ``any``: taken as they are, whatever they are."""
+"""``counts``: integers; ``corrected``: counts with fractions; both are normalised when read. ``expression``: values ≥ 0
+such as logs, unchanged. ``any``: any values, unchanged."""
 
 
 @dataclass(frozen=True, eq=False)
 class StoredMatrix:
     """Expression of cells × genes on disk, in one or several files, normalised as it is read.
 
-    Reading goes by rows: ``matrix[rows]`` is in memory. It can be pickled, forked and shared by threads: it carries
-    paths, and each process opens the files for itself. It is no array, and refuses to be turned into one.
+    It is read by rows: ``matrix[rows]`` is in memory. The object can be pickled, forked and shared by threads: it holds
+    paths, and each process opens the files itself. It is not an array, and conversion to one raises.
 
     Attributes
     ----------
     parts
-        The files, whose rows follow each other; of the same genes.
+        The files, concatenated by rows, with the same genes.
     kind
-        What the values are, and so whether they are normalised: counts per 10,000 refer to all genes of the
-        parts, whichever of them are kept by :meth:`take_genes`.
+        Kind of the values, which decides on normalisation. Counts per 10,000 refer to all genes of the parts, even
+        after :meth:`take_genes`.
     rows
-        Rows that are kept, counted over all parts, in the order of this matrix; None: all.
+        Kept rows, counted over all parts, in the order of this matrix; None: all.
     columns
-        Genes that are kept, in the order of this matrix; None: all.
+        Kept genes, in the order of this matrix; None: all.
 
     Examples
     --------
@@ -80,12 +80,12 @@ class StoredMatrix:
 
     @property
     def is_counts(self) -> bool:
-        """Whether the files hold counts, which are turned into log1p of counts per 10,000."""
+        """Whether the files hold counts, which are converted to log1p of counts per 10,000."""
         return self.kind in ("counts", "corrected")
 
     @property
     def is_sparse(self) -> bool:
-        """Whether what is read is CSR: where one of the files is."""
+        """Whether rows are read as CSR, which is so if any file is."""
         return any(part.matrix.is_sparse for part in self.parts)
 
     def _offsets(self) -> IntArray:
@@ -106,29 +106,29 @@ class StoredMatrix:
         Raises
         ------
         DataError
-            If a file cannot be read, or its values are not what the first look at them said.
+            If a file cannot be read, or its values contradict those sampled first.
         """
         X = self._as_stored(rows)
         return self._taken(_normalised(X) if self.is_counts else X)
 
     def read_with_counts(self, rows: slice | IntArray | BoolArray) -> tuple[Matrix, Matrix]:
-        """Read some cells once, normalised and as counts; parameters and errors as of ``matrix[rows]``.
+        """Read some cells once, both normalised and as counts; parameters and errors as for ``matrix[rows]``.
 
         Returns
         -------
         Normalised expression and counts, each of shape (n_rows, n_genes).
         """
         if not self.is_counts:
-            raise DataError("the files hold values that are no counts; name a layer that holds raw counts")
+            raise DataError("the files do not hold counts; name a layer that holds raw counts")
         X = self._as_stored(rows)
         return self._taken(_normalised(X)), self._taken(X)
 
     def _taken(self, X: Matrix) -> Matrix:
-        """Keep the genes of this matrix, of those that cells are normalised over."""
+        """Keep the genes of this matrix, out of those used for normalisation."""
         return X if self.columns is None else as_matrix(X[:, self.columns])
 
     def _as_stored(self, rows: slice | IntArray | BoolArray) -> Matrix:
-        """Read some cells, in the order given, as the files hold them, with all genes of the parts."""
+        """Read stored values of some cells, in the order given, with all genes of the parts."""
         wanted = self._source_rows(rows)
         if not len(wanted):
             empty = np.zeros((0, self.parts[0].shape[1]), dtype=np.float32)
@@ -146,7 +146,7 @@ class StoredMatrix:
         return found if self.rows is None else self.rows[found]
 
     def _read(self, rows: IntArray) -> Matrix:
-        """Read rows that increase strictly."""
+        """Read strictly increasing rows."""
         offsets = self._offsets()
         bounds = np.searchsorted(rows, offsets)
         pieces = [
@@ -168,7 +168,7 @@ class StoredMatrix:
         return sp.csr_array(X) if self.is_sparse and not isinstance(X, sp.csr_array) else X
 
     def _check_values(self, part: StoredPart, X: Matrix, rows: IntArray) -> None:
-        """Refuse what the cells that were looked at first gave no sign of."""
+        """Raise if values contradict the cells sampled first."""
         where = f"cells {rows[0]} to {rows[-1]} of {part.matrix}"
         n_negative = int((stored_values(X) < 0).sum())
         if n_negative:
@@ -187,21 +187,21 @@ class StoredMatrix:
         return replace(self, rows=self._source_rows(rows))
 
     def take_genes(self, columns: IntArray) -> StoredMatrix:
-        """Keep some genes, by column, in the order given; nothing is read, and normalised values stay the same."""
+        """Keep some genes, by column, in the order given; nothing is read, and normalisation does not change."""
         return replace(self, columns=columns if self.columns is None else self.columns[columns])
 
     def row_blocks(self, max_bytes: int = BLOCK_BYTES) -> Iterator[slice]:
-        """Cut the rows into blocks to be read one after the other.
+        """Divide the rows into consecutive blocks.
 
         Parameters
         ----------
         max_bytes
-            The most that a block takes once it is dense (float32), and that what is read for it takes.
+            Maximum size of a block when dense (float32), and of the data read for it.
 
         Yields
         ------
-        Slices that follow each other. Without :meth:`take_cells` they do not cross files, and end with chunks on
-        disk where a chunk is no larger than a block.
+        Consecutive slices. Without :meth:`take_cells`, they do not cross files, and they end at chunks on disk if a
+        chunk fits into a block.
         """
         widest = max(max(4 * part.matrix.shape[1], part.matrix.row_bytes) for part in self.parts)
         step = max(1, max_bytes // widest)
@@ -217,11 +217,11 @@ class StoredMatrix:
             yield slice(start, stop)
 
     def load(self) -> Matrix:
-        """Read all, block by block (sparse: twice its size while the blocks are joined)."""
+        """Read all rows, block by block (sparse: twice the size while blocks are joined)."""
         return self.load_with_totals()[0]
 
     def load_with_totals(self) -> tuple[Matrix, npt.NDArray[np.float64] | None]:
-        """Read all, and the counts of each cell over all genes of the parts, (n_cells,); None where they hold none."""
+        """Read all rows, and each cell's total counts over all genes of the parts, (n_cells,) (None if not counts)."""
         blocks, totals = [], []
         for rows in track(list(self.row_blocks()), "reading cells"):
             X = self._as_stored(rows)
@@ -235,7 +235,7 @@ class StoredMatrix:
         return joined, known
 
     def __array__(self, *args: object, **kwargs: object) -> NoReturn:
-        raise TypeError("a matrix on disk is no array; read rows of it (matrix[rows]) or all (matrix.load())")
+        raise TypeError("a matrix on disk is not an array; read rows of it (matrix[rows]) or all (matrix.load())")
 
     __iter__ = None  # a loop over rows would read them one at a time
 
@@ -246,16 +246,16 @@ def _normalised(X: Matrix) -> Matrix:
 
 @dataclass(frozen=True, eq=False)
 class StoredCells(LabelledCells):
-    """Labelled cells whose expression stays on disk; otherwise as :class:`selectormlp.data.cells.Cells`.
+    """Labelled cells with expression on disk; otherwise like :class:`selectormlp.data.cells.Cells`.
 
-    They are not taken for cells in memory anywhere: what can work on them says so, and :meth:`load` reads them.
+    Functions that work on them say so; :meth:`load` reads them into memory for others.
 
     Attributes
     ----------
     X
         Expression on disk, n_cells × n_genes.
     genes, names, labels, classes, donors, is_normalized, coverage, batches
-        As there, in memory.
+        As in :class:`~selectormlp.data.cells.Cells`, in memory.
 
     Raises
     ------
@@ -317,4 +317,4 @@ class StoredCells(LabelledCells):
 
 
 AnyCells = TypeVar("AnyCells", Cells, StoredCells)
-"""Cells in memory or on disk: for what works on either and returns the same kind."""
+"""Cells in memory or on disk, for functions that return the kind they are given."""

@@ -1,9 +1,9 @@
-"""Batches of cells on disk: blocks in random order are read into a buffer, and shuffled there.
+"""Training batches of cells on disk: blocks are read in random order into a buffer and shuffled there.
 
-The reading is scDataset's (D'Ascenzo and Cultrera di Montesano, "scDataset: scalable data loading for deep learning on
-large-scale single-cell omics", 2025): an order of blocks of neighbouring cells, fetched many batches at a time. Added
-are an order that the epoch's number decides, so that an interrupted run goes on as it would have, and shares of as many
-batches for every process.
+scDataset does the reading (D'Ascenzo and Cultrera di Montesano, "scDataset: scalable data loading for deep learning on
+large-scale single-cell omics", 2025): blocks of neighbouring cells in random order, many batches fetched at once. Added
+here: the order depends on the epoch's number, so that an interrupted run can be resumed exactly, and all processes get
+the same number of batches.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ Batch = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True)
 class Reading:
-    """How cells are read from disk while a network is trained.
+    """Settings for reading cells from disk during training.
 
     Attributes
     ----------
     block_size
-        Neighbouring cells that are read together. Larger blocks are read faster and shuffle less; whole chunks of
+        Number of neighbouring cells read together. Larger blocks are faster and shuffle less; whole chunks of
         compressed files are best.
     buffer_bytes
-        Size of the cells that one process holds to shuffle them, were they dense; all its helpers together.
+        Size of the shuffle buffer of one process, if dense, including all its helpers.
     n_workers
-        Helper processes that read ahead; 0 reads in between the steps. Their number is part of the order.
+        Number of helper processes that read ahead; 0 reads between steps. The number affects the order of cells.
     class_balanced
-        Whether an epoch draws as many cells as there are, with replacement and every class alike, instead of taking
-        each once.
+        Whether an epoch draws cells with replacement and equal probability of classes, instead of taking each cell
+        once.
     """
 
     block_size: int = 128
@@ -54,23 +54,23 @@ class Reading:
 class StoredBatches:
     """A loader of batches of cells on disk, for a trainer.
 
-    Without ``class_balanced``, the processes together take each cell once an epoch. All have the same number of
-    batches: what would be one batch more, of a cell or two, joins another.
+    Without ``class_balanced``, the processes together take each cell once per epoch. All have the same number of
+    batches: one or two left-over cells join another batch.
 
     Parameters
     ----------
     X, labels
         Expression on disk, shape (n_cells, n_genes), and class codes, shape (n_cells,).
     batch_size
-        Cells a batch of this process, 2 or more.
+        Cells per batch of this process, 2 or more.
     shuffle
-        Whether each epoch has an order of its own; otherwise cells come as they are.
+        Whether each epoch has its own order; otherwise cells keep their order.
     seed
         Seed of the orders.
     reading
         How to read.
     share
-        Which process this is.
+        Position of this process.
 
     Raises
     ------
@@ -78,7 +78,7 @@ class StoredBatches:
         If there are fewer cells than processes; while iterating, if cells cannot be read.
     """
 
-    batch_sampler = None  # as a DataLoader of whole batches has it; trainers ask
+    batch_sampler = None  # the trainer reads this, as of a DataLoader of whole batches
 
     def __init__(
         self,
@@ -112,11 +112,11 @@ class StoredBatches:
 
     @property
     def sampler(self) -> StoredBatches:
-        """Where the trainer looks for :meth:`set_epoch`."""
+        """Object on which the trainer calls :meth:`set_epoch`."""
         return self
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose order comes next; the trainer calls this."""
+        """Set the epoch whose order comes next; called by the trainer."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -130,12 +130,12 @@ class StoredBatches:
             fetched,
             batch_size=None,
             num_workers=self.reading.n_workers,
-            generator=torch.Generator().manual_seed(seed),  # keeps the loader off the global random state
+            generator=torch.Generator().manual_seed(seed),  # so that the loader does not use the global random state
         )
         n_cells = self.strategy.get_len(self.rows)
         left_over = n_cells % self.batch_size
         joins = math.ceil(n_cells / self.batch_size) > len(self)
-        held: Batch | None = None  # one batch back, so that the buffer is gone by the time the last is handed out
+        held: Batch | None = None  # delayed by one batch, so that the buffer is freed before the last batch is used
         for batch in _unless_failed(loader):
             if held is not None and joins and left_over in (len(held[1]), len(batch[1])):
                 held = torch.cat([held[0], batch[0]]), torch.cat([held[1], batch[1]])
@@ -148,11 +148,11 @@ class StoredBatches:
 
 
 def spread_rows(n_cells: int, n_wanted: int, block_size: int) -> IntArray:
-    """Choose blocks of neighbouring cells that lie evenly spread over all, increasing, always the same.
+    """Choose evenly spaced blocks of neighbouring cells, increasing, deterministically.
 
     Returns
     -------
-    Row numbers: about ``n_wanted`` of them, or all if there are no more.
+    About ``n_wanted`` row numbers, or all rows if there are fewer.
 
     Examples
     --------
@@ -167,7 +167,7 @@ def spread_rows(n_cells: int, n_wanted: int, block_size: int) -> IntArray:
 
 
 class _ShareOf(SamplingStrategy):  # type: ignore[misc]  # scDataset is untyped
-    """One process's part of an order that all of them draw alike."""
+    """One process's part of an order that all processes draw identically."""
 
     def __init__(self, whole: SamplingStrategy, share: Share) -> None:
         super().__init__()
@@ -181,11 +181,11 @@ class _ShareOf(SamplingStrategy):  # type: ignore[misc]  # scDataset is untyped
 
     def get_indices(self, data_collection: LabelledRows, seed: int | None = None, rng: Any = None) -> IntArray:
         order: IntArray = self.whole.get_indices(data_collection, seed=seed, rng=rng)
-        return order[self.share.part(len(order))].copy()  # not a view that keeps the whole
+        return order[self.share.part(len(order))].copy()  # a copy: a view would keep the whole array alive
 
 
 class _Fetched(IterableDataset[Batch | SelectorMLPError]):
-    """The batches of one epoch as a helper process reads them; an error is handed over as it is, not as a trace."""
+    """Batches of one epoch, read by a helper process, which returns errors as objects."""
 
     def __init__(
         self, rows: LabelledRows, strategy: SamplingStrategy, batch_size: int, fetch_factor: int, seed: int
@@ -194,7 +194,7 @@ class _Fetched(IterableDataset[Batch | SelectorMLPError]):
         self.seed = seed
 
     def __iter__(self) -> Iterator[Batch | SelectorMLPError]:
-        # the shares are ours, so that scDataset is told that it is alone
+        # shares are computed here, so scDataset must not split again
         batches = scDataset(*self.arguments, fetch_callback=LabelledRows.read, rank=0, world_size=1, seed=self.seed)
         try:
             yield from batches
@@ -212,6 +212,6 @@ def _unless_failed(loader: DataLoader[Batch | SelectorMLPError]) -> Iterator[Bat
         if "DataLoader worker" not in str(error):
             raise
         raise DataError(
-            f"a process that reads cells was ended from outside ({' '.join(str(error).split())[:120]}); if memory ran "
+            f"a process that reads cells was killed ({' '.join(str(error).split())[:120]}); if memory ran "
             "out, lower dataloader.buffer_mb or dataloader.num_workers"
         ) from error

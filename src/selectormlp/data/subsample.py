@@ -1,4 +1,4 @@
-"""Draw some of the cells, class by class."""
+"""Draw a random subset of cells, class by class."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def subsample(
     codes
         Class code of each cell, shape (n_cells,). Cells of a negative code are not drawn.
     rng
-        Decides which cells.
+        Random generator.
     share
         Share of the cells of each class, in (0, 1]; at least one cell of each is drawn. None draws all.
     per_class
         Maximum number of cells of each class.
     total
-        Maximum number of cells of all classes together: the largest classes are cut down to one size, and no class is
-        left without a cell.
+        Maximum number of cells of all classes together: the largest classes are reduced to a common size, and every
+        class keeps at least one cell.
 
     Returns
     -------
@@ -60,7 +60,7 @@ def subsample(
 
 
 def _level(sizes: IntArray, total: int) -> int:
-    """Return the size to which the largest classes are cut, so that the sum is at most ``total`` (at least 1)."""
+    """Return the cap on class sizes that makes their sum at most ``total`` (at least 1)."""
     rising = np.sort(sizes[sizes > 0])
     below = np.concatenate([[0], np.cumsum(rising)[:-1]])
     levels = (total - below) // np.arange(len(rising), 0, -1)

@@ -1,4 +1,4 @@
-"""Gene symbols where data name genes by identifiers: which column of ``var`` holds them, and names to show."""
+"""Show gene symbols if data use identifiers: find their column in ``var``, and the names to show."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 IDENTIFIER = re.compile(r"(ENS[A-Z]*[GT]\d{6,}(\.\d+)?(_\w+)?|FBgn\d{5,}|WBGene\d{6,}|NM_\d+(\.\d+)?|\d+)")
-"""Identifiers of Ensembl, FlyBase, WormBase and RefSeq, and numbers, as NCBI and the cellxgene census have."""
+"""Identifiers of Ensembl, FlyBase, WormBase and RefSeq, and numbers as in NCBI and the cellxgene census."""
 
 SYMBOL = re.compile(r"[A-Za-z0-9][\w.\-/@:()+*' ]{0,39}")
 
@@ -29,26 +29,26 @@ SYMBOL_COLUMNS = (
     *("featurename", "genesymbols", "genesymbol", "genename", "genenames", "geneshortname", "symbol", "symbols"),
     *("hgncsymbol", "mgisymbol", "externalgenename", "genes", "gene", "features", "name", "names"),
 )
-"""Columns that are looked at first, in small letters and without ``_``, ``-``, ``.`` and blanks."""
+"""Columns to try first, in lower case and without ``_``, ``-``, ``.`` and blanks."""
 
 MOST, DISTINCT = 0.5, 0.9
-"""Share of the genes that must have a symbol, and of the symbols that must differ."""
+"""Minimum share of genes with a symbol, and of distinct symbols."""
 
 
 @dataclass(frozen=True, eq=False)
 class ShownNames:
-    """Names of genes to show, where those of the data are identifiers.
+    """Names to show for genes whose names in the data are identifiers.
 
     Attributes
     ----------
     column
         Column of ``var`` with symbols.
     stored
-        Names as the data have them.
+        Names in the data.
     shown
-        Symbols; the name in the data where there is none, or several genes share it. Unique.
+        Symbols, or the name in the data if there is none or several genes share it. Unique.
     other
-        The other name of each gene: the identifier, or a shared symbol.
+        Other name of each gene: the identifier, or a shared symbol.
     """
 
     column: str
@@ -58,7 +58,7 @@ class ShownNames:
 
 
 def shown_names(adata: AnnData, key: str | None = None) -> ShownNames | None:
-    """Find names to show for the genes of an object; None where its own names are no identifiers, or it has no others.
+    """Find the names to show for genes of an object; None if its names are not identifiers, or it has no others.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def shown_names(adata: AnnData, key: str | None = None) -> ShownNames | None:
 
 
 def shown_in(var: pd.DataFrame) -> pd.Index[str] | None:
-    """Return the names to show of the genes of a table, as :func:`shown_names` finds them; None without any."""
+    """Return the names to show for genes of a table, see :func:`shown_names`; None without any."""
     found = _shown_names(var, None)
     return None if found is None else found.shown
 
@@ -94,7 +94,7 @@ def _shown_names(var: pd.DataFrame, key: str | None) -> ShownNames | None:
 
 
 def named_by_symbol(cells: AnyCells, adata: AnnData, key: str | None = None) -> AnyCells:
-    """Name the genes of cells by symbols where the data name them by identifiers, and say so in the log.
+    """Name genes by symbols if the data use identifiers, and log it.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def named_by_symbol(cells: AnyCells, adata: AnnData, key: str | None = None) -> 
 
 
 def stored_genes(adata: AnnData, genes: pd.Index[str], key: str | None = None) -> pd.Index[str]:
-    """Return the names that the data have for genes, by whichever name these go."""
+    """Return the names in the data of genes given by either name."""
     if genes.isin(adata.var_names.astype(str)).all():
         return genes
     found = shown_names(adata, key)
@@ -133,7 +133,7 @@ def stored_genes(adata: AnnData, genes: pd.Index[str], key: str | None = None) -
 
 
 def other_names(adata: AnnData, genes: pd.Index[str], key: str | None = None) -> pd.Index[Any] | None:
-    """Return a second name of each gene: of a gene shown by its symbol the identifier, else what ``key`` holds.
+    """Return a second name of each gene: the identifier of a gene shown by symbol, else its value in ``key``.
 
     Raises
     ------
@@ -153,7 +153,7 @@ def other_names(adata: AnnData, genes: pd.Index[str], key: str | None = None) ->
 
 
 def are_identifiers(names: Iterable[object]) -> bool:
-    """Tell whether most names of genes are identifiers.
+    """Return whether most gene names are identifiers.
 
     Examples
     --------
@@ -169,7 +169,7 @@ def _share(names: list[Any], pattern: re.Pattern[str]) -> float:
 
 
 def _symbol_column(var: pd.DataFrame) -> str | None:
-    """Find the column that holds symbols: by its name where the content agrees, else by content."""
+    """Find the column of symbols: by name if its content agrees, else by content."""
     texts = [name for name in var.columns if isinstance(name, str) and _holds_symbols(var, name)]
     folded = {re.sub(r"[\s_.\-]+", "", name).casefold(): name for name in reversed(texts)}
     known = next((folded[name] for name in SYMBOL_COLUMNS if name in folded), None)

@@ -1,4 +1,4 @@
-"""Small tables with a header, as people write them: CSV or TSV, read whole or refused with what to do."""
+"""Read small CSV or TSV tables with a header, or raise with what to do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from selectormlp.gate.files import read_start
 from selectormlp.gate.tables import table_rows
 
 MAX_BYTES = 1 << 24
-"""Bytes of the largest table that is read, 16 MiB."""
+"""Maximum size of a table, 16 MiB."""
 
 
 def read_rows(path: Path | str, needed: Collection[str], header: str) -> list[dict[str, str]]:
@@ -19,16 +19,16 @@ def read_rows(path: Path | str, needed: Collection[str], header: str) -> list[di
     Parameters
     ----------
     path
-        CSV or TSV in UTF-8; commas, semicolons or tabs between cells. Blanks around cells are left out, and so are
-        lines without any.
+        CSV or TSV in UTF-8; commas, semicolons or tabs between cells. Cells are stripped of blanks, and empty lines
+        dropped.
     needed
-        Columns that must be there, in small letters.
+        Required columns, in lower case.
     header
-        What the header is expected to be, for messages.
+        Expected header, for messages.
 
     Returns
     -------
-    The lines below the header, each a cell by the name of its column in small letters; missing cells are blank.
+    Lines below the header, each a mapping from column (in lower case) to cell; missing cells are blank.
 
     Raises
     ------

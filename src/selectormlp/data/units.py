@@ -1,4 +1,4 @@
-"""Donors and batches of cells: columns of ``obs`` as text."""
+"""Read donors and batches of cells from ``obs`` as text."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ def read_units(
     adata: AnnData, key: str | None, what: str, rows: IntArray | None = None
 ) -> npt.NDArray[np.str_] | None: ...
 def read_units(adata: AnnData, key: str | None, what: str, rows: IntArray | None = None) -> npt.NDArray[np.str_] | None:
-    """Read the donor or batch of cells as text, made as that of labels.
+    """Read the donor or batch of cells as text, in the same way as labels.
 
     Parameters
     ----------
     adata
         Its ``obs`` is read.
     key
-        The column; None where none is named.
+        The column, or None.
     what
-        What it holds, ``"donor"`` or ``"batch"``.
+        Content of the column, ``"donor"`` or ``"batch"``.
     rows
         Cells to read; None: all.
 
     Returns
     -------
-    Shape (n_cells,), or None where no column is named.
+    Shape (n_cells,), or None without a column.
 
     Raises
     ------
     DataError
-        If the column is absent, holds what has no text, or a cell that is read has none.
+        If the column is absent, a value cannot be text, or a cell has no value.
     """
     if key is None:
         return None

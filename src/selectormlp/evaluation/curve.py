@@ -303,7 +303,7 @@ def level_off(
 ) -> LevelOff:
     """Find the first size, but for the largest, whose score is within a distance of the best measured.
 
-    All genes are no ceiling to compare with: with many genes that say nothing a classifier does worse.
+    All genes are not an upper bound: with many uninformative genes a classifier does worse.
 
     Parameters
     ----------

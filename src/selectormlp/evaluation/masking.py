@@ -91,7 +91,7 @@ def masking_curve(
     ranking
         Rank of each gene, 1 best; by default the selector's own.
     advance
-        Called with a number of cells each time so many are done.
+        Called with the number of cells just done.
 
     Returns
     -------

@@ -22,11 +22,11 @@ class MeasuredScores:
     Attributes
     ----------
     sequenced
-        Refitted and tested on the cells at hand, normalised over the panel.
+        Refitted and tested on the cells of the data, normalised over the panel.
     refitted
         Refitted and tested on measured cells, shape (n_draws,).
     transferred
-        Learned on the cells at hand, tested on measured ones, shape (n_draws,).
+        Learned on the cells of the data, tested on measured ones, shape (n_draws,).
     assay
         Name of the assay.
     """

@@ -84,7 +84,7 @@ def known_cells(n_learned: int, n_cells: int, reason: str) -> Caution:
 
 
 def donors_unused(columns: dict[str, int]) -> Caution:
-    """Warn of columns of obs that look like donors while none is used; of each, the number of its values."""
+    """Warn of columns of obs that look like donors while none is used, given the number of values of each."""
     found = [f"{name!r} ({n_values} values)" for name, n_values in list(columns.items())[:MAX_COLUMNS]]
     return Caution(
         Kind.DONORS_UNUSED,

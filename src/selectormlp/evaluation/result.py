@@ -98,7 +98,7 @@ class Evaluation(Shown):
         Of random panels of the same sizes, predictions of all of them pooled: the floor.
     alone
         The panel's, its values normalised by its own counts, as an assay that measures no other genes has to; None
-        where the values are no counts and come from none.
+        where the values are not counts, and counts cannot be recovered.
     ceiling
         Of all genes (one size). Of at most 2,000 of most variance in the training cells, see ``sizes``.
     level_off

@@ -51,7 +51,7 @@ class Reference:
     Raises
     ------
     DataError
-        If values are no counts, names repeat, or lengths differ.
+        If values are not counts, names repeat, or lengths differ.
     """
 
     counts: sp.csr_array

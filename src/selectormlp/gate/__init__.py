@@ -1,1 +1,1 @@
-"""What every file from outside passes before its content is read: kind, pointers, codecs, depth and size."""
+"""Checks of files from outside before their content is read: kind, pointers, codecs, depth and size."""

@@ -1,4 +1,4 @@
-"""Zip files (SVMs, checkpoints, indices of splits): what they would unpack to, and whether they are whole."""
+"""Check zip files (SVMs, checkpoints, indices of splits): their unpacked size and integrity."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from selectormlp.errors import DataError, InputError
 from selectormlp.gate.files import check_regular
 
 MAX_INFLATION = 50
-"""Times that the content of a zip file may be larger than the file. Numbers and names shrink 2 to 10 times; deflate
-could reach 1,000."""
+"""Maximum ratio of unpacked to packed size. Numbers and names compress 2 to 10 times; deflate could reach 1,000."""
 
 ALWAYS_READ = 2**26
-"""Content of this size, 64 MiB, is unpacked however small the file is."""
+"""Content up to this size, 64 MiB, is unpacked whatever the ratio."""
 
 MAX_MEMBERS = 10_000
 
 
 def check_zip(place: Path, error: type[InputError] = DataError, *, whole: bool = False) -> None:
-    """Refuse a zip file that would unpack to far more than it is, or is damaged.
+    """Raise if a zip file would unpack to far more than its size, or is damaged.
 
     Parameters
     ----------
@@ -28,12 +27,12 @@ def check_zip(place: Path, error: type[InputError] = DataError, *, whole: bool =
     error
         The kind of error to raise.
     whole
-        Whether to read all of it and compare it with its checksums, for readers that do not.
+        Whether to read everything and verify checksums, for readers that do not.
 
     Raises
     ------
     InputError
-        If it is no zip file, a bomb, or damaged.
+        If it is not a zip file, a bomb, or damaged.
 
     Examples
     --------
@@ -60,8 +59,8 @@ def check_zip(place: Path, error: type[InputError] = DataError, *, whole: bool =
             damaged = archive.testzip() if whole else None
     except InputError:
         raise
-    except Exception as problem:  # zipfile and zlib raise many kinds; each means the same
+    except Exception as problem:  # zipfile and zlib raise many kinds of errors for damaged files
         reason = " ".join(str(problem).split())[:160] or type(problem).__name__
-        raise error(f"{str(place)!r} is no whole zip file ({reason}); copy it again") from problem
+        raise error(f"{str(place)!r} is not a complete zip file ({reason}); copy it again") from problem
     if damaged is not None:
         raise error(f"{str(place)!r} does not agree with its checksums ({damaged!r} is damaged); copy it again")

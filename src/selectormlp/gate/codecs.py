@@ -1,4 +1,4 @@
-"""Codecs of zarr stores that only turn bytes into bytes or numbers; a file names its codecs, and some run code."""
+"""Allow-list of codecs for zarr stores: a file names its codecs, and some of them run code."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 COMPRESSORS = {"blosc", "zstd", "gzip", "zlib", "lz4", "bz2", "lzma"}
 
 FILTERS = {"shuffle", "delta", "crc32", "crc32c", "adler32", "fletcher32", "jenkins_lookup3"}
-"""Numbers in, numbers or bytes out, of the same size or a few bytes more."""
+"""Codecs that turn numbers into numbers or bytes of about the same size."""
 
 TEXT = {"vlen-utf8", "vlen-bytes"}
-"""What objects (format 2: ``|O``) may be stored as."""
+"""Allowed codecs for objects (format 2: ``|O``)."""
 
 VERSION_2 = COMPRESSORS | FILTERS | TEXT
 
@@ -21,21 +21,21 @@ VERSION_3 = {"bytes", "endian", "transpose", "blosc", "zstd", "gzip", "crc32c", 
 }
 
 PLAIN = re.compile(r"[<>|=]?[biufcSUVMm]\d{1,9}(\[\w{1,9}\])?")
-"""Types of values of format 2 that hold no Python objects."""
+"""Value types of format 2 without Python objects."""
 
 INDEX = {"bytes", "endian", "crc32c"}
-"""What the index of a shard may be stored by: of a size that is known."""
+"""Allowed codecs for the index of a shard: those with a known size."""
 
 NESTED = ("codecs", "index_codecs")
-"""Where the codec for shards names those of what it holds."""
+"""Keys under which the sharding codec names inner codecs."""
 
 
 class RefusedError(ValueError):
-    """Something in metadata that is not read; the message goes on after the array's name."""
+    """Metadata that is refused; the message continues after the array's name."""
 
 
 def check_array_2(found: dict[str, Any]) -> None:
-    """Check ``.zarray``: compressor, filters, and what objects are stored as.
+    """Check ``.zarray``: compressor, filters, and the codec of objects.
 
     Raises
     ------
@@ -51,24 +51,24 @@ def check_array_2(found: dict[str, Any]) -> None:
     """
     compressor, filters = found.get("compressor"), found.get("filters") or []
     if not isinstance(filters, list):
-        raise RefusedError("names filters that are no list")
+        raise RefusedError("names filters that are not a list")
     for codec in [*filters, *([compressor] if compressor is not None else [])]:
         _check_name(codec.get("id") if isinstance(codec, dict) else codec, VERSION_2)
     _check_packed_once([*filters, *([compressor] if compressor is not None else [])], "id")
     if found.get("dtype") == "|O":
         if not filters or filters[0].get("id") not in TEXT:
-            raise RefusedError("holds objects that are no texts, which is not read")
+            raise RefusedError("holds objects that are not strings, which is not read")
     elif not _is_plain(found.get("dtype")):
         raise RefusedError(f"holds values of type {str(found.get('dtype'))[:80]!r}, which are not read")
 
 
 def check_array_3(found: dict[str, Any]) -> None:
-    """Check ``zarr.json`` of an array: its codecs, and those inside a codec for shards.
+    """Check ``zarr.json`` of an array: its codecs, and those inside shards.
 
     Raises
     ------
     RefusedError
-        If a codec is not on the list, or bytes go through anything else.
+        If a codec is not on the list, or a storage transformer is used.
 
     Examples
     --------
@@ -85,7 +85,7 @@ def check_array_3(found: dict[str, Any]) -> None:
 
 def _check_codecs(codecs: Iterable[object]) -> None:
     if not isinstance(codecs, list):
-        raise RefusedError("names codecs that are no list")
+        raise RefusedError("names codecs that are not a list")
     for codec in codecs:
         _check_name(codec.get("name") if isinstance(codec, dict) else codec, VERSION_3)
         inside = codec.get("configuration") if isinstance(codec, dict) else None
@@ -100,7 +100,7 @@ def _check_codecs(codecs: Iterable[object]) -> None:
 
 
 def _check_packed_once(codecs: list[Any], key: str) -> None:
-    """Refuse what is packed twice, which could unpack to any size; only a checksum may follow the compressor."""
+    """Raise for data compressed twice, which could unpack to any size; only a checksum may follow the compressor."""
     names = [_name(codec, key).removeprefix("numcodecs.") for codec in codecs]
     places = [place for place, name in enumerate(names) if name in COMPRESSORS]
     if len(places) > 1 or (places and any(name != "crc32c" for name in names[places[0] + 1 :])):
@@ -117,7 +117,7 @@ def _check_name(name: object, known: set[str]) -> None:
 
 
 def _is_plain(dtype: object) -> bool:
-    """Tell whether a dtype is of numbers, truths, bytes, characters or times, or has fields of these alone."""
+    """Return whether a dtype holds numbers, booleans, bytes, characters or times, or fields of these only."""
     if isinstance(dtype, list):
         return bool(dtype) and all(isinstance(part, list) and len(part) > 1 and _is_plain(part[1]) for part in dtype)
     return isinstance(dtype, str) and PLAIN.fullmatch(dtype) is not None

@@ -1,4 +1,4 @@
-"""Regular files only: a named pipe would wait for ever, a device give bytes without end."""
+"""Accept regular files only: reading a named pipe could block, and a device never ends."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ KINDS = (
 
 
 def check_regular(place: Path, error: type[InputError] = DataError) -> None:
-    """Refuse pipes, devices and sockets; links to files and folders, and what is absent, are for others to judge.
+    """Raise for pipes, devices and sockets. Links to files and folders, and absent paths, pass.
 
     Parameters
     ----------
     place
-        What is about to be opened.
+        Path about to be opened.
     error
         The kind of error to raise.
 
     Raises
     ------
     InputError
-        With what it is.
+        If it is one of these; the message says which.
 
     Examples
     --------
@@ -38,7 +38,7 @@ def check_regular(place: Path, error: type[InputError] = DataError) -> None:
     """
     try:
         mode = place.stat().st_mode
-    except (OSError, ValueError):  # absent, or no path at all
+    except (OSError, ValueError):  # absent, or not a valid path
         return
     for is_kind, name in KINDS:
         if is_kind(mode):
@@ -53,9 +53,9 @@ def read_start(place: Path, most: int, error: type[InputError] = DataError) -> b
     place
         The file.
     most
-        Bytes that are read; the caller asks for one more than it takes to notice a file that is longer.
+        Maximum number of bytes to read. Callers request one byte too many to detect longer files.
     error
-        The kind of error to raise for what is no regular file.
+        The kind of error to raise for other than regular files.
 
     Raises
     ------

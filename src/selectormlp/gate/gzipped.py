@@ -1,4 +1,4 @@
-"""Unpacking a gzipped AnnData file, in a stream with a bound, to a file that no end of the process leaves behind."""
+"""Unpack a gzipped AnnData file, up to a maximum size, to a temporary file that is always removed."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from selectormlp.errors import DataError
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 
 MAX_INFLATION = 100
-"""Times that the content may be larger than the file. Counts shrink 5 to 50 times; deflate could reach 1,000."""
+"""Maximum ratio of unpacked to packed size. Counts compress 5 to 50 times; deflate could reach 1,000."""
 
 ALWAYS_READ = 2**28
-"""Content of this size, 256 MiB, is unpacked however small the file is."""
+"""Content up to this size, 256 MiB, is unpacked whatever the ratio."""
 
 SPARE = 2**28
-"""Bytes that are left free on the disk of temporary files."""
+"""Bytes to leave free on the disk of temporary files."""
 
 BLOCK = 2**20
 
 WATCH = "import shutil, sys; sys.stdin.read(); shutil.rmtree(sys.argv[1], ignore_errors=True)"
-"""What a second process does: it waits for the end of this one, which closes the pipe between them, and cleans up."""
+"""Code of a second process: it waits until this process ends, which closes the pipe between them, and cleans up."""
 
 
 @contextmanager
@@ -42,13 +42,12 @@ def unpacked(place: Path) -> Iterator[Path]:
 
     Yields
     ------
-    Where the content can be read. It is removed at the end, whatever ends this process: a small second process sees to
-    that, where this one is killed.
+    Path of the unpacked file. It is removed at the end; if this process is killed, a small second process removes it.
 
     Raises
     ------
     DataError
-        If the content is no HDF5 file, far larger than the file, or larger than the room for temporary files.
+        If the content is not an HDF5 file, far larger than the file, or larger than the space for temporary files.
     EOFError
         If it is cut short.
     """
@@ -62,16 +61,16 @@ def unpacked(place: Path) -> Iterator[Path]:
 
 @contextmanager
 def _watched(folder: str) -> Iterator[None]:
-    """Have a folder removed should this process end before the block does."""
+    """Have a folder removed if this process ends inside the block."""
     try:
         watcher = subprocess.Popen(  # noqa: S603  # this Python
             [sys.executable, "-I", "-S", "-c", WATCH, folder],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            start_new_session=True,  # what stops this process does not stop it
+            start_new_session=True,  # so that signals to this process do not reach it
         )
-    except OSError:  # then only signals that end a process without its knowledge leave the folder behind
+    except OSError:  # without it, only signals such as SIGKILL leave the folder behind
         yield
         return
     try:

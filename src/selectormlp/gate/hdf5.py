@@ -1,4 +1,4 @@
-"""HDF5 files: tried in a process of their own before this one opens them."""
+"""Try HDF5 files in a separate process before this one opens them."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from selectormlp.errors import DataError
 from selectormlp.gate.files import check_regular
 
 SECONDS = 30
-"""Time of the processor that a trial may take, and a second more for each ``BYTES_A_SECOND`` of the file."""
+"""CPU time for a trial, plus one second per ``BYTES_A_SECOND`` of the file."""
 
 BYTES_A_SECOND = 2**26
 
 PATIENCE = 10
-"""Times as long that may pass on the clock, since a disk or a busy machine makes a trial wait."""
+"""Factor from CPU time to the limit in wall time, since disks and busy machines are slow."""
 
 MEMORY = 2**32
-"""Memory that a trial may claim, 4 GiB, libraries included."""
+"""Memory limit of a trial, 4 GiB, including libraries."""
 
 MAX_KNOWN = 1024
 
@@ -36,25 +36,24 @@ def _nothing() -> None:
 
 
 def check_hdf5(place: Path, named: Path | None = None, *, meanwhile: Callable[[], object] = _nothing) -> None:
-    """Refuse an HDF5 file that points outside itself, claims impossible sizes, or brings the HDF5 library down.
+    """Raise if an HDF5 file points outside itself, claims impossible sizes, or crashes the HDF5 library.
 
-    The file is opened in another process first, which goes through its links, arrays and attributes; of a file with up
-    to 64 MiB of content all is read there, of a larger one what is not plain numbers. A file that passed is tried again
-    only after it has changed.
+    Another process opens the file first and goes through its links, arrays and attributes. Up to 64 MiB of content, it
+    reads everything; beyond, it reads all but plain numbers. A file that passed is tried again only after a change.
 
     Parameters
     ----------
     place
         The file.
     named
-        What messages call it, where that is another place.
+        Name of the file in messages, if different.
     meanwhile
-        What this process does while the other one tries the file, such as loading a library.
+        Called while the other process tries the file, for example to load a library.
 
     Raises
     ------
     DataError
-        With what was found.
+        If the file fails; the message says why.
     """
     shown = str(named or place)
     check_regular(place)
@@ -77,14 +76,14 @@ def _signature(place: Path) -> tuple[object, ...]:
 
 
 def _try(place: Path, meanwhile: Callable[[], object]) -> str | None:
-    """Return why a file is refused, or None."""
+    """Return the reason why a file is refused, or None."""
     from selectormlp.gate import hdf5_trial
 
     seconds = SECONDS + place.stat().st_size // BYTES_A_SECOND
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
-        "OPENBLAS_NUM_THREADS": "1",  # each thread would claim memory
+        "OPENBLAS_NUM_THREADS": "1",  # each thread would reserve memory
     }
     try:
         with subprocess.Popen(  # noqa: S603  # this Python, and a script of ours
@@ -105,7 +104,7 @@ def _try(place: Path, meanwhile: Callable[[], object]) -> str | None:
                 raise
     except (OSError, ValueError):
         said = []
-    if not said:  # no Python could be started, as where it is part of another program
+    if not said:  # Python could not be started, for example if embedded in another program
         return _try_here(place)
     if len(said) > 1:
         return json.loads(said[1]).get("refused")  # type: ignore[no-any-return]
@@ -124,7 +123,7 @@ def _try_here(place: Path) -> str | None:
         go_through(place)
     except RefusedError as error:
         return str(error)
-    except Exception:  # the reader will come to it, and say so
+    except Exception:  # the reader will report it
         return None
     return None
 

@@ -1,7 +1,7 @@
-"""Opens an HDF5 file in a process of its own and goes through all of it: a file that is damaged crashes only that one.
+"""Open an HDF5 file in a separate process and go through all of it: a damaged file crashes only that process.
 
-Run as a script, it needs nothing but h5py, since it is started for files that nothing is known of. Called as a
-function, it checks the same in this process. What cannot be read is passed over here: the reader will say so.
+As a script, it needs only h5py, since it runs for unknown files. As a function, it does the same checks in this
+process. Unreadable parts are skipped here: the reader reports them.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from typing import Any
 import h5py
 
 MAX_WAYS = 1_000_000
-"""Ways to objects of a file; links to links to links could make more than any reader comes to the end of."""
+"""Maximum number of paths to objects; links to links could multiply them without bound."""
 
 MAX_DEPTH = 100
-"""Groups in each other."""
+"""Maximum depth of groups."""
 
 MAX_INFLATION = 250
-"""Times that all content may be larger than the file. Counts shrink 5 to 50 times; deflate could reach 1,000."""
+"""Maximum ratio of content to file size. Counts compress 5 to 50 times; deflate could reach 1,000."""
 
 ALWAYS_READ = 2**30
-"""Content of this size, 1 GiB, is read however small the file is."""
+"""Content up to this size, 1 GiB, is read whatever the ratio."""
 
 LARGEST_CHUNK = 2**26
-"""A chunk may be of this size, 64 MiB, whatever the shape of its array; else of four times the array."""
+"""Chunks up to this size, 64 MiB, are always accepted; larger ones up to four times their array."""
 
 ALL_CONTENT = 2**26
-"""Of arrays that take no more than this together, 64 MiB, all is read; of others what only code beyond deflate reads,
-and the first and last block."""
+"""Arrays of up to this total size, 64 MiB, are read whole; of larger ones, those with other filters than deflate, and
+the first and last block."""
 
 BLOCK_BYTES = 2**22
 
@@ -41,20 +41,20 @@ CORE_FILTERS = {
     h5py.h5z.FILTER_FLETCHER32,
     h5py.h5z.FILTER_LZF,
 }
-"""Filters whose code checks where it reads and writes, whatever a chunk holds."""
+"""Filters whose code checks its bounds, whatever a chunk holds."""
 
 
 class RefusedError(Exception):
-    """Content that is not read from untrusted files; the message continues after the file's name."""
+    """Content that is refused; the message continues after the file's name."""
 
 
 def go_through(path: str | Path) -> None:
-    """Check the links, arrays and sizes of a file, and read what could bring the library down.
+    """Check the links, arrays and sizes of a file, and read everything that could crash the library.
 
     Raises
     ------
     RefusedError
-        If something in it is not to be read.
+        If the file holds refused content.
     OSError, RuntimeError, …
         If it cannot be opened.
     """
@@ -75,7 +75,7 @@ def go_through(path: str | Path) -> None:
 
 
 def _check_links(root: h5py.Group) -> None:
-    """Refuse links and arrays that point out of the file, following links inside it that make no detour."""
+    """Raise for links and arrays that point outside the file; hard links inside are followed."""
     seen, waiting = {_address(root)}, [root]
     length = Path(root.file.filename).stat().st_size
     while waiting:
@@ -98,7 +98,7 @@ def _check_links(root: h5py.Group) -> None:
                     _check_array(part, length)
             except RefusedError:
                 raise
-            except Exception as error:  # what stands behind it could not be looked at
+            except Exception as error:  # its target could not be checked
                 raise RefusedError(f"is damaged: {shown!r} cannot be read ({_reason(error)})") from error
 
 
@@ -140,14 +140,14 @@ def _check_chunks(array: h5py.Dataset, length: int) -> None:
 
 
 def _count(part: Any, known: dict[Any, tuple[int, int]], above: tuple[Any, ...]) -> tuple[int, int]:
-    """Return in how many ways objects are reached from here, and the bytes that reading each of them takes."""
+    """Count the paths to objects from here, and the bytes needed to read each."""
     if isinstance(part, h5py.Dataset):
         return 1, _bytes_of(part)
     if not isinstance(part, h5py.Group):
         return 1, 0
     address = _address(part)
     if address in above or len(above) > MAX_DEPTH:
-        raise RefusedError(f"links {part.name!r} to itself, or holds more than {MAX_DEPTH} groups in each other")
+        raise RefusedError(f"links {part.name!r} to itself, or holds more than {MAX_DEPTH} groups inside each other")
     if address not in known:
         ways, size = 1, 0
         for name in part.id:
@@ -177,7 +177,7 @@ def _address(part: Any) -> int:
 
 
 def _read(root: h5py.Group, *, everything: bool) -> None:
-    """Read attributes and arrays as a reader of AnnData would."""
+    """Read attributes and arrays as an AnnData reader would."""
     arrays: list[Any] = []
 
     def visit(part: Any) -> None:
@@ -196,7 +196,7 @@ def _read(root: h5py.Group, *, everything: bool) -> None:
 
 
 def _is_plain(array: h5py.Dataset) -> bool:
-    """Tell whether an array is of numbers that no code but HDF5's simplest reads."""
+    """Return whether an array holds plain numbers that need only HDF5's simplest code."""
     made = array.id.get_create_plist()
     filters = {made.get_filter(place)[0] for place in range(made.get_nfilters())}
     return array.dtype.kind in "biufS" and filters <= CORE_FILTERS
@@ -215,7 +215,7 @@ def _read_array(array: h5py.Dataset, everything: bool) -> None:
 
 
 def _limit(seconds: int, memory: int) -> None:
-    """Bound the time of the processor and the memory that this process may take, where the system can."""
+    """Limit CPU time and memory of this process, if the system supports it."""
     with suppress(ImportError, ValueError, OSError):
         import resource
 
@@ -225,7 +225,7 @@ def _limit(seconds: int, memory: int) -> None:
 
 
 def main() -> None:
-    """Say on standard output that the trial begins, and how it ended."""
+    """Print on standard output that the trial begins, and its result."""
     path, seconds, memory = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     sys.stdout.write("begun\n")
     sys.stdout.flush()

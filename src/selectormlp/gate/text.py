@@ -1,7 +1,7 @@
-r"""How deep text may be nested, looked at before it is parsed.
+r"""Check the nesting depth of text before it is parsed.
 
-Parsers recurse, or keep each beginning of a long dotted key (``a.a.a…`` takes memory that grows with the square of
-its length), so depth is bounded first. The look goes through the text once.
+Parsers recurse, or store every prefix of a dotted key (for ``a.a.a…``, memory grows with the square of the length), so
+the depth is limited first. The check reads the text once.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 MAX_DEPTH = 64
-"""Lists or objects in each other, or parts of a dotted key; settings need five."""
+"""Maximum depth of lists or objects, and number of parts of a dotted key; settings need five."""
 
 _TEXT_JSON = re.compile(r'"(?:[^"\\]++|\\.|\\\Z)*+(?:"|\Z)', re.DOTALL)
 _TEXT_TOML = re.compile(
@@ -20,37 +20,37 @@ _TEXT_TOML = re.compile(
     r"|#[^\n]*+",
     re.DOTALL,
 )
-"""Both match whatever follows a quote, closed or not, so that no text is gone through twice."""
+"""Both match all text after a quote, closed or not, so that no text is scanned twice."""
 
 _BRACKETS = re.compile(r"[\[\]{}]")
 _KEY_PART = re.compile(r"[^\s.=\[\]{},]++[ \t]*+")
 
 
 def check_json(text: str) -> None:
-    """Refuse JSON that is nested too deep.
+    """Raise for JSON that is nested too deeply.
 
     Raises
     ------
     ValueError
-        With the depth allowed.
+        If the depth is above the limit.
 
     Examples
     --------
     >>> check_json('{"methods": ["markers [[[", "forest"]}')
     >>> check_json("[" * 1000)
     Traceback (most recent call last):
-    ValueError: lists or objects lie in each other too deep (more than 64 levels)
+    ValueError: lists or objects are nested too deeply (more than 64 levels)
     """
     _check_brackets(_TEXT_JSON.sub("", text))
 
 
 def check_toml(text: str) -> None:
-    """Refuse TOML that is nested too deep, by brackets or by dotted keys.
+    """Raise for TOML that is nested too deeply, by brackets or dotted keys.
 
     Raises
     ------
     ValueError
-        With the depth allowed.
+        If the depth is above the limit.
 
     Examples
     --------
@@ -71,21 +71,21 @@ def check_toml(text: str) -> None:
 
 
 def check_yaml(text: str) -> None:
-    r"""Refuse YAML that is nested too deep, by brackets, or by indented or repeated dashes and question marks.
+    r"""Raise for YAML that is nested too deeply, by brackets, or by indented or repeated dashes and question marks.
 
-    Brackets in texts and comments count too, since only a parser could tell; settings hold few.
+    Brackets in strings and comments count too, since only a parser could tell them apart; settings hold few.
 
     Raises
     ------
     ValueError
-        With the depth allowed.
+        If the depth is above the limit.
 
     Examples
     --------
     >>> check_yaml("methods:\n  - markers\n  - forest")
     >>> check_yaml("- " * 1000)
     Traceback (most recent call last):
-    ValueError: lists or objects lie in each other too deep (more than 64 levels)
+    ValueError: lists or objects are nested too deeply (more than 64 levels)
     """
     _check_brackets(text)
     levels: list[int] = []
@@ -111,4 +111,4 @@ def _check_brackets(text: str) -> None:
 
 
 def _refuse() -> None:
-    raise ValueError(f"lists or objects lie in each other too deep (more than {MAX_DEPTH} levels)")
+    raise ValueError(f"lists or objects are nested too deeply (more than {MAX_DEPTH} levels)")

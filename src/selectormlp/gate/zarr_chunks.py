@@ -1,4 +1,4 @@
-"""Zarr stores whose chunks are looked at before they are unpacked: none may become larger than its metadata say."""
+"""Check chunks of zarr stores before they are unpacked: none may become larger than its metadata say."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from selectormlp.gate.zarr_loop import know_loop
 from selectormlp.gate.zarr_store import LARGEST_CHUNK, METADATA, bytes_of_chunk
 
 SLACK = 2**16
-"""Bytes that a chunk may be larger than it claims, for checksums and lengths."""
+"""Extra bytes allowed per chunk, for checksums and lengths."""
 
 STEP = 2**20
 
@@ -34,16 +34,16 @@ ZSTD_MAGIC, ZSTD_BLOCK = b"\x28\xb5\x2f\xfd", 2**17
 
 
 MAX_UNSAID = 2**26
-"""What the blocks of zstd frames that do not say their size may hold, 64 MiB, if that is more than the array says."""
+"""Maximum content of zstd frames without a stated size, 64 MiB, if larger than the array says."""
 
 
 class DamagedChunkError(ValueError):
-    """A chunk that would not unpack to what it claims."""
+    """A chunk that would not unpack to the size it claims."""
 
 
 @dataclass(frozen=True)
 class _Packed:
-    """How the chunks of an array are packed: by which codec, how large they may be, and how many lie in a shard.
+    """Packing of an array's chunks: codec, maximum size, and number of chunks per shard.
 
     ``n_texts`` is the number of texts of a chunk, or None where the values are numbers.
     """
@@ -56,21 +56,21 @@ class _Packed:
 
 
 def open_zarr(place: Path) -> zarr.Group:
-    """Open a store that has passed :func:`selectormlp.gate.zarr_store.check_zarr`, for reading.
+    """Open a store for reading, after :func:`selectormlp.gate.zarr_store.check_zarr`.
 
-    Metadata that are kept together for speed are not used: those of each array were looked at.
+    Consolidated metadata are not used: only the metadata of each array were checked.
     """
     return zarr.open_group(CheckedStore(place, read_only=True), mode="r", use_consolidated=False)
 
 
 class CheckedStore(LocalStore):  # type: ignore[misc]  # zarr is not typed to others
-    """A folder whose chunks are refused where they would unpack to more than their array says."""
+    """A folder store that refuses chunks that would unpack to more than their array says."""
 
     def _check(self, key: str, found: Buffer | None, byte_range: ByteRequest | None) -> Buffer | None:
         if found is not None and key.rsplit("/", 1)[-1].lower() not in METADATA:
             packed = self._packed(key)
             content = memoryview(found.as_numpy_array()).cast("B")
-            if packed is not None and not content:  # which zarr takes for zeros in shards
+            if packed is not None and not content:  # which zarr would read as zeros in shards
                 raise DamagedChunkError(f"chunk {key!r} is empty")
             if packed is not None and (packed.codec is not None or packed.n_texts is not None):
                 for part in _parts(content, packed, byte_range):
@@ -143,7 +143,7 @@ def _most(found: dict[str, Any], chunk: Any) -> int:
 
 
 def _parts(content: memoryview, packed: _Packed, byte_range: ByteRequest | None) -> Iterable[memoryview]:
-    """Return the chunks of a file, or of the part of a shard that was asked for; a shard's index is no chunk."""
+    """Return the chunks of a file, or of the requested part of a shard, without the shard's index."""
     if not packed.n_inner:
         yield content
         return
@@ -178,14 +178,14 @@ def _check_chunk(content: memoryview, packed: _Packed, key: str) -> None:
 
 
 def _check_texts(content: memoryview, packed: _Packed, n_texts: int, key: str) -> None:
-    """Refuse a chunk that says it holds more texts than its array has: room is made for them before they are read."""
+    """Raise if a chunk claims more strings than its array has: memory is allocated before they are read."""
     said = int.from_bytes(_unpacked(content, packed, key)[:4], "little")
     if said > n_texts:
         raise DamagedChunkError(f"chunk {key!r} says that it holds {said:,} texts, and its array {n_texts:,} a chunk")
 
 
 def _unpacked(content: memoryview, packed: _Packed, key: str) -> bytes:
-    """Unpack a chunk, whose size was looked at; a checksum of 4 bytes may follow it."""
+    """Unpack a chunk whose size was checked; a checksum of 4 bytes may follow it."""
     if packed.codec is None:
         return bytes(content)
     decoder = numcodecs.get_codec({"id": packed.codec, **(packed.config if packed.codec == "lzma" else {})})
@@ -209,7 +209,7 @@ def _lz4(content: memoryview, _: _Packed) -> int:
 
 
 def _zstd(content: memoryview, packed: _Packed) -> int:
-    """Add up what the frames say; where one does not, what its blocks could hold, of which more is allowed."""
+    """Add up the sizes stated by frames, or else the maximum content of their blocks, with a higher limit."""
     place, size, unsaid = 0, 0, False
     while place < len(content) and bytes(content[place : place + 4]) == ZSTD_MAGIC:
         flags = content[place + 4]
@@ -248,7 +248,7 @@ class _Unpacker(Protocol):
 
 def _unzipped(content: memoryview, packed: _Packed) -> int:
     size, rest = 0, bytes(content)
-    while rest and size <= packed.most:  # gzip allows several streams one after the other
+    while rest and size <= packed.most:  # gzip allows several concatenated streams
         stream = zlib.decompressobj(wbits=47)
         while not stream.eof and size <= packed.most:
             part = stream.decompress(rest, STEP)

@@ -1,4 +1,4 @@
-"""The end of zarr's loop: where one chunk of many was refused, it still reads the others, and says so after the end."""
+"""Stop zarr's event loop: after a refused chunk, it would read on and report errors after the end."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from concurrent.futures import TimeoutError as TooLongError
 from contextlib import suppress
 
 PATIENCE = 5
-"""Seconds for what is read at the end of this process to stop."""
+"""Seconds to wait for pending reads at the end of the process."""
 
 _loops: set[asyncio.AbstractEventLoop] = set()
 
 
 def know_loop() -> None:
-    """Remember the loop that runs this, so that nothing is left in it when the process ends."""
+    """Remember the running loop, to clean it up when the process ends."""
     _loops.add(asyncio.get_running_loop())
 
 
 def stop_reading() -> None:
-    """Stop all reads that nobody waits for any more; errors among them are dropped."""
+    """Cancel all reads that nobody awaits, and drop their errors."""
     for loop in list(_loops):
         if loop.is_running():
             rest = _stop_rest()
@@ -38,7 +38,7 @@ async def _stop_rest() -> None:
         for task in rest:
             task.cancel()
         await asyncio.gather(*rest, return_exceptions=True)
-    await asyncio.sleep(0)  # for those who have still to hear of it
+    await asyncio.sleep(0)  # so that pending tasks can finish
 
 
 atexit.register(stop_reading)

@@ -1,4 +1,4 @@
-"""Zarr stores: all metadata are looked at before zarr opens one of them, and no name leads out of the folder."""
+"""Check zarr stores: all metadata before zarr opens them, and that no name leads outside the folder."""
 
 from __future__ import annotations
 
@@ -19,28 +19,29 @@ from selectormlp.gate.text import check_json
 METADATA = (".zarray", ".zgroup", ".zattrs", ".zmetadata", "zarr.json")
 
 MAX_BYTES = 2**26
-"""Size of the largest metadata file read, 64 MiB: consolidated ones hold those of all arrays."""
+"""Maximum size of a metadata file, 64 MiB: consolidated metadata cover all arrays."""
 
 MAX_DEPTH = 100
-"""Folders in each other."""
+"""Maximum depth of folders."""
 
 MAX_INFLATION = 250
-"""Times that all content may be larger than the store. Counts shrink 5 to 50 times; codecs could reach thousands."""
+"""Maximum ratio of content to the size of the store. Counts compress 5 to 50 times; codecs could reach thousands."""
 
 ALWAYS_READ = 2**30
-"""Content of this size, 1 GiB, is read however small the store is."""
+"""Content up to this size, 1 GiB, is read whatever the ratio."""
 
 LARGEST_CHUNK = 2**28
-"""A chunk may be of this size, 256 MiB, whatever the shape of its array; else of four times the array."""
+"""Chunks up to this size, 256 MiB, are always accepted; larger ones up to four times their array."""
 
 MAX_CHUNKS, MISSING = 100_000, 10
-"""So many chunks are read whatever the files; else ten times the files, since chunks of zeros may be absent."""
+"""This number of chunks is always accepted; otherwise ten times the number of files, since chunks of zeros may be
+absent."""
 
 SIZES = {"bool": 1, "string": 8, "variable_length_bytes": 8, "complex64": 8, "complex128": 16}
 
 
 def check_zarr(place: Path) -> None:
-    """Refuse a zarr store that names codecs beyond those for data, claims impossible sizes, or leads out of itself.
+    """Raise if a zarr store names codecs not on the list, claims impossible sizes, or leads outside itself.
 
     Parameters
     ----------
@@ -50,14 +51,14 @@ def check_zarr(place: Path) -> None:
     Raises
     ------
     DataError
-        With what was found, and where.
+        If it does; the message says where.
     """
     root, size, stored, n_chunks, n_files = Path(os.path.realpath(place)), 0, 0, 0, 0
     check_regular(root)
     try:
         for file, length in _files(root):
             stored, n_files = stored + length, n_files + 1
-            if file.name.lower() in METADATA:  # some disks do not tell capitals
+            if file.name.lower() in METADATA:  # some file systems ignore case
                 claimed = _check_metadata(file)
                 size, n_chunks = size + claimed[0], n_chunks + claimed[1]
         if size > max(ALWAYS_READ, MAX_INFLATION * stored):
@@ -71,17 +72,18 @@ def check_zarr(place: Path) -> None:
     except (ValueError, RecursionError, OSError) as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise DataError(
-            f"{str(place)!r} is no whole zarr store ({reason}); copy it again, or write it anew with adata.write_zarr()"
+            f"{str(place)!r} is not a complete zarr store ({reason}); copy it again, or write it anew "
+            "with adata.write_zarr()"
         ) from error
 
 
 def _files(root: Path) -> Iterator[tuple[Path, int]]:
-    """Go through all files of a folder, following links inside it, and refusing those out of it."""
+    """Yield all files of a folder, following links inside it; raise for links that lead outside."""
     waiting, links = [(root, 0)], dict[Path, Path]()
     while waiting:
         folder, depth = waiting.pop()
         if depth > MAX_DEPTH:
-            raise RefusedError(f"holds more than {MAX_DEPTH} folders in each other")
+            raise RefusedError(f"holds more than {MAX_DEPTH} folders inside each other")
         with os.scandir(folder) as entries:
             for entry in entries:
                 place = Path(entry.path)
@@ -90,7 +92,7 @@ def _files(root: Path) -> Iterator[tuple[Path, int]]:
                     if root not in target.parents:
                         shown = str(place.relative_to(root))
                         raise RefusedError(f"links to another place ({shown!r}); only what lies in it is read")
-                    if target.is_dir():  # what lies there is looked at there
+                    if target.is_dir():  # its target is checked in its own place
                         links[place] = target
                         continue
                 found = entry.stat()
@@ -106,7 +108,7 @@ def _files(root: Path) -> Iterator[tuple[Path, int]]:
 
 
 def _check_metadata(file: Path) -> tuple[int, int]:
-    """Check one file of metadata; return the bytes and the chunks that its array claims."""
+    """Check a metadata file; return the number of bytes and chunks that its array claims."""
     shown, name = file.parent.name, file.name.lower()
     try:
         with file.open("rb") as stream:
@@ -128,7 +130,7 @@ def _check_metadata(file: Path) -> tuple[int, int]:
         for key, part in parts:
             if str(key).rsplit("/", 1)[-1].lower() == ".zarray":
                 _check_array(part, str(key), check_array_2)
-        return 0, 0  # counted where they lie
+        return 0, 0  # counted in their own place
     if name == "zarr.json":
         _check_consolidated(found.get("consolidated_metadata"))
         return _check_array(found, shown, check_array_3) if found.get("node_type") == "array" else (0, 0)
@@ -145,7 +147,7 @@ def _check_consolidated(found: object) -> None:
 
 
 def _check_array(found: object, name: str, check: Callable[[dict[str, Any]], None]) -> tuple[int, int]:
-    """Check what metadata say of one array; return its size in bytes, and its chunks, those inside shards too."""
+    """Check the metadata of an array; return its size in bytes and number of chunks, including those in shards."""
     if not isinstance(found, dict):
         raise ValueError(f"{name}: expected an object")
     try:
@@ -179,7 +181,7 @@ def _n_parts(whole: list[int], part: list[int]) -> int:
 
 
 def _inner_chunks(codecs: object) -> Iterator[object]:
-    """Return the shapes of chunks inside shards, from the outermost on."""
+    """Return the shapes of chunks inside shards, from the outermost."""
     for codec in codecs if isinstance(codecs, list) else ():
         inside = codec.get("configuration") if isinstance(codec, dict) else None
         if isinstance(inside, dict) and "chunk_shape" in inside:
@@ -194,7 +196,7 @@ def _sides(sides: object, name: str) -> list[int]:
 
 
 def bytes_of_chunk(found: dict[str, Any], chunk: object) -> int | None:
-    """Return the size of a chunk of an array, as its metadata have it; None where values are texts of any length."""
+    """Return the size of a chunk according to the metadata; None for strings of variable length."""
     dtype = found.get("dtype", found.get("data_type"))
     texts = [codec.get("id") for codec in found.get("filters") or [] if isinstance(codec, dict)]
     if dtype in ("string", "variable_length_bytes", "|O") or {"vlen-utf8", "vlen-bytes"} & set(texts):
@@ -203,10 +205,10 @@ def bytes_of_chunk(found: dict[str, Any], chunk: object) -> int | None:
 
 
 def _width(dtype: object) -> int:
-    """Return the bytes of a value, 8 where they differ."""
+    """Return the bytes per value, 8 if variable."""
     if isinstance(dtype, list):
         return sum(_width(field[1]) for field in dtype if isinstance(field, list) and len(field) > 1)
-    if isinstance(dtype, dict):  # a text of fixed length, of format 3
+    if isinstance(dtype, dict):  # fixed-length strings of format 3
         inner = dtype.get("configuration")
         length = inner.get("length_bytes") if isinstance(inner, dict) else None
         return length if isinstance(length, int) and length > 0 else 8

@@ -34,7 +34,7 @@ CARD_KEY = "selectormlp_panel_classifier"
 """Key of the card in the metadata of the file."""
 
 CHECKSUM_KEY = "selectormlp_checksum"
-"""Where the checksum of card and numbers stands there."""
+"""Key of the checksum of card and numbers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,7 +215,7 @@ class PanelClassifier(Shown):
 
 
 def checksum_of(card: str, arrays: Mapping[str, npt.NDArray[Any]]) -> str:
-    """Return the SHA-256 of a card's text and of arrays, which notices accidents; whoever forges a file can make one.
+    """Return the SHA-256 of a card's text and of arrays, which detects accidents, not forgery.
 
     Examples
     --------
@@ -265,7 +265,7 @@ def load_classifier(path: Path | str) -> PanelClassifier:
             card = ClassifierCard.model_validate_json(text)
             shapes = _shapes(card)
             if set(stored.keys()) != set(shapes):
-                raise ModelFileError(f"{str(place)!r} holds other numbers than a classifier's; write it again")
+                raise ModelFileError(f"{str(place)!r} does not hold the numbers of a classifier; write it again")
             arrays = {name: stored.get_tensor(name) for name in shapes}
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
@@ -338,7 +338,7 @@ def _check_novelty(place: Path, arrays: dict[str, FloatArray]) -> None:
         return
     for name in ("novelty_shares", "parts"):
         if (arrays[name] < 0).any() or abs(arrays[name].sum() - 1) > 1e-6:
-            raise ModelFileError(f"{str(place)!r}: {name} that are no shares of 1; write it again")
+            raise ModelFileError(f"{str(place)!r}: {name} that are not shares of 1; write it again")
     within = arrays["novelty_within"]
     if not np.allclose(within, within.T, atol=1e-9) or np.linalg.eigvalsh(within).min() < -1e-6:
         raise ModelFileError(f"{str(place)!r}: novelty_within is no covariance; write it again")

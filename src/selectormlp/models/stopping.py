@@ -49,7 +49,7 @@ class TreeCard(BaseModel):
 
     @property
     def cuts(self) -> FloatArray:
-        """Confidence from which each level labels, infinite where none is enough, shape (n_levels,)."""
+        """Minimum confidence of each level, infinite if none is enough, shape (n_levels,)."""
         return np.array([NEVER if value is None else value for value in self.thresholds])
 
 
@@ -66,7 +66,7 @@ class LevelLabels:
     confidences
         Its probability: the sum of those of its types, shape (n_cells, n_levels).
     stops
-        The deepest level that is sure, a position in ``levels``; -1 where none is, shape (n_cells,).
+        The deepest sure level, a position in ``levels``; -1 for none, shape (n_cells,).
     """
 
     levels: tuple[str, ...]
@@ -76,7 +76,7 @@ class LevelLabels:
 
     @property
     def labels(self) -> npt.NDArray[np.object_]:
-        """Node at which each cell stops, of the coarsest level where none is sure, shape (n_cells,)."""
+        """Node at which each cell stops, of the coarsest level if none is sure, shape (n_cells,)."""
         found: npt.NDArray[np.object_] = self.nodes[np.arange(len(self.stops)), np.maximum(self.stops, 0)]
         return found
 
@@ -194,7 +194,7 @@ def _by_level(
 
 
 def _least_confidence(confidence: FloatArray, right: npt.NDArray[np.bool_], precision: float) -> float | None:
-    """Return the least confidence from which enough labels are right; None where none is."""
+    """Return the minimum confidence at which enough labels are right, or None."""
     if not len(confidence):
         return None
     found = IsotonicRegression().fit_transform(confidence, right.astype(np.float64))

@@ -145,7 +145,7 @@ def _scores(row: object) -> dict[str, float]:
 
 def _score(value: object) -> float:
     if not isinstance(value, float):  # NaN, too
-        raise ValueError("the history holds scores that are no numbers")
+        raise ValueError("the history holds scores that are not numbers")
     return value
 
 

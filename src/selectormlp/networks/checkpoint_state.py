@@ -119,7 +119,7 @@ def _checked(found: object) -> dict[str, Any]:
         raise ValueError("it holds schedules of learning rates")
     optimizers = found["optimizer_states"]
     if not isinstance(optimizers, list):
-        raise ValueError("its optimizers are no list")
+        raise ValueError("its optimizers are not a list")
     for state in optimizers:
         _check_optimizer(state)
     return found
@@ -134,7 +134,7 @@ def count(value: object, name: str) -> int:
         If it is not an integer from 0 to ``MAX_COUNT``.
     """
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_COUNT:
-        raise ValueError(f"{name} is no whole number from 0 up")
+        raise ValueError(f"{name} is not a whole number of 0 or more")
     return value
 
 
@@ -149,7 +149,7 @@ def number(value: object, name: str) -> float:
     if isinstance(value, Tensor):
         value = tensor(value, name).item() if value.numel() == 1 else None
     if not isinstance(value, int | float) or isinstance(value, bool) or math.isnan(value):
-        raise ValueError(f"{name} is no number")
+        raise ValueError(f"{name} is not a number")
     return float(value)
 
 

@@ -40,7 +40,7 @@ class TrainingSpec:
     shuffle
         Whether each epoch has its own order of cells.
     patience
-        Stop after so many epochs without a better validation score; None never stops early.
+        Stop after this many epochs without a better validation score; None never stops early.
     seed
         Seed of the initial weights, the order of cells, the noise and the dropout.
     device
@@ -74,7 +74,7 @@ def step_seed(seed: int, step: int, rank: int = 0) -> int:
 
     Each process (``rank``) draws different noise.
     """
-    return int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0] >> 1)
+    return int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0]) >> 1
 
 
 class EpochScore(nn.Module):

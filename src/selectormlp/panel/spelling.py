@@ -11,7 +11,7 @@ def spelling_hint(missing: Sequence[str], known: Iterable[str]) -> str:
     Examples
     --------
     >>> spelling_hint(["CD3E", "MS4A1"], ["Cd3e", "Ms4a1"])
-    'all 2 are there in other capitals (Cd3e for CD3E), as mouse genes are written: rename them if they are meant'
+    'all 2 are in the data with different case (Cd3e for CD3E), as in mouse: rename them if they are meant'
     >>> spelling_hint(["CD3E"], ["CD3D"])
     ''
     """
@@ -20,8 +20,8 @@ def spelling_hint(missing: Sequence[str], known: Iterable[str]) -> str:
     if not found:
         return ""
     wanted, there = found[0]
-    style = {there.upper(): ", as human genes are written", there.capitalize(): ", as mouse genes are written"}
+    style = {there.upper(): ", as in human", there.capitalize(): ", as in mouse"}
     number = f"{len(found)} of them" if len(found) < len(missing) else f"all {len(found)}" if len(found) > 1 else "it"
     be = "is" if len(found) == 1 else "are"
-    where = f"{number} {be} there in other capitals ({there} for {wanted}){style.get(there, '')}"
+    where = f"{number} {be} in the data with different case ({there} for {wanted}){style.get(there, '')}"
     return f"{where}: rename them if they are meant"

@@ -1,4 +1,4 @@
-"""Defaults of ``run`` that adapt to the data; the published ones fit 100,000 cells, not 700."""
+"""Defaults of ``run`` that adapt to the number of cells; the published ones are meant for 100,000."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from selectormlp.pipeline.run_settings import RunSettings
 
 
 def adapted_settings(settings: RunSettings, n_cells: int, n_genes: int) -> RunSettings:
-    """Fill in what was not set, by the size of the data.
+    """Fill in unset values by the size of the data.
 
     Parameters
     ----------
     settings
-        As given by the user.
+        Settings given by the user.
     n_cells, n_genes
-        Labelled cells and genes of the data.
+        Numbers of labelled cells and of genes.
 
     Returns
     -------
-    Settings with every value decided. Small data get a larger share of test cells, smaller batches and more
-    epochs; classes may be as small as 0.5 % of the cells (10 at least, 500 at most). The SVM's iterations, whose
-    cost grows with the cells, are bounded: on 5,700 cells its scores at 100 and at 1,000 iterations differ by 0.02.
+    Settings with every value set. Small data get a larger share of test cells, smaller batches and more epochs. The
+    minimum class size is 0.5 % of the cells (at least 10, at most 500). The number of SVM iterations falls with the
+    number of cells to bound the time: on 5,700 cells, scores after 100 and 1,000 iterations differ by 0.02.
 
     Examples
     --------

@@ -46,7 +46,7 @@ class TextLog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is not None:
-            # into the file only: whoever catches the error says it on the terminal
+            # into the file only: whoever catches the error prints it on the terminal
             text = str(error) or type(error).__name__
             self._memory.handle(self._root.makeRecord(self._root.name, logging.ERROR, __file__, 0, text, (), None))
         self._close()

@@ -89,7 +89,7 @@ def check_same_split(folder: Path, model: Model, named: Path) -> None:
 
 
 def stays_on_disk(path: Path, lazy: bool | None) -> bool:
-    """Tell whether the expression of a side is to stay on disk: as asked or, by default, where there is an index."""
+    """Return whether the expression of a side is to stay on disk: as asked or, by default, where there is an index."""
     return path.name.endswith(SUFFIX) if lazy is None else lazy
 
 
@@ -183,7 +183,7 @@ def read_sides(
 
 
 def cap_classes(cells: AnyCells, most: int | None, rng: np.random.Generator) -> AnyCells:
-    """Keep at most so many cells of each class, at random; None keeps all."""
+    """Keep at most this many cells of each class, at random; None keeps all."""
     if most is None or cells.class_counts().max() <= most:
         return cells
     capped = cells.take(subsample(cells.labels, rng, per_class=most))

@@ -83,7 +83,7 @@ def stability(
     found
         From :func:`selectormlp.stability`.
     n_genes
-        Draw so many genes only; by default all that were ever chosen.
+        Number of genes to draw; by default all that were ever chosen.
     title, ax, show, save
         As in :func:`selectormlp.plots.confusion`.
 

@@ -37,7 +37,7 @@ def limit_use(
 
     Returns
     -------
-    The axes. Limits that are used to 95 % or more are orange; a type's name stands for its counts per cell.
+    The axes. Limits that are used to 95 % or more are orange; the name of a type means its counts per cell.
 
     Raises
     ------

@@ -35,7 +35,7 @@ def overlap(
     found
         From :func:`selectormlp.compare`.
     n_sets
-        Draw so many sets only, the largest ones.
+        Maximum number of sets to draw, the largest ones.
     title, ax, show, save
         As in :func:`selectormlp.plots.confusion`.
 

@@ -101,7 +101,7 @@ def comparison(
 
     Returns
     -------
-    The axes; the legend stands under them, so that long names and many panels have room.
+    The axes; the legend is below them, to leave room for long names and many panels.
 
     Raises
     ------
@@ -267,7 +267,7 @@ def training(
         raise SettingsError(f"training curves of {what!r}; {nearest(what, ('accuracy', 'loss'))}")
     if history.empty:
         raise SettingsError(
-            "the history holds no epoch, for epochs are scored on validation cells; train with fit(X, y, "
+            "the history is empty, since epochs are scored on validation cells only; train with fit(X, y, "
             "validation=(cells, labels))"
         )
     axes = plot_history(history, what, best_epoch=best_epoch, ax=ax or _plain(show))
@@ -293,7 +293,7 @@ def name_of(kind: str, level: float) -> str:
 
 
 def _draw_curve(axes: Axes, curve: Curve, metric: str, color: str, style: str, *, aside: int = 0) -> None:
-    """Draw a curve with its intervals; one of a single size stands so many steps aside, so as to hide no other."""
+    """Draw a curve with its intervals; a single size is shifted by ``aside`` steps, so that it hides no other."""
     score = curve.metric(metric)
     sizes = curve.sizes * (ASIDE**aside if len(curve.sizes) == 1 else 1.0)
     axes.plot(sizes, score.value, style, color=color, marker="o", markersize=3.5, label=curve.name)

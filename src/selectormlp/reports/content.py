@@ -260,7 +260,7 @@ def _asked(found: Findings) -> tuple[tuple[str, str], ...]:
 
 
 def _batches_of(origin: Provenance) -> list[tuple[str, str]]:
-    """Say which batches were told from types, and how they were combined."""
+    """Describe which batches were used, and how they were combined."""
     key, selector = origin.settings.get("batch_key"), origin.settings.get("selector")
     if not isinstance(key, str):
         return []

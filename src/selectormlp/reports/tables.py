@@ -116,7 +116,7 @@ def _panel_columns(found: Findings) -> tuple[Column, ...]:
 
 
 def scored(found: Findings) -> bool:
-    """Say whether the panel has scores."""
+    """Return whether the panel has scores."""
     return any(score is not None for score in found.panel.scores)
 
 

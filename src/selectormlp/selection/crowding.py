@@ -1,4 +1,4 @@
-"""Counts per cell of each gene in each type, for limits on what an assay can resolve."""
+"""Counts per cell of each gene in each type, for limits on crowding."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ def counts_per_type(cells: Cells, quantile: float = 0.0) -> TypeCounts:
     Parameters
     ----------
     cells
-        Counts, or log-normalised values from which counts can be told; cells of no type count in the whole only.
+        Counts, or log-normalised values from which counts can be recovered; cells without type only enter the overall
+        mean.
     quantile
         ``TypeCounts.dense`` averages the cells of a type whose total is at or above this quantile of the type's.
 
     Raises
     ------
     SettingsError
-        If the values are no counts and none can be told from them.
+        If the values are not counts, and counts cannot be recovered from them.
 
     Examples
     --------
@@ -57,7 +58,7 @@ def whole_counts(cells: Cells) -> Matrix:
     Raises
     ------
     SettingsError
-        If the values are no counts and none can be told from them.
+        If the values are not counts, and counts cannot be recovered from them.
     """
     scale = count_scale(cells)
     if scale is not None:
@@ -66,7 +67,7 @@ def whole_counts(cells: Cells) -> Matrix:
     if values.size and values.min() >= 0 and np.all(values == np.floor(values)):
         return cells.X
     raise SettingsError(
-        "limits in counts per cell need counts, and none can be told from these values; name a layer with counts "
+        "limits in counts per cell need counts, which these values do not give; name a layer with counts "
         "(layer, --layer), or drop these limits"
     )
 

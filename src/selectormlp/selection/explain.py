@@ -1,4 +1,4 @@
-"""Why each gene is in a panel, on the cells of an AnnData object."""
+"""Explain the genes of a panel on the cells of an AnnData object."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SUBSTITUTE_GENES, MEMORY_GB = 5000, 8.0
-"""Genes among which substitutes are looked for, and memory for their covariance, as the selectors have them."""
+"""Maximum number of genes considered as substitutes, and memory for their covariance, as in the selectors."""
 
 
 def explain(
@@ -43,7 +43,7 @@ def explain(
     progress: bool = True,
     **more: Unpack[ExplainOptions],
 ) -> Explanation:
-    """Say of each gene of a panel which types it marks, which it separates, what is lost without it, what replaces it.
+    """Explain each gene of a panel: types it marks and separates, the loss without it, and its best substitute.
 
     Parameters
     ----------
@@ -54,21 +54,21 @@ def explain(
     label_key, layer
         As in :func:`select`.
     forbidden, candidates
-        Which genes may serve as substitutes; those of the panel need not obey.
+        Restrict the genes that may be substitutes; genes of the panel are not restricted.
     ignore_unknown
-        Leave out genes that the data lack, and log them, instead of refusing them.
+        Whether to ignore genes missing from the data, with a log message, instead of raising.
     assay
         Explain as for this assay: ``sequencing``, ``imaging``, the file of an assay, an :class:`Assay` or its values.
-        None: the one that the panel was chosen for, as its provenance says.
+        None: the one that the panel was chosen for, from its provenance.
     progress
         Whether to show progress of what takes more than a second, on a terminal or in a notebook.
     more
-        ``normalize``, ``exclude_labels``, ``gene_name_key`` and ``batch_key``, as in :func:`select`; batches are by
-        default those that the panel was chosen by.
+        ``normalize``, ``exclude_labels``, ``gene_name_key`` and ``batch_key``, as in :func:`select`; by default,
+        batches are those with which the panel was chosen.
 
     Returns
     -------
-    One explanation a gene, in the order of the panel. Substitutes are looked for among the 5,000 genes of most
+    One explanation per gene, in the order of the panel. Substitutes are sought among the 5,000 genes of highest
     (class-balanced) variance.
 
     Raises
@@ -96,13 +96,13 @@ def explain(
 def explain_genes(
     adata: AnnData, panel: Panel, source: Source, constraints: Constraints, assay: Any = None
 ) -> Explanation:
-    """Explain a panel as settings say; see :func:`explain`."""
+    """Explain a panel by a request; see :func:`explain`."""
     settings = settings_of(panel.provenance)
     if assay is not None:
         settings = replace(settings, assay=measured_assay(assay))
     key = source.batch_key or settings.batch_key
     if source.batch_key is None and key is not None and key not in adata.obs:
-        logger.warning("the data lack the batches by which the panel was chosen (%r): cells are pooled", key)
+        logger.warning("the data lack the batch column with which the panel was chosen (%r): batches are ignored", key)
         key = None
     settings = replace(settings, batch_key=key)
     found = read(adata, source.model_copy(update={"batch_key": key}))

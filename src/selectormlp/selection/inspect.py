@@ -1,4 +1,4 @@
-"""What files hold, what working on them will take, and what to do about it."""
+"""Inspect files: content, memory and time that work on them needs, and advice."""
 
 from __future__ import annotations
 
@@ -26,21 +26,20 @@ from selectormlp.selectors.discriminant import DiscriminantSelector
 GB = 10**9
 
 PROBED_BLOCKS = 3
-"""Blocks that are read, and products that are taken, to time this machine; the fastest counts."""
+"""Number of blocks read, and of products computed, to time this machine; the fastest counts."""
 
 IMPORTS_GB, BYTES_A_NAME, CHUNKS_A_THREAD = 0.35, 300, 4
-"""Memory that imports take; that the name and labels of a cell take, with the tables that find it; and dense chunks
-that a thread holds at once: measured by ``benchmarks/out_of_core.py`` and rounded up."""
+"""Memory of imports; memory per cell for its name, labels and lookup tables; and number of dense chunks per thread:
+measured by ``benchmarks/out_of_core.py`` and rounded up."""
 
 EPOCH_TO_PRODUCTS = 2.0
-"""What an epoch takes, in units of its products alone: measured by ``benchmarks/training_speed.py``."""
+"""Duration of an epoch relative to its matrix products: measured by ``benchmarks/training_speed.py``."""
 
 SMALL_CHUNK, LARGE_CHUNK = 2**15, 2**27
-"""Chunks of less than 32 KiB cost more to find than to read; of more than 128 MiB, two threads' do not fit beside the
-rest in 2 GB."""
+"""Chunks below 32 KiB take longer to find than to read; above 128 MiB, those of two threads exceed 2 GB of memory."""
 
 SMALL_CLASS = 20
-"""Cells below which a class says little about its mean."""
+"""Classes with fewer cells have unreliable means."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +49,11 @@ class Part:
     Attributes
     ----------
     path
-        Where it is.
+        Its path.
     n_cells, n_genes
-        Its shape.
+        Numbers of cells and genes.
     layout
-        How its matrix lies on disk.
+        Storage layout of its matrix.
     """
 
     path: Path
@@ -65,31 +64,31 @@ class Part:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What files hold and what working on them will take.
+    """Content of files, and the resources that work on them needs.
 
     Attributes
     ----------
     parts
         The files.
     n_cells, n_genes
-        Of all files together: labelled cells, and genes in common.
+        Labelled cells and common genes of all files.
     is_counts
-        Whether they hold counts, to be turned into log1p of counts per 10,000.
+        Whether they hold counts, which are converted to log1p of counts per 10,000.
     density
-        Share of values that are not zero, 0 to 1, in the blocks that were read.
+        Share of nonzero values, 0 to 1, in the blocks read.
     classes
-        Cells of each class, largest first; None without a label column.
+        Number of cells of each class, largest first; None without a label column.
     n_donors
-        How many donors there are; None without a donor column.
+        Number of donors; None without a donor column.
     label_columns
-        Categorical columns of ``obs`` and their numbers of categories, where no label column was named.
+        Categorical columns of ``obs`` with their numbers of categories, if no label column was given.
     memory_gb, in_memory_gb
         Memory (10⁹ bytes) to choose genes with the cells on disk, and with the cells in memory.
     select_min, train_min
         Minutes to choose genes in closed form from disk with the threads of this machine, and to train SelectorMLP
         for the epochs of its settings; estimated from blocks read and multiplied here.
     advice
-        What to do, a sentence each.
+        Advice, one sentence each.
     """
 
     parts: tuple[Part, ...]
@@ -115,16 +114,16 @@ def inspect_files(
     layer: str | None = None,
     normalize: Normalization = "auto",
 ) -> Inspection:
-    """Look into files without reading them: a few blocks are, to time this machine.
+    """Inspect files without reading them, except a few blocks to time this machine.
 
     Parameters
     ----------
     paths
-        One AnnData file, or several that are to be taken as one.
+        One AnnData file, or several to be joined.
     label_key, donor_key
         Columns of ``obs``, or None.
     layer, normalize
-        As for choosing genes.
+        As in :func:`selectormlp.select`.
 
     Raises
     ------
@@ -180,7 +179,7 @@ def _cells(opened: StoredAdata, label_key: str | None, donor_key: str | None, no
 
 
 def probe(cells: StoredCells) -> tuple[float, float, float]:
-    """Return the density, and the seconds a cell takes to be read and, by one thread, to be added to a covariance."""
+    """Return the density, and the seconds per cell to read it and to add it to a covariance with one thread."""
     blocks = list(cells.X.row_blocks(stream.CHUNK_BYTES))
     chosen = [blocks[place] for place in np.unique(np.linspace(0, len(blocks) - 1, PROBED_BLOCKS).astype(int))]
     n_read = n_filled = 0
@@ -203,27 +202,27 @@ def probe(cells: StoredCells) -> tuple[float, float, float]:
 
 
 def _considered(n_genes: int) -> tuple[int, int]:
-    """Return how many genes a covariance is taken of, and in how many passes over the cells."""
+    """Return the number of genes in the covariance, and the number of passes over the cells."""
     most = DiscriminantSelector().max_genes or n_genes
     return (n_genes, 1) if n_genes <= most else (most, 2)
 
 
 def _memory_gb(cells: StoredCells, n_considered: int, n_threads: int) -> float:
-    """Estimate the memory to choose genes from disk: a covariance as its sum is held thrice a thread, and once used."""
+    """Estimate the memory to choose genes from disk: three sums of a covariance per thread, and one in use."""
     covariance = 8 * n_considered**2
     a_thread = 3 * covariance + CHUNKS_A_THREAD * stream.CHUNK_BYTES
     return IMPORTS_GB + (covariance * 2 + n_threads * a_thread + BYTES_A_NAME * cells.n_cells) / GB
 
 
 def _train_s(cells: StoredCells, read_s: float, product_s: float) -> float:
-    """Estimate training: reading, the products of the network's layers, forward and twice backward, and the rest."""
+    """Estimate the training time: reading, the products of layers (once forward, twice backward), and overhead."""
     from selectormlp.selectors.selector_mlp import SelectorMLP  # loads PyTorch
 
     published = SelectorMLP()
     sizes = (cells.n_genes, *published.hidden_sizes, max(2, cells.n_classes))
     weights = sum(first * second for first, second in pairwise(sizes))
     width, _ = _considered(cells.n_genes)
-    multiplication_s = 2 * product_s / width**2  # a symmetric product takes half of them
+    multiplication_s = 2 * product_s / width**2  # half for a symmetric product
     return published.max_epochs * cells.n_cells * (read_s + 3 * EPOCH_TO_PRODUCTS * weights * multiplication_s)
 
 
@@ -234,7 +233,7 @@ def _advice(
     advice = []
     memory_gb = _machine_gb()
     if memory_gb is None:
-        advice.append(f"in memory the cells take about {in_memory_gb:.1f} GB: use --lazy where that is too much")
+        advice.append(f"in memory the cells take about {in_memory_gb:.1f} GB: use --lazy if that is too much")
     elif in_memory_gb > memory_gb / 2:
         advice.append(f"in memory the cells would take {in_memory_gb:.1f} of {memory_gb:.1f} GB: use --lazy")
     else:
@@ -242,16 +241,16 @@ def _advice(
     for part in parts:
         chunk, name = part.layout.chunk_bytes, part.path.name
         if part.layout.chunk is not None and chunk < min(SMALL_CHUNK, 4 * part.layout.n_stored):
-            advice.append(f"{name} lies in chunks of {chunk:,} bytes, which are slow: write it anew with larger ones")
+            advice.append(f"{name} has chunks of {chunk:,} bytes, which are slow: write it anew with larger ones")
         if part.layout.chunk is not None and chunk > LARGE_CHUNK:
-            advice.append(f"{name} lies in chunks of {chunk:,} bytes, each read whole: write it anew with smaller ones")
+            advice.append(f"{name} has chunks of {chunk:,} bytes, each read whole: write it anew with smaller ones")
         if not part.layout.is_sparse and density < 1 / 3:
             advice.append(f"{name} is dense and {1 - density:.0%} of it zero: as CSR it would be smaller and faster")
     n_considered, n_passes = _considered(cells.n_genes)
     if n_passes > 1:
         advice.append(
-            f"of {cells.n_genes:,} genes the {n_considered:,} most variable are considered, after a pass to find them; "
-            "the option max_genes sets how many"
+            f"the {n_considered:,} most variable of {cells.n_genes:,} genes are considered, after a pass to find them; "
+            "max_genes sets their number"
         )
     if counts is None:
         advice.append("name the column of cell types with --label-key to see its types")
@@ -269,6 +268,6 @@ def _advice(
 
 
 def _machine_gb() -> float | None:
-    """Return the memory that this process may have, or None where the system does not say."""
+    """Return the memory available to this process, or None if the system does not tell."""
     allowed = allowed_bytes()
     return None if allowed is None else allowed / GB

@@ -10,17 +10,17 @@ class SelectOptions(TypedDict, total=False):
     """Options of :func:`selectormlp.select` beside those that its signature names."""
 
     dask_scheduler: str | None
-    """Address of a Dask cluster to read with (tcp://host:8786); takes --lazy as given."""
+    """Address of a Dask cluster to read with (tcp://host:8786); implies --lazy."""
     batch_key: str | None
-    """Column of obs with the batch (study, chemistry, donor, file): a batch is not taken for a type, and genes are
-    chosen for one not yet seen (see combine). For auto, discriminant, mixture, forest, markers and markers-wilcoxon;
-    others ignore it. Without it each of several data sets is a batch, unless pool_files is given."""
+    """Column of obs with the batch (study, chemistry, donor, file): differences between batches are told from
+    differences between types, and genes are chosen for a new batch (see combine). For auto, discriminant, mixture,
+    forest, markers and markers-wilcoxon; others ignore it. By default, each of several data sets is a batch."""
     pool_files: bool
-    """Do not tell several data sets from each other: their cells are pooled."""
+    """Pool the cells of several data sets, instead of taking each data set as a batch."""
     gene_id_key: str | None
     """Column of var with gene identifiers, for the panel."""
     target_layer: str | None
-    """For persist-unsupervised: layer with the profiles to be predicted, rather than what is read."""
+    """For persist-unsupervised: layer with the profiles to predict; by default the values that are read."""
     label_tree: str | None
     """Table of types and their parents (type, parent), instead of several label columns."""
     normalize: Literal["auto", "counts", "none"]
@@ -28,16 +28,15 @@ class SelectOptions(TypedDict, total=False):
     exclude_labels: Sequence[str]
     """Labels whose cells are left out."""
     gene_name_key: str | None
-    """Column of var with second gene names, by which genes may be called too."""
+    """Column of var with second gene names, which may be used as well."""
     label_map: Any
     """Labels that mean the same type: a table with the columns data, label and common, or {data: {label: common}}."""
     label_keys: Mapping[str, str] | None
     """Column of obs with the cell type where a data set has its own, as DATA=COLUMN; may be repeated."""
     orthologs: Any
-    """Genes that stand for each other: a table with the columns from and to; pairs that are not one to one are left
-    out."""
+    """Orthologous genes: a table with the columns from and to; only one-to-one pairs are used."""
     join_genes: Literal["intersection", "union"]
-    """Genes that take part: of all data sets (intersection), or of any (union; for discriminant)."""
+    """Genes to use: those of all data sets (intersection), or of any (union; for discriminant)."""
     costs: Mapping[str, float] | None
     """Costs of genes, 0 or more; others cost 1."""
     budget: float | None
@@ -85,49 +84,48 @@ class SelectOptions(TypedDict, total=False):
     min_gene_counts: float | None
     """Minimum counts per cell of a gene, in the type that expresses it most."""
     assay: Any | None
-    """What will measure the panel: sequencing (the default), imaging, or a JSON or YAML file of an assay. For auto,
-    discriminant and discriminant-bhattacharyya."""
+    """Technology that will measure the panel: sequencing (the default), imaging, or a JSON or YAML file of an assay.
+    For auto, discriminant and discriminant-bhattacharyya."""
     combine: Literal["new-study", "corrected", "worst"] | None
-    """How batches are combined (with batch_key, or several data sets): new-study (the default: for a batch not yet
-    seen), corrected (for data that will be corrected for batches) or worst (each pair of types by its worst batch). For
-    auto, discriminant, discriminant-bhattacharyya, discriminant-binary and mixture."""
+    """How to combine batches (with batch_key, or several data sets): new-study (the default: for a new batch),
+    corrected (for data that will be corrected for batches) or worst (each pair of types by its worst batch). For auto,
+    discriminant, discriminant-bhattacharyya, discriminant-binary and mixture."""
     options: Mapping[str, Any] | None
-    """Parameters of the method's selector that are not to be left at their defaults."""
+    """Non-default parameters of the method."""
     min_recall: float | None
-    """For auto: share of its cells to be found of every type, as an aim."""
+    """For auto: aim for at least this recall of every type."""
     max_minutes: float | None
-    """For auto: nothing more is tried after this time."""
+    """For auto: time limit in minutes, after which no more methods are tried."""
     cost_per_level: float
-    """With a tree of labels: factor by which a mistake costs more for each level up to the node that both types have in
-    common; 1: all cost the same."""
+    """With a tree of labels: factor on the cost of a mistake for each level up to the common node of both types; 1: all
+    mistakes cost the same."""
     mistake_costs: str | None
-    """Matrix of costs (CSV: a line for each true type, a column for each type it is taken for), instead."""
+    """CSV matrix of costs instead: one line per true type, one column per predicted type."""
     balance_over: Literal["types", "nodes"]
-    """What counts the same: types, or nodes (of a tree of labels: the nodes below each node)."""
+    """Equal weights: of types, or of nodes (siblings in a tree of labels)."""
     price: bool
-    """Say what each constraint costs: the separation of the types with all of them, and without each. The method
-    chooses anew without each."""
+    """Report the price of each constraint: choose again without each, and compare the separation of types."""
     price_accuracy: bool
-    """Say that in balanced accuracy too: a classifier is refitted for each panel. Takes --price as given."""
+    """Report prices in balanced accuracy, too: refit a classifier for each panel. Implies --price."""
 
 
 class ExtendOptions(TypedDict, total=False):
     """Options of :func:`selectormlp.extend` beside those that its signature names."""
 
     strict_limits: bool
-    """Refuse a panel whose own genes exceed a limit, rather than let no new gene add to it."""
+    """Refuse a panel that already exceeds a limit; by default, no new gene may add to that limit."""
     dask_scheduler: str | None
-    """Address of a Dask cluster to read with (tcp://host:8786); takes --lazy as given."""
+    """Address of a Dask cluster to read with (tcp://host:8786); implies --lazy."""
     batch_key: str | None
-    """Column of obs with the batch (study, chemistry, donor, file): a batch is not taken for a type, and genes are
-    chosen for one not yet seen (see combine). For auto, discriminant, mixture, forest, markers and markers-wilcoxon;
-    others ignore it. Without it each of several data sets is a batch, unless pool_files is given."""
+    """Column of obs with the batch (study, chemistry, donor, file): differences between batches are told from
+    differences between types, and genes are chosen for a new batch (see combine). For auto, discriminant, mixture,
+    forest, markers and markers-wilcoxon; others ignore it. By default, each of several data sets is a batch."""
     pool_files: bool
-    """Do not tell several data sets from each other: their cells are pooled."""
+    """Pool the cells of several data sets, instead of taking each data set as a batch."""
     gene_id_key: str | None
     """Column of var with gene identifiers, for the panel."""
     target_layer: str | None
-    """For persist-unsupervised: layer with the profiles to be predicted, rather than what is read."""
+    """For persist-unsupervised: layer with the profiles to predict; by default the values that are read."""
     label_tree: str | None
     """Table of types and their parents (type, parent), instead of several label columns."""
     normalize: Literal["auto", "counts", "none"]
@@ -135,16 +133,15 @@ class ExtendOptions(TypedDict, total=False):
     exclude_labels: Sequence[str]
     """Labels whose cells are left out."""
     gene_name_key: str | None
-    """Column of var with second gene names, by which genes may be called too."""
+    """Column of var with second gene names, which may be used as well."""
     label_map: Any
     """Labels that mean the same type: a table with the columns data, label and common, or {data: {label: common}}."""
     label_keys: Mapping[str, str] | None
     """Column of obs with the cell type where a data set has its own, as DATA=COLUMN; may be repeated."""
     orthologs: Any
-    """Genes that stand for each other: a table with the columns from and to; pairs that are not one to one are left
-    out."""
+    """Orthologous genes: a table with the columns from and to; only one-to-one pairs are used."""
     join_genes: Literal["intersection", "union"]
-    """Genes that take part: of all data sets (intersection), or of any (union; for discriminant)."""
+    """Genes to use: those of all data sets (intersection), or of any (union; for discriminant)."""
     costs: Mapping[str, float] | None
     """Costs of genes, 0 or more; others cost 1."""
     budget: float | None
@@ -194,30 +191,29 @@ class ExtendOptions(TypedDict, total=False):
     min_gene_counts: float | None
     """Minimum counts per cell of a gene, in the type that expresses it most."""
     assay: Any | None
-    """What will measure the panel: sequencing (the default), imaging, or a JSON or YAML file of an assay. For auto,
-    discriminant and discriminant-bhattacharyya."""
+    """Technology that will measure the panel: sequencing (the default), imaging, or a JSON or YAML file of an assay.
+    For auto, discriminant and discriminant-bhattacharyya."""
     combine: Literal["new-study", "corrected", "worst"] | None
-    """How batches are combined (with batch_key, or several data sets): new-study (the default: for a batch not yet
-    seen), corrected (for data that will be corrected for batches) or worst (each pair of types by its worst batch). For
-    auto, discriminant, discriminant-bhattacharyya, discriminant-binary and mixture."""
+    """How to combine batches (with batch_key, or several data sets): new-study (the default: for a new batch),
+    corrected (for data that will be corrected for batches) or worst (each pair of types by its worst batch). For auto,
+    discriminant, discriminant-bhattacharyya, discriminant-binary and mixture."""
     options: Mapping[str, Any] | None
-    """Parameters of the method's selector that are not to be left at their defaults."""
+    """Non-default parameters of the method."""
     min_recall: float | None
-    """For auto: share of its cells to be found of every type, as an aim."""
+    """For auto: aim for at least this recall of every type."""
     max_minutes: float | None
-    """For auto: nothing more is tried after this time."""
+    """For auto: time limit in minutes, after which no more methods are tried."""
     cost_per_level: float
-    """With a tree of labels: factor by which a mistake costs more for each level up to the node that both types have in
-    common; 1: all cost the same."""
+    """With a tree of labels: factor on the cost of a mistake for each level up to the common node of both types; 1: all
+    mistakes cost the same."""
     mistake_costs: str | None
-    """Matrix of costs (CSV: a line for each true type, a column for each type it is taken for), instead."""
+    """CSV matrix of costs instead: one line per true type, one column per predicted type."""
     balance_over: Literal["types", "nodes"]
-    """What counts the same: types, or nodes (of a tree of labels: the nodes below each node)."""
+    """Equal weights: of types, or of nodes (siblings in a tree of labels)."""
     price: bool
-    """Say what each constraint costs: the separation of the types with all of them, and without each. The method
-    chooses anew without each."""
+    """Report the price of each constraint: choose again without each, and compare the separation of types."""
     price_accuracy: bool
-    """Say that in balanced accuracy too: a classifier is refitted for each panel. Takes --price as given."""
+    """Report prices in balanced accuracy, too: refit a classifier for each panel. Implies --price."""
 
 
 class ExplainOptions(TypedDict, total=False):
@@ -232,4 +228,4 @@ class ExplainOptions(TypedDict, total=False):
     exclude_labels: Sequence[str]
     """Labels whose cells are left out."""
     gene_name_key: str | None
-    """Column of var with second gene names, by which genes may be called too."""
+    """Column of var with second gene names, which may be used as well."""

@@ -1,4 +1,4 @@
-"""What goes to a vendor with a panel: order lists, and the reference that a designer asks for."""
+"""Write files for vendors: order lists, and the reference for their design tools."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 
 def order_files(kinds: Sequence[str]) -> list[str]:
-    """Return the names of the files that go with order lists of these kinds."""
+    """Return the names of the files written for these kinds of order lists."""
     return [name for kind in kinds for name in (FORMATS[kind][0], *([REFERENCE_NAME] if kind == "xenium" else []))]
 
 
@@ -41,29 +41,29 @@ def write_orders(
     adata: AnnData | None = None,
     sample: AnnData | None = None,
 ) -> None:
-    """Write the order lists that a request asks for; log what a vendor may refuse.
+    """Write the requested order lists; warn of genes a vendor may refuse.
 
     Parameters
     ----------
     panel
         All genes, existing ones first.
     request
-        Which lists, and whether of new genes alone.
+        Kinds of lists, and whether to list new genes only.
     folder
-        Where to.
+        Target folder.
     n_existing
-        How many of the first genes belong to an existing panel.
+        Number of first genes that belong to an existing panel.
     adata
-        The cells, for the reference of ``xenium``; None leaves it out, and the log says so.
+        The cells, for the reference of ``xenium``; None leaves it out, with a log message.
     sample
-        Some cells where there is no ``adata``: from these comes which types a gene marks.
+        Some cells, if there is no ``adata``, to find which types each gene marks.
 
     Raises
     ------
     PanelError
-        If no gene is new and new genes alone are asked for.
+        If only new genes are requested and there are none.
     DataError, SettingsError
-        If the cells hold no whole counts, of which a reference is made.
+        If the cells hold no integer counts, which a reference needs.
     """
     order = Order(panel, n_existing, request.owned)
     for problem in order.problems() if request.order else ():
@@ -80,9 +80,9 @@ def write_orders(
 
 
 def marked_types(panel: Panel, request: Choice, adata: AnnData) -> list[str] | None:
-    """Return the types that each gene of a panel marks, as text, the one it marks best first; None without labels.
+    """Return the types that each gene of a panel marks, as text, best first; None without labels.
 
-    A gene marks a type where its AUC against all other cells is ``request.min_marker_auc`` or more.
+    A gene marks a type if its AUC against all other cells is ``request.min_marker_auc`` or more.
     """
     if request.label_key is None:
         return None
@@ -105,21 +105,21 @@ def marked_types(panel: Panel, request: Choice, adata: AnnData) -> list[str] | N
 
 
 def reference_of(adata: AnnData, request: Choice) -> Reference:
-    """Make a reference of labelled cells: whole counts, identifiers and types.
+    """Make a reference from labelled cells: integer counts, identifiers and types.
 
     Raises
     ------
     DataError
-        If no label column is named, or identifiers repeat.
+        If no label column is given, or identifiers repeat.
     SettingsError
-        If the values are no counts and none can be told from them.
+        If the values are not counts and none can be told from them.
     """
     if request.label_key is None:
         raise DataError("a reference needs the type of each cell; name their column (label_key, --label-key)")
     found = read(adata, request.source)
     cells = found.cells
     if not isinstance(cells, Cells):
-        raise DataError("a reference is made of cells in memory")
+        raise DataError("a reference needs cells in memory")
     kept = cells.take(cells.labels >= 0)
     ids = found.ids(request)
     names = list(map(str, kept.genes))

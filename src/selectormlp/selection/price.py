@@ -1,4 +1,4 @@
-"""What each constraint costs: the separation of the types by the panel, and by the panel chosen without it."""
+"""Price of each constraint: separation of types by the panel, and by the panel chosen without the constraint."""
 
 from __future__ import annotations
 
@@ -50,15 +50,15 @@ def price_limits(
     found
         The cells.
     request
-        What was asked for.
+        The request.
     how
-        How genes are ranked.
+        Method and settings of the ranking.
     ranked
         The ranking under all constraints.
     n_genes
         Size of the panel.
     panel
-        A panel that is extended; its genes stay in any case.
+        Panel being extended, whose genes always stay.
 
     Returns
     -------

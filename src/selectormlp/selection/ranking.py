@@ -1,4 +1,4 @@
-"""Ranking genes: of cells in memory by any method, of cells on disk by those that learn from moments."""
+"""Rank genes: by any method for cells in memory, by methods that use moments for cells on disk."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from selectormlp.selectors.registry import METHODS, SET_HERE, Method, find_metho
 logger = logging.getLogger(__name__)
 
 MAX_CHOSEN = 500
-"""Genes chosen one at a time where all are to be ranked; the others follow by what they would add to these."""
+"""Number of genes chosen one at a time if all are to be ranked; the others follow by their gain on top of these."""
 
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """The order that a method gives the genes.
+    """Genes ranked by a method.
 
     Attributes
     ----------
@@ -41,14 +41,14 @@ class Ranking:
     scores
         Score of each gene, or its gain when it was chosen, in the unit of the method, shape (n_genes,).
     settings
-        Parameters of the selector, and what it chose itself (see ``record_`` of
+        Parameters of the selector, and its own choices (see ``record_`` of
         :class:`selectormlp.auto.selector.AutoSelector`).
     nested
-        Whether the order is the same for every size.
+        Whether the order is the same for every panel size.
     thresholds
         Expression above which each gene counts as on, shape (n_genes,), for methods that binarise; or None.
     silent
-        Genes that no cell expresses, shape (n_genes,); they come last. None where that was not looked at.
+        Genes that no cell expresses, shape (n_genes,); they come last. None if not checked.
     """
 
     method: str
@@ -84,43 +84,42 @@ def rank_genes(
     Parameters
     ----------
     cells
-        Cells of no class take no part, unless the method needs no labels.
+        Cells to learn from; those without class are ignored unless the method needs no labels.
     method
         A method, its name, or an estimator; see :func:`selectormlp.selectors.registry.find_method`.
     n_genes
-        Size of the panel that is wanted; methods that choose one gene at a time stop there.
+        Size of the panel; methods that choose one gene at a time stop there.
     must_have
-        Columns to be chosen first, which those methods take into account when they choose the others; such
-        methods rank them first, the others where they find them.
+        Columns to be chosen first. Methods that choose one gene at a time rank them first and take them into account;
+        other methods rank them like other genes.
     limits
-        Hard limits that the panel keeps, amounts by column, which those methods take into account.
+        Hard limits on the panel, amounts by column, taken into account by the same methods.
     priorities
-        Factor on what each gene gains, shape (n_genes,): in those methods at each choice, in others on its place in
-        the ranking (1 for the first, 0 for the last).
+        Factor per gene, shape (n_genes,): in those methods on its gain, in others on its rank (1 for the first, 0 for
+        the last).
     mistakes
-        What mistakes between types cost, for methods that weigh them; a warning says so of others.
+        Costs of mistakes between types, for methods that weigh them; others give a warning.
     options
-        Parameters of the selector that are not to be left at their defaults.
+        Non-default parameters of the selector.
     seed
-        Of whatever is random in the method.
+        Random seed of the method.
     target
-        Profiles that the panel is to predict, shape (n_cells, n_target_genes), for methods that take them; None
-        leaves it to the genes of ``cells``.
+        Profiles to predict, shape (n_cells, n_target_genes), for methods that take them; None: the genes of ``cells``.
 
     Raises
     ------
     SettingsError
         If the method or an option is unknown, or a value is not usable.
     DataError
-        If the method needs labels of two classes or more and there are fewer, or it cannot use the matrix.
+        If the method needs two classes and there are fewer, or it cannot use the matrix.
 
     Notes
     -----
-    Networks take settings that fit the number of cells (:mod:`selectormlp.networks.sizes`). ``mlp`` takes the weights
-    of the epoch that is best on validation cells: a sixth of each class, at most 1,000 cells, or, where the cells have
-    donors, donors of their own, as near to that as they come. ``selector_mlp`` takes those of the last epoch, since
-    the best one may come long before the gene weights have settled: on pbmc68k, refitted logistic regression reached
-    0.67 with 10 genes of the last epoch and 0.54 with those of the best (mean of three splits).
+    Networks use settings that fit the number of cells (:mod:`selectormlp.networks.sizes`). ``mlp`` keeps the weights of
+    the best epoch on validation cells: a sixth of each class, at most 1,000 cells, or, with donors, separate donors
+    with about as many cells. ``selector_mlp`` keeps those of the last epoch, since the best epoch may come long before
+    the gene weights have settled: on pbmc68k, refitted logistic regression reached 0.67 with 10 genes of the last epoch
+    and 0.54 with those of the best (mean of three splits).
 
     Examples
     --------
@@ -170,16 +169,16 @@ def rank_stored_genes(
     options: Mapping[str, Any] | None = None,
     workers: Workers | None = None,
 ) -> Ranking:
-    """Rank genes of cells on disk by a method that learns from moments.
+    """Rank genes by a method that learns from moments, from cells on disk.
 
     Parameters
     ----------
     cells, n_genes, must_have, limits, priorities, mistakes, options
         As in :func:`rank_genes`.
     method
-        One of which ``learns_from_moments`` holds.
+        A method with ``learns_from_moments``.
     workers
-        Who reads and sums; None: threads of this machine, or the Dask client that is active.
+        Threads or cluster to read with; None: the active Dask client, or threads of this machine.
 
     Raises
     ------
@@ -212,15 +211,15 @@ def _warn_of_unused(mistakes: Mistakes | None, method: Method) -> None:
     if mistakes is not None and not method.takes_mistakes:
         able = [name for name, known in METHODS.items() if known.takes_mistakes]
         logger.warning(
-            "the method %r takes all mistakes between types for alike: costs and balance over nodes change nothing "
-            "(a minimum of markers per node holds all the same); methods that weigh them: %s",
+            "the method %r weighs all mistakes between types equally: costs and balance over nodes change "
+            "nothing (a minimum of markers per node still holds); methods that weigh them: %s",
             method.name,
             quoted(able, most=len(able)),
         )
 
 
 def unexpressed(X: Matrix) -> BoolArray:
-    """Tell which genes are 0 in every cell, shape (n_genes,).
+    """Return which genes are 0 in every cell, shape (n_genes,).
 
     Examples
     --------
@@ -235,27 +234,27 @@ def unexpressed(X: Matrix) -> BoolArray:
 
 
 def _silent_last(ranking: Ranking, silent: BoolArray) -> Ranking:
-    """Rank genes that no cell expresses last, whatever the method's order of ties."""
+    """Move genes that no cell expresses to the end of the ranking."""
     last = silent[ranking.order]
     order = ranking.order if not last.any() else np.concatenate([ranking.order[~last], ranking.order[last]])
     return replace(ranking, order=order, silent=silent)
 
 
 def _preferring(ranking: Ranking, priorities: FloatArray) -> Ranking:
-    """Order genes by their place in a ranking times their priority."""
+    """Order genes by rank times priority."""
     worth = (1.0 - np.arange(len(ranking.order)) / len(ranking.order)) * priorities[ranking.order]
     return replace(ranking, order=ranking.order[np.argsort(-worth, kind="stable")])
 
 
 def warn_of_silent_genes(ranking: Ranking, genes: pd.Index[str], chosen: Sequence[str]) -> None:
-    """Warn of genes of a panel that no cell expresses; does nothing if that is unknown."""
+    """Warn of genes of a panel that no cell expresses, if that was checked."""
     nothing = ranking.scores == 0 if ranking.silent is None else ranking.silent
     empty = [gene for gene in chosen if gene in set(genes[nothing])]
     several = len(empty) > 1
     if empty:
         logger.warning(
             "%s of the panel %s (%s): no others are left, or they are must-have genes; ask for fewer genes, or "
-            "look whether the right genes and cells were read",
+            "check that the right genes and cells were read",
             counted(len(empty), "gene", "genes"),
             ("adds nothing", "add nothing")[several]
             if ranking.silent is None
@@ -265,7 +264,7 @@ def warn_of_silent_genes(ranking: Ranking, genes: pd.Index[str], chosen: Sequenc
 
 
 def rank_all_genes(cells: Cells, method: str, *, seed: int = 0) -> Ranking:
-    """Rank all genes by a method, where no size of panel is given.
+    """Rank all genes by a method, without a panel size.
 
     Parameters
     ----------
@@ -281,7 +280,7 @@ def rank_all_genes(cells: Cells, method: str, *, seed: int = 0) -> Ranking:
 
 
 def _of_two_classes(cells: AnyCells, method: str) -> AnyCells:
-    """Leave out cells of no class; raise where all are of one class."""
+    """Drop cells without class; raise if all are of one class."""
     known = cells.labels >= 0
     kept = cells if known.all() else cells.take(known)
     if (kept.class_counts() > 0).sum() < 2:
@@ -293,11 +292,11 @@ def _of_two_classes(cells: AnyCells, method: str) -> AnyCells:
 
 
 def _ranking(selector: GeneSelector, method: Method) -> Ranking:
-    """Take the ranking of a fitted selector, unless it found nothing."""
+    """Return the ranking of a fitted selector; raise if all scores are 0."""
     check_scores(selector.scores_, f"the method {method.name!r}")
     if not np.any(selector.scores_):
         raise DataError(
-            f"the method {method.name!r} found nothing to choose by: every gene scores 0, as where none varies; check "
+            f"the method {method.name!r} found nothing to choose by: every gene scores 0, as if none varied; check "
             "the matrix or layer and the labels"
         )
     parameters = {**selector.get_params(deep=False), **getattr(selector, "record_", {})}

@@ -1,4 +1,4 @@
-"""Reading the cells that a panel is chosen from: an object in memory, or files whose expression stays on disk."""
+"""Read the cells to choose a panel from: an object in memory, or files with expression on disk."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ AnyCells = TypeVar("AnyCells", Cells, StoredCells)
 
 @dataclass(frozen=True, eq=False)
 class Opened:
-    """Cells, and the tables that describe cells and genes.
+    """Cells, with the tables of cells and genes.
 
     Attributes
     ----------
@@ -58,9 +58,9 @@ class Opened:
     table
         Object with ``obs`` and ``var``.
     files
-        Names of the files that stay on disk; empty for cells in memory.
+        Names of files on disk; empty for cells in memory.
     sets
-        What several data sets bring; None for one.
+        Summary of several data sets; None for one.
     batch_key
         Column of ``obs`` with the batches, if they are told from types.
     """
@@ -72,19 +72,19 @@ class Opened:
     batch_key: str | None = None
 
     def aliases(self, source: Source) -> pd.Index[str] | None:
-        """Return the second name of each gene, where a column of ``var`` is named that holds names or identifiers."""
+        """Return the second name of each gene, if a column of ``var`` with names or identifiers is given."""
         key = source.gene_name_key or (source.gene_id_key if isinstance(source, PanelSource) else None)
         return other_names(self.table, self.cells.genes, key)
 
     def stored(self, genes: pd.Index[str], source: Source) -> pd.Index[str]:
-        """Return the names that genes have in the data, where symbols are shown instead."""
+        """Return the names of genes in the data, which differ if symbols are shown instead."""
         return stored_genes(self.table, genes, source.gene_name_key)
 
     def ids(self, source: PanelSource) -> pd.Series | None:
         """Return the identifier of each gene, indexed by name.
 
-        It is that of the column of ``var`` that is named for them, else the name in the data where symbols are shown;
-        None without either.
+        Identifiers come from the given column of ``var``; else, if symbols are shown, they are the names in the data;
+        else None.
         """
         genes, key = self.cells.genes, source.gene_id_key
         stored = self.stored(genes, source)
@@ -93,12 +93,12 @@ class Opened:
         return None if stored.equals(genes) else pd.Series(stored, index=genes)
 
     def mistakes(self, request: Choice) -> Mistakes | None:
-        """Find what mistakes between types cost; None without a tree of labels and a matrix of costs.
+        """Return the costs of mistakes between types; None without a tree of labels and a matrix of costs.
 
         Raises
         ------
         DataError, SettingsError
-            If the columns make no tree, or a table cannot be used.
+            If the columns do not form a tree, or a table is not usable.
         """
         tree = find_tree(self.table, self.cells, request.label_levels, request.label_tree)
         costs = None
@@ -113,12 +113,12 @@ class Opened:
     def resolve(
         self, source: Source, constraints: Constraints, *, n_genes: int | None = None, workers: Workers | None = None
     ) -> Rules:
-        """Find the genes that constraints name, by either of their names.
+        """Resolve constraints, with genes looked up by either of their names.
 
         Raises
         ------
         SettingsError
-            If some are not there or constraints clash; a column of ``var`` that knows the names is offered.
+            If genes are missing or constraints clash; if a column of ``var`` holds the names, the message offers it.
         """
         aliases = self.aliases(source)
         try:
@@ -134,16 +134,17 @@ class Opened:
 
 
 def are_several(data: object) -> bool:
-    """Tell several data sets, joined or not, from one."""
+    """Return whether the value holds several data sets, joined or not."""
     if isinstance(data, JoinedSets):
         return len(data.sets.names) > 1
     return isinstance(data, Mapping | list | tuple) and len(data) > 1
 
 
 def read(data: AnnData | JoinedSets, source: Source, *, layer: str | None = None, by_file: bool = False) -> Opened:
-    """Read cells of an object, or of several that were joined: all, of no class, where no label column is named.
+    """Read cells of an object, or of joined objects; without a label column, all cells, without class.
 
-    With ``by_file``, batches are data sets because no others are named: they are pooled where they say nothing.
+    With ``by_file``, batches are the data sets, since no others are given. They are ignored if they cannot be told from
+    types.
     """
     adata, sets = (data.adata, data.sets) if isinstance(data, JoinedSets) else (data, None)
     layer = layer or source.layer
@@ -173,9 +174,9 @@ def opened(data: AnnData | DataSets | JoinedSets, request: Choice) -> Iterator[t
     Parameters
     ----------
     data
-        An object, paths of files that stay on disk, or several of either.
+        An object, paths of files to be left on disk, or several of either.
     request
-        What is read, and by which method genes are ranked.
+        What to read, and the method to rank genes by.
 
     Raises
     ------
@@ -209,7 +210,7 @@ def opened(data: AnnData | DataSets | JoinedSets, request: Choice) -> Iterator[t
 def _held(data: AnnData | JoinedSets, request: Choice, method: Method, *, by_file: bool) -> tuple[Opened, How]:
     """Read cells of objects in memory; see :func:`opened`."""
     if request.dask_scheduler is not None:
-        raise SettingsError("a Dask scheduler reads cells on disk, and these are in memory; give a file instead")
+        raise SettingsError("a Dask scheduler needs cells on disk, and these are in memory; give a file instead")
     found = read(data, request.source, by_file=by_file)
     if found.cells.coverage is not None:
         method = method_for_unmeasured(request, method)
@@ -220,7 +221,7 @@ def _held(data: AnnData | JoinedSets, request: Choice, method: Method, *, by_fil
 def _on_disk(
     data: Paths | Mapping[str, Path | str], request: Choice, method: Method, workers: Workers, *, by_file: bool
 ) -> tuple[Opened, How]:
-    """Open files, their expression left on disk; see :func:`opened`."""
+    """Open files, with expression on disk; see :func:`opened`."""
     if request.target_layer is not None:
         raise SettingsError("target_layer cannot be read from disk; read the file in memory, or leave it out")
     check_scheduler(request.dask_scheduler)
@@ -244,15 +245,15 @@ def _on_disk(
 
 
 def _with_units_checked(cells: AnyCells, source: Source, *, by_file: bool) -> AnyCells:
-    """Refuse batches that say nothing, or pool data sets that do, and warn of types of one batch or donor alone."""
+    """Raise for unusable batches, or pool unusable data sets, and warn of types in one batch or donor only."""
     if by_file and cells.batches is not None and not can_be_told_apart(cells):
         logger.warning(
-            "no type is in two data sets, so nothing tells type from data set: all cells are pooled, and a gene that "
-            "marks a data set may be taken for one that marks its types"
+            "no type is in two data sets, so type and data set cannot be told apart: all cells are pooled, and genes "
+            "that mark a data set may be chosen for its types"
         )
         cells = replace(cells, batches=None)
     elif by_file:
-        logger.info("each data set is taken as a batch; pool_files (--pool-files) pools them, batch_key names others")
+        logger.info("each data set is a batch; pool_files (--pool-files) pools them, batch_key names other batches")
     if source.batch_key is not None:
         check_batches(cells, source.batch_key)
     warn_of_lone_types(cells)
@@ -260,7 +261,7 @@ def _with_units_checked(cells: AnyCells, source: Source, *, by_file: bool) -> An
 
 
 def _target(adata: AnnData | JoinedSets, request: Choice) -> Matrix | None:
-    """Read the profiles that the panel is to predict: of all genes, also those that may not be chosen."""
+    """Read the profiles to predict: of all genes, even those that may not be chosen."""
     if request.target_layer is None:
         return None
     if isinstance(adata, JoinedSets):

@@ -1,4 +1,4 @@
-"""How a panel was chosen, so that it can be chosen again from other cells."""
+"""Choose a panel again from other cells, in the way it was chosen."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _CHOSEN: ContextVar[dict[bytes, IntArray] | None] = ContextVar("chosen", default
 
 @contextmanager
 def shared_choices() -> Iterator[None]:
-    """Inside this block, cache choices, so that the same cells are never chosen from twice."""
+    """Cache choices inside this block, so that equal requests are computed once."""
     token = _CHOSEN.set({})
     try:
         yield
@@ -41,24 +41,24 @@ def shared_choices() -> Iterator[None]:
 
 @dataclass(frozen=True, eq=False)
 class Recipe:
-    """How a panel was chosen, so that it can be done again.
+    """Method, settings and constraints by which a panel was chosen.
 
     Attributes
     ----------
     method
-        Its name, or an estimator.
+        Name of the method, or an estimator.
     options, seed
         As :func:`selectormlp.selection.ranking.rank_genes` takes them.
     constraints
-        What the panel obeys.
+        Constraints of the panel.
     n_genes
         Its size.
     aliases
-        Second gene names of the data that the constraints may use, or None.
+        Second gene names of the data, which constraints may use, or None.
     mistakes
-        What mistakes between types cost, or None.
+        Costs of mistakes between types, or None.
     batches
-        Batch of each cell of the data, by its name, where the method is to tell batches from types; or None.
+        Batch of each cell of the data, by cell name, if the method uses batches; or None.
     """
 
     method: Any
@@ -76,9 +76,9 @@ class Recipe:
         Parameters
         ----------
         cells
-            All their genes.
+            Cells with all genes.
         seed
-            Instead of the recipe's.
+            Seed to use instead of the recipe's.
 
         Returns
         -------
@@ -87,7 +87,7 @@ class Recipe:
         Raises
         ------
         SettingsError, DataError
-            If these cells allow no such panel.
+            If such a panel cannot be chosen from these cells.
         """
         cells = replace(cells, batches=self._batches_of(cells))
         known = _CHOSEN.get()
@@ -125,23 +125,23 @@ class Recipe:
 def recipe_of(
     panel: Panel, label_key: str | None, aliases: pd.Index[str] | None = None, adata: AnnData | None = None
 ) -> Recipe | str:
-    """Read from a panel's provenance how it was chosen.
+    """Read the recipe of a panel from its provenance.
 
     Parameters
     ----------
     panel
         The panel.
     label_key
-        The label column at hand.
+        Label column of the data.
     aliases
         See :class:`Recipe`.
     adata
-        The data, where the column of batches is looked for that the panel was chosen by.
+        The data, to look up the column of batches.
 
     Returns
     -------
-    The recipe, or the reason why there is none. For a panel by ``auto`` it is the method that ``auto`` took, with
-    its options: that this was chosen among a few with a view to all cells is left out of account.
+    The recipe, or the reason why there is none. For ``auto``, it is the method that ``auto`` took, with its options;
+    the fact that ``auto`` saw all cells when it took that method is not corrected for.
 
     Examples
     --------
@@ -149,7 +149,7 @@ def recipe_of(
     "the method 'given' cannot be run again"
     """
     origin = panel.provenance
-    taken = origin.taken  # by 'auto'; to try all its contenders in each split would take as many times as long
+    taken = origin.taken  # by 'auto'; trying all its contenders in each split would take too long
     method, selector = (taken.method, taken.options) if taken else (origin.method, origin.settings.get("selector"))
     try:
         found = find_method(method)
@@ -178,26 +178,26 @@ def recipe_of(
 
 
 def batches_by_name(adata: AnnData, key: str) -> pd.Series:
-    """Read the batch of each cell, by the name of the cell; "" where it has none."""
+    """Return the batch of each cell by name; "" if it has none."""
     found = label_text(one_column(adata.obs, key, "batch", "obs"), key)
-    names = np.array([*found.names, ""], dtype=object)  # a code of -1 takes the last
+    names = np.array([*found.names, ""], dtype=object)  # code -1 takes the last entry
     return pd.Series(names[found.codes], index=adata.obs_names.astype(str))
 
 
 def named_batches(cells: Cells) -> pd.Series | None:
-    """Return the batch of each cell by its name; None where cells have none."""
+    """Return the batch of each cell by name; None without batches."""
     return None if cells.batches is None else pd.Series(cells.batches, index=cells.names)
 
 
 def require_recipe(
     panel: Panel, label_key: str | None, aliases: pd.Index[str] | None = None, adata: AnnData | None = None
 ) -> Recipe:
-    """Read from a panel's provenance how it was chosen; see :func:`recipe_of`.
+    """Read the recipe of a panel, or raise; see :func:`recipe_of`.
 
     Raises
     ------
     PanelError
-        If it cannot be chosen again.
+        If the panel cannot be chosen again.
     """
     recipe = recipe_of(panel, label_key, aliases, adata)
     if isinstance(recipe, str):

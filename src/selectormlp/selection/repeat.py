@@ -1,4 +1,4 @@
-"""Settings by which a panel is chosen again."""
+"""Settings that repeat the choice of a panel."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from selectormlp.selectors.registry import UNTRUSTED, find_method
 AnyChoice = TypeVar("AnyChoice", bound=Choice)
 
 SIZES: Mapping[type[Choice], str] = {SelectRequest: "n_genes", ExtendRequest: "n_new"}
-"""Name of the setting that holds the number of genes."""
+"""Setting with the number of genes, by command."""
 
 
 def check_reading(settings: Choice) -> None:
-    """Refuse settings that name no data.
+    """Raise if settings name no data.
 
     Raises
     ------
     SettingsError
-        With what to do.
+        If they do.
     """
     if not settings.data:
         raise SettingsError("no data are named; name an AnnData file on the command line, or under data")
 
 
 def check_other_folder(settings: ExtendRequest, out: Path) -> None:
-    """Raise if a folder holds what ``extend`` did not write: the panel that is extended, or one by another command.
+    """Raise if a folder holds a panel that ``extend`` must not replace: the one being extended, or another command's.
 
     Raises
     ------
     OutputError
-        With what to do.
+        If it does.
     """
     place = out / SETTINGS_NAME
     own = settings.panel is not None and settings.panel.resolve().parent == out.resolve()
@@ -51,7 +51,7 @@ def check_other_folder(settings: ExtendRequest, out: Path) -> None:
 
 
 def with_defaults(settings: AnyChoice) -> AnyChoice:
-    """Fill in the options of the method that are left out, as far as they do not depend on the data.
+    """Fill in default options of the method that do not depend on the data.
 
     Raises
     ------
@@ -72,12 +72,12 @@ def with_defaults(settings: AnyChoice) -> AnyChoice:
 
 
 def settings_of(panel: Panel, data: Sequence[Path], *, lazy: bool, existing: Path | None = None) -> Choice:
-    """Return the settings by which a panel is chosen again, as its provenance has them.
+    """Return settings that repeat the choice of a panel, from its provenance.
 
     Parameters
     ----------
     panel
-        As ``select`` or ``extend`` made it.
+        Panel from ``select`` or ``extend``.
     data
         The files it was learned from.
     lazy
@@ -87,14 +87,14 @@ def settings_of(panel: Panel, data: Sequence[Path], *, lazy: bool, existing: Pat
 
     Returns
     -------
-    Settings with every parameter of the selector. Of ``auto``, contenders that were left out because time was over are
-    left out again, however fast the machine.
+    Settings with every parameter of the selector. For ``auto``, contenders skipped for lack of time are skipped again,
+    however fast the machine is.
 
     Raises
     ------
     PanelError
-        If the panel was cut, not chosen here, or chosen by an estimator without a registered name, or its provenance
-        is damaged.
+        If the panel was truncated, not chosen here, or chosen by an estimator without registered name, or its
+        provenance is damaged.
     """
     origin = panel.provenance
     recorded = origin.settings
@@ -102,8 +102,8 @@ def settings_of(panel: Panel, data: Sequence[Path], *, lazy: bool, existing: Pat
     size, selector, constraints = (recorded.get(name) for name in (SIZES[kind], "selector", "constraints"))
     if not (isinstance(size, int) and isinstance(selector, dict) and isinstance(constraints, dict)):
         raise PanelError(
-            f"the panel of {counted(len(panel), 'gene', 'genes')} by {origin.method!r} does not say how 'select' would "
-            "choose it again; only panels that 'select' chose do"
+            f"the panel of {counted(len(panel), 'gene', 'genes')} by {origin.method!r} does not record how 'select' "
+            "would choose it again; only panels that 'select' chose do"
         )
     try:
         method = find_method(origin.method)

@@ -62,42 +62,42 @@ def _trusted(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class PanelSource(TreeSource):
-    """Options of reading the cells."""
+    """Options for reading the cells."""
 
     donor_key: Annotated[str | None, Flag(first=True)] = None
-    """Column of obs with the donor: auto tests on donors that it did not choose from, mlp is validated on donors of
-    their own; other methods only record it."""
+    """Column of obs with the donor: auto tests panels on other donors than it chose from, mlp uses separate donors for
+    validation; other methods only record it."""
     batch_key: Annotated[str | None, Flag(first=True)] = None
-    """Column of obs with the batch (study, chemistry, donor, file): a batch is not taken for a type, and genes are
-    chosen for one not yet seen (see combine). For auto, discriminant, mixture, forest, markers and markers-wilcoxon;
-    others ignore it. Without it each of several data sets is a batch, unless pool_files is given."""
+    """Column of obs with the batch (study, chemistry, donor, file): differences between batches are told from
+    differences between types, and genes are chosen for a new batch (see combine). For auto, discriminant, mixture,
+    forest, markers and markers-wilcoxon; others ignore it. By default, each of several data sets is a batch."""
     pool_files: Annotated[bool, Flag()] = False
-    """Do not tell several data sets from each other: their cells are pooled."""
+    """Pool the cells of several data sets, instead of taking each data set as a batch."""
     gene_id_key: Annotated[str | None, Flag()] = None
     """Column of var with gene identifiers, for the panel."""
     target_layer: Annotated[str | None, Flag()] = None
-    """For persist-unsupervised: layer with the profiles to be predicted, rather than what is read."""
+    """For persist-unsupervised: layer with the profiles to predict; by default the values that are read."""
 
 
 class MethodOptions(Settings):
-    """How genes are chosen."""
+    """Method and its options."""
 
     heading: ClassVar[str] = "Method"
 
     method: Annotated[MethodName, Flag(first=True, recorded=False)] = "auto"
-    """auto (discriminant, unless another does better on cells that it has not seen; seconds), discriminant (a second),
+    """auto (discriminant, unless another method is better on unseen cells; takes seconds), discriminant (a second),
     discriminant-bhattacharyya, discriminant-binary, reconstruction, mixture, selector_mlp, selector_mlp-budget, mlp,
     persist, persist-unsupervised, svm, markers (t-test), markers-wilcoxon, markers-logreg, variance, forest or
     random."""
     assay: Annotated[AssayName | None, Flag(recorded=False), Field(exclude=True)] = None
-    """What will measure the panel: sequencing (the default), imaging, or a JSON or YAML file of an assay. For
-    auto, discriminant and discriminant-bhattacharyya."""
+    """Technology that will measure the panel: sequencing (the default), imaging, or a JSON or YAML file of an assay.
+    For auto, discriminant and discriminant-bhattacharyya."""
     combine: Annotated[Literal["new-study", "corrected", "worst"] | None, Flag(recorded=False), Field(exclude=True)] = (
         None
     )
-    """How batches are combined (with batch_key, or several data sets): new-study (the default: for a batch not yet
-    seen), corrected (for data that will be corrected for batches) or worst (each pair of types by its worst batch). For
-    auto, discriminant, discriminant-bhattacharyya, discriminant-binary and mixture."""
+    """How to combine batches (with batch_key, or several data sets): new-study (the default: for a new batch),
+    corrected (for data that will be corrected for batches) or worst (each pair of types by its worst batch). For auto,
+    discriminant, discriminant-bhattacharyya, discriminant-binary and mixture."""
     options: Annotated[
         Table,
         Flag(
@@ -106,11 +106,11 @@ class MethodOptions(Settings):
             file=FileFlag("--options", "JSON, YAML or TOML file of parameters of the method.", _table_in),
         ),
     ] = Field(default_factory=dict)
-    """Parameters of the method's selector that are not to be left at their defaults."""
+    """Non-default parameters of the method."""
     min_recall: Annotated[Share | None, Flag(recorded=False), Field(exclude=True)] = None
-    """For auto: share of its cells to be found of every type, as an aim."""
+    """For auto: aim for at least this recall of every type."""
     max_minutes: Annotated[NonNegative | None, Flag(recorded=False), Field(exclude=True)] = None
-    """For auto: nothing more is tried after this time."""
+    """For auto: time limit in minutes, after which no more methods are tried."""
     seed: Annotated[Seed, Flag(first=True, recorded=False)] = 0
     """Seed; the same seed gives the same panel."""
 
@@ -135,7 +135,7 @@ class MethodOptions(Settings):
                     f"assay is {self.assay!r} with the method {_name_of(self.method)!r}; expected one of the methods "
                     f"{quoted(ASSAY_METHODS)}, or an assay of limits alone"
                 )
-            del named["assay"]  # its limits are for every method
+            del named["assay"]  # limits work with every method
         if self.combine is not None and self.method not in COMBINE_METHODS:
             raise ValueError(
                 f"combine is {self.combine!r} with the method {_name_of(self.method)!r}; expected one of the methods "
@@ -146,44 +146,43 @@ class MethodOptions(Settings):
 
 
 NAMED_OPTIONS = ("min_recall", "max_minutes", "assay", "combine")
-"""Parameters of methods that have a flag and a keyword of their own; kept among ``options``."""
+"""Parameters of methods with their own flag and keyword; stored in ``options``."""
 
 ASSAY_METHODS = ("auto", "discriminant", "discriminant-bhattacharyya")
-"""Methods that choose for an assay."""
+"""Methods that take an assay."""
 
 
 COMBINE_METHODS = (*ASSAY_METHODS, "discriminant-binary", "mixture")
-"""Methods that combine batches in one of several ways."""
+"""Methods that take ``combine``."""
 
 
 class Mistaking(Settings):
-    """What mistakes between types cost when genes are chosen, and what types count."""
+    """Costs of mistakes between types, and weights of types, for choosing genes."""
 
     heading: ClassVar[str] = "Tree of labels"
 
     cost_per_level: Annotated[float, Field(ge=1, allow_inf_nan=False), Flag()] = COST_PER_LEVEL
-    """With a tree of labels: factor by which a mistake costs more for each level up to the node that both types have in
-    common; 1: all cost the same."""
+    """With a tree of labels: factor on the cost of a mistake for each level up to the common node of both types; 1: all
+    mistakes cost the same."""
     mistake_costs: Annotated[FileName | None, Flag()] = None
-    """Matrix of costs (CSV: a line for each true type, a column for each type it is taken for), instead."""
+    """CSV matrix of costs instead: one line per true type, one column per predicted type."""
     balance_over: Annotated[Balance, Flag()] = "types"
-    """What counts the same: types, or nodes (of a tree of labels: the nodes below each node)."""
+    """Equal weights: of types, or of nodes (siblings in a tree of labels)."""
 
 
 class Ordering(Settings):
-    """Which order lists are written with a panel."""
+    """Order lists to write with a panel."""
 
     heading: ClassVar[str] = "Ordering"
 
     order: Annotated[Names, Flag(split=True, keyword=False, recorded=False)] = ()
-    """Order lists to write too: xenium (target list and reference bundle), merscope, table."""
+    """Also write order lists: xenium (target list and reference bundle), merscope, table."""
     order_new_only: Annotated[bool, Flag(keyword=False, recorded=False)] = False
-    """Leave genes of an existing panel, and owned ones, out of the order lists."""
+    """List only new genes in order lists, without those of an existing panel and owned ones."""
     price: Annotated[bool, Flag()] = False
-    """Say what each constraint costs: the separation of the types with all of them, and without each. The method
-    chooses anew without each."""
+    """Report the price of each constraint: choose again without each, and compare the separation of types."""
     price_accuracy: Annotated[bool, Flag()] = False
-    """Say that in balanced accuracy too: a classifier is refitted for each panel. Takes --price as given."""
+    """Report prices in balanced accuracy, too: refit a classifier for each panel. Implies --price."""
 
     @field_validator("order")
     @classmethod
@@ -199,20 +198,20 @@ ORDER_KINDS = ("xenium", "merscope", "table")
 
 
 class Choice(PanelSource, Joining, Constraints, MethodOptions, Mistaking, Ordering):
-    """What ``select`` and ``extend`` share."""
+    """Options shared by ``select`` and ``extend``."""
 
     heading: ClassVar[str] = "Reading"
 
     data: Annotated[tuple[Place, ...], Flag(argument=True, needed=True, keyword=False, recorded=False)] = ()
     """AnnData: h5ad, gzipped h5ad or zarr; one or several."""
     lazy: Annotated[bool, Flag(keyword=False, recorded=False)] = False
-    """Leave expression on disk: for data larger than memory, in one or many files."""
+    """Leave expression on disk: for data larger than memory, in one or more files."""
     dask_scheduler: Annotated[str | None, Flag(recorded=False)] = None
-    """Address of a Dask cluster to read with (tcp://host:8786); takes --lazy as given."""
+    """Address of a Dask cluster to read with (tcp://host:8786); implies --lazy."""
 
     @model_validator(mode="after")
     def _takes_limits_of_an_assay(self) -> Self:
-        """Keep limits of an assay that the method does not take among the constraints."""
+        """Move the limits of an assay to the constraints if the method takes no assay."""
         if self.assay is not None and "assay" not in self.options:
             self.__dict__.update({name: getattr(self.constraints, name) for name in AssayLimits.model_fields})
         return self
@@ -239,12 +238,12 @@ class Choice(PanelSource, Joining, Constraints, MethodOptions, Mistaking, Orderi
 
     @property
     def joining(self) -> Joining:
-        """How several data sets are made one."""
+        """Options for joining several data sets."""
         return part_of(self, Joining)
 
     @property
     def constraints(self) -> Constraints:
-        """What the panel must obey; limits of the assay's profile where the request sets none."""
+        """Constraints of the panel, with the limits of the assay's profile unless the request sets them."""
         from selectormlp.panel.assay import find_assay  # loads NumPy
 
         own = part_of(self, Constraints)
@@ -257,7 +256,7 @@ class Choice(PanelSource, Joining, Constraints, MethodOptions, Mistaking, Orderi
 
 
 class SelectRequest(Choice):
-    """Settings of ``select``; each may be given on the command line instead."""
+    """Settings of ``select``; the command line overrides each."""
 
     command: Literal["select"] = "select"
     """The command that these settings are for."""
@@ -266,7 +265,7 @@ class SelectRequest(Choice):
 
 
 class ExtendRequest(Choice):
-    """Settings of ``extend``; each may be given on the command line instead."""
+    """Settings of ``extend``; the command line overrides each."""
 
     command: Literal["extend"] = "extend"
     """The command that these settings are for."""
@@ -277,7 +276,7 @@ class ExtendRequest(Choice):
     n_new: Annotated[Count | None, Flag(("--n-new", "--add"), first=True, needed=True)] = None
     """Number of genes to add."""
     strict_limits: Annotated[bool, Flag()] = False
-    """Refuse a panel whose own genes exceed a limit, rather than let no new gene add to it."""
+    """Refuse a panel that already exceeds a limit; by default, no new gene may add to that limit."""
 
 
 class ExplainRequest(SampledSource, Allowed):
@@ -288,12 +287,12 @@ class ExplainRequest(SampledSource, Allowed):
     panel: Annotated[Place | None, Flag(first=True, needed=True, keyword=False, recorded=False)] = None
     """Panel: panel.json, or genes in a CSV, TSV or text file."""
     assay: Annotated[AssayName | None, Flag()] = None
-    """Explain as for this assay: sequencing, imaging, or the JSON or YAML file of an assay; by default the one that the
+    """Explain for this assay: sequencing, imaging, or the JSON or YAML file of an assay; by default the one that the
     panel was chosen for."""
 
 
 def check_choice(request: Choice, *, several: bool = False) -> None:
-    """Raise unless the method can work with what the request names.
+    """Raise unless the method can work with the request.
 
     Parameters
     ----------
@@ -305,8 +304,7 @@ def check_choice(request: Choice, *, several: bool = False) -> None:
     Raises
     ------
     SettingsError
-        If the method is unknown, labels are needed and no column is named, or a target is given to a method that takes
-        none.
+        If the method is unknown, it needs labels and no column is given, or it takes no target and one is given.
     """
     from selectormlp.selectors.registry import METHODS, find_method
 
@@ -317,7 +315,7 @@ def check_choice(request: Choice, *, several: bool = False) -> None:
         )
     if request.combine is not None and request.batch_key is None and (request.pool_files or not several):
         raise SettingsError(
-            f"combine is {request.combine!r} and no batches are named; name their column (batch_key, "
+            f"combine is {request.combine!r} without batches; name their column (batch_key, "
             "--batch-key), or leave combine out"
         )
     if request.target_layer is not None and not method.kind.takes_target:

@@ -1,4 +1,4 @@
-"""Choosing, extending and explaining panels: AnnData or files in, a panel out."""
+"""Choose and extend panels from AnnData objects or files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Unpack
 
 import numpy as np
 import pandas as pd
-from anndata import AnnData  # at run time too, so that typing.get_type_hints works
+from anndata import AnnData  # needed at run time by typing.get_type_hints
 
 from selectormlp.config.model import options_of
 from selectormlp.data.fingerprints import fingerprints_of
@@ -57,42 +57,41 @@ def select(
     Parameters
     ----------
     adata
-        Cells × genes. Written to: ``var["selectormlp_selected"]``, ``var["selectormlp_rank"]`` (place in the panel,
-        from 1; NaN outside), ``var["selectormlp_score"]`` (score or gain in the unit of the method; NaN for genes
-        that took no part) and ``uns["selectormlp"]["panel"]`` (the panel as JSON). Nothing else is altered.
-        Or the path of an h5ad file or zarr folder: then expression stays on disk, and nothing is written.
-        ``discriminant``, ``reconstruction`` and ``mixture`` read every cell once (twice where only the most variable
-        genes are considered); other methods read a sample, at most 5,000 cells of a class, and the log says so.
-        Or several objects or paths, in a list or by name, which are joined: with the genes they have in common, and
-        ``label_map``, ``label_keys``, ``orthologs`` and ``join_genes`` where they do not name things alike. Paths alone
-        stay on disk; nothing is written to several objects.
+        Cells × genes. Written to: ``var["selectormlp_selected"]``, ``var["selectormlp_rank"]`` (position in the panel,
+        from 1; NaN outside), ``var["selectormlp_score"]`` (score or gain in the unit of the method; NaN for genes that
+        were not considered) and ``uns["selectormlp"]["panel"]`` (the panel as JSON). Nothing else is altered. Or the
+        path of an h5ad file or zarr folder: expression then stays on disk, and nothing is written. ``discriminant``,
+        ``reconstruction`` and ``mixture`` read every cell once (twice if only the most variable genes are considered);
+        other methods read a sample of at most 5,000 cells per class, with a log message. Or several objects or paths,
+        in a list or by name, which are joined on their common genes; ``label_map``, ``label_keys``, ``orthologs`` and
+        ``join_genes`` resolve different names. If all are paths, expression stays on disk. Nothing is written to
+        several objects.
     label_key
         Column of ``obs`` with the cell type, of any dtype; cells without a label take no part. Or several columns, from
-        coarse to fine: the last holds the types, the others the nodes of a tree above them, and mistakes between types
-        of different nodes weigh more (``cost_per_level``). None for ``reconstruction``, ``persist-unsupervised``,
-        ``variance`` and ``random``, which need no labels: then every cell takes part.
+        coarse to fine: the last holds the types, the others form a tree above them, and mistakes between types of
+        different nodes weigh more (``cost_per_level``). None for ``reconstruction``, ``persist-unsupervised``,
+        ``variance`` and ``random``, which need no labels and use all cells.
     n_genes
         Size of the panel.
     method
         ``auto`` tries the discriminant (both forms) and the t-test on part of the cells, tests their panels on the
-        rest, and lets the discriminant choose unless another is clearly ahead; it takes seconds, and the panel's
-        provenance says what was found. ``discriminant`` alone takes a second. Others: ``discriminant-bhattacharyya``,
+        rest, and uses the discriminant unless another method is clearly better. It takes seconds, and the panel's
+        provenance records the results. ``discriminant`` alone takes a second. Others: ``discriminant-bhattacharyya``,
         ``discriminant-binary``, ``reconstruction``, ``mixture``, ``selector_mlp``, ``selector_mlp-budget``, ``mlp``,
         ``persist``, ``persist-unsupervised``, ``svm``, ``markers`` (t-test), ``markers-wilcoxon``, ``markers-logreg``,
-        ``variance``, ``forest`` and ``random``; names that other
-        packages register; or an unfitted estimator of scikit-learn's kind that, once fitted, has ``ranking_``,
-        ``scores_``, ``feature_importances_`` or ``coef_``.
+        ``variance``, ``forest`` and ``random``; names that other packages register; or an unfitted estimator of
+        scikit-learn's kind that, once fitted, has ``ranking_``, ``scores_``, ``feature_importances_`` or ``coef_``.
     donor_key
-        Column of ``obs`` with the donor. ``auto`` tests on donors that it did not choose from, and ``mlp`` takes its
-        validation cells from donors of their own; other methods only record it in the panel's provenance.
+        Column of ``obs`` with the donor. ``auto`` tests panels on other donors than it chose from, and ``mlp`` uses
+        separate donors for validation; other methods only record it in the panel's provenance.
     layer
         Layer to read instead of ``X``.
     must_have
-        Genes that the panel holds, in this order.
+        Genes that the panel must hold, in this order.
     forbidden
-        Genes that it does not hold: names, or shell patterns such as ``MT-*`` and ``RP[SL]*`` (case matters).
+        Genes to exclude: names, or shell patterns such as ``MT-*`` and ``RP[SL]*`` (case matters).
     constraints
-        All that the panel must obey, instead of ``must_have``, ``forbidden`` and the like.
+        All constraints as one object, instead of ``must_have``, ``forbidden`` and other keywords.
     seed
         Seed; the same seed gives the same panel.
     progress
@@ -107,7 +106,7 @@ def select(
 
     Returns
     -------
-    The panel: genes in order, why each is there, and where it comes from.
+    The panel: genes in order, the reason for each, and provenance.
 
     Raises
     ------
@@ -164,18 +163,18 @@ def extend(
         the extended panel.
     panel
         The existing panel: a :class:`Panel`, a file that holds one, or a list of genes. Its genes stay, in their order
-        and at no cost; those that the data lack stay too if ``ignore_unknown`` says so, and are refused otherwise.
+        and at no cost. Genes missing from the data stay too with ``ignore_unknown``; otherwise they raise.
     label_key, method, donor_key, layer, seed, progress
         As in :func:`select`.
     n_new
-        How many genes to add; must-have genes that the panel lacks count among them.
+        Number of genes to add, including must-have genes that the panel lacks.
     must_have, constraints, more
-        What the new genes must obey, and further options, as in :func:`select`; a budget is for the new genes alone.
+        Constraints on the new genes, and further options, as in :func:`select`; a budget applies to the new genes only.
 
     Returns
     -------
-    The extended panel. ``scores`` of new genes are their gains given all genes before them, for the methods that
-    choose one gene at a time (``discriminant``, ``reconstruction``, ``mixture``), else their scores.
+    The extended panel. For methods that choose one gene at a time (``discriminant``, ``reconstruction``, ``mixture``),
+    ``scores`` of new genes are their gains given all genes before them; else their scores.
 
     Raises
     ------
@@ -206,7 +205,7 @@ def extend(
 
 
 def with_constraints(constraints: Constraints | None, named: Mapping[str, Any]) -> dict[str, Any]:
-    """Join constraints that were given as an object with options that were given by name.
+    """Merge constraints given as an object with options given by name.
 
     Raises
     ------
@@ -225,12 +224,12 @@ def with_constraints(constraints: Constraints | None, named: Mapping[str, Any]) 
 
 
 def choose_panel(data: AnnData | DataSets | JoinedSets, request: SelectRequest, *, progress: bool = False) -> Panel:
-    """Choose a panel as a request says; see :func:`select`.
+    """Choose a panel by a request; see :func:`select`.
 
     Raises
     ------
     SettingsError
-        As :func:`select` does; and if the request names no size.
+        As :func:`select` does; and if the request gives no size.
     """
     check_choice(request, several=are_several(data))
     if request.n_genes is None:
@@ -250,12 +249,12 @@ def choose_panel(data: AnnData | DataSets | JoinedSets, request: SelectRequest, 
 def add_genes(
     data: AnnData | DataSets | JoinedSets, panel: Panel, request: ExtendRequest, *, progress: bool = False
 ) -> Panel:
-    """Add genes to a panel as a request says; see :func:`extend`.
+    """Add genes to a panel by a request; see :func:`extend`.
 
     Raises
     ------
     SettingsError
-        As :func:`extend` does; and if the request does not say how many.
+        As :func:`extend` does; and if the request gives no number of genes.
     """
     check_choice(request, several=are_several(data))
     n_new = request.n_new
@@ -293,14 +292,14 @@ def add_genes(
 
 
 def with_table(panel: Panel, request: Choice) -> Panel:
-    """Take identifiers and facts of genes from the gene table of a request, where there is one."""
+    """Add identifiers and facts of genes from the gene table of a request, if any."""
     return panel if request.gene_table is None else with_known_facts(panel, read_gene_facts(request.gene_table))
 
 
 def provenance_of(
     found: Opened, ranked: Ranked, request: Choice, mistakes: Mistakes | None = None, **more: Any
 ) -> Provenance:
-    """Record how a panel was learned: every option of the request, the method's parameters, and the cells."""
+    """Record the provenance of a panel: every option of the request, the method's parameters, and the cells."""
     constraints = request.constraints.model_dump(mode="json")
     recorded = request.model_dump(
         mode="json", include={one.name for one in options_of(type(request)) if one.flag.recorded} - constraints.keys()
@@ -332,7 +331,7 @@ def provenance_of(
 
 
 def _write_results(adata: AnnData, panel: Panel, ranked: Ranked, stored: pd.Index[str]) -> None:
-    """Write the panel into ``var`` and ``uns``; ``stored`` are the names in the data of the genes of the rules."""
+    """Write the panel into ``var`` and ``uns``; ``stored`` holds the names in the data of the genes of the rules."""
     rules = ranked.rules
     places = np.full(len(rules.genes), np.nan)
     for place, positions in enumerate(rules.names.find_by_either(panel.genes, panel.gene_ids).values(), start=1):

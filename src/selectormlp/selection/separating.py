@@ -1,4 +1,4 @@
-"""Moments by which panels are explained and priced."""
+"""Moments for explaining and pricing panels."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ logger = logging.getLogger(__name__)
 
 
 def cell_weights_of(cells: Cells, settings: SeparationSettings) -> FloatArray:
-    """Weigh cells by the importance of their classes, shape (n_classes,); labels that the cells lack do not count."""
+    """Return cell weights from the importance of classes, shape (n_classes,); labels without cells are ignored."""
     return balanced_cell_weights(cells.class_counts(), settings.importance(cells.classes))
 
 
 def moments_for(
     cells: Cells, settings: SeparationSettings, whole: Cells | StoredCells, n_genes: int | None = None
 ) -> Moments:
-    """Compute what separation is measured from: of genes as on or off, and of counts, where the settings ask for it.
+    """Compute the moments from which separation is measured: of genes as on or off, and of counts, if requested.
 
     Parameters
     ----------
     cells
-        Labelled. With batches, moments are those of groups, of one type in one batch each.
+        Labelled cells. With batches, moments are of groups (one type in one batch each).
     settings
-        Those of the choice.
+        Settings of the choice.
     whole
-        The same cells with all genes, by which counts are recovered from values in memory; on disk, cells that were
-        read from counts know their totals. Otherwise expm1 of the values stands for counts, and the log says so.
+        The same cells with all genes, to recover counts from values in memory; cells on disk that hold counts know
+        their totals. Otherwise expm1 of the values is used instead of counts, with a log message.
     n_genes
-        Genes of which covariances with the others are needed; None: all.
+        Number of genes whose covariances with the others are needed; None: all.
     """
     counts = None
     if settings.needs_counts:
@@ -47,7 +47,7 @@ def moments_for(
         scale = count_scale(known) if isinstance(known, Cells) else None
         counts = None if scale is None else scale.counts(cells.X)
         if counts is None:
-            logger.info("the values hold no counts: expm1 of them stands for counts, one total for all cells")
+            logger.info("the values are not counts: expm1 of them is used instead, with the same total for all cells")
     X = cells.X if settings.on_off is None else binarized(cells.X, gene_thresholds(cells.X, **settings.on_off))
     codes, weights = cells.labels, cell_weights_of(cells, settings)
     groups = None

@@ -1,4 +1,4 @@
-"""The steps from cells to a panel, each once: resolve names, measure markers, rank genes, choose."""
+"""Steps from cells to a panel: resolve names, measure markers, rank genes, choose."""
 
 from __future__ import annotations
 
@@ -34,34 +34,33 @@ logger = logging.getLogger(__name__)
 
 
 def log_assumption(options: Mapping[str, Any]) -> None:
-    """Log what a panel assumes of the cells that it will be measured in; ``options`` are those of its method."""
+    """Log which technology a panel is chosen for; ``options`` are those of its method."""
     logger.info("the panel assumes %s", assumption(options.get("assay", "sequencing")))
 
 
 SAMPLE_PER_CLASS = 5000
-"""The most cells of one class that are read where a method needs cells in memory: as many as the published program
-trains on."""
+"""Maximum number of cells per class read for methods that need cells in memory, as in the published program."""
 
 SAMPLE_UNLABELLED = 50_000
-"""The most cells that are read there without classes."""
+"""Maximum number of cells read in that case without classes."""
 
 
 @dataclass(frozen=True, eq=False)
 class How:
-    """How genes are to be ranked.
+    """Method and settings for ranking genes.
 
     Attributes
     ----------
     method
-        What ranks them.
+        Method that ranks them.
     options, seed
-        Parameters of its selector that are not at their defaults, and its seed.
+        Non-default parameters of its selector, and its seed.
     target
-        Profiles to be predicted, for methods that take them; None for those of the cells themselves.
+        Profiles to predict, for methods that take them; None: those of the cells.
     workers
-        Who reads cells on disk.
+        Threads or cluster that read cells on disk.
     mistakes
-        What mistakes between types cost; None where all cost the same.
+        Costs of mistakes between types; None if all are equal.
     """
 
     method: Method
@@ -74,18 +73,18 @@ class How:
 
 @dataclass(frozen=True, eq=False)
 class Ranked:
-    """A ranking of the genes that rules allow.
+    """A ranking of the allowed genes.
 
     Attributes
     ----------
     rules
-        Rules over these genes alone.
+        Rules restricted to these genes.
     ranking
-        Their order.
+        Order of the genes.
     markers
-        Which of them mark which types; None where the rules do not ask.
+        Markers among them; None unless the rules need them.
     learned
-        The cells that the ranking was learned from.
+        Cells from which the ranking was learned.
     """
 
     rules: Rules
@@ -103,7 +102,7 @@ class Ranked:
         ids
             Identifier of each gene, indexed by name, or None.
         provenance
-            Where it comes from.
+            Provenance of the panel.
         """
         choice = choose(self.ranking.order, self.rules, n_genes, self.markers)
         provenance = with_use(provenance, all_limits(self.rules, self.markers), choice.positions)
@@ -119,7 +118,7 @@ class Ranked:
 
 
 def with_use(provenance: Provenance, limits: Sequence[Limit], genes: IntArray) -> Provenance:
-    """Record how much of each limit the genes of a panel use, and log the three that are nearest to their bound."""
+    """Record how much of each limit a panel uses, and log the three closest to their bound."""
     if not limits:
         return provenance
     sums = [float(limit.amounts[genes].sum()) for limit in limits]
@@ -140,7 +139,7 @@ def with_use(provenance: Provenance, limits: Sequence[Limit], genes: IntArray) -
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """What every method is asked for: size, genes that come first, limits, what genes count, and what mistakes cost."""
+    """Request to a method: panel size, must-have genes, limits, priorities and costs of mistakes."""
 
     n_genes: int
     must_have: list[int]
@@ -161,7 +160,7 @@ def resolve(
     aliases: pd.Index[str] | None = None,
     workers: Workers | None = None,
 ) -> Rules:
-    """Find the genes that constraints name, and those within bounds on mean expression.
+    """Resolve the genes that constraints name, and bounds on mean expression.
 
     Raises
     ------
@@ -176,12 +175,12 @@ def resolve(
 
 
 def rules_with(panel: Panel, rules: Rules, *, ignore_unknown: bool, strict: bool = False) -> Rules:
-    """Return rules under which the genes of a panel stay, restricted to what is allowed.
+    """Return rules that keep the genes of a panel, restricted to allowed genes.
 
     Raises
     ------
     PanelError
-        If genes of the panel are not in the data and not to be ignored, or none is.
+        If genes of the panel are missing from the data and not to be ignored, or all are missing.
     """
     absent = [
         gene for gene, positions in rules.names.find_by_either(panel.genes, panel.gene_ids).items() if not positions
@@ -203,27 +202,27 @@ def rules_with(panel: Panel, rules: Rules, *, ignore_unknown: bool, strict: bool
 
 
 def rules_beside(panel: Panel, rules: Rules, request: Choice) -> Rules:
-    """Return rules for the genes that a request adds to a panel; see :func:`rules_with`."""
+    """Return rules for adding genes to a panel; see :func:`rules_with`."""
     strict = isinstance(request, ExtendRequest) and request.strict_limits
     return rules_with(panel, rules, ignore_unknown=request.ignore_unknown, strict=strict)
 
 
 def rank(cells: Cells | StoredCells, rules: Rules, how: How, n_genes: int) -> Ranked:
-    """Measure markers, where the rules ask for them, and rank the genes that the rules allow.
+    """Measure markers if the rules need them, and rank the allowed genes.
 
-    Cells on disk are all used where the method learns from moments; else a sample of them is read. ``auto`` tries
-    methods on the sample; the one that it takes ranks on all cells if it learns from moments.
+    A method that learns from moments uses all cells on disk; for others, a sample is read. ``auto`` tries methods on a
+    sample; if the method it takes learns from moments, that one then ranks on all cells.
 
     Parameters
     ----------
     cells
         In memory or on disk.
     rules
-        Restricted to the genes that they allow.
+        Rules, restricted to allowed genes.
     how
         Method and its parameters.
     n_genes
-        Size of the panel that is wanted.
+        Size of the panel.
     """
     markers = None
     if rules.min_markers_per_type or rules.min_markers_per_node:
@@ -269,7 +268,7 @@ def _rank_stored(cells: StoredCells, rules: Rules, how: How, task: Task) -> Rank
 
 
 def in_memory(cells: Cells | StoredCells, what: str, seed: int) -> Cells:
-    """Read cells for what needs them in memory, a sample if they are many; log how many."""
+    """Read cells into memory, a sample if there are many; log how many."""
     if isinstance(cells, Cells):
         return cells
     rows = sample_rows(cells, np.random.default_rng(seed))
@@ -285,7 +284,7 @@ def in_memory(cells: Cells | StoredCells, what: str, seed: int) -> Cells:
 
 
 def sample_rows(cells: StoredCells, rng: np.random.Generator) -> IntArray:
-    """Draw cells to be read into memory, class by class; large classes are capped; rows increase."""
+    """Draw cells to read into memory, with large classes capped; rows increase."""
     if not cells.n_classes:
         return subsample(np.zeros(cells.n_cells, dtype=np.int64), rng, per_class=SAMPLE_UNLABELLED)
     return subsample(cells.labels, rng, per_class=SAMPLE_PER_CLASS)

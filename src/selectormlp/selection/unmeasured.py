@@ -11,16 +11,16 @@ from selectormlp.selectors.registry import METHODS, Method, find_method
 logger = logging.getLogger(__name__)
 
 INSTEAD_OF_AUTO = "discriminant"
-"""What chooses where ``auto`` is asked for, which tries methods that need every gene in every cell."""
+"""Method used instead of ``auto``, which tries methods that need every gene in every cell."""
 
 
 def method_for_unmeasured(request: Choice, method: Method) -> Method:
-    """Return the method that chooses among genes that some data sets lack.
+    """Return a method that can choose genes that some data sets lack.
 
     Raises
     ------
     SettingsError
-        If the method, or something else that is asked for, needs every gene in every cell.
+        If the method, or another option, needs every gene in every cell.
     """
     why, remedy = (
         "every gene in every data set, and some lack genes",

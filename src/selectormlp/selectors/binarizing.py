@@ -70,7 +70,7 @@ class BinarizingSelector(OnOffSelector):
     progress: bool
 
     def _learn(self, X: Any, targets: Callable[[torch.device], Targets], n_outputs: int) -> Self:
-        """Choose genes of checked X for the targets that ``targets(device)`` makes, of so many outputs."""
+        """Choose genes of checked X for the targets from ``targets(device)``, with this number of outputs."""
         self._check_settings()
         n_genes = X.shape[1]
         n_wanted = self._resolve_n_features(n_genes)

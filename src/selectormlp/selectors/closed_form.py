@@ -196,7 +196,7 @@ class ClosedFormSelector(GeneSelector):
         if groups is not None:
             moments = groups.mark(moments)
         if moments.molecules is not None and not moments.molecules.absolute:
-            logger.info("X holds no counts: expm1 of the values stands for them, one total for all cells")
+            logger.info("X holds no counts: expm1 of the values is used instead, with the same total for all cells")
         self._select(moments, variances, must_have)
         return self
 

@@ -25,7 +25,7 @@ def checked_columns(name: str, given: Sequence[int] | None, n_genes: int) -> Int
     Raises
     ------
     SettingsError
-        If one is no position, or stands there twice.
+        If one is not a position, or is repeated.
 
     Examples
     --------
@@ -49,7 +49,7 @@ def checked_must_have(given: Sequence[int] | None, n_genes: int, n_wanted: int) 
     Raises
     ------
     SettingsError
-        If one is no position or stands there twice, or there are more than ``n_wanted``.
+        If one is not a position or is repeated, or there are more than ``n_wanted``.
     """
     columns = checked_columns("must_have", given, n_genes)
     if len(columns) > n_wanted:

@@ -38,58 +38,56 @@ class DiscriminantSelector(ClosedFormSelector):
     Parameters
     ----------
     n_features_to_select
-        How many genes to choose: a number, a fraction, or None for half of them. Smaller panels are the first
-        genes of the same ranking.
+        Number of genes to choose: a number, a fraction, or None for half of them. Smaller panels are the first genes of
+        the same ranking.
     criterion
-        What is summed over pairs of classes, D being their Mahalanobis distance: ``inverse``, 1/(1 + D²);
-        ``bhattacharyya``, exp(−D²/8); ``log``, −log(1 + D²). The least is best.
+        Loss summed over pairs of classes, with D their Mahalanobis distance: ``inverse``, 1/(1 + D²);
+        ``bhattacharyya``, exp(−D²/8); ``log``, −log(1 + D²). Lower is better.
     ridge
         Added to the within-class variances, in units of their median.
     pooling
-        How many cells the common variance of a gene counts for, when its variance in a class is estimated: 0 gives
-        each class its own, infinity all of them the common one.
+        Weight, in cells, of a gene's common variance in the estimate for each class: with 0 each class has its own
+        variance, with infinity all have the common one.
     shrinkage, shrink_after
-        Once ``shrink_after`` genes are chosen, covariances between genes count less by the share ``shrinkage``, 0
-        to 1, so that later genes may be reserves of earlier ones.
+        After ``shrink_after`` chosen genes, covariances between genes are reduced by the share ``shrinkage``, 0 to 1,
+        so that later genes may back up earlier ones.
     class_weights
-        Importance of classes, a mapping from label to a number ≥ 0 (1 where not named). None: each counts the
-        same, however many cells it has.
+        Importance of classes, a mapping from label to a number ≥ 0 (1 if not named). None: classes have equal weights,
+        regardless of their size.
     must_have
         Columns that are chosen first, in this order.
     limits
         Hard limits that the panel keeps, amounts by column of X: each next gene is chosen among those that still leave
         a feasible panel. Panels of different sizes are then not nested.
     priorities
-        Factor on what each gene gains, by column, when the next is chosen; None: all count alike.
+        Factor on the gain of each gene, by column; None: 1 for all.
     mistakes
-        What mistakes between classes cost, and what classes count, along a tree of labels; None: all the same.
+        Costs of mistakes between classes, and weights of classes, along a tree of labels; None: all equal.
     assay
-        What will measure the panel: ``sequencing``, as the cells at hand; ``imaging``; the path of an assay's file; an
-        :class:`~selectormlp.panel.assay.Assay`, or its values by name; or a
-        :class:`~selectormlp.moments.measurement.Measurement`, whose efficiencies of genes are by column. Its limits are
-        not looked at here; see ``limits``.
+        Technology that will measure the panel: ``sequencing``, that of the data; ``imaging``; the path of an assay's
+        file; an :class:`~selectormlp.panel.assay.Assay`, or its values by name; or a
+        :class:`~selectormlp.moments.measurement.Measurement`, whose efficiencies of genes are by column. Limits of the
+        assay are ignored here; see ``limits``.
     combine
-        How batches are combined, where cells have any: ``new-study``, for a batch not yet seen; ``corrected``, within
-        batches only, for data that will be corrected for batches; ``worst``, each pair by its worst batch. See
+        How to combine batches: ``new-study``, for a new batch; ``corrected``, within batches only, for data that will
+        be corrected for batches; ``worst``, each pair by its worst batch. See
         :func:`selectormlp.moments.batches.combined`.
     exchange_rounds
-        How many times each chosen gene may be exchanged against a better one that is not; panels of different sizes
-        are then no longer nested. None: five times where limits kept genes out that would have been chosen, since those
-        that came first may have taken up what others need; else never.
+        Number of rounds in which each chosen gene may be exchanged for a better one; panels of different sizes are then
+        not nested. None: five rounds if limits excluded genes that would have been chosen, since earlier genes may have
+        used up those limits; else none.
     refine
-        Go on with exchanging until the criterion stops improving. Off by default, for what it brought without limits
-        in refitted balanced accuracy (two data sets, five splits, three classifiers, without shrinkage) was +0.007,
-        +0.009, −0.005 and 0.000 at 10, 25, 50 and 100 genes.
+        Exchange further, until the criterion stops improving. Off by default: without limits it changed refitted
+        balanced accuracy (two data sets, five splits, three classifiers, without shrinkage) by +0.007, +0.009, −0.005
+        and 0.000 at 10, 25, 50 and 100 genes.
     max_refine_s
         Seconds after which ``refine`` stops.
     max_genes
-        With more genes than this, only so many, those of most (class-balanced) variance, are considered.
-        None: all.
+        Maximum number of genes considered, those of highest (class-balanced) variance. None: all.
     max_memory_gb
         Refuse to start if the covariance would take more (10⁹ bytes).
     device
-        Where covariances are computed: ``"auto"`` (CUDA where there is any and the work is large enough for it),
-        ``"cpu"`` or ``"cuda"``.
+        Device for covariances: ``"auto"`` (CUDA if available and the work is large enough), ``"cpu"`` or ``"cuda"``.
 
     Attributes
     ----------
@@ -98,8 +96,8 @@ class DiscriminantSelector(ClosedFormSelector):
     candidates_
         Columns that were considered, increasing; the others are ranked last, by variance, with score 0.
     scores_
-        How much each gene lowered the criterion (mean over pairs) when it was chosen, or would have lowered it
-        at the end, shape (n_features_in_,). The ranking is by order of choice, not by score.
+        Decrease of the criterion (mean over pairs) by each gene when it was chosen, or at the end for others, shape
+        (n_features_in_,). The ranking is by order of choice, not by score.
     ranking_
         Rank of each gene, 1 (best) … n, strict, shape (n_features_in_,).
 
@@ -177,8 +175,7 @@ class DiscriminantSelector(ClosedFormSelector):
         y
             Labels, shape (n_cells,), at least two classes.
         batches
-            Batch of each cell (study, chemistry, donor), shape (n_cells,), which is told from classes; see ``combine``.
-            None: cells are pooled.
+            Batch of each cell (study, chemistry, donor), shape (n_cells,); see ``combine``. None: cells are pooled.
 
         Returns
         -------
@@ -224,7 +221,7 @@ class DiscriminantSelector(ClosedFormSelector):
 
     @property
     def record_(self) -> dict[str, Any]:
-        """What provenance is to hold instead of the parameters: the values of an assay that has no name of ours."""
+        """Values that provenance stores instead of parameters: those of an assay without one of our names."""
         if isinstance(self.assay, Measurement) or (isinstance(self.assay, str) and self.assay in ASSAYS):
             return {}
         return {"assay": find_assay(self.assay).model_dump(mode="json")}

@@ -92,7 +92,7 @@ class EstimatorSelector(GeneSelector):
 
 
 def _constant(X: Any) -> BoolArray:
-    """Say which genes have one value in all cells, shape (n_genes,)."""
+    """Return which genes have the same value in all cells, shape (n_genes,)."""
     ends = X.max(axis=0), X.min(axis=0)
     high, low = (np.asarray(end.toarray() if hasattr(end, "toarray") else end).ravel() for end in ends)
     constant: BoolArray = high == low

@@ -22,35 +22,33 @@ class MixtureSelector(ClosedFormSelector):
     Parameters
     ----------
     n_features_to_select
-        How many genes to choose: a number, a fraction, or None for half of them. Smaller panels are the first
-        genes of the same ranking.
+        Number of genes to choose: a number, a fraction, or None for half of them. Smaller panels are the first genes of
+        the same ranking.
     weight
-        Of the reconstruction, 0 (as :class:`DiscriminantSelector`) to 1 (as :class:`ReconstructionSelector`).
-        The mean over pairs of classes of 1/(1 + D²) and the unexplained share of the variance are lowered together.
+        Weight of the reconstruction, from 0 (as :class:`DiscriminantSelector`) to 1 (as
+        :class:`ReconstructionSelector`). The mean over pairs of classes of 1/(1 + D²) and the unexplained share of the
+        variance are lowered together.
     criterion, ridge, class_weights
         As :class:`~selectormlp.selectors.discriminant.DiscriminantSelector` takes them.
     target, n_components
         As :class:`~selectormlp.selectors.reconstruction.ReconstructionSelector` takes them.
     combine
-        How batches are combined, where cells have any, as :class:`DiscriminantSelector` does; profiles are
-        reconstructed over all cells.
+        How to combine batches, see :class:`DiscriminantSelector`; profiles are reconstructed over all cells.
     must_have
         Columns that are chosen first, in this order.
     limits
         Hard limits that the panel keeps, amounts by column of X: each next gene is chosen among those that still leave
         a feasible panel. Panels of different sizes are then not nested.
     priorities
-        Factor on what each gene gains, by column, when the next is chosen; None: all count alike.
+        Factor on the gain of each gene, by column; None: 1 for all.
     mistakes
-        What mistakes between classes cost, and what classes count, along a tree of labels; None: all the same.
+        Costs of mistakes between classes, and weights of classes, along a tree of labels; None: all equal.
     max_genes
-        With more genes than this, only so many, those of most (class-balanced) variance, are considered.
-        None: all.
+        Maximum number of genes considered, those of highest (class-balanced) variance. None: all.
     max_memory_gb
         Refuse to start if the covariances would take more (10⁹ bytes).
     device
-        Where covariances are computed: ``"auto"`` (CUDA where there is any and the work is large enough for it),
-        ``"cpu"`` or ``"cuda"``.
+        Device for covariances: ``"auto"`` (CUDA if available and the work is large enough), ``"cpu"`` or ``"cuda"``.
 
     Attributes
     ----------

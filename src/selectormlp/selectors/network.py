@@ -247,7 +247,7 @@ class NetworkSelector(NetworkClassifier):
         self._set_scores(network.gene_scores().numpy())
 
     def network_spec(self, n_genes: int, n_classes: int) -> NetworkSpec:
-        """Return the shape of the network for so many genes and classes.
+        """Return the shape of the network for these numbers of genes and classes.
 
         Raises
         ------

@@ -46,7 +46,7 @@ class Kept:
     n_columns: int | None = None
 
     def work(self, n_cells: int, n_genes: int) -> Work:
-        """Count what there is to multiply."""
+        """Return the number of multiplications."""
         return work_of_moments(n_cells, n_genes, self.within + self.total)
 
     @property

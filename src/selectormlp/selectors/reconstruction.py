@@ -20,10 +20,10 @@ class ReconstructionSelector(ClosedFormSelector):
     Parameters
     ----------
     n_features_to_select
-        How many genes to choose: a number, a fraction, or None for half of them. Smaller panels are the first
-        genes of the same ranking.
+        Number of genes to choose: a number, a fraction, or None for half of them. Smaller panels are the first genes of
+        the same ranking.
     target
-        What is to be explained: all ``genes``, or the leading principal ``components``.
+        Variance to explain: that of all ``genes``, or of the leading principal ``components``.
     n_components
         How many components; not used for ``genes``.
     must_have
@@ -32,22 +32,21 @@ class ReconstructionSelector(ClosedFormSelector):
         Hard limits that the panel keeps, amounts by column of X: each next gene is chosen among those that still leave
         a feasible panel. Panels of different sizes are then not nested.
     priorities
-        Factor on what each gene gains, by column, when the next is chosen; None: all count alike.
+        Factor on the gain of each gene, by column; None: 1 for all.
     max_genes
-        With more genes than this, only so many, those of most variance, are considered. None: all.
+        Maximum number of genes considered, those of highest variance. None: all.
     max_memory_gb
         Refuse to start if the covariance would take more (10⁹ bytes).
     device
-        Where covariances are computed: ``"auto"`` (CUDA where there is any and the work is large enough for it),
-        ``"cpu"`` or ``"cuda"``.
+        Device for covariances: ``"auto"`` (CUDA if available and the work is large enough), ``"cpu"`` or ``"cuda"``.
 
     Attributes
     ----------
     candidates_
         Columns that were considered, increasing; the others are ranked last, by variance, with score 0.
     scores_
-        Share of the variance that each gene explained on top when it was chosen, or would have at the end,
-        shape (n_features_in_,). The ranking is by order of choice, not by score.
+        Share of the variance that each gene added when it was chosen, or would add at the end, shape (n_features_in_,).
+        The ranking is by order of choice, not by score.
     ranking_
         Rank of each gene, 1 (best) … n, strict, shape (n_features_in_,).
 

@@ -1,4 +1,4 @@
-"""SelectorMLP: one trainable weight a gene in front of a classifier network."""
+"""SelectorMLP: one trainable weight per gene in front of a classifier network."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ class SelectorMLP(NetworkSelector):
     lr, weight_decay
         Of AdamW.
     max_epochs, batch_size
-        Passes over the cells, and cells a step.
+        Passes over the cells, and cells per step.
     shuffle
         Whether each epoch takes the cells in an order of its own.
     class_weight
         Weight of each class in the loss: ``"balanced"`` makes rare classes count as much as common ones; a
         mapping gives them by label; None weights all cells alike.
     patience
-        Stop after so many epochs without a better validation score; None never stops early.
+        Stop after this many epochs without a better validation score; None never stops early.
     device
         ``"auto"`` (a GPU where there is one and the work is large enough for it), ``"cpu"``, ``"cuda"`` or ``"mps"``.
     precision

@@ -496,5 +496,5 @@ def test_counts_of_dask_arrays_go_beside_the_values():
 def test_values_on_disk_stand_for_counts(stored):
     found = stored_moments(stored, CODES, cell_weights=WEIGHTS, molecules=True, workers=Workers(n_threads=1))
     assert not found.count_moments().absolute
-    with pytest.raises(DataError, match="no counts"):
+    with pytest.raises(DataError, match="do not hold counts"):
         stored.read_with_counts(slice(0, 3))
