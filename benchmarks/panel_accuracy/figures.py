@@ -22,7 +22,7 @@ def styles(shown: Sequence[str]) -> dict[str, tuple[str, str]]:
     return {name: (COLORS[at], MARKERS[at]) for at, name in enumerate(shown[: len(COLORS)])}
 
 
-def draw_by_size(means: pd.DataFrame, shown: Sequence[str], ceiling: float | None) -> Axes:
+def draw_by_size(means: pd.DataFrame, shown: Sequence[str], ceiling: pd.Series | None) -> Axes:
     """Draw mean balanced accuracy over panel size.
 
     Parameters
@@ -32,7 +32,7 @@ def draw_by_size(means: pd.DataFrame, shown: Sequence[str], ceiling: float | Non
     shown
         Methods in colour, the first with a thick line; the others are thin and grey.
     ceiling
-        Accuracy on all genes, or None.
+        Accuracy on all genes by size (of the data sets that have panels of a size), or None.
     """
     axes = new_axes(7.6, 4.8)
     style = styles(shown)
@@ -42,13 +42,15 @@ def draw_by_size(means: pd.DataFrame, shown: Sequence[str], ceiling: float | Non
         width = 2.4 if name == shown[0] else 1.3
         axes.plot(means.columns, means.loc[name], color=color, marker=marker, markersize=4.5, linewidth=width, zorder=3)
     if ceiling is not None:
-        axes.axhline(ceiling, color=GREY, linewidth=0.9, linestyle="--", zorder=0)
-        axes.annotate("all genes", (means.columns[0], ceiling), (0, 3), textcoords="offset points", color=GREY, size=8)
+        top = ceiling.reindex(means.columns)
+        axes.plot(top.index, top, color=GREY, linewidth=0.9, linestyle="--", zorder=0)
+        place = (means.columns[0], top.iloc[0])
+        axes.annotate("all genes", place, (0, 3), textcoords="offset points", color=GREY, size=8)
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(FixedLocator(list(means.columns)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:.0f}"))
-    finish(axes, title="", xlabel="genes in the panel", ylabel="balanced accuracy, mean over data sets")
+    finish(axes, title="", xlabel="genes in the panel", ylabel="balanced accuracy, mean over families of data sets")
     _name_lines(axes, means.iloc[:, -1].to_dict(), means.columns[-1], style)
     return axes
 
@@ -107,7 +109,7 @@ def draw_by_seconds(points: pd.DataFrame, shown: Sequence[str]) -> Axes:
         axes,
         title="",
         xlabel="CPU seconds to choose, median",
-        ylabel="balanced accuracy, mean over data sets and sizes",
+        ylabel="balanced accuracy, mean over families and sizes",
     )
     _name_points(axes, points, style)
     return axes

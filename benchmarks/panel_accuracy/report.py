@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from panel_accuracy.datasets import FROM_WHEELS
+from panel_accuracy.datasets import FROM_WHEELS, TUNED_ON
 from panel_accuracy.figures import draw_by_seconds, draw_by_size
 from panel_accuracy.results import read_results
 from panel_accuracy.statistics import (
+    ceiling_by_size,
     complete_methods,
     leave_one_out,
     mean_by_size,
@@ -25,7 +26,28 @@ from panel_accuracy.statistics import (
 from selectormlp.files import written_whole
 from selectormlp.plots.figure import write_figure
 
-BEGIN, END = "<!-- results: written by panel_accuracy.report -->", "<!-- end of results -->"
+GROUPS = {
+    "all": ("<!-- results: written by panel_accuracy.report -->", "<!-- end of results -->"),
+    "kept-back": ("<!-- kept back: written by panel_accuracy.report -->", "<!-- end of kept back -->"),
+}
+"""Data sets that a report is of, and the lines of a page between which it stands: all, or those that took no part in
+settling our defaults."""
+
+
+def of_group(rows: pd.DataFrame, group: str) -> pd.DataFrame:
+    """Keep the rows of a group of data sets."""
+    return rows if group == "all" else rows[~rows["family"].isin(TUNED_ON)]
+
+
+def parts_of(scores: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Tell data sets that took part in the settling of our defaults from those that did not."""
+    tuned = scores["family"].isin(TUNED_ON)
+    found = {"took no part in settling defaults": scores[~tuned], "took part in settling defaults": scores[tuned]}
+    return {
+        f"{part['data'].nunique()} sets ({part['family'].nunique()} families) that {name}": part
+        for name, part in found.items()
+        if len(part)
+    }
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -52,23 +74,18 @@ def seconds_text(value: float) -> str:
 
 
 def size_section(scores: pd.DataFrame, order: Sequence[str], column: str, title: str) -> str:
-    """Tabulate a score over sizes, with its mean, methods in the order given."""
+    """Tabulate a score over sizes, with its mean, methods in the order given, and all genes above them."""
     means = mean_by_size(scores[scores["method"].isin(order)], column).loc[list(order)]
     seconds = scores.groupby("method")["cpu_seconds"].median()
     rows = [[name, *row, row.mean(), seconds_text(seconds[name])] for name, row in means.iterrows()]
+    top = ceiling_by_size(scores, column)
+    if top is not None:
+        rows.insert(0, ["all genes", *top.reindex(means.columns), top.mean(), ""])
     header = ["method", *(f"k = {size}" for size in means.columns), "mean", "CPU seconds (median)"]
     return f"### {title}\n\n{table(header, rows)}"
 
 
-def ceiling(scores: pd.DataFrame) -> float | None:
-    """Return the accuracy on all genes, mean over data sets, or None where it was not run on all."""
-    of_all = scores[scores["method"] == "all-genes"]
-    if of_all["data"].nunique() < scores["data"].nunique():
-        return None
-    return float(of_all.groupby("data")["balanced_accuracy"].mean().mean())
-
-
-def differences_section(scores: pd.DataFrame, chosen: str, order: Sequence[str]) -> str:
+def differences_section(scores: pd.DataFrame, chosen: str, order: Sequence[str], name: str) -> str:
     """Tabulate paired differences of the chosen method to every other, over all sizes and at each."""
     sizes = sorted(scores.loc[scores["method"] == chosen, "size"].unique())
     rows = []
@@ -79,9 +96,9 @@ def differences_section(scores: pd.DataFrame, chosen: str, order: Sequence[str])
             rows.append([other, total, f"{total.n_data} ({total.n_families})", *by_size])
     header = ["other method", "all sizes", "data sets (families)", *(f"k = {size}" for size in sizes)]
     return (
-        f"### {chosen} minus other methods\n\nMean paired difference of balanced accuracy, with a 95 % t interval over "
-        "families of data sets (those that share cells are one), on what both methods have; a dash where they have no "
-        f"size in common.\n\n{table(header, rows)}"
+        f"### {chosen} minus other methods: {name}\n\nMean paired difference of balanced accuracy, with a 95 % t "
+        "interval over families of data sets (those that share cells are one), on what both methods have; level: the "
+        f"interval holds 0. A dash where they have no size in common.\n\n{table(header, rows)}"
     )
 
 
@@ -143,7 +160,9 @@ def machine_line(record: Path) -> str:
     )
 
 
-def write_report(path: Path, chosen: str | None, sizes: Sequence[int] | None, folder: Path, images: str) -> str:
+def write_report(
+    path: Path, chosen: str | None, sizes: Sequence[int] | None, folder: Path, images: str, group: str = "all"
+) -> str:
     """Make the figures and return the text.
 
     Parameters
@@ -158,8 +177,10 @@ def write_report(path: Path, chosen: str | None, sizes: Sequence[int] | None, fo
         Gets the figures.
     images
         How the text refers to that folder.
+    group
+        Of data sets, see :data:`GROUPS`.
     """
-    rows = read_results(path)
+    rows = of_group(read_results(path), group)
     if sizes:
         rows = rows[rows["size"].isin(sizes) | (rows["method"] == "all-genes")]
     scores = panel_scores(rows)
@@ -176,7 +197,7 @@ def write_report(path: Path, chosen: str | None, sizes: Sequence[int] | None, fo
     chosen = chosen or next(iter(ours or complete), None)
     if chosen not in kinds:
         raise SystemExit(f"no results of {chosen!r}; there are: {', '.join(kinds)}")
-    top, others = ceiling(scores), [name for name in ranked(scores, [*kinds]) if name not in (chosen, "all-genes")]
+    others = [name for name in ranked(scores, [*kinds]) if name not in (chosen, "all-genes")]
     means = mean_by_size(scores[scores["method"].isin(complete)])
     shown = list(dict.fromkeys([chosen, *peers[:4], *ours]))[:6]
     shown = [name for name in shown if name in means.index]
@@ -184,24 +205,28 @@ def write_report(path: Path, chosen: str | None, sizes: Sequence[int] | None, fo
         {"cpu_seconds": scores.groupby("method")["cpu_seconds"].median(), "balanced_accuracy": means.mean(axis=1)}
     ).dropna()
     points["cpu_seconds"] = points["cpu_seconds"].clip(lower=0.01)
-    write_figure(folder / "accuracy_by_size.png", lambda: draw_by_size(means, shown, top))
-    write_figure(folder / "accuracy_by_seconds.png", lambda: draw_by_seconds(points.loc[complete], shown))
+    end = "" if group == "all" else f"_{group.replace('-', '_')}"
+    write_figure(folder / f"accuracy_by_size{end}.png", lambda: draw_by_size(means, shown, ceiling_by_size(scores)))
+    write_figure(folder / f"accuracy_by_seconds{end}.png", lambda: draw_by_seconds(points.loc[complete], shown))
     names = scores["data"].unique()
     sources = "; ".join(f"{name} ({FROM_WHEELS[name].source})" if name in FROM_WHEELS else name for name in names)
     parts = [
         machine_line(path.with_suffix(".json")),
         f"Data sets ({len(names)}): {sources}. Seeds: {scores['seed'].nunique()}.\n",
-        size_section(scores, complete, "balanced_accuracy", "Balanced accuracy, mean over data sets and classifiers"),
-        "" if top is None else f"All genes: {top:.3f}.\n",
-        f"![Accuracy over panel size]({images}/accuracy_by_size.png)\n",
-        f"![Accuracy over seconds]({images}/accuracy_by_seconds.png)\n",
+        f"![Mean balanced accuracy over the number of genes]({images}/accuracy_by_size{end}.png)\n",
+        f"![Mean balanced accuracy over seconds of processor]({images}/accuracy_by_seconds{end}.png)\n",
         "" if not peers else f"Best single peer on all data sets and sizes: {peers[0]}.\n",
-        differences_section(scores, chosen, others),
+        *(
+            section
+            for name, part in parts_of(scores).items()
+            for section in (
+                size_section(part, complete, "balanced_accuracy", f"Balanced accuracy, mean over families: {name}"),
+                differences_section(part, chosen, others, name),
+            )
+        ),
         data_section(scores, chosen, [name for name in others if kinds[name] == "peer"]),
         variants_section(scores, ours, peers[0] if peers else None),
-        size_section(
-            scores, complete, "least_recall", "Recall of the worst class, mean over data sets and classifiers"
-        ),
+        size_section(scores, complete, "least_recall", "Recall of the worst class, mean over families and classifiers"),
         status_section(rows),
     ]
     return "\n".join(part for part in parts if part)
@@ -216,12 +241,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--docs", type=Path, help="page whose results section is replaced; figures go to images/ beside it"
     )
+    parser.add_argument("--group", default="all", choices=GROUPS, help="of data sets (default all)")
     settings = parser.parse_args(arguments)
     place = settings.docs.parent / "images" if settings.docs else settings.results.parent
-    text = write_report(settings.results, settings.method, settings.sizes, place, "images" if settings.docs else ".")
+    images = "images" if settings.docs else "."
+    text = write_report(settings.results, settings.method, settings.sizes, place, images, settings.group)
     target = settings.docs or settings.results.with_name("report.md")
     if settings.docs:
-        fill_docs(target, text, (BEGIN, END))
+        fill_docs(target, text, GROUPS[settings.group])
     else:
         with written_whole(target) as (draft,):
             draft.write_text(text)

@@ -50,10 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     left = [job for job in jobs if job not in done]
     hopeless = over_the_limit(read_results(settings.out))
     print(f"{len(jobs)} jobs, {len(jobs) - len(left)} of them done before; results go to {settings.out}", flush=True)
-    spawn, ignore = get_context("spawn"), (signal.SIGINT, signal.SIG_IGN)  # scorers end with their pool, not by a key
+    spawn = get_context("spawn")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ending the run ends what it has started, too
     with (
-        ProcessPoolExecutor(settings.jobs, spawn, initializer=signal.signal, initargs=ignore) as scorers,
+        ProcessPoolExecutor(settings.jobs, spawn, initializer=_end_with_the_pool) as scorers,
         ThreadPoolExecutor(settings.jobs) as runners,
     ):
         running: dict[Future[list[dict[str, Any]]], Job] = {}
@@ -71,6 +71,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         except KeyboardInterrupt:
             end_all()
             raise SystemExit("stopped; the same command goes on from here") from None
+
+
+def _end_with_the_pool() -> None:
+    """Let a scorer end with its pool: a key or a signal to the whole group would leave the pool waiting for it."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _prepared(jobs: Sequence[Job], data: Mapping[str, DataSet], cache: Path) -> Iterator[tuple[Job, Prepared]]:

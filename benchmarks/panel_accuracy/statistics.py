@@ -36,10 +36,24 @@ class Difference:
     n_data: int
     n_families: int
 
+    @property
+    def verdict(self) -> str:
+        """``ahead``, ``behind``, or ``level`` where the interval holds 0; nothing where one family gives none.
+
+        Examples
+        --------
+        >>> Difference(0.01, -0.01, 0.03, 4, 4).verdict, Difference(0.02, 0.01, 0.03, 4, 4).verdict
+        ('level', 'ahead')
+        """
+        if self.n_families < 2:
+            return ""
+        return "level" if self.low <= 0 <= self.high else "ahead" if self.mean > 0 else "behind"
+
     def __str__(self) -> str:
         if self.low == self.high:  # a single data set and seed has no interval
             return f"{self.mean:+.3f}"
-        return f"{self.mean:+.3f} ({self.low:+.3f} to {self.high:+.3f})"
+        said = f"{self.mean:+.3f} ({self.low:+.3f} to {self.high:+.3f})"
+        return f"{said} {self.verdict}".rstrip()
 
 
 def panel_scores(rows: pd.DataFrame) -> pd.DataFrame:
@@ -56,9 +70,20 @@ def panel_scores(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def mean_by_size(scores: pd.DataFrame, column: str = "balanced_accuracy") -> pd.DataFrame:
-    """Average over seeds, then over data sets: methods × sizes."""
-    by_data = scores.groupby(["method", "data", "size"])[column].mean()
-    return by_data.groupby(["method", "size"]).mean().reset_index().pivot_table(column, "method", "size")
+    """Average over seeds, then over data sets, then over families of them, each counting once: methods × sizes."""
+    by_data = scores.groupby(["method", "family", "data", "size"])[column].mean()
+    by_family = by_data.groupby(["method", "family", "size"]).mean()
+    return by_family.groupby(["method", "size"]).mean().reset_index().pivot_table(column, "method", "size")
+
+
+def ceiling_by_size(scores: pd.DataFrame, column: str = "balanced_accuracy") -> pd.Series | None:
+    """Average the score on all genes over the data sets that have panels of a size; None where it lacks some."""
+    of_all, panels = (scores[(scores["method"] == "all-genes") == wanted] for wanted in (True, False))
+    if of_all["data"].nunique() < scores["data"].nunique():
+        return None
+    sizes = panels[["family", "data", "size"]].drop_duplicates()
+    known = of_all.groupby(["family", "data"], as_index=False)[column].mean()
+    return sizes.merge(known).groupby(["size", "family"])[column].mean().groupby("size").mean()
 
 
 def complete_methods(scores: pd.DataFrame) -> list[str]:

@@ -165,7 +165,8 @@ def _commit(stage: Stage, name: str) -> None:
         list_file.unlink()
     except OSError as error:
         raise OutputError(
-            f"cannot write {str(stage.folder)!r} ({error.strerror or error}); mend that, and read or write it again"
+            f"cannot write {str(stage.folder)!r} ({error.strerror or error}); fix the cause, then read or write it "
+            "again"
         ) from error
 
 
@@ -268,5 +269,5 @@ def _settle(folder: Path, name: str) -> None:
                 _recover(folder, name)
         except OutputError as error:
             if not is_being_written(folder, name) or time.monotonic() > end:
-                raise InputError(f"the result {name!r} in {str(folder)!r} is half in its place: {error}") from error
+                raise InputError(f"the result {name!r} in {str(folder)!r} is incomplete: {error}") from error
             time.sleep(0.05)

@@ -127,6 +127,14 @@ def test_components_are_found_where_there_are_many_batches():
     assert found.interaction.mean() == pytest.approx(0.2, abs=0.02)
 
 
+def test_a_class_that_varies_between_batches_has_a_variance_of_its_own():
+    varies = np.array([0.0, 0.0, 0.0, 0.8])[:, None, None]
+    X, codes, batches = simulated(np.full((4, 40), 15), interaction=varies, n_genes=300)
+    moments = of_groups(X, codes, batches)
+    found = variance_components(moments, moments.groups).interaction.mean(axis=1)
+    assert found[3] > 3 * found[:3].max()
+
+
 @pytest.mark.parametrize("n_batches", [2, 3, 6])
 def test_without_a_batch_effect_little_is_found(n_batches):
     X, codes, batches = simulated(np.full((4, n_batches), 40), n_genes=300)

@@ -13,9 +13,12 @@ from panel_accuracy.protocol import Learning, Prepared, Score, prepare, score_pa
 from panel_accuracy.report import write_report
 from panel_accuracy.results import Job, append_job, check_settings, open_results, read_results
 from panel_accuracy.statistics import (
+    Difference,
     bootstrap_means,
+    ceiling_by_size,
     complete_methods,
     leave_one_out,
+    mean_by_size,
     mean_difference,
     paired_difference,
     panel_scores,
@@ -217,20 +220,46 @@ class TestStatistics:
         assert paired_difference(frame(entries), "ours", "peer").mean == pytest.approx(0.1)
         assert paired_difference(frame(entries), "ours", "peer", sizes=[25]) is None
 
-    def test_the_interval_covers_a_known_mean_as_often_as_it_should(self):
-        """Differences of 13 data sets in 10 families: 95 % intervals cover zero in 93 to 97 %, a bootstrap in fewer."""
+    @pytest.mark.parametrize("family", [[0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9], [0, 1, 1, 1, 2, 3]])
+    def test_the_interval_covers_a_known_mean_as_often_as_it_should(self, family):
+        """All families, and the four kept back: 95 % intervals cover zero in 93 to 97 %, a bootstrap in fewer."""
         rng, hits, boot, n_trials = np.random.default_rng(0), 0, 0, 1000
-        family = np.array([0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+        n = len(family)
         for _ in range(n_trials):
-            difference = rng.normal(size=10)[family] + 0.3 * rng.normal(size=13)
-            units = pd.DataFrame({"family": family, "data": range(13), "seed": 0, "difference": difference})
+            difference = rng.normal(size=max(family) + 1)[family] + 0.3 * rng.normal(size=n)
+            units = pd.DataFrame({"family": family, "data": range(n), "seed": 0, "difference": difference})
             found = mean_difference(units)
             hits += found.low <= 0 <= found.high
-            means = difference[rng.integers(13, size=(100, 13))].mean(axis=1)
+            means = difference[rng.integers(n, size=(100, n))].mean(axis=1)
             low, high = np.quantile(means, [0.025, 0.975])
             boot += low <= 0 <= high
         assert 0.93 <= hits / n_trials <= 0.97
         assert boot < hits
+
+    def test_who_is_level_is_called_level(self):
+        assert Difference(0.01, -0.002, 0.022, 6, 4).verdict == "level"
+        assert str(Difference(0.01, 0.002, 0.018, 6, 4)) == "+0.010 (+0.002 to +0.018) ahead"
+        assert Difference(-0.01, -0.018, -0.002, 6, 4).verdict == "behind"
+        assert Difference(0.01, 0.002, 0.018, 1, 1).verdict == ""  # one family says nothing of others
+
+    def test_families_count_once_however_many_data_sets_they_have(self):
+        entries = [
+            {"family": "f", "data": "a", "score": 1.0},
+            {"family": "f", "data": "b", "score": 0.6},
+            {"family": "g", "data": "c", "score": 0.4},
+        ]
+        assert mean_by_size(frame(entries)).loc["ours", 10] == pytest.approx(0.6)
+
+    def test_the_ceiling_of_a_size_is_that_of_the_sets_that_have_it(self):
+        entries = [
+            {"family": "f", "data": "a", "size": 10},
+            {"family": "f", "data": "a", "size": 25},
+            {"family": "g", "data": "b", "size": 10},
+            {"family": "f", "data": "a", "method": "all-genes", "size": 60, "score": 0.9},
+            {"family": "g", "data": "b", "method": "all-genes", "size": 30, "score": 0.5},
+        ]
+        assert ceiling_by_size(frame(entries)).to_dict() == pytest.approx({10: 0.7, 25: 0.9})
+        assert ceiling_by_size(frame(entries[:-1])) is None
 
     def test_data_sets_that_share_cells_are_drawn_together(self):
         units = pd.DataFrame({"family": ["f", "f"], "data": ["a", "b"], "seed": [0, 0], "difference": [1.0, -1.0]})
@@ -275,6 +304,22 @@ def test_a_method_without_a_size_is_compared_at_the_others(tmp_path):
         append_job(path, [row(data, "stg", size=10, score=0.5, kind="peer")])
     text = write_report(path, None, None, tmp_path, ".")
     assert "| stg | +0.100 | 2 (2) | +0.100 | – |" in text.splitlines()
+
+
+def test_sets_that_took_part_in_settling_defaults_stand_apart(tmp_path):
+    path = tmp_path / "results.csv"
+    open_results(path, retry=False)
+    for data, family, score in (("a", "pbmc3k", 0.9), ("b", "elsewhere", 0.6), ("c", "another", 0.5)):
+        for method, kind, less in (("discriminant", "ours", 0.0), ("t-test", "peer", 0.1)):
+            found = row(data, method, family=family, size=10, kind=kind, score=score - less, version="1.0")
+            append_job(path, [found])
+    text = write_report(path, None, None, tmp_path, ".")
+    assert "1 sets (1 families) that took part" in text
+    assert "2 sets (2 families) that took no part" in text
+    kept = write_report(path, None, None, tmp_path, ".", "kept-back")
+    assert "0.550" in kept
+    assert "0.900" not in kept
+    assert (tmp_path / "accuracy_by_size_kept_back.png").exists()
 
 
 def test_a_report_wants_a_method_that_has_all_panels(tmp_path):

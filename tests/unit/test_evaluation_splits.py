@@ -77,7 +77,7 @@ def test_what_cannot_be_split_is_refused(labels, donors, message):
 
 def test_donors_whose_absence_leaves_too_little_are_refused():
     labels, donors = np.array([0, 0, 0, 1, 1]), np.array(list("aabbb"))
-    with pytest.raises(DataError, match="whichever of the 1 donor to be tested is left out"):
+    with pytest.raises(DataError, match="no donor can be left out: for each of the 1 donor to test"):
         make_folds(labels, n_splits=3, donors=donors, testable=donors == "b")
     with pytest.raises(DataError, match="none of the classes has more than 1 cell to test"):
         make_folds(labels, n_splits=3, testable=np.array([True, False, False, True, False]))

@@ -293,5 +293,5 @@ def test_a_figure_is_shown_in_a_notebook_though_nothing_used_pyplot(found, monke
 
 
 def test_a_training_without_validation_cells_has_no_curves():
-    with pytest.raises(SettingsError, match=r"holds no epoch.*validation=\(cells, labels\)"):
+    with pytest.raises(SettingsError, match=r"history is empty.*validation=\(cells, labels\)"):
         plots.training(pd.DataFrame())

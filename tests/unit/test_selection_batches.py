@@ -160,7 +160,7 @@ def test_explain_and_price_take_the_batches_of_the_panel(two_batches, caplog):
 
 def test_batches_of_another_length_are_refused():
     X, y = np.random.default_rng(0).normal(size=(20, 3)), np.repeat([0, 1], 10)
-    with pytest.raises(DataError, match="one a cell"):
+    with pytest.raises(DataError, match="one per cell"):
         DiscriminantSelector(1).fit(X, y, batches=["a", "b"])
     with pytest.raises(DataError, match="1 cell\\(s\\) have no batch"):
         DiscriminantSelector(1).fit(X, y, batches=np.array([None, *"abababababababababa"], dtype=object))

@@ -106,7 +106,7 @@ def test_auto_judges_by_what_mistakes_cost(cells):
     panel = sm.select(cells, label_key=["level1", "kind"], n_genes=1, normalize="none", progress=False)
     assert panel.genes == ("g0",)
     assert "less what mistakes cost" in panel.provenance.taken.reason
-    with pytest.raises(SettingsError, match="min_recall takes all mistakes for alike"):
+    with pytest.raises(SettingsError, match="min_recall weighs all mistakes equally"):
         sm.select(cells, label_key=["level1", "kind"], n_genes=1, normalize="none", min_recall=0.5, progress=False)
 
 

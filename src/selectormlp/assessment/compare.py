@@ -170,8 +170,8 @@ def _testable_by_all(verdicts: Sequence[Verdict]) -> BoolArray:
     testable: BoolArray = np.logical_and.reduce([verdict.testable for verdict in verdicts])
     if not testable.any():
         raise DataError(
-            "no cell is left that none of the panels was learned on; compare panels that were learned on the same "
-            "part of the cells, or fewer of them"
+            "every cell was used to learn one of the panels, so none is left to test them on; compare panels that "
+            "were learned on the same part of the cells, or fewer panels"
         )
     return testable
 

@@ -137,7 +137,7 @@ def find_panel_genes(
         hint = spelling_hint(missing, names.positions)
         remedy = "use the same gene names, or name a column of var with second names (gene_name_key, --gene-name-key)"
         if present:
-            remedy += "; or let them be filled in, at a cost that is said (partial, --partial)"
+            remedy += "; or have them filled in, with a report of what that costs (partial, --partial)"
         are = "is" if len(missing) == 1 else "are"
         raise DataError(
             f"{len(missing)} of the {len(wanted)} genes needed {are} missing: {quoted(missing, most=10)}"

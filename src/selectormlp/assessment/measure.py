@@ -148,7 +148,7 @@ def measure(
     scale: CountScale | None = None,
     levels: Sequence[Level] = (),
 ) -> Measured:
-    """Refit, predict and score one set of genes a split; see :func:`selectormlp.evaluation.curve.predict_folds`.
+    """Refit, predict and score one set of genes per split; see :func:`selectormlp.evaluation.curve.predict_folds`.
 
     Raises
     ------
@@ -236,8 +236,8 @@ def _without_donors_of_tests(cells: Cells, folds: Folds, donors: npt.NDArray[np.
     train = tuple(rows[~np.isin(donors[rows], donors[test])] for rows, test in folds)
     if any(len(np.unique(cells.labels[rows])) < 2 for rows in train):
         raise DataError(
-            "the donors of a batch that is left out are in the other batches too, so that too little is left to learn "
-            "from; leave the donor column out (donor_key, --donor-key), or the batches (batch_key, --batch-key)"
+            "donors are in several batches, so too few cells are left to learn from when a batch and its donors are "
+            "left out; leave the donor column out (donor_key, --donor-key), or the batches (batch_key, --batch-key)"
         )
     return replace(folds, train=train)
 

@@ -175,8 +175,8 @@ def predict_task(
     X: Matrix = expression.X
     if expression.is_counts and not card.is_counts:
         logger.warning(
-            "the classifier learned from values taken as they were, and these are counts: turned to log1p of counts "
-            "per 10,000 of all %d genes, which compares only if its values were that too",
+            "the classifier learned from values taken as they were, and these are counts: they are turned to log1p "
+            "of counts per 10,000 of all %d genes, which is right only if its values were so, too",
             len(expression.genes),
         )
         X = expression.normalized()
@@ -217,8 +217,8 @@ def _say_what_is_unsure(found: Predictions, classifier: PanelClassifier) -> None
     expected = FALSE_ALARMS * len(found.cells)
     if found.novel.sum() > 2 * expected:
         logger.warning(
-            "%s like no type that the classifier learned, where about %d are to be expected if all are of its types: "
-            "types of their own, or another technology or tissue",
+            "%s like no type that the classifier learned, and about %d would be expected to look so if all were of "
+            "its types: they may be of new types, or of another technology or tissue",
             counted(int(found.novel.sum()), "cell is", "cells are"),
             round(expected),
         )

@@ -149,7 +149,7 @@ def stability_task(
 ) -> Stability:
     """Choose panels again and again; see :func:`selectormlp.stability`."""
     if (panel is None) == (method is None):
-        raise SettingsError("give a panel, or a method and a size (n_genes), not both and not neither")
+        raise SettingsError("give either a panel, or a method and a size (n_genes)")
     cells = named_by_symbol(_read(adata, source), adata, source.gene_name_key)
     aliases = other_names(adata, cells.genes, source.gene_name_key)
     if panel is not None:

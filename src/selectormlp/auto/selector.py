@@ -279,7 +279,9 @@ class AutoSelector(GeneSelector):
         for wanted, options in track(contenders.items(), "trying methods"):
             if trials.done and time.monotonic() >= end:
                 logger.info(
-                    "%g minutes are over: %s and what follows is not tried", self.max_minutes, find_method(wanted).name
+                    "the time limit of %g minutes is over: %s and later methods are not tried",
+                    self.max_minutes,
+                    find_method(wanted).name,
                 )
                 return 0
             trials.run(wanted, options)
@@ -323,7 +325,7 @@ class AutoSelector(GeneSelector):
             make_classifier(name)
         if self.min_recall is not None and self.mistakes is not None:
             raise SettingsError(
-                "min_recall takes all mistakes for alike, and a tree of labels or costs weighs them; leave one out"
+                "min_recall weighs all mistakes equally, and a tree of labels or costs does not; leave one out"
             )
         in_range = {
             "classifiers": (len(self.classifiers) >= 1, "one or more"),

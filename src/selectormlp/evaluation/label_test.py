@@ -71,9 +71,9 @@ class LabelTest:
     n_clusters
         Clusters that the first part was cut into, as near to the number of types as it came.
     pairs
-        A line a pair of types: ``first``, ``second``, ``distance`` (area under the curve by which the second part tells
-        the labels that the first part gives), ``null`` (mean of homogeneous cells), ``limit`` (what must be
-        exceeded), ``apart``; nearest first.
+        One line per pair of types: ``first``, ``second``, ``distance`` (area under the curve by which the second part
+        tells the labels of the first part), ``null`` (mean of homogeneous cells), ``limit`` (to be exceeded),
+        ``apart``; nearest first.
     halves
         Distance, of each type with cells enough, of the two clusters that its own first part is cut into, on the second
         part, shape (n_types,).

@@ -210,7 +210,7 @@ def _no_split(labels: IntArray, donors: npt.NDArray[np.str_] | None, rows: IntAr
             )
         tested = counted(len(np.unique(donors[rows])), unit, many)
         return (
-            f"whichever of the {tested} to be tested is left out, the others lack its classes or hold one "
+            f"no {unit} can be left out: for each of the {tested} to test, the others lack its classes or hold one "
             f"class only ({len(classes)} classes); leave the {unit} column out (scores then hold for these {many} "
             f"only), or give data in which {many} share classes"
         )

@@ -84,7 +84,7 @@ def order_table(order: Order, *, types: Sequence[str] | None = None, new_only: b
     order
         What to order.
     types
-        The types that each gene marks, as text, one a gene of the panel; None leaves the column out.
+        The types that each gene marks, as text, one per gene of the panel; None leaves the column out.
     new_only
         Leave out existing and owned genes.
 

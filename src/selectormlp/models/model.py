@@ -93,7 +93,7 @@ def as_model(selector: object, genes: Sequence[str] | None, label_key: str) -> M
     Raises
     ------
     SettingsError
-        If it is not one of the three kinds, not fitted, or the names are not known or not one a column.
+        If it is not one of the three kinds, not fitted, or the names are not known or not one per column.
     """
     kind = type(selector).__name__
     if not isinstance(selector, ClassifyingSelector) or type(selector) not in MODEL_TYPES.values():

@@ -265,7 +265,7 @@ def load_classifier(path: Path | str) -> PanelClassifier:
             card = ClassifierCard.model_validate_json(text)
             shapes = _shapes(card)
             if set(stored.keys()) != set(shapes):
-                raise ModelFileError(f"{str(place)!r} holds other numbers than a classifier's; write it again")
+                raise ModelFileError(f"{str(place)!r} does not hold the numbers of a classifier; write it again")
             arrays = {name: stored.get_tensor(name) for name in shapes}
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]

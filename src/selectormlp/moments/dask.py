@@ -53,7 +53,7 @@ class Workers:
         Address of a Dask cluster's scheduler (``"tcp://host:8786"``), whose workers see the same files under the same
         names. None: the client that is active, if one is (``dask.distributed.Client``), or else threads.
     n_threads
-        Threads of this machine; None: one a core. Without Dask installed, one.
+        Threads of this machine; None: one per core. Without Dask installed, one.
     on_start, on_block
         Called with the number of blocks at the start of a pass, and with the number just done; for a progress bar.
     """

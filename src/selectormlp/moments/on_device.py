@@ -79,7 +79,7 @@ def stored_moments_on_device(
     codes, cell_weights, device, within, total
         As for :func:`moments_on_device`.
     n_threads
-        Threads that read; None: one a core.
+        Threads that read; None: one per core.
     on_start, on_block
         Called with the number of blocks, and after each block.
 

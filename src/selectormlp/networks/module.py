@@ -74,7 +74,7 @@ def step_seed(seed: int, step: int, rank: int = 0) -> int:
 
     Each process (``rank``) draws different noise.
     """
-    return int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0] >> 1)
+    return int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0]) >> 1
 
 
 class EpochScore(nn.Module):

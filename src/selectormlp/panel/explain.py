@@ -76,7 +76,7 @@ class Explanation:
     Attributes
     ----------
     genes
-        One explanation a gene, in the order of the panel.
+        One explanation per gene, in the order of the panel.
     criterion
         Criterion that the choice minimises, for the whole panel: by default the mean of 1 / (1 + D²) over pairs of
         types, 0 (all well separated) to 1; ``settings.described`` names it.

@@ -30,7 +30,7 @@ class GeneNames:
     Attributes
     ----------
     genes
-        Unique names, one a column of the data.
+        Unique names, one per column of the data.
     aliases
         Second names in the same order (such as symbols if ``genes`` are Ensembl IDs); they may repeat or be missing.
 

@@ -204,8 +204,8 @@ def _check_reading(train: Cells | StoredCells, selector: ClassifyingSelector, se
     if isinstance(train, StoredCells):
         if not is_network:
             raise SettingsError(
-                "an SVM is trained on cells in memory, and these stay on disk; set data.lazy to false to read them, "
-                "and data.train_cluster_size to the most cells of a class that there is room for"
+                "an SVM needs cells in memory, and these are on disk; set data.lazy to false to read them, "
+                "and data.train_cluster_size to the number of cells per class that fit in memory"
             )
         return
     if loading.class_balanced:
@@ -260,7 +260,7 @@ def _fit(
             scored = (validation.X, _label_names(validation))
             selector.fit(train.X, _label_names(train), validation=scored, classes=train.classes, run=run)
     except KeyboardInterrupt:
-        logger.warning("interrupted; 'selectormlp train --restart' with the same settings goes on with this run")
+        logger.warning("interrupted; 'selectormlp train --restart' with the same settings continues this run")
         raise
 
 

@@ -267,7 +267,7 @@ def training(
         raise SettingsError(f"training curves of {what!r}; {nearest(what, ('accuracy', 'loss'))}")
     if history.empty:
         raise SettingsError(
-            "the history holds no epoch, for epochs are scored on validation cells; train with fit(X, y, "
+            "the history is empty, since epochs are scored on validation cells only; train with fit(X, y, "
             "validation=(cells, labels))"
         )
     axes = plot_history(history, what, best_epoch=best_epoch, ax=ax or _plain(show))

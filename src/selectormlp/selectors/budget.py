@@ -31,7 +31,7 @@ class BudgetSelectorMLP(NetworkClassifier):
     """Rank genes by a SelectorMLP that is trained to a number of genes, not to a penalty.
 
     Genes are screened by moments (:class:`~selectormlp.selectors.discriminant.DiscriminantSelector`). Several networks
-    with one weight a gene in front are trained on them, each without one part of the cells, while genes are dropped a
+    with one weight per gene in front are trained on them, each without one part of the cells, while genes are dropped a
     few at a time: those whose weight can be set to zero at the least cost on the cells that the network has not seen.
     Dropped columns leave the matrix. In the end one network is trained on the panel and all cells.
 

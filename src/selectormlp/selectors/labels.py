@@ -56,7 +56,7 @@ def checked_batches(batches: Any, n_cells: int) -> npt.NDArray[Any] | None:
         return None
     found = np.asarray(batches)
     if found.shape != (n_cells,):
-        raise DataError(f"batches of shape {found.shape} for {n_cells} cells; expected one a cell, ({n_cells},)")
+        raise DataError(f"batches of shape {found.shape} for {n_cells} cells; expected one per cell, ({n_cells},)")
     missing = int(pd.isna(found).sum())
     if missing:
         raise DataError(f"{missing} cell(s) have no batch; give each one, or leave batches out")

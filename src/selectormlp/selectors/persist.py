@@ -21,7 +21,7 @@ from selectormlp.selectors.labels import check_class_weight, encode_labels
 class PersistSelector(BinarizingSelector):
     """Choose genes whose on and off lets a network tell classes apart (PERSIST, supervised).
 
-    Two stages, both annealed: gates, one a gene, close under a penalty λ until some candidates are left; then a mask
+    Two stages, both annealed: gates, one per gene, close under a penalty λ until some candidates are left; then a mask
     of exactly k genes settles among these. The network reads 0 and 1 only, so that the panel may serve a technology
     that measures other units, such as FISH.
 

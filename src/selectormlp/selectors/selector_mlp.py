@@ -1,4 +1,4 @@
-"""SelectorMLP: one trainable weight a gene in front of a classifier network."""
+"""SelectorMLP: one trainable weight per gene in front of a classifier network."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class SelectorMLP(NetworkSelector):
     lr, weight_decay
         Of AdamW.
     max_epochs, batch_size
-        Passes over the cells, and cells a step.
+        Passes over the cells, and cells per step.
     shuffle
         Whether each epoch takes the cells in an order of its own.
     class_weight
