@@ -241,6 +241,7 @@ class TestStatistics:
         assert Difference(0.01, -0.002, 0.022, 6, 4).verdict == "level"
         assert str(Difference(0.01, 0.002, 0.018, 6, 4)) == "+0.010 (+0.002 to +0.018) ahead"
         assert Difference(-0.01, -0.018, -0.002, 6, 4).verdict == "behind"
+        assert str(Difference(0.0, 0.0, 0.0, 6, 4)) == "+0.000 level"  # the same panels
         assert Difference(0.01, 0.002, 0.018, 1, 1).verdict == ""  # one family says nothing of others
 
     def test_families_count_once_however_many_data_sets_they_have(self):
