@@ -12,7 +12,7 @@ JOBS ?= 1
 SHARED := --numprocesses auto --dist loadfile
 export MPLBACKEND := Agg
 
-.PHONY: help install demo test test-slow test-portable coverage fuzz mutation lint types audit package bench bench-speed bench-accuracy bench-peers bench-other-technology docs pictures \
+.PHONY: help install demo test test-slow test-portable test-lowest coverage fuzz mutation lint types audit package bench bench-speed bench-accuracy bench-peers bench-other-technology docs pictures \
   command-reference keywords clean
 
 help:  ## list the targets
@@ -36,6 +36,11 @@ test-slow: install  ## run the slower checks too
 
 test-portable: install  ## run the tests of what is learned under other kernels of this processor, and other numbers of threads
 	$(BIN)/python tests/portable.py
+
+test-lowest:  ## run the tests with the lowest versions allowed (constraints-lowest.txt; Python 3.11)
+	$(PYTHON) -m venv .package/lowest
+	.package/lowest/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints-lowest.txt '.[dask,test,xlsx]'
+	.package/lowest/bin/python -m pytest -m "not slow and not learned" tests/unit tests/cli tests/contract
 
 coverage: install  ## run the tests and count the lines and branches that they reach
 	$(BIN)/python -m pytest -m "not slow" -q $(SHARED) --cov --cov-report=term:skip-covered

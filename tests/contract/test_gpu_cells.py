@@ -175,3 +175,16 @@ def test_auto_goes_by_the_size_of_the_work():
     X, y = cells(n_cells=600, n_genes=2000)
     assert SelectorMLP(5, max_epochs=1, random_state=0).fit(X, y).device_ == "cpu"
     assert SelectorMLP(5, max_epochs=30, random_state=0).fit(X, y).device_ == "cuda"
+
+
+@pytest.mark.parametrize("combine", ["new-study", "corrected", "worst"])
+def test_batches_are_told_from_classes_on_cuda_as_on_the_cpu(combine):
+    X, labels = cells(n_cells=600)
+    batches = np.where(np.random.default_rng(1).random(600) < 0.5, "a", "b")
+    X[batches == "b", 10:12] += 3.0
+    found = [
+        DiscriminantSelector(6, device=device, combine=combine).fit(X, labels, batches=batches)
+        for device in ("cpu", "cuda")
+    ]
+    np.testing.assert_array_equal(*(one.get_support() for one in found))
+    np.testing.assert_allclose(*(one.scores_ for one in found), **CLOSE)

@@ -115,6 +115,17 @@ def test_with_dask(method, adata, tmp_path, scheduler, caplog):
         assert far.genes == choose(adata, method, assay=assay).genes
 
 
+@pytest.mark.parametrize("method", ["discriminant", "mixture"])
+def test_batches_with_dask(method, adata, tmp_path, scheduler):
+    for name, part in (("a", adata[:90]), ("b", adata[90:])):
+        part.copy().write_h5ad(tmp_path / f"{name}.h5ad")
+    files = [tmp_path / "a.h5ad", tmp_path / "b.h5ad"]
+    for more in ({"batch_key": "donor"}, {"batch_key": "donor", "combine": "worst"}, {}):
+        far = choose(files, method, dask_scheduler=scheduler, **more)
+        assert far.genes == choose(files, method, **more).genes
+        assert far.provenance.settings["batch_key"] == more.get("batch_key", "data_set")
+
+
 @pytest.mark.parametrize("method", ["auto", "discriminant", "markers", "discriminant-binary"])
 def test_an_assay_of_limits_alone_is_for_every_method(method, adata):
     counts = adata.to_df().groupby(adata.obs["cell_type"].astype(str)).mean()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 ROOT = Path(__file__).parents[2]
@@ -54,3 +55,12 @@ def test_the_recipe_of_conda_asks_for_the_same_versions():
     listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     wanted = {CONDA.get(found.name, found.name): found.specifier for found in map(Requirement, listed)}
     assert {name: SpecifierSet(versions) for name, versions in asked.items()} == wanted
+
+
+def test_the_lowest_versions_tried_are_those_allowed():
+    lines = (ROOT / "constraints-lowest.txt").read_text().splitlines()
+    tried = dict(line.split("==") for line in lines if "==" in line)
+    tried = {canonicalize_name(name): Version(version) for name, version in tried.items()}
+    for name, asked in requirements().items():
+        floor = next(Version(found.version) for found in asked.specifier if found.operator == ">=")
+        assert tried[canonicalize_name(name)] == floor or name == "torch", name

@@ -127,6 +127,14 @@ def test_components_are_found_where_there_are_many_batches():
     assert found.interaction.mean() == pytest.approx(0.2, abs=0.02)
 
 
+def test_a_class_that_varies_between_batches_has_a_variance_of_its_own():
+    varies = np.array([0.0, 0.0, 0.0, 0.8])[:, None, None]
+    X, codes, batches = simulated(np.full((4, 40), 15), interaction=varies, n_genes=300)
+    moments = of_groups(X, codes, batches)
+    found = variance_components(moments, moments.groups).interaction.mean(axis=1)
+    assert found[3] > 3 * found[:3].max()
+
+
 @pytest.mark.parametrize("n_batches", [2, 3, 6])
 def test_without_a_batch_effect_little_is_found(n_batches):
     X, codes, batches = simulated(np.full((4, n_batches), 40), n_genes=300)
@@ -154,6 +162,15 @@ def test_the_worst_batch_counts():
     worst, usual = (DiscriminantObjective(moments, combine=combine).gains() for combine in ("worst", "new-study"))
     assert worst.argmax() == usual.argmax() == 0
     assert worst[1] < 0.05 < worst[0]
+
+
+def test_pairs_and_classes_against_the_rest_have_a_row_for_each_batch():
+    X, codes, _ = simulated(np.full((3, 1), 30), n_genes=20)
+    twice, batches = np.concatenate([X, X]), np.repeat([0, 1], len(X))  # two batches of the same cells
+    moments = of_groups(twice, np.concatenate([codes, codes]), batches)
+    gaps = DiscriminantObjective(moments, combine="worst", specificity=0.5).gaps
+    assert gaps.shape == (2 * (3 + 3), 20)
+    np.testing.assert_allclose(gaps[0::2], gaps[1::2])
 
 
 def test_losses_of_the_worst_batch_are_those_of_the_rows_by_hand():

@@ -5,6 +5,7 @@ import scipy.sparse as sp
 
 import selectormlp as sm
 from selectormlp.data.cells import Cells
+from selectormlp.data.label_tree import LabelTree, Mistakes
 from selectormlp.data.normalize import log1p_cp10k
 from selectormlp.errors import DataError
 from selectormlp.moments.discriminant import DiscriminantObjective
@@ -332,3 +333,12 @@ def test_the_frame_has_a_line_a_gene():
 def test_genes_that_the_cells_lack_are_refused():
     with pytest.raises(DataError, match="1 of the 2 genes needed is missing: 'q'"):
         explained(genes=("q", "x"))
+
+
+def test_classes_weigh_as_given_and_as_the_tree_balances_them():
+    tree = LabelTree({"S1": ("neuron",), "CA1": ("neuron",), "Astro": ("glia",)}, ("class",))
+    names = ("S1", "CA1", "Astro", "other")
+    plain = SeparationSettings(class_weights={"S1": 2.0})
+    np.testing.assert_allclose(plain.importance(names), [2.0, 1.0, 1.0, 1.0])
+    balanced = SeparationSettings(class_weights={"S1": 2.0}, mistakes=Mistakes(tree, balance_over="nodes"))
+    np.testing.assert_allclose(balanced.importance(names), [1.5, 0.75, 1.5, 1.0])

@@ -138,6 +138,13 @@ def test_the_cell_cycle_has_the_published_number_of_genes():
     assert len(FAMILIES["cell-cycle"].symbols - renamed) == 43 + 54
 
 
+def test_a_family_that_the_data_lack_is_warned_of(caplog):
+    in_family("mitochondrial", GeneNames(pd.Index(["MT-CO1", "CD3E"])))
+    assert caplog.messages == []
+    in_family("mitochondrial", GeneNames(pd.Index(["CD3E"])))
+    assert "no gene of the data is in the family 'mitochondrial'" in caplog.text
+
+
 def test_families_go_by_second_names_too():
     names = GeneNames(pd.Index(["ENSG1", "ENSG2"]), pd.Index(["RPL3", "CD3E"]))
     assert in_family("ribosomal", names).tolist() == [True, False]

@@ -13,6 +13,7 @@ from selectormlp.errors import DataError, SettingsError
 from selectormlp.selectors.discriminant import DiscriminantSelector
 from selectormlp.selectors.forest import ForestSelector
 from selectormlp.selectors.markers import MarkerSelector
+from selectormlp.selectors.registry import METHODS
 
 BATCH_GENES = ["gene20", "gene21", "gene22", "gene23"]
 """Genes that every cell of the second batch shows, whatever its type."""
@@ -235,6 +236,44 @@ def test_data_sets_with_genes_of_their_own_are_batches(two_batches, combine):
         progress=False,
     )
     assert not set(panel.genes) & set(BATCH_GENES)
+
+
+@pytest.mark.parametrize("combine", ["new-study", "corrected", "worst"])
+def test_quotas_hold_with_batches_in_memory_and_on_disk(two_batches, two_files, combine):
+    sets = {
+        "few": {"genes": ["gene4", "gene8", "gene12", "gene16"], "max": 1},
+        "some": {"genes": [*BATCH_GENES, "gene29"], "min": 1, "max": 2},
+        "both": {"genes": ["gene5", "gene9"], "together": True},
+    }
+    asked = {"gene_sets": sets, "batch_key": "study", "combine": combine}
+    panel = choose(two_batches, **asked)
+    held = {name: len(set(panel.genes) & set(one["genes"])) for name, one in sets.items()}
+    assert held["few"] <= 1
+    assert 1 <= held["some"] <= 2
+    assert held["both"] in (0, 2)
+    assert set(choose(list(two_files), **asked).genes) == set(panel.genes)
+
+
+@pytest.mark.parametrize("combine", ["new-study", "worst"])
+def test_a_union_of_files_on_disk_with_batches(two_batches, tmp_path, combine):
+    sets = {}
+    for study, lost in (("one", "gene6"), ("two", "gene5")):
+        part = two_batches[two_batches.obs["study"] == study]
+        sets[study] = part[:, part.var_names != lost].copy()
+        sets[study].write_h5ad(tmp_path / f"{study}.h5ad")
+    files = [tmp_path / f"{study}.h5ad" for study in sets]
+    asked = {"join_genes": "union", "combine": combine}
+    panel = choose(files, **asked)
+    assert panel.genes == choose(files, **asked, batch_key="study").genes == choose(sets, **asked).genes
+    assert not set(panel.genes) & set(BATCH_GENES)
+
+
+def test_methods_that_tell_batches_are_those_that_the_docs_name():
+    told = {name for name, method in METHODS.items() if method.make().takes_batches}
+    assert told == {
+        "auto", "discriminant", "discriminant-bhattacharyya", "discriminant-binary", "mixture", "forest", "markers",
+        "markers-wilcoxon",
+    }  # fmt: skip
 
 
 @pytest.fixture

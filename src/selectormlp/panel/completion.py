@@ -58,6 +58,7 @@ class Completion:
         self._amounts = np.array([limit.amounts for limit in self.limits]).reshape(len(self.limits), len(allowed))
         self._floor = np.array([limit.floor for limit in self.limits])
         self._ceiling = np.array([limit.ceiling for limit in self.limits])
+        self._least, self._most = self._amounts.min(axis=1, initial=0.0), self._amounts.max(axis=1, initial=0.0)
         alone = hopeless(self.limits, allowed, self._required, n_genes)
         found = Solution(Answer.NO) if alone else find_panel(self.limits, allowed, self._required, n_genes)
         if found.panel is None:
@@ -102,8 +103,10 @@ class Completion:
     def may_replace(self, panel: IntArray, place: int) -> BoolArray:
         """Return which genes may replace one of a full panel within all limits, shape (n_genes_of_data,)."""
         left = np.delete(panel, place)
-        sums = self._amounts[:, left].sum(axis=1, keepdims=True) + self._amounts
-        kept = ((sums >= self._floor[:, None]) & (sums <= self._ceiling[:, None])).all(axis=0)
+        held = self._amounts[:, left].sum(axis=1)
+        bind = np.flatnonzero((held + self._least < self._floor) | (held + self._most > self._ceiling))
+        sums = held[bind, None] + self._amounts[bind]
+        kept = ((sums >= self._floor[bind, None]) & (sums <= self._ceiling[bind, None])).all(axis=0)
         may: BoolArray = self._allowed & kept
         may[left] = False
         if panel[place] in self._required:
