@@ -22,7 +22,9 @@ def styles(shown: Sequence[str]) -> dict[str, tuple[str, str]]:
     return {name: (COLORS[at], MARKERS[at]) for at, name in enumerate(shown[: len(COLORS)])}
 
 
-def draw_by_size(means: pd.DataFrame, shown: Sequence[str], ceiling: pd.Series | None) -> Axes:
+def draw_by_size(
+    means: pd.DataFrame, shown: Sequence[str], ceiling: pd.Series | None, over: str = "families of data sets"
+) -> Axes:
     """Draw mean balanced accuracy over panel size.
 
     Parameters
@@ -33,6 +35,8 @@ def draw_by_size(means: pd.DataFrame, shown: Sequence[str], ceiling: pd.Series |
         Methods in colour, the first with a thick line; the others are thin and grey.
     ceiling
         Accuracy on all genes by size (of the data sets that have panels of a size), or None.
+    over
+        What the means are over.
     """
     axes = new_axes(7.6, 4.8)
     style = styles(shown)
@@ -50,7 +54,7 @@ def draw_by_size(means: pd.DataFrame, shown: Sequence[str], ceiling: pd.Series |
     axes.xaxis.set_major_locator(FixedLocator(list(means.columns)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:.0f}"))
-    finish(axes, title="", xlabel="genes in the panel", ylabel="balanced accuracy, mean over families of data sets")
+    finish(axes, title="", xlabel="genes in the panel", ylabel=f"balanced accuracy, mean over {over}")
     _name_lines(axes, means.iloc[:, -1].to_dict(), means.columns[-1], style)
     return axes
 
@@ -87,7 +91,7 @@ def _name_lines(
         )
 
 
-def draw_by_seconds(points: pd.DataFrame, shown: Sequence[str]) -> Axes:
+def draw_by_seconds(points: pd.DataFrame, shown: Sequence[str], over: str = "families") -> Axes:
     """Draw mean balanced accuracy over the seconds of a selection, each point with its name.
 
     Parameters
@@ -96,6 +100,8 @@ def draw_by_seconds(points: pd.DataFrame, shown: Sequence[str]) -> Axes:
         Index: methods; columns ``cpu_seconds`` and ``balanced_accuracy``.
     shown
         Methods in colour; the others are grey.
+    over
+        What the means are over, beside sizes.
     """
     axes = new_axes(7.6, 4.8)
     style = styles(shown)
@@ -109,7 +115,7 @@ def draw_by_seconds(points: pd.DataFrame, shown: Sequence[str]) -> Axes:
         axes,
         title="",
         xlabel="CPU seconds to choose, median",
-        ylabel="balanced accuracy, mean over families and sizes",
+        ylabel=f"balanced accuracy, mean over {over} and sizes",
     )
     _name_points(axes, points, style)
     return axes

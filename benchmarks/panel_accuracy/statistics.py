@@ -50,8 +50,8 @@ class Difference:
         return "level" if self.low <= 0 <= self.high else "ahead" if self.mean > 0 else "behind"
 
     def __str__(self) -> str:
-        if self.low == self.high:  # a single data set and seed has no interval
-            return f"{self.mean:+.3f}"
+        if self.low == self.high:  # a single data set and seed has no interval, and nor have equal panels
+            return f"{self.mean:+.3f} {self.verdict if self.mean == 0 else ''}".rstrip()
         said = f"{self.mean:+.3f} ({self.low:+.3f} to {self.high:+.3f})"
         return f"{said} {self.verdict}".rstrip()
 

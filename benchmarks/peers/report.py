@@ -65,8 +65,8 @@ def _accuracy(rows: pd.DataFrame) -> str:
     wide = panels.pivot_table(index="method", columns=["data", "size"], values="score")
     short = panels[panels["n_genes"] < panels["size"]].groupby(["method", "data", "size"])["n_genes"].first()
     seconds = panels.groupby(["method", "data"])["seconds"].max()
-    order = wide.mean(axis=1)[wide.notna().all(axis=1)].sort_values(ascending=False).index.tolist()
-    order += [name for name in wide.mean(axis=1).sort_values(ascending=False).index if name not in order]
+    rank = pd.DataFrame({"panels": wide.notna().sum(axis=1), "mean": wide.mean(axis=1)})
+    order = rank.sort_values(["panels", "mean"], ascending=False, kind="stable").index  # those with all panels first
     lines = []
     for method in order:
         cells = []

@@ -164,6 +164,15 @@ def test_the_worst_batch_counts():
     assert worst[1] < 0.05 < worst[0]
 
 
+def test_pairs_and_classes_against_the_rest_have_a_row_for_each_batch():
+    X, codes, _ = simulated(np.full((3, 1), 30), n_genes=20)
+    twice, batches = np.concatenate([X, X]), np.repeat([0, 1], len(X))  # two batches of the same cells
+    moments = of_groups(twice, np.concatenate([codes, codes]), batches)
+    gaps = DiscriminantObjective(moments, combine="worst", specificity=0.5).gaps
+    assert gaps.shape == (2 * (3 + 3), 20)
+    np.testing.assert_allclose(gaps[0::2], gaps[1::2])
+
+
 def test_losses_of_the_worst_batch_are_those_of_the_rows_by_hand():
     X, codes, batches = simulated([[80, 60, 0], [80, 50, 70], [0, 40, 80], [9, 0, 0]], interaction=0.5, n_genes=12)
     objective = DiscriminantObjective(of_groups(X, codes, batches), combine="worst", shrinkage=0.0)

@@ -10,7 +10,8 @@ from panel_accuracy import jobs, results
 from panel_accuracy.limited import Outcome, select_limited
 from panel_accuracy.methods import Choice, parse_method, select
 from panel_accuracy.protocol import Learning, Prepared, Score, prepare, score_panel
-from panel_accuracy.report import write_report
+from panel_accuracy.redraw import read_means
+from panel_accuracy.report import GROUPS, write_report
 from panel_accuracy.results import Job, append_job, check_settings, open_results, read_results
 from panel_accuracy.statistics import (
     Difference,
@@ -240,6 +241,7 @@ class TestStatistics:
         assert Difference(0.01, -0.002, 0.022, 6, 4).verdict == "level"
         assert str(Difference(0.01, 0.002, 0.018, 6, 4)) == "+0.010 (+0.002 to +0.018) ahead"
         assert Difference(-0.01, -0.018, -0.002, 6, 4).verdict == "behind"
+        assert str(Difference(0.0, 0.0, 0.0, 6, 4)) == "+0.000 level"  # the same panels
         assert Difference(0.01, 0.002, 0.018, 1, 1).verdict == ""  # one family says nothing of others
 
     def test_families_count_once_however_many_data_sets_they_have(self):
@@ -320,6 +322,21 @@ def test_sets_that_took_part_in_settling_defaults_stand_apart(tmp_path):
     assert "0.550" in kept
     assert "0.900" not in kept
     assert (tmp_path / "accuracy_by_size_kept_back.png").exists()
+
+
+def test_figures_follow_the_table_of_the_page():
+    page = "\n".join(
+        [
+            *("| a | 9 |", GROUPS["all"][0], "", "| method | k = 10 | k = 25 | mean | CPU seconds (median) |"),
+            *("| --- | --- | --- | --- | --- |", "| t-test | 0.500 | 0.700 | 0.600 | 0.41 |", "", "| b | 0.1 |"),
+            GROUPS["all"][1],
+        ]
+    )
+    means, seconds = read_means(page)
+    assert means.to_dict("index") == {"t-test": {10: 0.5, 25: 0.7}}
+    assert seconds.to_dict() == {"t-test": 0.41}
+    with pytest.raises(SystemExit, match="no table of means"):
+        read_means("nothing")
 
 
 def test_a_report_wants_a_method_that_has_all_panels(tmp_path):
