@@ -178,6 +178,7 @@ def summary(table):
             differences = (part[kind] - part["pooled"]).groupby([part["data"], part["batch"]]).mean()
             if name == "all":
                 differences = differences.groupby("data").mean()
+            differences = differences.dropna()  # a way that was not run on some data
             half = t_law.ppf(0.975, len(differences) - 1) * differences.std(ddof=1) / np.sqrt(len(differences))
             mean = differences.mean()
             rows.append(

@@ -126,7 +126,7 @@ def brute_force(n_problems: int) -> None:
             impossible += 1
             continue
         best = min(map(loss, feasible))
-        exchanged = DiscriminantSelector(size, limits=limits).fit(X, y)
+        exchanged = DiscriminantSelector(size, limits=limits, refine=True).fit(X, y)
         for name, found in (("greedy", greedy), ("exchanged", exchanged)):
             panel = np.argsort(found.ranking_)[:size]
             assert tuple(sorted(panel)) in feasible

@@ -330,7 +330,7 @@ def test_all_are_tested_on_cells_that_none_was_learned_on(make_adata):
     found = compare(adata, {"ours": panel, "typed": GOOD})
     assert found.splits.n_test == 200
     other = sm.select(adata[200:].copy(), label_key="cell_type", n_genes=4, method="discriminant")
-    with pytest.raises(DataError, match="none of the panels"):
+    with pytest.raises(DataError, match="every cell was used to learn one of the panels"):
         compare(adata, {"ours": panel, "other": other})
 
 
@@ -384,7 +384,7 @@ def test_a_strong_signal_is_chosen_again_and_noise_is_not(make_adata):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({}, "give a panel, or a method"),
+        ({}, "give either a panel, or a method"),
         ({"method": "svm"}, "needs a size"),
         ({"method": "svm", "n_genes": 3, "over": ["seed"]}, "did you mean 'seeds'"),
         ({"method": "svm", "n_genes": 3, "n_repeats": 1}, "n_repeats is 1"),

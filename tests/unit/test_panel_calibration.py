@@ -39,6 +39,22 @@ def test_a_level_that_tells_nothing_is_not_believed_and_one_that_tells_is():
     assert learn_assay(*both_sides(slope=-1.0, spread=0.3)[0]).level_tells
 
 
+def test_every_type_on_both_sides_counts():
+    (reference, measured, codes, other, genes), _ = both_sides()
+    one = learn_assay(reference[codes == 0], measured[other == 0], codes[codes == 0], other[other == 0], genes)
+    assert len(one.genes) > 30
+    unknown = learn_assay(
+        np.concatenate([reference, 9 * reference[:50]]),
+        measured,
+        np.concatenate([codes, np.full(50, -1)]),
+        other,
+        genes,
+    )
+    assert np.log(unknown.assay.efficiency) == pytest.approx(
+        np.log(learn_assay(*both_sides()[0]).assay.efficiency), abs=0.1
+    )
+
+
 def test_counting_alone_is_no_spread():
     cells, _ = both_sides(spread=0.0)
     assert learn_assay(*cells).spread < 0.15

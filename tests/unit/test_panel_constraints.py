@@ -215,3 +215,11 @@ def test_existing_genes_come_first_whatever_forbids_them_and_are_paid_for(caplog
 def test_rules_travel_between_processes():
     rules = pickle.loads(pickle.dumps(Constraints(must_have=("CD3E",)).resolve(GENES)))
     assert rules.names.find(["NKG7"]) == {"NKG7": [7]}
+
+
+def test_rounding_of_costs_does_not_exceed_a_budget():
+    cheap = dict.fromkeys(GENES, 0.1)
+    assert sum([0.1] * 3) > 0.3  # by a rounding error
+    rules = Constraints(costs=cheap, budget=0.3).resolve(GENES, n_genes=3)
+    assert rules.clashes(3) == []
+    assert rules.clashes(4)

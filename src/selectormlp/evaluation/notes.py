@@ -98,8 +98,8 @@ def ambient_genes(genes: Sequence[str]) -> Caution:
     """Warn of genes that a few types express strongly and nearly all others show a little."""
     return Caution(
         Kind.AMBIENT,
-        f"Ambient RNA: nearly all types show {_listed_genes(genes)} at a low level and a few at a very high one, as "
-        "RNA of broken cells does in droplets. An assay that sees whole cells may find less of it elsewhere.",
+        f"Nearly all types show {_listed_genes(genes)} at a low level and a few types at a very high one, as ambient "
+        "RNA of broken cells does in droplets. An assay that measures whole cells may detect less in the other types.",
     )
 
 
@@ -107,7 +107,7 @@ def genes_everywhere(genes: Sequence[str]) -> Caution:
     """Warn of genes that most cells of nearly all types show."""
     return Caution(
         Kind.EVERYWHERE,
-        f"Everywhere: most cells of nearly all types show {_listed_genes(genes)}. The panel reads how much of them "
+        f"Most cells of nearly all types show {_listed_genes(genes)}. The panel reads how much of them "
         "there is, which depends on depth, cell size and stress too.",
     )
 

@@ -79,7 +79,7 @@ def test_a_second_marker_is_worth_more_if_probes_fail():
 def test_the_rest_is_a_mixture():
     means, variances = np.array([[0.0], [2.0], [6.0]]), np.array([[1.0], [2.0], [3.0]])
     shares = np.array([0.2, 0.6, 0.2])
-    rest = classes_against_rest(means, variances, np.array([10, 20, 40]), shares)
+    rest = classes_against_rest(means, variances, np.array([10, 20, 40]), 5 * shares)
     rng = np.random.default_rng(0)
     which = rng.choice([1, 2], 400_000, p=[0.75, 0.25])
     drawn = rng.normal(means[which, 0], np.sqrt(variances[which, 0]))
