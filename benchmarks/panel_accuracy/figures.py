@@ -11,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 from matplotlib.transforms import Bbox
+from sklearn.isotonic import IsotonicRegression
 
 from selectormlp.plots.figure import COLORS, GREY, finish, new_axes
 
@@ -74,10 +75,8 @@ def _name_lines(
     scale = 72 / axes.get_figure(root=True).dpi
     names = sorted(ends, key=lambda name: ends[name])
     wanted = np.array([axes.transData.transform((right, ends[name]))[1] * scale for name in names])
-    placed = wanted.copy()
-    for at in range(1, len(placed)):
-        placed[at] = max(placed[at], placed[at - 1] + height)
-    placed -= max(0.0, float(np.mean(placed - wanted)))
+    steps = height * np.arange(len(wanted))
+    placed = IsotonicRegression().fit_transform(steps, wanted - steps) + steps  # near ones share the move
     for name, at, start in zip(names, placed, wanted, strict=True):
         axes.annotate(
             name,
