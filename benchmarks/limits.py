@@ -1,6 +1,6 @@
 """What limits cost: searching within them against filtering a finished ranking, and both beside the free panel.
 
-    SELECTORMLP_DATA=FOLDER python benchmarks/limits.py [--splits 5] [--size 50] [--out FILE.csv]
+    SELECTORMLP_DATA=FOLDER python benchmarks/limits.py [--splits 5] [--size 50] [--ways WAY ...] [--out FILE.csv]
 
 Each data set and split: a free panel of ``size`` genes by ``discriminant``; its counts per cell in every type are
 the use; then panels that keep 75 and 50 % of that use in every type, once by search within the limits, once by walking
@@ -18,6 +18,7 @@ import argparse
 import itertools
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def filtered(ranking: np.ndarray, limits: list[Limit], size: int) -> np.ndarray:
     return np.array(completion.chosen)
 
 
-def one_split(cells, counts, seed: int, size: int) -> list[dict]:
+def one_split(cells, counts, seed: int, size: int, ways: Sequence[str]) -> list[dict]:
     split, genes = split_of(cells, seed)
     refit = np.concatenate([split.train, split.validation])
     X, y = cells.X[split.train][:, genes].toarray(), cells.labels[split.train]
@@ -78,7 +79,7 @@ def one_split(cells, counts, seed: int, size: int) -> list[dict]:
             Limit(f"type {code}", amounts, high=bound)
             for code, (amounts, bound) in enumerate(zip(use, bounds, strict=True))
         ]
-        for way in ("filtered", *WAYS):
+        for way in ("filtered", *ways):
             start = time.process_time()
             if way == "filtered":
                 chosen = filtered(free.ranking_, limits, size)
@@ -144,6 +145,7 @@ def main() -> None:
     parser.add_argument("--splits", type=int, default=5)
     parser.add_argument("--size", type=int, default=50)
     parser.add_argument("--data", nargs="*", default=None, help="names of data sets; all by default")
+    parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=list(WAYS), help="beside filtering")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--brute-force", type=int, metavar="N")
     args = parser.parse_args()
@@ -155,7 +157,7 @@ def main() -> None:
     for name in args.data or sorted(path.stem for path in folder.glob("*.h5ad")):
         cells, counts = load(folder, name), load(folder, name, "none")
         for seed in range(args.splits):
-            rows += [{"data": name, **row} for row in one_split(cells, counts, seed, args.size)]
+            rows += [{"data": name, **row} for row in one_split(cells, counts, seed, args.size, args.ways)]
             print(name, seed, flush=True)
             if args.out:
                 pd.DataFrame(rows).to_csv(args.out, index=False)
@@ -166,7 +168,14 @@ def main() -> None:
         by_data = found.groupby("data")["loss"].mean()
         half = stats.t.ppf(0.975, len(by_data) - 1) * by_data.sem()
         print(f"{share:.0%} {way:>9}: loss {by_data.mean():.4f} ± {half:.4f}; ", end="")
-        print(f"largest use of a limit {found['largest_use'].max():.6f}")
+        print(f"largest use of a limit {found['largest_use'].max():.6f}; ", end="")
+        print(f"{found['seconds'].median():.1f} s of processor, at most {found['seconds'].max():.1f}")
+    kept = frame[frame["way"] != "free"]
+    losses = kept.pivot_table(index=["share", "data"], columns="way", values="loss")
+    for way in args.ways:
+        for share, gain in (losses["filtered"] - losses[way]).groupby("share"):
+            half = stats.t.ppf(0.975, len(gain) - 1) * gain.sem()
+            print(f"{share:.0%} {way}: gain over filtering {gain.mean():.4f} ± {half:.4f}, {len(gain)} data sets")
 
 
 if __name__ == "__main__":
