@@ -146,7 +146,7 @@ def test_classes_are_capped(make, said):
 
 
 def test_an_svm_needs_memory(make, tmp_path):
-    with pytest.raises(SettingsError, match=r"an SVM is trained on cells in memory.*set data\.lazy to false"):
+    with pytest.raises(SettingsError, match=r"an SVM needs cells in memory.*set data\.lazy to false"):
         train_from_files(make(data={"lazy": True}), "svm")
     assert not (tmp_path / "logs").exists()
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from selectormlp.data.cells import Cells, IntArray
+from selectormlp.data.joining import DATA_SET_KEY
 from selectormlp.data.label_tree import Mistakes
 from selectormlp.data.labels import label_text, one_column
 from selectormlp.errors import InputError, PanelError, SettingsError
@@ -136,7 +137,7 @@ def recipe_of(
     aliases
         See :class:`Recipe`.
     adata
-        The data, to look up the column of batches.
+        The data, to look up the column of batches. If files were the batches, data without that column are one batch.
 
     Returns
     -------
@@ -170,7 +171,8 @@ def recipe_of(
     given = selector if isinstance(selector, Mapping) else {}
     options = {name: value for name, value in given.items() if name in known}
     batches, key = None, origin.settings.get("batch_key")
-    if isinstance(key, str) and found.make().takes_batches:
+    is_one_file = key == DATA_SET_KEY and adata is not None and key not in adata.obs  # a single batch
+    if isinstance(key, str) and found.make().takes_batches and not is_one_file:
         if adata is None or key not in adata.obs:
             return f"the data lack the batches that it was chosen by ({key!r})"
         batches = batches_by_name(adata, key)
