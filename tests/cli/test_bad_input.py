@@ -441,6 +441,10 @@ HELP = "; see 'selectormlp {} --help'"
 USAGE = {
     "no such command": (["splitdata"], ["no such command 'splitdata'", "did you mean 'split_data'?"]),
     "no such option": (["split_data", "--confg", "x"], ["no such option '--confg'; did you mean '--config'"]),
+    "an option of another command": (
+        ["select", "x.h5ad", "--start-from", "p.csv"],
+        ["no such option '--start-from' in 'selectormlp select'; use 'selectormlp extend'"],
+    ),
     "no such option, far off": (
         ["explain", "--xyz", "x"],
         ["no such option '--xyz'; there are: '--panel', '--label-key'"],

@@ -45,6 +45,22 @@ def test_every_command_is_understood(page):
             pass
 
 
+INLINE = re.compile(r"`(?:selectormlp )?(\w+) [^`\n]*--[^`\n]*`")
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_options_named_in_a_line_are_those_of_the_command(page):
+    group = typer.main.get_command(app)
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for found in INLINE.finditer(text):
+        command = group.commands.get(found[1])
+        if command is None:  # another program
+            continue
+        known = {name for option in command.get_params(typer.Context(command)) for name in option.opts}
+        named = set(re.findall(r"(?<![\w-])--[\w-]+", found[0]))
+        assert named <= known, f"{found[0]} names {sorted(named - known)}"
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A folder with ``cells.h5ad``: the blood cells that come with scanpy, under the names of the README."""

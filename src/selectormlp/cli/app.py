@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from difflib import get_close_matches
 from importlib.metadata import version
 from typing import Annotated, Any
 
@@ -143,16 +144,20 @@ def _command() -> int | None:
     return code
 
 
+def _long_options(command: Any, context: Any) -> list[str]:
+    return [name for parameter in command.get_params(context) for name in parameter.opts if name.startswith("--")]
+
+
 def _usage(error: Any) -> str:
     """Describe a usage error, with the nearest names and the help command."""
     context = error.ctx
     if hasattr(error, "possibilities") and context is not None:
-        known = [
-            name
-            for parameter in context.command.get_params(context)
-            for name in parameter.opts
-            if name.startswith("--")
-        ]
+        known = _long_options(context.command, context)
+        others = {} if context.parent is None else context.parent.command.commands
+        having = [name for name, command in others.items() if error.option_name in _long_options(command, context)]
+        if having and not get_close_matches(error.option_name, known, cutoff=0.8):
+            commands = " or ".join(f"'selectormlp {name}'" for name in having[:3])
+            return f"no such option {error.option_name!r} in 'selectormlp {context.info_name}'; use {commands}"
         return f"no such option {error.option_name!r}; {nearest(error.option_name, known)}"
     text = " ".join(error.format_message().split()).rstrip(".")
     text = text[:1].lower() + text[1:]
