@@ -98,7 +98,8 @@ class Completion:
             raise SettingsError(f"gene {gene} may not follow: {self.why_not(gene)}")
         self.chosen.append(gene)
         self.open[gene] = False
-        self._close_impossible(np.flatnonzero(np.isfinite(self._floor) | (self._amounts[:, gene] != 0)))
+        if gene not in self._required:  # these were counted at the start
+            self._close_impossible(np.flatnonzero(np.isfinite(self._floor) | (self._amounts[:, gene] != 0)))
 
     def may_replace(self, panel: IntArray, place: int) -> BoolArray:
         """Return which genes may replace one of a full panel within all limits, shape (n_genes_of_data,)."""
