@@ -11,7 +11,7 @@ from selectormlp.errors import DataError
 from selectormlp.moments.discriminant import DiscriminantObjective
 from selectormlp.moments.measurement import measured_moments
 from selectormlp.moments.stream import balanced_cell_weights, moments_of
-from selectormlp.panel.assay import Assay
+from selectormlp.panel.assay import Assay, find_assay
 from selectormlp.panel.explain import REST, explain_panel, expressed_genes
 from selectormlp.panel.provenance import Provenance
 from selectormlp.panel.separation import SeparationSettings, measure_separation, settings_of
@@ -342,3 +342,12 @@ def test_classes_weigh_as_given_and_as_the_tree_balances_them():
     np.testing.assert_allclose(plain.importance(names), [2.0, 1.0, 1.0, 1.0])
     balanced = SeparationSettings(class_weights={"S1": 2.0}, mistakes=Mistakes(tree, balance_over="nodes"))
     np.testing.assert_allclose(balanced.importance(names), [1.5, 0.75, 1.5, 1.0])
+
+
+def test_the_criterion_in_words():
+    tree = Mistakes(LabelTree({"CA1": ("neuron",), "S1": ("neuron",), "Astro": ("glia",)}, ("level1",)))
+    assert SeparationSettings().described == "1 / (1 + D²), mean over pairs of types"
+    assert SeparationSettings(mistakes=tree).described.startswith("1 / (1 + D²) times what the mistake costs, mean")
+    assert "each type and all others, for the assay" in SeparationSettings(assay=find_assay("imaging")).described
+    assert "all others" not in SeparationSettings(assay=Assay(name="own", failure=0.1)).described
+    assert SeparationSettings({"combine": "worst"}, batch_key="study").described.endswith("of 'study' (worst)")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from selectormlp.errors import SettingsError
-from selectormlp.panel.assay import ASSAYS, Assay, find_assay, make_assay
+from selectormlp.panel.assay import ASSAYS, Assay, assumption, find_assay, make_assay
 from selectormlp.panel.assay_limits import AssayLimits
 
 
@@ -55,3 +55,12 @@ def test_efficiencies_of_genes_need_names():
     np.testing.assert_array_equal(assay.measurement(["a", "b"]).gene_efficiency, [1.0, 3.0])
     with pytest.raises(SettingsError, match="no names"):
         assay.measurement()
+
+
+def test_a_sentence_says_what_a_panel_assumes():
+    assert "cells measured as those that the genes were chosen on" in assumption("sequencing")
+    assert "--assay imaging" in assumption("sequencing")
+    for assay in ("imaging", Assay(name="own", failure=0.1)):
+        said = assumption(assay)
+        assert f"another technology (assay {find_assay(assay).name!r})" in said
+        assert said.endswith("assay 'sequencing' is better")

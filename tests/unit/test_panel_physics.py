@@ -4,9 +4,11 @@ import pytest
 
 from selectormlp.errors import SettingsError
 from selectormlp.panel.assay_limits import AssayLimits
+from selectormlp.panel.limit_use import LimitUse, uses_of
 from selectormlp.panel.names import GeneNames
 from selectormlp.panel.physics import TypeCounts, exclusions, limit_rows
 from selectormlp.panel.presets import FAMILIES, in_family
+from selectormlp.panel.provenance import Provenance
 from selectormlp.panel.quotas import Quota, quota_limits, quotas_of
 
 FACTS = {
@@ -168,3 +170,13 @@ def test_an_unknown_family_is_refused():
 def test_families_hold_the_identifiers_of_their_members(family, inside, outside):
     assert in_family(family, GeneNames(pd.Index(inside.split()))).all()
     assert not in_family(family, GeneNames(pd.Index(outside.split()))).any()
+
+
+def test_the_use_of_limits_is_read_from_provenance():
+    kept = [
+        {"limit": "cost", "use": 3.0, "low": None, "high": 4.0},
+        {"limit": "set", "use": 2.0, "low": 1.0},
+        {"limit": "?"},
+    ]
+    found = uses_of(Provenance(settings={"limit_use": kept}))
+    assert found == (LimitUse("cost", 3.0, -np.inf, 4.0), LimitUse("set", 2.0, 1.0, np.inf))

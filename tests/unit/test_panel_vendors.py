@@ -122,3 +122,14 @@ def test_lines_that_agree_count_once_and_others_are_refused(tmp_path, caplog):
     file.write_text("gene,Ensembl ID\nCD3E,ENSG1\nCD3E,ENSG9\n")
     with pytest.raises(PanelError, match="listed more than once"):
         read_panel(file)
+
+
+def test_parts_of_records_are_counted_where_they_are_probes_or_codewords(tmp_path):
+    records = [
+        {"gene": f"G{i}", "probes": [{"at": 1}] * (i + 1), "codewords": ["7"], "notes": [{"by": "me"}]} for i in (0, 1)
+    ]
+    (tmp_path / "panel.json").write_text(json.dumps(records))
+    panel = read_panel(tmp_path / "panel.json")
+    assert panel.genes == ("G0", "G1")
+    assert ("1", "2") in panel.facts.values()
+    assert "notes" not in panel.facts

@@ -102,3 +102,11 @@ def test_the_command_prints_it(file, cli):
 def test_files_that_are_not_there_are_refused(tmp_path):
     with pytest.raises(DataError, match="no file"):
         inspect_files(tmp_path / "cells.h5ad")
+
+
+def test_the_number_of_genes_considered_is_said_where_it_matters(file, monkeypatch):
+    assert not any("max_genes" in line for line in inspect_files(file).advice)
+    monkeypatch.setattr(inspection, "_considered", lambda n_genes: (20, 2))
+    assert any(
+        line.startswith("the 20 most variable of 30 genes are considered") for line in inspect_files(file).advice
+    )

@@ -118,9 +118,14 @@ def test_a_minimum_per_node_is_kept_by_any_method(cells, said):
         assert set(panel.genes) == {"g0", "g4"}
         assert "(minimum per node)" in panel.reasons[1]
     assert "the method 'markers' weighs all mistakes between types equally" in said()
-    assert "the method 'discriminant' takes" not in said()
+    assert "the method 'discriminant' weighs" not in said()
     with pytest.raises(SettingsError, match="'b' has 0"):
         sm.select(cells[:, ["g1", "g2", "g4"]].copy(), **both, **QUICK)
+
+
+def test_without_a_tree_nothing_is_said_of_mistakes(cells, said):
+    sm.select(cells, label_key="kind", n_genes=2, **{**QUICK, "method": "markers"})
+    assert "mistakes" not in said()
 
 
 def test_imaging_and_a_budget_go_with_a_tree(cells):

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from selectormlp.moments.forward import Residual, forward_select
 
@@ -75,3 +76,15 @@ def test_factor_outgrows_its_first_columns():
     for gene in range(40):
         residual.choose(gene)
     np.testing.assert_allclose(residual.factor @ residual.factor.T, covariance, atol=1e-10)
+
+
+@pytest.mark.parametrize("shrinkage", [0.0, 0.4])
+def test_chosen_genes_are_explained_whole(shrinkage):
+    covariance = np.cov(np.random.default_rng(0).normal(size=(50, 5)).T)
+    residual = Residual(covariance, ridge=0.3, shrinkage=shrinkage)
+    chosen = [3, 1, 4]
+    for gene in chosen:
+        residual.choose(gene)
+    assumed = (1 - shrinkage) * covariance + np.diag(shrinkage * covariance.diagonal() + 0.3)
+    np.testing.assert_allclose((residual.factor @ residual.factor.T)[chosen], assumed[chosen])
+    np.testing.assert_allclose(residual.variance[chosen], 0, atol=1e-12)
