@@ -26,8 +26,10 @@ def check_memory_limits() -> str | None:
     """Return in one line why a command cannot start; else watch the limit of its control group."""
     group = None
     for limit in limits():
-        if "ulimit" in limit.name and limit.allowed < LEAST_SPACE:
-            return _too_small(limit, LEAST_SPACE)
+        if "ulimit" in limit.name:
+            if limit.allowed < LEAST_SPACE:
+                return _too_small(limit, LEAST_SPACE)
+            _reserve_for_products()
         if "group" in limit.name:
             if limit.allowed < LEAST_GROUP:
                 return _too_small(limit, LEAST_GROUP)
@@ -35,6 +37,15 @@ def check_memory_limits() -> str | None:
     if group is not None:
         threading.Thread(target=_watch, name="memory", daemon=True).start()
     return None
+
+
+def _reserve_for_products() -> None:
+    """Let the libraries of NumPy and SciPy take their work memory now: without any left, OpenBLAS ends the process."""
+    import numpy as np
+    from scipy.linalg.blas import dgemm
+
+    square = np.ones((128, 128))
+    dgemm(1.0, square @ square, square)
 
 
 def _too_small(limit: Limit, least: int) -> str:
