@@ -64,7 +64,7 @@ def test_estimates_grow_with_the_cells(adata, file, tmp_path, make_adata, monkey
     ("name", "value", "line"),
     [
         ("SAMPLE_PER_CLASS", 30, "take a sample of 120 cells, at most 30 a type"),
-        ("SMALL_CLASS", 51, r"4 type(s) have fewer than 51 cells"),
+        ("SMALL_CLASS", 51, r"4 types have fewer than 51 cells"),
         ("IMPORTS_GB", 1e6, "use --lazy"),
         ("LARGE_CHUNK", 10, "each read whole: write it anew with smaller"),
     ],

@@ -199,10 +199,10 @@ def _enter(
 
 def _enter_method(method: Any, n_genes: int, cells: Cells, panels: Mapping[str, Panel], judging: Judging) -> Contender:
     if n_genes > cells.n_genes:
-        raise SettingsError(f"panels of {n_genes} genes from data of {cells.n_genes}; expected no more")
+        raise SettingsError(f"panels of {counted(n_genes, 'gene')} from data of {cells.n_genes}; expected no more")
     recipe = Recipe(method, n_genes, {}, Constraints(), judging.seed, batches=named_batches(cells))
     everything = np.ones(cells.n_cells, dtype=np.bool_)
     name = find_method(method).name
-    note = f"{name!r} chose {counted(n_genes, 'gene', 'genes')} anew from the training cells of each split."
+    note = f"{name!r} chose {counted(n_genes, 'gene')} anew from the training cells of each split."
     name = f"{name} (method)" if name in panels else name
     return Contender(name, recipe.choose(cells), (), Verdict("reselected", everything, recipe, note))

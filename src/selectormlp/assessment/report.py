@@ -239,7 +239,7 @@ def find_out(adata: AnnData, panel: Panel, task: Reporting) -> Findings:
         notes=tuple(notes),
         command=task.command,
         masked=task.masked,
-        title=task.title or f"Panel of {counted(len(panel), 'gene', 'genes')} for {source.label_key} in {name}",
+        title=task.title or f"Panel of {counted(len(panel), 'gene')} for {source.label_key} in {name}",
     )
 
 
@@ -263,6 +263,6 @@ def _stability(adata: AnnData, panel: Panel, task: Reporting) -> Stability | str
     over = ["subsamples"]
     if cells.donors is not None and 2 < len(np.unique(cells.donors)) <= MAX_DONORS:
         over.append("donors")
-    logger.info("choosing %d panels anew from part of the cells", task.n_stability)
+    logger.info("choosing %s again from part of the cells", counted(task.n_stability, "panel"))
     repetition = Repetition(tuple(over), task.n_stability, confidence=task.judging.confidence, seed=task.judging.seed)
     return repeat(cells, recipe, repetition)

@@ -85,7 +85,7 @@ def known_cells(n_learned: int, n_cells: int, reason: str) -> Caution:
 
 def donors_unused(columns: dict[str, int]) -> Caution:
     """Warn of columns of obs that look like donors while none is used, given the number of values of each."""
-    found = [f"{name!r} ({n_values} values)" for name, n_values in list(columns.items())[:MAX_COLUMNS]]
+    found = [f"{name!r} ({counted(n_values, 'value')})" for name, n_values in list(columns.items())[:MAX_COLUMNS]]
     return Caution(
         Kind.DONORS_UNUSED,
         f"obs has {', '.join(found)}, which may be donors, and donors are not used: cells of one donor are on both "
@@ -146,4 +146,4 @@ def not_apart(pairs: Sequence[tuple[str, str]]) -> Caution:
 
 
 def _listed_genes(genes: Sequence[str]) -> str:
-    return f"{counted(len(genes), 'gene', 'genes')} of the panel ({quoted(genes, most=MAX_GENES)})"
+    return f"{counted(len(genes), 'gene')} of the panel ({quoted(genes, most=MAX_GENES)})"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from selectormlp.data.cells import BoolArray, IntArray
-from selectormlp.errors import SettingsError
+from selectormlp.errors import SettingsError, counted
 from selectormlp.panel.clash import clash, hopeless, why_impossible
 from selectormlp.panel.feasible import Answer, Solution, as_mask, find_panel
 from selectormlp.panel.limits import TOLERANCE, Limit
@@ -123,7 +123,9 @@ class Completion:
         if not self._refused[gene]:
             given = [*self._required, *self.chosen, gene]
             blocking = clash(self.limits, self._allowed, given, self.n_genes)
-            self._refused[gene] = "; ".join(map(str, blocking.limits)) or f"the panel of {self.n_genes} genes is full"
+            self._refused[gene] = (
+                "; ".join(map(str, blocking.limits)) or f"the panel of {counted(self.n_genes, 'gene')} is full"
+            )
         return self._refused[gene]
 
     def _refuse(self, gene: int, why: str) -> None:

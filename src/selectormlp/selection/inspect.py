@@ -18,6 +18,7 @@ from selectormlp.data.disk import Layout
 from selectormlp.data.open_sets import Paths
 from selectormlp.data.source import Normalization
 from selectormlp.data.stored import StoredCells
+from selectormlp.errors import counted
 from selectormlp.memory import allowed_bytes
 from selectormlp.moments import stream
 from selectormlp.selection.steps import SAMPLE_PER_CLASS
@@ -263,7 +264,8 @@ def _advice(
         )
     rare = [name for name, count in counts.items() if count < SMALL_CLASS]
     if rare:
-        advice.append(f"{len(rare)} type(s) have fewer than {SMALL_CLASS} cells: join them with others or exclude them")
+        few = counted(len(rare), "type has", "types have")
+        advice.append(f"{few} fewer than {SMALL_CLASS} cells: join with others or exclude")
     return advice
 
 
