@@ -19,6 +19,7 @@ import numpy as np
 
 from panel_accuracy.methods import Choice, Method, select, warm_up
 from panel_accuracy.protocol import Learning
+from peers.shared import cpu_seconds
 
 START_S = 300.0
 """Time for loading packages and the run on made-up cells, which are not counted."""
@@ -143,9 +144,9 @@ def _attempt(connection: Connection, method: Method, learning: Learning, size: i
         with suppress(ValueError, IndexError, RuntimeError, KeyError):  # made-up cells too few for a method
             warm_up(method)
         connection.send("ready")
-        start, cpu_start = time.perf_counter(), _cpu_seconds()
+        start, cpu_start = time.perf_counter(), cpu_seconds()
         choice = select(method, learning, size, seed)
-        seconds, cpu_seconds = time.perf_counter() - start, _cpu_seconds() - cpu_start
+        seconds, used = time.perf_counter() - start, cpu_seconds() - cpu_start
     except ImportError as error:
         return Outcome(f"not installed ({error.name or error})")
     except Exception as error:
@@ -154,10 +155,4 @@ def _attempt(connection: Connection, method: Method, learning: Learning, size: i
     if len(set(order.tolist())) < len(order) or not len(order):
         return Outcome(f"failed: {len(order)} genes named, {len(set(order.tolist()))} of them different")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return Outcome("ok", Choice(order, choice.nested), seconds, cpu_seconds, peak / MB)
-
-
-def _cpu_seconds() -> float:
-    """Return what this process and those that it has started and that have ended took of all cores."""
-    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+    return Outcome("ok", Choice(order, choice.nested), seconds, used, peak / MB)
