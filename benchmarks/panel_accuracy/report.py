@@ -23,6 +23,7 @@ from panel_accuracy.statistics import (
     panel_scores,
     ranked,
 )
+from selectormlp.errors import counted
 from selectormlp.files import written_whole
 from selectormlp.plots.figure import write_figure
 
@@ -30,8 +31,8 @@ GROUPS = {
     "all": ("<!-- results: written by panel_accuracy.report -->", "<!-- end of results -->"),
     "kept-back": ("<!-- kept back: written by panel_accuracy.report -->", "<!-- end of kept back -->"),
 }
-"""Data sets that a report is of, and the lines of a page between which it stands: all, or those that took no part in
-settling our defaults."""
+"""Groups of data sets (all, or those not used to tune our defaults), and the lines between which a page holds the
+report of each."""
 
 
 def of_group(rows: pd.DataFrame, group: str) -> pd.DataFrame:
@@ -40,11 +41,12 @@ def of_group(rows: pd.DataFrame, group: str) -> pd.DataFrame:
 
 
 def parts_of(scores: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Tell data sets that took part in the settling of our defaults from those that did not."""
+    """Separate data sets used to tune our defaults from those that were not."""
     tuned = scores["family"].isin(TUNED_ON)
-    found = {"took no part in settling defaults": scores[~tuned], "took part in settling defaults": scores[tuned]}
+    found = {"not used to tune our defaults": scores[~tuned], "used to tune our defaults": scores[tuned]}
     return {
-        f"{part['data'].nunique()} sets ({part['family'].nunique()} families) that {name}": part
+        f"{counted(part['data'].nunique(), 'data set', 'data sets')} "
+        f"({counted(part['family'].nunique(), 'family', 'families')}) {name}": part
         for name, part in found.items()
         if len(part)
     }
@@ -97,8 +99,8 @@ def differences_section(scores: pd.DataFrame, chosen: str, order: Sequence[str],
     header = ["other method", "all sizes", "data sets (families)", *(f"k = {size}" for size in sizes)]
     return (
         f"### {chosen} minus other methods: {name}\n\nMean paired difference of balanced accuracy, with a 95 % t "
-        "interval over families of data sets (those that share cells are one), on what both methods have; level: the "
-        f"interval holds 0. A dash where they have no size in common.\n\n{table(header, rows)}"
+        "interval over families (data sets that share cells are one family), on the panels that both methods have. "
+        f"Level: the interval contains 0. Dash: no size in common.\n\n{table(header, rows)}"
     )
 
 
@@ -115,13 +117,13 @@ def data_section(scores: pd.DataFrame, chosen: str, peers: Sequence[str]) -> str
             rows.append([name, own, best, nearest.index[1], own - best])
     header = ["data set", chosen, "best peer there", "which", "difference"]
     return (
-        f"### Each data set: mean over sizes\n\nThe best peer of a data set is picked by its score on the test "
-        f"cells, which favours it; both over the splits and sizes that it has.\n\n{table(header, rows)}"
+        f"### Each data set: mean over sizes\n\nThe best peer of a data set is the one with the highest score on the "
+        f"test cells, which favours it. Means are over the splits and sizes that it has.\n\n{table(header, rows)}"
     )
 
 
 def variants_section(scores: pd.DataFrame, variants: Sequence[str], best_peer: str | None) -> str:
-    """Say what choosing among our variants is worth on data that had no part in the choice."""
+    """Score the choice among our variants on data sets not used for the choice."""
     found = leave_one_out(scores, variants)
     if len(variants) < 2 or found.empty:
         return ""
@@ -135,7 +137,7 @@ def variants_section(scores: pd.DataFrame, variants: Sequence[str], best_peer: s
 
 
 def status_section(rows: pd.DataFrame) -> str:
-    """Tabulate what became of each method's selections, and how often it gave fewer genes than asked for."""
+    """Tabulate the status of each method's selections, and how many panels are smaller than asked for."""
     runs = rows.drop_duplicates(["data", "method", "seed", "size"])
     lines = []
     for (method, kind), part in runs.groupby(["method", "kind"]):
@@ -149,7 +151,7 @@ def status_section(rows: pd.DataFrame) -> str:
 
 
 def machine_line(record: Path) -> str:
-    """Say when and on what the results were made, from the settings kept beside them."""
+    """Return the date, machine and versions of the results, from the settings stored beside them."""
     if not record.exists():
         return ""
     run = json.loads(record.read_text())["last_run"]

@@ -1,4 +1,4 @@
-"""What the pages tell readers to type works: every command is understood, and the examples of the README run."""
+"""What the pages tell readers to type works: every command is understood, and every example in Python runs."""
 
 import re
 import shlex
@@ -12,6 +12,8 @@ from selectormlp.cli.app import app
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
+FENCE_OF_PYTHON = re.compile(r"^[ >]*(```|~~~) *({code-block} *)?(python3?|py|pycon)\b", flags=re.MULTILINE)
+SLOW_PAGES = {"persist.md"}  # trains networks
 PLACEHOLDER = re.compile(r"…|\$\w+|<[\w-]+>")
 
 
@@ -79,6 +81,26 @@ def test_python_of_the_readme_runs(folder):
     assert len(names["panel"].genes) == 25
     assert (folder / "accuracy.png").stat().st_size > 1000
     assert (folder / "report.html").stat().st_size > 10_000
+
+
+def pages_of_python():
+    """Pages of the documentation that have examples in Python; tutorials are executed by `make docs`."""
+    for page in pages():
+        if page.is_relative_to(ROOT / "docs") and blocks(page, "python"):
+            name = page.relative_to(ROOT / "docs").as_posix()
+            yield pytest.param(page, id=name, marks=[pytest.mark.slow] if name in SLOW_PAGES else [])
+
+
+@pytest.mark.parametrize("page", list(pages_of_python()))
+def test_python_of_a_page_runs_from_top_to_bottom(page, folder):
+    names = {}
+    for block in blocks(page, "python"):
+        exec(block, names)
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_example_in_python_is_run(page):
+    assert len(FENCE_OF_PYTHON.findall(page.read_text(encoding="utf-8"))) == len(blocks(page, "python"))
 
 
 @pytest.mark.slow

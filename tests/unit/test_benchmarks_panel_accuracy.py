@@ -308,7 +308,7 @@ def test_a_method_without_a_size_is_compared_at_the_others(tmp_path):
     assert "| stg | +0.100 | 2 (2) | +0.100 | – |" in text.splitlines()
 
 
-def test_sets_that_took_part_in_settling_defaults_stand_apart(tmp_path):
+def test_sets_used_for_tuning_stand_apart(tmp_path):
     path = tmp_path / "results.csv"
     open_results(path, retry=False)
     for data, family, score in (("a", "pbmc3k", 0.9), ("b", "elsewhere", 0.6), ("c", "another", 0.5)):
@@ -316,8 +316,8 @@ def test_sets_that_took_part_in_settling_defaults_stand_apart(tmp_path):
             found = row(data, method, family=family, size=10, kind=kind, score=score - less, version="1.0")
             append_job(path, [found])
     text = write_report(path, None, None, tmp_path, ".")
-    assert "1 sets (1 families) that took part" in text
-    assert "2 sets (2 families) that took no part" in text
+    assert "1 data set (1 family) used to tune" in text
+    assert "2 data sets (2 families) not used to tune" in text
     kept = write_report(path, None, None, tmp_path, ".", "kept-back")
     assert "0.550" in kept
     assert "0.900" not in kept
