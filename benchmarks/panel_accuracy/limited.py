@@ -19,11 +19,15 @@ import numpy as np
 
 from panel_accuracy.methods import Choice, Method, select, warm_up
 from panel_accuracy.protocol import Learning
+from peers.shared import cpu_seconds
 
 START_S = 300.0
 """Time for loading packages and the run on made-up cells, which are not counted."""
 
 MB = 2**20
+
+PRELOADED = ["panel_accuracy.methods", "scanpy", "torch"]
+"""What the process that new ones are forked from has imported: seconds that each would take otherwise."""
 
 _running: set[multiprocessing.process.BaseProcess] = set()
 _stopping = threading.Event()
@@ -66,7 +70,8 @@ def select_limited(method: Method, learning: Learning, size: int, seed: int, lim
     """
     if _stopping.is_set():
         return Outcome("failed: stopped")
-    context = multiprocessing.get_context("spawn")  # nothing is inherited: each method starts equal
+    context = multiprocessing.get_context("forkserver")  # of imports alone, so that each method starts equal
+    context.set_forkserver_preload(PRELOADED)
     ours, theirs = context.Pipe()
     child = context.Process(target=_child, args=(theirs, method, learning, size, seed))
     child.start()
@@ -139,9 +144,9 @@ def _attempt(connection: Connection, method: Method, learning: Learning, size: i
         with suppress(ValueError, IndexError, RuntimeError, KeyError):  # made-up cells too few for a method
             warm_up(method)
         connection.send("ready")
-        start, cpu_start = time.perf_counter(), _cpu_seconds()
+        start, cpu_start = time.perf_counter(), cpu_seconds()
         choice = select(method, learning, size, seed)
-        seconds, cpu_seconds = time.perf_counter() - start, _cpu_seconds() - cpu_start
+        seconds, used = time.perf_counter() - start, cpu_seconds() - cpu_start
     except ImportError as error:
         return Outcome(f"not installed ({error.name or error})")
     except Exception as error:
@@ -150,10 +155,4 @@ def _attempt(connection: Connection, method: Method, learning: Learning, size: i
     if len(set(order.tolist())) < len(order) or not len(order):
         return Outcome(f"failed: {len(order)} genes named, {len(set(order.tolist()))} of them different")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return Outcome("ok", Choice(order, choice.nested), seconds, cpu_seconds, peak / MB)
-
-
-def _cpu_seconds() -> float:
-    """Return what this process and those that it has started and that have ended took of all cores."""
-    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+    return Outcome("ok", Choice(order, choice.nested), seconds, used, peak / MB)

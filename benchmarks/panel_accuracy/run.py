@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             for job, cells in _prepared(left, data, settings.cache):
                 if (job.data, job.method) in hopeless and not settings.every_seed:
                     continue
-                family, score = data[job.data].family, partial(_score_in, scorers)
+                family, score = data[job.data].family, partial(_score_in, scorers, settings.classifiers)
                 task = runners.submit(run_job, job, family, cells, settings.sizes, settings.time_limit, score)
                 running[task] = job
                 if len(running) == settings.jobs:
@@ -91,11 +91,13 @@ def _prepared(jobs: Sequence[Job], data: Mapping[str, DataSet], cache: Path) -> 
             print(f"{name} is left out: {' '.join(str(error).split())}", flush=True)
 
 
-def _score_in(pool: ProcessPoolExecutor, prepared: Prepared, panel: IntArray, seed: int) -> list[Score]:
+def _score_in(
+    pool: ProcessPoolExecutor, classifiers: Sequence[str], prepared: Prepared, panel: IntArray, seed: int
+) -> list[Score]:
     """Score a panel in a process of the pool; it gets the panel's columns only."""
     X, X_test = prepared.learning.X[:, panel], prepared.X_test[:, panel]
     part = replace(prepared, learning=replace(prepared.learning, X=X), X_test=X_test)
-    return pool.submit(score_panel, part, np.arange(len(panel)), seed).result()
+    return pool.submit(score_panel, part, np.arange(len(panel)), seed, classifiers).result()
 
 
 def _record_finished(running: dict[Future[list[dict[str, Any]]], Job], path: Path) -> set[tuple[str, str]]:
@@ -124,7 +126,7 @@ def _record(settings: argparse.Namespace) -> dict[str, Any]:
             "least_cells": LEAST_CELLS,
             "split": SPLIT.as_array().tolist(),
             "most_genes": MAX_GENES,
-            "classifiers": list(CLASSIFIERS),
+            "classifiers": [name for name in CLASSIFIERS if name in settings.classifiers],
         },
         "last_run": {
             "date": f"{datetime.now(UTC):%Y-%m-%d}",
@@ -154,6 +156,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--methods", nargs="+", default=list(DEFAULT), help="name or name:option=value:option=value")
     parser.add_argument("--seeds", type=int, default=5, help="number of splits (default 5)")
     parser.add_argument("--sizes", nargs="+", type=int, default=list(SIZES), help="genes of a panel")
+    parser.add_argument(
+        "--classifiers", nargs="+", default=list(CLASSIFIERS), choices=CLASSIFIERS, help="refitted (default all)"
+    )
     parser.add_argument("--time-limit", type=float, default=600, help="seconds that a selection may take (default 600)")
     parser.add_argument("--jobs", type=int, default=1, help="methods run at the same time, one core each (default 1)")
     parser.add_argument("--out", type=Path, default=Path("bench_results/results.csv"), help="CSV to append to")

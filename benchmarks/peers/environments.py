@@ -16,6 +16,12 @@ FOLDERS = {
     "lassonet": ("lassonet",),
     "stg": ("stg",),
     "persist": ("persist",),
+    "scmags": ("scmags",),
+    "activesvc": ("activesvc",),
+    "picturedrocks": ("picturedrocks",),
+    "mrmr": ("mrmr",),
+    "markermap": ("markermap", "rankcorr"),
+    "scgist": ("scgist",),
     "plain": ("elimination", "lightgbm-shap", "naive-bayes", "xgboost-total", "rank-average"),
 }
 """Peers of each folder that the comparison runs."""

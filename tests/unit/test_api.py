@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
-from anndata.tests.helpers import assert_equal
 
 import selectormlp as sm
 from selectormlp.errors import DataError, PanelError, SettingsError
 from selectormlp.selectors.registry import METHODS
+from unit.unchanged import assert_unchanged
 
 WRITTEN = ["selectormlp_selected", "selectormlp_rank", "selectormlp_score"]
 FAST = {
@@ -63,7 +63,7 @@ def test_select_writes_its_results_and_nothing_else():
     assert set(uns) == {"label_key", "classes", "panel"}
     assert json.loads(uns["panel"])["panel"]["genes"] == list(panel.genes)
     adata.var = adata.var.drop(columns=WRITTEN)
-    assert_equal(adata, before, exact=True)
+    assert_unchanged(adata, before)
 
 
 def test_columns_agree_with_the_panel():
@@ -287,7 +287,7 @@ def test_explain_says_which_type_each_gene_marks():
     adata = make_adata()
     before = adata.copy()
     explanation = sm.explain(adata, ["0-gene", "SYM4", "8-gene"], label_key="cell_type", gene_name_key="symbol")
-    assert_equal(adata, before, exact=True)
+    assert_unchanged(adata, before)
     assert [gene.gene for gene in explanation.genes] == ["0-gene", "4-gene", "8-gene"]
     assert [gene.marks[0].name for gene in explanation.genes] == ["T", "B", "NK"]
     assert [int(gene.substitute.split("-")[0]) // 3 for gene in explanation.genes] == [0, 1, 2]
@@ -353,7 +353,7 @@ def test_what_select_refuses_leaves_the_object_as_it_was(given, error, message):
     before = adata.copy()
     with pytest.raises(error, match=message):
         sm.select(adata, **{"label_key": "cell_type", "n_genes": 3, **given})
-    assert_equal(adata, before, exact=True)
+    assert_unchanged(adata, before)
 
 
 def test_extend_and_explain_refuse_panels_of_other_genes():

@@ -18,11 +18,16 @@ from selectormlp.selectors.selector_mlp import SelectorMLP
 LARGE, SMALL, SHORT_STEPS = Work(1000, 1e9), Work(10, 1e9), Work(10**6, 1e6)
 
 
+def no_accelerator(check_available=False):
+    """What optimisers ask; a CUDA build without a driver would answer with CUDA, and fail to start it."""
+
+
 @pytest.fixture
 def with_cuda(monkeypatch):
     """A machine that seems to have a GPU of 16 GB; nothing may be computed on it."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: SimpleNamespace(total_memory=16 * 10**9))
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", no_accelerator)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from scipy.sparse import csr_array, hstack, identity, vstack
 from selectormlp.data.cells import BoolArray, IntArray
 from selectormlp.errors import counted
 from selectormlp.panel.feasible import MAX_NODES, MAX_SECONDS, Answer, find_panel, scaled
+from selectormlp.panel.limit_rows import LimitRows
 from selectormlp.panel.limits import Limit
 
 MAX_EXPLAIN_SECONDS = 10.0
@@ -72,14 +73,17 @@ def why_impossible(
     return f"no panel of {counted(n_genes, 'gene')}{held} keeps: {found}"
 
 
-def hopeless(limits: Sequence[Limit], allowed: BoolArray, required: Sequence[int], n_genes: int) -> tuple[Limit, ...]:
+def hopeless(limits: LimitRows, allowed: BoolArray, required: Sequence[int], n_genes: int) -> tuple[Limit, ...]:
     """Return the limits that no panel keeps even if all other limits are dropped."""
     needed = np.unique(np.array(required, dtype=np.int64))
     others = np.setdiff1d(np.flatnonzero(allowed), needed)
     n_others = n_genes - len(needed)
     if not 0 <= n_others <= len(others):
         return ()
-    return tuple(limit for limit in limits if limit.is_hopeless(needed, others, n_others))
+    doubtful = np.flatnonzero(~limits.easily_kept(limits.sums(needed), n_others, len(others)))
+    return tuple(
+        limits.limits[place] for place in doubtful if limits.limits[place].is_hopeless(needed, others, n_others)
+    )
 
 
 def clash(
@@ -117,13 +121,14 @@ def clash(
     remains: Junker (QuickXplain, AAAI 2004) does the same recursively.
     """
     deadline = time.monotonic() + max_seconds
-    alone = hopeless(limits, allowed, required, n_genes)
+    alone = hopeless(LimitRows(limits, len(allowed)), allowed, required, n_genes)
     if alone:
         return Clash(alone, each=True)
 
     def still_clash(some: Sequence[Limit]) -> bool:
         left = max(deadline - time.monotonic(), 0.01)
-        return find_panel(some, allowed, required, n_genes, max_seconds=left).answer is Answer.NO
+        rows = LimitRows(some, len(allowed))
+        return find_panel(rows, allowed, required, n_genes, max_seconds=left).answer is Answer.NO
 
     kept = _certificate(limits, allowed, required, n_genes, max_seconds)
     if not kept or not still_clash(kept):
@@ -149,7 +154,7 @@ def _certificate(
     """Return limits that clash even for fractions of genes; none if fractions of genes could keep all."""
     needed = np.unique(np.array(required, dtype=np.int64))
     pool = np.union1d(np.flatnonzero(allowed), needed)
-    rows, owner, bounds = _inequalities(limits, pool)
+    rows, owner, bounds = _inequalities(LimitRows(limits, len(allowed)), pool)
     if not len(owner):
         return []
     n_rows = len(owner)
@@ -174,9 +179,9 @@ def _certificate(
     return [limits[place] for place in places]
 
 
-def _inequalities(limits: Sequence[Limit], pool: IntArray) -> tuple[csr_array, IntArray, IntArray]:
+def _inequalities(limits: LimitRows, pool: IntArray) -> tuple[csr_array, IntArray, IntArray]:
     """Return limits as rows ≤ bounds over a pool of genes, and the limit of each row."""
     amounts, low, high = scaled(limits, pool)
     has_high, has_low = np.flatnonzero(np.isfinite(high)), np.flatnonzero(np.isfinite(low))
-    rows = vstack([csr_array(amounts[has_high]), csr_array(-amounts[has_low])], format="csr")
+    rows = vstack([amounts[has_high], -amounts[has_low]], format="csr")
     return rows, np.concatenate([has_high, has_low]), np.concatenate([high[has_high], -low[has_low]])

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from selectormlp.data.cells import BoolArray, IntArray
-from selectormlp.errors import SettingsError, counted
+from selectormlp.data.cells import BoolArray, FloatArray, IntArray
+from selectormlp.errors import SettingsError
 from selectormlp.panel.clash import clash, hopeless, why_impossible
 from selectormlp.panel.feasible import Answer, Solution, as_mask, find_panel
+from selectormlp.panel.limit_rows import LimitRows, entries_of
 from selectormlp.panel.limits import TOLERANCE, Limit
 
 
@@ -55,16 +56,13 @@ class Completion:
         self.n_undecided = 0
         self.chosen: list[int] = []
         self._refused: dict[int, str] = {}
-        self._amounts = np.array([limit.amounts for limit in self.limits]).reshape(len(self.limits), len(allowed))
-        self._floor = np.array([limit.floor for limit in self.limits])
-        self._ceiling = np.array([limit.ceiling for limit in self.limits])
-        self._least, self._most = self._amounts.min(axis=1, initial=0.0), self._amounts.max(axis=1, initial=0.0)
-        alone = hopeless(self.limits, allowed, self._required, n_genes)
-        found = Solution(Answer.NO) if alone else find_panel(self.limits, allowed, self._required, n_genes)
+        self._rows = LimitRows(self.limits, len(allowed))
+        alone = hopeless(self._rows, allowed, self._required, n_genes)
+        found = Solution(Answer.NO) if alone else find_panel(self._rows, allowed, self._required, n_genes)
         if found.panel is None:
             raise SettingsError(why_impossible(self.limits, allowed, self._required, n_genes, found.answer))
         self._witness = found.panel
-        self._close_impossible(range(len(self.limits)))
+        self._close_impossible(np.ones(len(self.limits), dtype=np.bool_))
 
     @property
     def example(self) -> IntArray:
@@ -81,7 +79,7 @@ class Completion:
         if swapped is None:
             given = [*self._required, *self.chosen, gene]
             allowed = self.open | as_mask(np.array(given), len(self.open))
-            found = find_panel(self.limits, allowed, given, self.n_genes)
+            found = find_panel(self._rows, allowed, given, self.n_genes)
             if found.panel is None:
                 self.n_undecided += found.answer is Answer.OPEN
                 self._refuse(
@@ -99,16 +97,13 @@ class Completion:
         self.chosen.append(gene)
         self.open[gene] = False
         if gene not in self._required:  # these were counted at the start
-            self._close_impossible(np.flatnonzero(np.isfinite(self._floor) | (self._amounts[:, gene] != 0)))
+            self._close_impossible(np.isfinite(self._rows.floor) | (self._rows.sums([gene]) != 0))
 
     def may_replace(self, panel: IntArray, place: int) -> BoolArray:
         """Return which genes may replace one of a full panel within all limits, shape (n_genes_of_data,)."""
         left = np.delete(panel, place)
-        held = self._amounts[:, left].sum(axis=1)
-        bind = np.flatnonzero((held + self._least < self._floor) | (held + self._most > self._ceiling))
-        sums = held[bind, None] + self._amounts[bind]
-        kept = ((sums >= self._floor[bind, None]) & (sums <= self._ceiling[bind, None])).all(axis=0)
-        may: BoolArray = self._allowed & kept
+        may, genes = self._allowed.copy(), np.flatnonzero(self._allowed)
+        may[genes] = self._rows.keeps(self._rows.sums(left), genes)
         may[left] = False
         if panel[place] in self._required:
             may = np.arange(len(may)) == panel[place]
@@ -123,9 +118,7 @@ class Completion:
         if not self._refused[gene]:
             given = [*self._required, *self.chosen, gene]
             blocking = clash(self.limits, self._allowed, given, self.n_genes)
-            self._refused[gene] = (
-                "; ".join(map(str, blocking.limits)) or f"the panel of {counted(self.n_genes, 'gene')} is full"
-            )
+            self._refused[gene] = "; ".join(map(str, blocking.limits)) or f"the panel of {self.n_genes} genes is full"
         return self._refused[gene]
 
     def _refuse(self, gene: int, why: str) -> None:
@@ -137,20 +130,19 @@ class Completion:
         free = self._witness.copy()
         free[[*self._required, *self.chosen]] = False
         out = np.flatnonzero(free)
-        sums = self._amounts[:, self._witness].sum(axis=1, keepdims=True)
-        sums = sums - self._amounts[:, out] + self._amounts[:, [gene]]
-        kept = ((sums >= self._floor[:, None]) & (sums <= self._ceiling[:, None])).all(axis=0)
+        joins = self._rows.sums([gene])
+        kept = self._rows.keeps(self._rows.sums(np.flatnonzero(self._witness)) + joins, out, -1.0)
         for leaver in out[kept]:
             witness = self._witness.copy()
             witness[leaver], witness[gene] = False, True
             panel = np.flatnonzero(witness)
-            changed = np.flatnonzero(self._amounts[:, leaver] != self._amounts[:, gene])
+            changed = np.flatnonzero(self._rows.sums([leaver]) != joins)
             if all(self.limits[place].is_kept(panel) for place in changed):
                 return witness
         return None
 
-    def _close_impossible(self, places: Iterable[int]) -> None:
-        """Exclude genes that break one of the limits even with the best completion for that limit alone.
+    def _close_impossible(self, among: BoolArray) -> None:
+        """Exclude genes that break one of some limits even with the best completion for that limit alone.
 
         After a choice, check limits with a lower bound, for which one place fewer is left, and limits to which the gene
         adds.
@@ -159,15 +151,27 @@ class Completion:
         n_left = self.n_genes - len(held)
         others = self.open.copy()
         others[held] = False
-        candidates = np.flatnonzero(others)
-        if n_left < 1 or not len(candidates):
+        n_others = int(others.sum())
+        if n_left < 1 or not n_others:
             return
-        for limit in map(self.limits.__getitem__, places):
-            amounts = limit.amounts[candidates]
-            fillers = np.sort(amounts)
-            least = limit.amounts[held].sum() + amounts + fillers[: n_left - 1].sum()
-            most = limit.amounts[held].sum() + amounts + fillers[len(fillers) - n_left + 1 :].sum()
+        rows, sums = self._rows, self._rows.sums(held)
+        easy = rows.easily_kept(sums + rows.most, n_left, n_others) & (rows.least >= 0)
+        for place in np.flatnonzero(among & ~easy).tolist():
+            adding, amounts = entries_of(rows.amounts, place)
+            adding, amounts = adding[others[adding]], amounts[others[adding]]
+            n_idle = n_others - len(adding)
+            least = sums[place] + _smallest(amounts, n_idle, n_left - 1)
+            most = sums[place] - _smallest(-amounts, n_idle, n_left - 1)
             slack = TOLERANCE * np.abs(amounts).max(initial=0.0) * self.n_genes
-            for gene in candidates[(least - slack > limit.ceiling) | (most + slack < limit.floor)]:
-                if self.open[gene] and not self._witness[gene]:
-                    self._refuse(int(gene), str(limit))
+            low, high = rows.floor[place] - slack, rows.ceiling[place] + slack
+            broken = others & ((least > high) | (most < low))
+            broken[adding] = (least + amounts > high) | (most + amounts < low)
+            for gene in np.flatnonzero(broken & self.open & ~self._witness):
+                self._refuse(int(gene), str(self.limits[place]))
+
+
+def _smallest(amounts: FloatArray, n_zeros: int, count: int) -> float:
+    """Return the sum of the smallest of some amounts other than 0 and some zeros."""
+    below, above = np.sort(amounts[amounts < 0])[:count], amounts[amounts > 0]
+    n_above = max(0, count - np.count_nonzero(amounts < 0) - n_zeros)
+    return float(below.sum() + np.sort(above)[:n_above].sum())

@@ -154,13 +154,10 @@ class GeneFacts:
         aligned = {}
         for name, cells in self.columns.items():
             is_text = COLUMNS[name].kind == "text"
-            values = pd.Series(
-                np.full(len(names.genes), None if is_text else np.nan), dtype=object if is_text else float
-            )
+            values = np.full(len(names.genes), None if is_text else np.nan, dtype=object if is_text else np.float64)
             for gene, cell in zip(reversed(self.genes), reversed(cells), strict=True):
-                for position in found[gene]:
-                    values.iloc[position] = (cell or None) if is_text else cell
-            aligned[name] = values
+                values[found[gene]] = (cell or None) if is_text else cell
+            aligned[name] = pd.Series(values)
         logger.info("the gene table has %d genes, %d of them in the data", len(found), known)
         return aligned
 
@@ -179,7 +176,9 @@ def fact_name(header: str) -> str:
 
 def _numbers(texts: Sequence[str]) -> list[float | None]:
     """Read a column of numbers, with decimal commas if needed; None for other text."""
-    if any(re.fullmatch(r"\d+,\d+|\d{1,3}(\.\d{3})+,\d+", text) and _number(text) is None for text in texts):
+    if any(
+        "," in text and re.fullmatch(r"\d+,\d+|\d{1,3}(\.\d{3})+,\d+", text) and _number(text) is None for text in texts
+    ):
         return [_number(text.replace(".", "").replace(",", ".")) for text in texts]
     return [_number(text) for text in texts]
 
@@ -187,8 +186,9 @@ def _numbers(texts: Sequence[str]) -> list[float | None]:
 def _number(text: str) -> float | None:
     if not text or text.casefold() in ("na", "nan", "n/a", "-"):
         return math.nan
+    thousands = "," in text and re.fullmatch(r"\d{1,3}(,\d{3})+", text)
     try:
-        value = float(text.replace(",", "") if re.fullmatch(r"\d{1,3}(,\d{3})+", text) else text)
+        value = float(text.replace(",", "") if thousands else text)
     except ValueError:
         return None
     return value if math.isfinite(value) else None

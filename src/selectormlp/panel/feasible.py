@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -11,7 +11,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array
 
 from selectormlp.data.cells import BoolArray, FloatArray, IntArray
-from selectormlp.panel.limits import Limit
+from selectormlp.panel.limit_rows import LimitRows, entries_of, row_of
 
 MAX_NODES = 2_000
 """Maximum number of branch-and-bound nodes per question. Real panels take a few. Work is bounded rather than time, so
@@ -50,7 +50,7 @@ class Solution:
 
 
 def find_panel(
-    limits: Sequence[Limit],
+    limits: LimitRows,
     allowed: BoolArray,
     required: Iterable[int],
     n_genes: int,
@@ -91,20 +91,21 @@ def find_panel(
     return _solve(limits, pool, needed, n_genes, len(allowed), bounds)
 
 
-def _likely(limits: Sequence[Limit], pool: IntArray, n_genes: int) -> IntArray:
+def _likely(limits: LimitRows, pool: IntArray, n_genes: int) -> IntArray:
     """Return genes likely to be in a panel within limits: they use little of them, or serve a lower bound most."""
     rows, low, high = scaled(limits, pool)
-    use = np.where(np.isfinite(high)[:, None], np.maximum(rows, 0.0), 0.0).sum(axis=0)
+    use = _use(rows, high)
     kept = [pool[np.argsort(use, kind="stable")[: 2 * n_genes]]]
-    for row in rows[np.isfinite(low)]:
-        serving = np.flatnonzero(row > 0)
-        worth = row[serving] / (use[serving] + 1e-3)
+    for place in np.flatnonzero(np.isfinite(low)).tolist():
+        genes, amounts = entries_of(rows, place)
+        serving = genes[amounts > 0]
+        worth = amounts[amounts > 0] / (use[serving] + 1e-3)
         kept.append(pool[serving[np.argsort(-worth, kind="stable")[: 2 * n_genes]]])
     return np.unique(np.concatenate(kept))
 
 
 def _solve(
-    limits: Sequence[Limit],
+    limits: LimitRows,
     pool: IntArray,
     needed: IntArray,
     n_genes: int,
@@ -113,10 +114,10 @@ def _solve(
 ) -> Solution:
     """Solve the integer programme over a pool of genes."""
     rows, low, high = scaled(limits, pool)
-    use = np.where(np.isfinite(high)[:, None], np.maximum(rows, 0.0), 0.0).sum(axis=0)
+    use = _use(rows, high)
     constraints = [LinearConstraint(np.ones((1, len(pool))), n_genes, n_genes)]
-    if len(rows):
-        constraints.append(LinearConstraint(csr_array(rows), low, high))
+    if len(low):
+        constraints.append(LinearConstraint(rows, low, high))
     result = milp(
         use + np.linspace(0, 1e-6, len(pool)),  # the first gene wins ties
         constraints=constraints,
@@ -127,18 +128,26 @@ def _solve(
     if result.x is None:
         return Solution(Answer.NO if result.status == INFEASIBLE else Answer.OPEN)
     panel = pool[result.x > 0.5]
-    if len(panel) != n_genes or not all(limit.is_kept(panel) for limit in limits):
+    if len(panel) != n_genes or not all(limit.is_kept(panel) for limit in limits.limits):
         return Solution(Answer.OPEN)
     return Solution(Answer.YES, as_mask(panel, n_all))
 
 
-def scaled(limits: Sequence[Limit], pool: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+def scaled(limits: LimitRows, pool: IntArray) -> tuple[csr_array, FloatArray, FloatArray]:
     """Return the limits as rows whose largest amount is about 1: the solver's tolerance (1e-6) is absolute."""
-    rows = np.array([limit.amounts[pool] for limit in limits]).reshape(len(limits), len(pool))
-    low, high = np.array([limit.floor for limit in limits]), np.array([limit.ceiling for limit in limits])
-    largest = np.abs(rows).max(axis=1, initial=0.0)
+    rows = limits.amounts[:, pool]
+    largest = np.zeros(len(limits.limits))
+    np.maximum.at(largest, row_of(rows), np.abs(rows.data))
     scale = np.where(largest > 0, largest, 1.0)
-    return rows / scale[:, None], low / scale, high / scale
+    rows.data /= scale[row_of(rows)]
+    return rows, limits.floor / scale, limits.ceiling / scale
+
+
+def _use(rows: csr_array, high: FloatArray) -> FloatArray:
+    """Return how much of all upper bounds each gene uses, shape (n_genes,)."""
+    bounded = np.isfinite(high)[row_of(rows)]
+    used = np.maximum(rows.data, 0.0) * bounded
+    return np.asarray(np.bincount(rows.indices, used, minlength=rows.shape[1]), dtype=np.float64)
 
 
 def as_mask(genes: IntArray, n_genes: int) -> BoolArray:

@@ -179,6 +179,8 @@ def parts_of(cell: str) -> list[str]:
     (['CD3E', 'CD3D'], ['MS4A1', 'CD79A'], ['7,8-x'], ['T cell, B'])
     """
     bare = cell.strip()
+    if bare.isalnum():
+        return [bare]
     in_brackets = re.fullmatch(r"[\[({](.*)[\])}]", bare, re.DOTALL)
     text = in_brackets[1] if in_brackets else bare
     if not in_brackets and not re.search(r",\s|;", text):
