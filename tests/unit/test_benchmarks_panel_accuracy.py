@@ -1,6 +1,7 @@
 """The parts of the benchmark of panels that decide what its numbers mean."""
 
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from panel_accuracy.limited import Outcome, select_limited
 from panel_accuracy.methods import Choice, parse_method, select
 from panel_accuracy.protocol import Learning, Prepared, Score, prepare, score_panel
 from panel_accuracy.readme import MARKS, read_table, readme_table
-from panel_accuracy.report import GROUPS, write_report
+from panel_accuracy.report import write_report
 from panel_accuracy.results import Job, append_job, check_settings, open_results, read_results
 from panel_accuracy.statistics import (
     Difference,
@@ -26,6 +27,8 @@ from panel_accuracy.statistics import (
 )
 from selectormlp.data.cells import Cells
 from selectormlp.errors import DataError
+
+ROOT = Path(__file__).parents[2]
 
 
 def cells(n_cells=300, n_genes=40, n_classes=3, seed=0):
@@ -334,7 +337,7 @@ def test_a_table_is_read_from_between_two_lines_of_a_page():
 
 
 def test_the_readme_says_what_the_page_of_the_benchmark_says():
-    page, readme = (ROOT.joinpath(*place).read_text() for place in (("docs", "benchmark.md"), ("README.md",)))
+    page, readme = ((ROOT / place).read_text() for place in ("docs/benchmark.md", "README.md"))
     assert readme.partition(MARKS[0])[2].partition(MARKS[1])[0].strip() == readme_table(page).strip()
 
 
