@@ -1,4 +1,4 @@
-"""Make the pictures of the README and the docs anew: ``python docs/pictures.py demo_results``.
+"""Make the pictures of the README and the docs again: ``python docs/pictures.py demo_results``.
 
 The curves and the report are those of ``make demo``; the picture of a page is taken by Chromium, without a window. The
 figures of the benchmark pages are written by the benchmarks themselves.
@@ -49,10 +49,10 @@ def draw_network() -> Axes:
             )
     for kind, height in enumerate(layers[-1]):
         axes.text(4.14, height, f"type {'ABCD'[kind]}", ha="left", va="center", size=8)
-    heads = ["expression", "selection layer:\none weight a gene", "hidden layer", "hidden layer", "cell types"]
+    heads = ["expression", "selection layer:\none weight per gene", "hidden layer", "hidden layer", "cell types"]
     for at, head in enumerate(heads):
         axes.text(at, -0.13, head, ha="center", va="top", size=9)
-    note = "The L1 penalty draws weights to zero.\nGenes are ranked by what is left: here 2, 5 and 7."
+    note = "The L1 penalty shrinks weights towards zero.\nGenes are ranked by weight: here 2, 5 and 7."
     axes.text(1, -0.39, note, ha="center", va="top", size=8, color=COLORS[0])
     return axes
 

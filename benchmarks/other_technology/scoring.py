@@ -1,6 +1,6 @@
 """Scoring a panel on the cells of another technology: classifiers refitted there, and classifiers that come along.
 
-Counts are normalised over the panel alone, to one total a cell, since an instrument measures nothing else.
+Counts are normalised over the panel alone, to one total per cell, since an instrument measures nothing else.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Draw the figures of the benchmark's page anew from the table of means that the page holds.
+"""Draw the figures of the benchmark's page again from the table of means that the page holds.
 
 ``python -m panel_accuracy.redraw docs/benchmark.md`` (with ``PYTHONPATH=benchmarks``): where the results that a table
 was made of are no longer at hand, its figures follow the table.

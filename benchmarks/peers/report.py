@@ -44,7 +44,7 @@ def panel_rows(answers: Sequence[dict[str, Any]]) -> pd.DataFrame:
 
 
 def write_tables(folder: Path) -> str:
-    """Return the text: accuracy of each set and size, where others are ahead of ours, seconds, and what did not run."""
+    """Return the text: accuracy by data set and size, seconds, where others are ahead of ours, and what did not run."""
     answers = read_answers(folder)
     rows = panel_rows(answers)
     if rows.empty:
@@ -61,12 +61,12 @@ def write_tables(folder: Path) -> str:
 
 
 def _accuracy(rows: pd.DataFrame) -> str:
+    """Tabulate scores and seconds; methods with panels of all data sets come first."""
     panels = rows[rows["method"] != "all-genes"]
     wide = panels.pivot_table(index="method", columns=["data", "size"], values="score")
     short = panels[panels["n_genes"] < panels["size"]].groupby(["method", "data", "size"])["n_genes"].first()
-    seconds = panels.groupby(["method", "data"])["seconds"].max()
     rank = pd.DataFrame({"panels": wide.notna().sum(axis=1), "mean": wide.mean(axis=1)})
-    order = rank.sort_values(["panels", "mean"], ascending=False, kind="stable").index  # those with all panels first
+    order = rank.sort_values(["panels", "mean"], ascending=False, kind="stable").index
     lines = []
     for method in order:
         cells = []
@@ -74,14 +74,17 @@ def _accuracy(rows: pd.DataFrame) -> str:
             score = wide.loc[method, (data, size)]
             few = short.get((method, data, size))
             cells.append("–" if np.isnan(score) else f"{score:.3f}" + ("" if few is None else f" ({few})"))
-        took = [seconds.get((method, data), np.nan) for data in wide.columns.levels[0]]
-        lines.append([method, *cells, " / ".join("–" if np.isnan(one) else seconds_text(one) for one in took)])
+        lines.append([method, *cells])
     header = ["method", *(f"{data}, {size}" for data, size in wide.columns)]
-    header.append("seconds, " + " / ".join(wide.columns.levels[0]))
     ceiling = rows[rows["method"] == "all-genes"]
     of_all = "; ".join(f"{line.data} {line.score:.3f}" for line in ceiling.itertuples())
     told = f"\nAll genes: {of_all}.\n" if of_all else ""
-    return f"### Balanced accuracy, and seconds of processor\n\n{table(header, lines)}{told}"
+    seconds = panels.pivot_table(index="method", columns="data", values="seconds", aggfunc="max")
+    took = [[method, *seconds.loc[method].map(seconds_text, na_action="ignore")] for method in order]
+    return (
+        f"### Balanced accuracy\n\n{table(header, lines)}{told}\n"
+        f"### Processor seconds\n\n{table(['method', *seconds.columns], took)}"
+    )
 
 
 def _behind(rows: pd.DataFrame) -> str:
@@ -94,7 +97,7 @@ def _behind(rows: pd.DataFrame) -> str:
         more = (scores - scores[OWN]).sort_values(ascending=False)
         ahead = [f"{name} {gap:+.3f}" for name, gap in more.items() if gap > 0 and name != "auto"]
         lines.append([data, size, scores[OWN], ", ".join(ahead) or "none"])
-    return f"### Where others are ahead of {OWN}\n\n{table(['data', 'genes', OWN, 'ahead of it'], lines)}"
+    return f"### Where others are ahead of {OWN}\n\n{table(['data', 'genes', OWN, 'ahead'], lines)}"
 
 
 def _tuned(rows: pd.DataFrame) -> str:
@@ -103,7 +106,7 @@ def _tuned(rows: pd.DataFrame) -> str:
         return ""
     wide = some.pivot_table(index="method", columns=["data", "size"], values="options", aggfunc="first").fillna("–")
     header = ["method", *(f"{data}, {size}" for data, size in wide.columns)]
-    return f"### Parameters taken on learning cells\n\n{table(header, [[name, *row] for name, row in wide.iterrows()])}"
+    return f"### Parameters tuned on learning cells\n\n{table(header, [[name, *row] for name, row in wide.iterrows()])}"
 
 
 def _not_run(answers: Sequence[dict[str, Any]]) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
-from selectormlp.errors import SettingsError, quoted
+from selectormlp.errors import SettingsError, counted, quoted
 
 if TYPE_CHECKING:
     import torch
@@ -125,11 +125,11 @@ def choose_device(name: AnyDevice, work: Work, *, what: str, known: tuple[str, .
         return found
     chosen = found if work.is_worth_a_device and _fits(found, work) else "cpu"
     logger.info(
-        "%s on %s: %.1g multiplications in %d step(s); a GPU is used from %.0e in all and %.0e a step, where they fit",
+        "%s on %s: %.1g multiplications in %s; a GPU is used from %.0e in all and %.0e a step, where they fit",
         what,
         chosen,
         work.n_steps * work.products,
-        work.n_steps,
+        counted(work.n_steps, "step"),
         WORTH_DEVICE,
         WORTH_STEP,
     )

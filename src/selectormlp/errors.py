@@ -152,15 +152,15 @@ def nearest(name: str, valid: Iterable[str], *, most: int = 3) -> str:
     return f"there are: {quoted(names)}" if names else "there are none"
 
 
-def counted(number: int, one: str, many: str) -> str:
-    """Put a number before a noun in the singular or plural.
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """Put a number before a noun in the singular or plural (by default, ``one`` with an s).
 
     Examples
     --------
-    >>> counted(1, "cell", "cells"), counted(1200, "cell", "cells")
-    ('1 cell', '1,200 cells')
+    >>> counted(1, "cell"), counted(1200, "cell"), counted(2, "class", "classes")
+    ('1 cell', '1,200 cells', '2 classes')
     """
-    return f"{number:,} {one if number == 1 else many}"
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def quoted(names: Iterable[object], *, most: int = 8) -> str:

@@ -151,17 +151,17 @@ BAD_FILES = {
         ["no label column 'celltype'", "did you mean 'cell_type'?"],
     ),
     "label column far off": (corrupt(nothing), {"y_column": "x"}, ["no label column 'x'", "there are: 'cell_type'"]),
-    "one class": (corrupt(one_class), {}, ["1 of 1 class(es)", "at least 2", "another label column"]),
+    "one class": (corrupt(one_class), {}, ["1 of 1 class has", "at least 2", "another label column"]),
     "all classes too small": (
         corrupt(nothing),
         {"min_cluster_size": 51},
-        ["0 of 4 class(es) have at least 51 cells", "largest has 50", "lower min_cluster_size"],
+        ["0 of 4 classes have at least 51 cells", "largest has 50", "lower min_cluster_size"],
     ),
     "NaN": (set_value(np.nan), {}, ["1 NaN or infinite value", "expected finite", "remove or replace"]),
     "infinite": (set_value(np.inf), {}, ["1 NaN or infinite value", "expected finite", "remove or replace"]),
     "negative": (set_value(-1), {}, ["X holds 1 negative value", 'set normalize to "none"']),
-    "repeated genes": (corrupt(twice("var_names")), {}, ["1 gene name(s)", "'gene1'", "var_names_make_unique"]),
-    "repeated cells": (corrupt(twice("obs_names")), {}, ["1 cell name(s)", "'cell1'", "obs_names_make_unique"]),
+    "repeated genes": (corrupt(twice("var_names")), {}, ["1 gene name", "'gene1'", "var_names_make_unique"]),
+    "repeated cells": (corrupt(twice("obs_names")), {}, ["1 cell name", "'cell1'", "obs_names_make_unique"]),
     "no cells": (of_size(0, 30), {}, ["empty (0 cells × 30 genes)", "at least one cell"]),
     "no genes": (of_size(200, 0), {}, ["empty (200 cells × 0 genes)", "at least one cell"]),
     "no such layer": (corrupt(nothing), {"layer": "counts"}, ["no layer 'counts'", "there are none"]),
@@ -202,7 +202,7 @@ def test_run_refuses_bad_data_too(refused, tmp_path, adata, name):
 def test_run_refuses_a_single_cell(refused, tmp_path, adata):
     adata[:1].copy().write_h5ad(tmp_path / "cells.h5ad")
     lines = refused("run", "cells.h5ad", "--label-key", "cell_type", "--out", "results", "--quiet")
-    assert "0 of 1 class(es) have at least 10 cells (the largest has 1)" in lines[0]
+    assert "0 of 1 class has at least 10 cells (the largest has 1)" in lines[0]
 
 
 def test_an_error_is_said_once_without_quiet_too(refused, tmp_path, adata):
@@ -372,7 +372,7 @@ def test_training_on_one_class_is_refused(refused, split_done):
     place = split_done / "split" / "adata_train.h5ad"
     cells = anndata.read_h5ad(place)
     cells[cells.obs["cell_type"] == "type A"].copy().write_h5ad(place)
-    assert "training cells are of 1 class(es); at least 2" in refused("train", "--quiet", "--config", "train.json")[-1]
+    assert "training cells are of 1 class; at least 2" in refused("train", "--quiet", "--config", "train.json")[-1]
 
 
 def test_a_restart_without_a_run_is_refused(refused, split_done):
@@ -518,7 +518,7 @@ def test_labels_are_left_out_on_request(cli, settings_file, tmp_path, adata):
     adata.write_h5ad(tmp_path / "cells.h5ad")
     outcome = cli("split_data", "--config", settings_file(SPLIT | {"exclude_labels": ["type B"]}))
     assert outcome.code == 0
-    assert "50 cells with the label(s) 'type B' are left out as requested" in outcome.err
+    assert "50 cells are left out as requested, with the labels: 'type B'" in outcome.err
     train = anndata.read_h5ad(tmp_path / "split" / "adata_train.h5ad")
     assert train.obs["cell_type"].cat.categories.tolist() == ["type A", "type C", "type D"]
 
@@ -529,7 +529,7 @@ def test_small_classes_are_named_and_left_out(cli, settings_file, tmp_path, adat
     anndata.concat([cells, adata[[151, 155]]]).write_h5ad(tmp_path / "cells.h5ad")
     outcome = cli("split_data", "--config", settings_file(SPLIT))
     assert outcome.code == 0
-    assert "1 class(es) with fewer than 20 cells are left out: type D" in outcome.err
+    assert "1 class is left out, for fewer than 20 cells: type D" in outcome.err
 
 
 def test_negative_values_are_taken_as_they_are_on_request(cli, settings_file, tmp_path, adata):

@@ -188,8 +188,8 @@ def test_extend_and_explain(call, data, tmp_path):
 WRONG = {
     "target": (("--target-layer", "x"), "target_layer='x' for the method 'auto', which predicts no profile"),
     "method": (("--method", "discriminat"), "no method 'discriminat'; did you mean 'discriminant'"),
-    "gene": (("--must-have", "g99"), "1 gene name(s) are not in the data (must_have 'g99')"),
-    "genes with a comma": (("--must-have", "g1,g99"), "1 gene name(s) are not in the data (must_have 'g99')"),
+    "gene": (("--must-have", "g99"), "1 gene name is not in the data (must_have 'g99')"),
+    "genes with a comma": (("--must-have", "g1,g99"), "1 gene name is not in the data (must_have 'g99')"),
     "gene by its other name": (("--must-have", "S3"), "var has a column 'symbol' with such names: give it as"),
     "label of every cell": (("--label-key", "barcode"), "90 different values in 'barcode' ('c0', 'c1', 'c10' and 87"),
     "label": (("--label-key", "knd"), "did you mean 'kind'"),
@@ -197,7 +197,7 @@ WRONG = {
     "no file": (("--candidates", "absent.txt"), "no file 'absent.txt'"),
     "costs": (("--costs", "{costs}", "--budget", "3"), "the cost of 'g1' is no finite number"),
     "costs without header": (("--costs", "{plain}", "--budget", "3"), "no column is headed 'cost'"),
-    "size": (("--size", "21"), "20 allowed gene(s) for a panel of 21"),
+    "size": (("--size", "21"), "20 allowed genes for a panel of 21"),
     "out": (("--out", "{plain}"), "is a file; name a folder"),
 }
 

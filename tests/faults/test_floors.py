@@ -21,9 +21,12 @@ HOLES = {
 }
 
 
-def requirements():
+def requirements(*extras):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    listed = [*project["dependencies"], *project["optional-dependencies"]["dask"]]
+    listed = [
+        *project["dependencies"],
+        *(found for extra in extras for found in project["optional-dependencies"][extra]),
+    ]
     return {found.name: found for found in map(Requirement, listed)}
 
 
@@ -35,12 +38,12 @@ def pins():
 
 @pytest.mark.parametrize(("name", "version"), [(name, version) for name, known in HOLES.items() for version in known])
 def test_versions_with_holes_are_not_allowed(name, version):
-    assert not requirements()[name].specifier.contains(version)
+    assert not requirements("dask")[name].specifier.contains(version)
 
 
 @pytest.mark.parametrize("name", HOLES)
 def test_pins_are_allowed(name):
-    assert requirements()[name].specifier.contains(pins()[name])
+    assert requirements("dask")[name].specifier.contains(pins()[name])
 
 
 CONDA = {"torch": "pytorch", "igraph": "python-igraph", "matplotlib": "matplotlib-base"}
@@ -49,6 +52,8 @@ CONDA = {"torch": "pytorch", "igraph": "python-igraph", "matplotlib": "matplotli
 
 def test_the_recipe_of_conda_asks_for_the_same_versions():
     text = (ROOT / "packaging" / "conda" / "recipe.yaml").read_text()
+    lowest = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
+    assert re.search(r'^  python_min: "(.+)"$', text, flags=re.MULTILINE)[1] == lowest.removeprefix(">=")
     run = text.split("  run:\n")[1].split("\n\n")[0]
     asked = dict(re.findall(r"^    - (\S+) (.+)$", run, flags=re.MULTILINE))
     del asked["python"]
@@ -61,6 +66,6 @@ def test_the_lowest_versions_tried_are_those_allowed():
     lines = (ROOT / "constraints-lowest.txt").read_text().splitlines()
     tried = dict(line.split("==") for line in lines if "==" in line)
     tried = {canonicalize_name(name): Version(version) for name, version in tried.items()}
-    for name, asked in requirements().items():
+    for name, asked in requirements("dask", "test", "xlsx").items():
         floor = next(Version(found.version) for found in asked.specifier if found.operator == ">=")
         assert tried[canonicalize_name(name)] == floor or name == "torch", name

@@ -67,7 +67,7 @@ def test_raw_that_shares_few_genes_is_warned_of(caplog):
 def test_masked_values_are_not_read_as_if_they_were_there():
     adata = counts()
     masked = np.ma.masked_greater(adata.X, 5)
-    with pytest.raises(DataError, match=r"masked array, with \d+ value\(s\) masked.*fill them"):
+    with pytest.raises(DataError, match=r"masked array, with \d+ values? masked.*fill them"):
         as_matrix(masked)
     np.testing.assert_array_equal(as_matrix(np.ma.masked_array(adata.X)), adata.X)
 

@@ -276,7 +276,7 @@ def test_genes_that_never_vary_do_no_harm():
 def test_unusable_moments_are_refused():
     cells, given = twins()
     one = moments_of(cells.X, np.zeros(300, dtype=int), cell_weights=np.array([1 / 300]), total=False)
-    with pytest.raises(DataError, match=r"1 class\(es\) with cells"):
+    with pytest.raises(DataError, match=r"1 class with cells"):
         measure_separation(one, np.array([0]), np.array([1]))
     given.means[0, 0] = np.nan
     with pytest.raises(DataError, match="NaN or infinite"):

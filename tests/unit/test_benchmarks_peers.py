@@ -111,5 +111,6 @@ def test_tables_hold_scores_and_reasons(tmp_path):
     answers(tmp_path, {"discriminant": 0.8, "spapros": 0.85, "stg": "over the limit of 60 s"})
     text = write_tables(tmp_path)
     assert "| spapros | 0.850 |" in text
+    assert "| spapros | 1 |" in text  # seconds
     assert "over the limit of 60 s" in text
     assert "+0.050" in text  # where we lose

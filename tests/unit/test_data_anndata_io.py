@@ -312,7 +312,7 @@ def test_none_takes_x_as_it_is(adata, said):
 def test_negative_values_without_raw_are_refused(adata):
     adata.X.data[:3] = -1
     for source in (SOURCE, replace(SOURCE, normalize="counts")):
-        with pytest.raises(DataError, match=r'X holds 3 negative value\(s\).*set normalize to "none"'):
+        with pytest.raises(DataError, match=r'X holds 3 negative values.*set normalize to "none"'):
             cells_from_adata(adata, source)
     adata.raw = adata.copy()
     with pytest.raises(DataError, match=r"\.raw holds 3 negative"):
@@ -326,7 +326,7 @@ def test_negative_values_without_raw_are_refused(adata):
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_values_that_are_not_finite_are_refused(adata, normalize, value):
     adata.X.data[7] = value
-    with pytest.raises(DataError, match=r"holds 1 NaN or infinite value\(s\)"):
+    with pytest.raises(DataError, match=r"holds 1 NaN or infinite value"):
         cells_from_adata(adata, replace(SOURCE, normalize=normalize))
 
 
@@ -346,10 +346,10 @@ def test_empty_data_are_refused(adata):
 def test_repeated_names_are_refused(adata):
     genes, cells = adata.copy(), adata.copy()
     genes.var_names = ["a", "a", *adata.var_names[2:]]
-    with pytest.raises(DataError, match=r"1 gene name\(s\) occur more than once \('a'\)"):
+    with pytest.raises(DataError, match=r"1 gene name occurs more than once \('a'\)"):
         cells_from_adata(genes, SOURCE)
     cells.obs_names = ["a", "a", *adata.obs_names[2:]]
-    with pytest.raises(DataError, match=r"1 cell name\(s\) occur more than once \('a'\)"):
+    with pytest.raises(DataError, match=r"1 cell name occurs more than once \('a'\)"):
         cells_from_adata(cells, SOURCE)
 
 
@@ -457,7 +457,7 @@ def test_labels_are_left_out_on_request(adata, said):
     cells = cells_from_adata(adata, replace(SOURCE, exclude_labels=("type B", "type A")))
     assert cells.classes == ("type C", "type D")
     assert cells.n_cells == 100
-    assert "100 cells with the label(s) 'type B', 'type A' are left out as requested" in said()
+    assert "100 cells are left out as requested, with the labels: 'type B', 'type A'" in said()
     numbers = cells_from_adata(adata, CellsSource("cluster", exclude_labels=("10",)))
     assert numbers.classes == ("0", "5", "15")
 
@@ -471,7 +471,7 @@ def test_labels_to_leave_out_must_be_there_and_leave_some(adata):
 
 def test_missing_donors_are_refused(adata):
     adata.obs.loc[["cell1", "cell2"], "donor"] = np.nan
-    with pytest.raises(DataError, match=r"2 cell\(s\) have no donor in 'donor'; fill the column"):
+    with pytest.raises(DataError, match=r"2 cells have no donor in 'donor'; fill the column"):
         cells_from_adata(adata, replace(SOURCE, donor_key="donor"))
 
 

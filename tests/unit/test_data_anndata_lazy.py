@@ -194,10 +194,10 @@ def test_a_file_without_x_is_refused(adata, tmp_path):
 
 def test_names_that_repeat_are_refused(adata, tmp_path):
     adata.obs_names = ["cell"] * 200
-    with pytest.raises(DataError, match=r"1 cell name\(s\) occur more than once"):
+    with pytest.raises(DataError, match=r"1 cell name occurs more than once"):
         open_cells(write(adata, tmp_path / "cells.h5ad"), SOURCE)
     adata.var_names = ["gene"] * 30
-    with pytest.raises(DataError, match=r"1 gene name\(s\) occur more than once"):
+    with pytest.raises(DataError, match=r"1 gene name occurs more than once"):
         open_cells(write(adata, tmp_path / "cells.h5ad"), SOURCE)
 
 

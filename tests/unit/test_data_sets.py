@@ -224,12 +224,12 @@ def without(sets, change):
 @pytest.mark.parametrize(
     ("change", "asked", "message"),
     [
-        (lambda s: None, {"label_map": {"a": MAP["a"]}}, "no line for the data set.s. 'b'; add a line"),
+        (lambda s: None, {"label_map": {"a": MAP["a"]}}, "no line for these data sets: 'b'; add a line"),
         (lambda s: None, {"label_map": {**MAP, "c": {}}}, "names the data set 'c'; there are: 'a', 'b'"),
         (lambda s: None, {"label_map": {"*": {"type A": "A"}}}, "does not name 3 labels of the data set 'a': 'type B'"),
         (lambda s: s["b"].obs.pop("cell_type"), {}, "no label column 'cell_type' in obs of the data set 'b'"),
         (lambda s: None, {"label_keys": {"c": "kind"}}, "label_keys names the data set 'c'; there are: 'a', 'b'"),
-        (lambda s: setattr(s["b"], "X", sp.csr_matrix(np.log1p(s["b"].X))), {}, "counts are in the data set.s. 'a'"),
+        (lambda s: setattr(s["b"], "X", sp.csr_matrix(np.log1p(s["b"].X))), {}, r"some data sets hold counts \('a'\)"),
         (lambda s: setattr(s["b"], "var_names", [f"G{i}" for i in range(40)]), {}, "no gene is in all 2 files"),
         (lambda s: None, {"orthologs": {"x": "y"}}, "the table of orthologs names more genes .* swap the columns"),
         (lambda s: setattr(s["b"], "X", -s["b"].X), {}, "data set 'b': X holds .* negative value"),

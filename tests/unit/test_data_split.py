@@ -90,11 +90,11 @@ def test_the_callers_random_state_stays():
 @pytest.mark.parametrize(
     ("labels", "least", "message"),
     [
-        ([0] * 9, 1, r"1 of 1 class\(es\) have at least 1 cells \(the largest has 9\); at least 2"),
-        ([0] * 9 + [1] * 8, 9, r"1 of 2 class\(es\) have at least 9 cells"),
-        ([0] * 9 + [2], 2, r"1 of 2 class\(es\) have at least 2 cells"),
+        ([0] * 9, 1, r"1 of 1 class has at least 1 cells \(the largest has 9\), and at least 2"),
+        ([0] * 9 + [1] * 8, 9, r"1 of 2 classes have at least 9 cells"),
+        ([0] * 9 + [2], 2, r"1 of 2 classes have at least 2 cells"),
         ([0] * 9 + [1] * 8, 10, r"0 of 2 .*lower min_cluster_size or use another label column"),
-        ([-1, -1], 1, r"0 of 0 class\(es\) .*\(the largest has 0\)"),
+        ([-1, -1], 1, r"0 of 0 classes .*\(the largest has 0\)"),
     ],
 )
 def test_fewer_than_two_classes_are_refused(labels, least, message):
@@ -181,13 +181,13 @@ def test_a_donor_without_a_cell_that_takes_part_fills_no_side():
     for seed in range(5):
         found = split(labels, SplitSizes(10, 5, 5), seed, donors=donors, min_cluster_size=2)
         assert [len(side) for side in sides(found)] == [20, 10, 10]
-    with pytest.raises(DataError, match=r"2 donor\(s\) for 3 sides"):
+    with pytest.raises(DataError, match=r"2 donors for 3 sides"):
         split(labels[20:], SplitSizes(10, 5, 5), donors=donors[20:], min_cluster_size=2)
 
 
 def test_fewer_donors_than_sides_are_refused():
     labels, donors = np.tile([0, 1], 20), np.repeat(["a", "b"], 20)
-    with pytest.raises(DataError, match=r"2 donor\(s\) for 3 sides \(train, validation, test\); each side needs"):
+    with pytest.raises(DataError, match=r"2 donors for 3 sides \(train, validation, test\); each side needs"):
         split(labels, SplitSizes(5, 5, 5), donors=donors)
     assert len(split(labels, SplitSizes(5, 0, 5), donors=donors).test) == 10
 

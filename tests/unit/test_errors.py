@@ -1,4 +1,9 @@
+"""Errors and the words of messages."""
+
+import ast
 import inspect
+import re
+from pathlib import Path
 
 import pytest
 
@@ -47,3 +52,14 @@ def test_quoted_counts_the_rest():
     assert quoted(range(10)).endswith("'7' and 2 more")
     assert quoted(["it's\n"]) == '"it\'s\\n"'
     assert quoted([]) == ""
+
+
+def test_messages_say_one_or_several_and_not_both():
+    """No text of the program but docstrings holds ``cell(s)``: ``counted`` writes the number with its noun."""
+    found = []
+    for path in sorted(Path(errors.__file__).parent.rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        texts = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in docstrings)
+        found += [f"{path.name}: {node.value}" for node in texts if re.search(r"[a-z]\(e?s\)", str(node.value))]
+    assert not found

@@ -50,7 +50,7 @@ def test_devices_that_are_not_there(tmp_path, monkeypatch):
     run = Run(tmp_path, tmp_path, "{}", placement=Placement(2))
     with (
         step("") as bar,
-        pytest.raises(SettingsError, match=r"cannot train on 2 device\(s\) of kind 'cuda' \(.*lower --devices"),
+        pytest.raises(SettingsError, match=r"cannot train on 2 devices of kind 'cuda' \(.*lower --devices"),
     ):
         build_trainer(
             TrainingSpec(device="cuda"),

@@ -64,7 +64,7 @@ def test_head_of_a_panel_that_is_not_nested_is_refused_but_the_whole_is_not():
     ("columns", "message"),
     [
         ({"genes": ()}, "a panel without genes"),
-        ({"genes": ("a", "b", "a")}, r"1 gene\(s\) are listed more than once \('a'\)"),
+        ({"genes": ("a", "b", "a")}, r"genes listed more than once \(1\): 'a'"),
         ({"genes": ("a", "")}, "are empty or hold characters"),
         ({"genes": ("a", "b\nc")}, "are empty or hold characters"),
         ({"genes": ("a", "b"), "reasons": ("x",)}, "1 reasons for 2 genes"),
@@ -92,7 +92,7 @@ def test_provenance_holds_what_json_holds():
 
 
 def test_cells_are_named_once():
-    with pytest.raises(PanelError, match=r"1 cell name\(s\) repeat among the 3"):
+    with pytest.raises(PanelError, match=r"names 3 cells .* and only 2 are different"):
         Provenance(cells=("c1", "c2", "c1"))
 
 

@@ -118,7 +118,7 @@ def test_lines_that_agree_count_once_and_others_are_refused(tmp_path, caplog):
     file = tmp_path / "panel.csv"
     file.write_text("gene,Ensembl ID\nCD3E,ENSG1\nCD3E,ENSG1\nMS4A1,ENSG2\n")
     assert read_panel(file).genes == ("CD3E", "MS4A1")
-    assert "1 gene(s) are in several lines that agree, and count once: 'CD3E'" in caplog.text
+    assert "genes in several lines that agree count once (1): 'CD3E'" in caplog.text
     file.write_text("gene,Ensembl ID\nCD3E,ENSG1\nCD3E,ENSG9\n")
     with pytest.raises(PanelError, match="listed more than once"):
         read_panel(file)

@@ -89,7 +89,7 @@ def test_every_cell_of_a_large_class_may_be_on_one_side_only(run):
 def test_small_classes_are_no_classes(run):
     _, out, _ = run
     assert load_model(out / "trained_models" / "SVM_best_model").classes == ("B", "NK", "T")
-    assert "1 class(es) with too few cells are left out: rare" in (out / "run_log.txt").read_text(encoding="utf-8")
+    assert "1 class is left out, for too few cells: rare" in (out / "run_log.txt").read_text(encoding="utf-8")
 
 
 def test_the_table_agrees_with_the_curves(run):
@@ -125,6 +125,6 @@ def test_too_small_a_split_is_refused(tmp_path):
     nothing = settings(split={"train_cluster_size": 30, "val_cluster_size": 0, "min_cluster_size": 20})
     with pytest.raises(SettingsError, match="no validation or test cells are left"):
         run_all(cells(), CellsSource("kind"), tmp_path / "out", nothing)
-    with pytest.raises(DataError, match=r"0 of 4 class\(es\) have at least 100 cells"):
+    with pytest.raises(DataError, match=r"0 of 4 classes have at least 100 cells"):
         run_all(cells(), CellsSource("kind"), tmp_path / "out", settings(split={"min_cluster_size": 100}))
     assert not (tmp_path / "out").exists()

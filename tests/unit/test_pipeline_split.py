@@ -146,7 +146,7 @@ def test_small_classes_are_left_out_and_named(split, adata, said):
     adata.obs["cell_type"] = adata.obs["cell_type"].astype(object)
     adata.obs.iloc[:3, 0] = "rare"
     _, parts = split(adata, min_cluster_size=4)
-    assert "1 class(es) with fewer than 4 cells are left out: rare" in said()
+    assert "1 class is left out, for fewer than 4 cells: rare" in said()
     for part in parts:
         assert part.obs["cell_type"].cat.categories.tolist() == ["type A", "type B", "type C", "type D"]
 
@@ -241,7 +241,7 @@ def test_several_files_are_split_together(adata, tmp_path):
     parts = [read_adata(file) for file in split_file(SplitSettings(**both, write="index")).files]
     expected = [read_adata(file) for file in split_file(SplitSettings(**settings_of(tmp_path), write="index")).files]
     assert as_one(parts) == as_one(expected)
-    with pytest.raises(ValueError, match=r'2 file\(s\) in adata_paths need write "index"'):
+    with pytest.raises(ValueError, match=r'2 files in adata_paths: set write to "index"'):
         SplitSettings(**both)
 
 

@@ -274,7 +274,7 @@ def test_genes_that_the_validation_file_lacks_are_counted_and_named(settings, tm
 
 def test_one_class_is_refused_and_leaves_nothing(settings, tmp_path):
     write_side(tmp_path / "split", "train", classes=("B",), listed=CLASSES)
-    with pytest.raises(DataError, match=r"the training cells are of 1 class\(es\); at least 2 are needed"):
+    with pytest.raises(DataError, match=r"the training cells are of 1 class; at least 2 are needed"):
         train_from_files(settings(), "selector_mlp")
     assert {p.name for p in tmp_path.iterdir()} == {"split"}
 
@@ -404,7 +404,7 @@ def test_an_svm_is_trained_anew(settings, caplog, monkeypatch):
     monkeypatch.setattr(logging.getLogger("selectormlp"), "propagate", True)
     caplog.set_level("INFO", logger="selectormlp")
     train_from_files(settings(restart=True), "svm")
-    assert "an SVM has no epochs to continue from: it is trained anew" in caplog.text
+    assert "an SVM has no epochs to continue from: it is trained again" in caplog.text
 
 
 def test_more_epochs_may_be_asked_for_on_restarting(settings):

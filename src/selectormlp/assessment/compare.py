@@ -76,7 +76,7 @@ def compare(
     label_key, donor_key, layer, classifier, n_splits, seed
         As in :func:`evaluate`; with several label columns, panels are compared at each level too.
     methods
-        Methods of :func:`selectormlp.select`, or estimators, to compare with; each chooses anew in each split, for the
+        Methods of :func:`selectormlp.select`, or estimators, to compare with; each chooses again in each split, for the
         types, whatever levels are named above them.
     n_genes
         Size of their panels; by default that of the largest panel given.
@@ -199,10 +199,10 @@ def _enter(
 
 def _enter_method(method: Any, n_genes: int, cells: Cells, panels: Mapping[str, Panel], judging: Judging) -> Contender:
     if n_genes > cells.n_genes:
-        raise SettingsError(f"panels of {n_genes} genes from data of {cells.n_genes}; expected no more")
+        raise SettingsError(f"panels of {counted(n_genes, 'gene')} from data of {cells.n_genes}; expected no more")
     recipe = Recipe(method, n_genes, {}, Constraints(), judging.seed, batches=named_batches(cells))
     everything = np.ones(cells.n_cells, dtype=np.bool_)
     name = find_method(method).name
-    note = f"{name!r} chose {counted(n_genes, 'gene', 'genes')} anew from the training cells of each split."
+    note = f"{name!r} chose {counted(n_genes, 'gene')} again from the training cells of each split."
     name = f"{name} (method)" if name in panels else name
     return Contender(name, recipe.choose(cells), (), Verdict("reselected", everything, recipe, note))

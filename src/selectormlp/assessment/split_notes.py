@@ -74,7 +74,7 @@ def split_notes(cells: Cells, folds: Folds) -> list[str]:
             f"{_named_classes(cells, folds)}."
         )
     if folds.dropped and n_unlearned:
-        said.append(f"In all, {folds.n_untested:,} cells are not tested.")
+        said.append(f"In all, {counted(folds.n_untested, 'cell is', 'cells are')} not tested.")
     lone = donor_notes(cells)
     for note in lone:
         logger.warning("%s", note)

@@ -19,7 +19,7 @@ from selectormlp.auto.trials import Trial, Trials
 from selectormlp.data.cells import Cells, IntArray, Matrix
 from selectormlp.data.label_tree import Mistakes
 from selectormlp.data.subsample import subsample
-from selectormlp.errors import DataError, SettingsError, quoted
+from selectormlp.errors import DataError, SettingsError, counted, quoted
 from selectormlp.evaluation.refit import make_classifier
 from selectormlp.evaluation.splits import make_folds
 from selectormlp.moments.batches import COMBINES, Combine
@@ -304,7 +304,7 @@ class AutoSelector(GeneSelector):
     def _choose(self, trials: Trials) -> tuple[Trial, str]:
         """Return the best trial, and why it is."""
         scored = "balanced accuracy" if self.mistakes is None else "balanced accuracy, less what mistakes cost,"
-        reason = f"{scored} in {len(trials.folds)} folds: {listed(trials.done)}"
+        reason = f"{scored} in {counted(len(trials.folds), 'fold')}: {listed(trials.done)}"
         best = best_of(trials, self.margin)
         confirmed = listed([trial for trial in trials.found if trial.refitted])
         if confirmed:

@@ -19,8 +19,8 @@ def print_evaluation(found: Evaluation) -> None:
 
     splits = found.splits
     over = splits.for_new_donors
-    n_cells = counted(splits.n_test, "test cell", "test cells")
-    n_splits = counted(splits.n_splits, "split", "splits")
+    n_cells = counted(splits.n_test, "test cell")
+    n_splits = counted(splits.n_splits, "split")
     title = f"{found.classifier} on {n_cells} ({n_splits}, {splits.scheme}); {_heading(splits)}"
     lines = PlainTable(title)
     numbers = ("number", "accuracy", "balanced accuracy")
@@ -34,7 +34,8 @@ def print_evaluation(found: Evaluation) -> None:
     level = found.level_off
     reached = "still rises at the largest size measured"
     if level.size is not None:
-        reached = f"levels off at {level.size} genes (within {level.distance:g} of the best measured in {level.metric}"
+        reached = f"levels off at {counted(level.size, 'gene')} (within {level.distance:g} of the best measured in "
+        reached += level.metric
         larger = f"{found.curve.sizes[-1]} or more"
         reached += f"; interval {level.low or larger} to {level.high or larger})"
     if len(found.curve.sizes) > 1:
@@ -42,7 +43,7 @@ def print_evaluation(found: Evaluation) -> None:
     for note in found.notes:
         print_line(note)
     if found.unusable:
-        n_unusable = counted(len(found.unusable), "gene", "genes")
+        n_unusable = counted(len(found.unusable), "gene")
         names = "; ".join(
             f"{gene.name}" + (f" (near: {', '.join(gene.suggestions)})" if gene.suggestions else "")
             for gene in found.unusable
@@ -92,8 +93,8 @@ def _print_extras(found: Evaluation) -> None:
     if found.stability is not None:
         for overlap in found.stability.overlaps:
             print_line(
-                f"Chosen again, {overlap.source}: {overlap.n_panels} panels, Jaccard {overlap.jaccard:.3f}, Kuncheva "
-                f"{overlap.kuncheva:.3f}",
+                f"Chosen again, {overlap.source}: {counted(overlap.n_panels, 'panel')}, Jaccard "
+                f"{overlap.jaccard:.3f}, Kuncheva {overlap.kuncheva:.3f}",
             )
 
 
@@ -123,7 +124,8 @@ def _print_measured(found: Evaluation) -> None:
         )
     if found.elsewhere is not None:
         of = found.elsewhere
-        what = f"{of.n_measured:,} cells of another technology, {len(of.classes)} types, {len(of.genes)} genes"
+        cells, types = counted(of.n_measured, "cell"), counted(len(of.classes), "type")
+        what = f"{cells} of another technology, {types}, {counted(len(of.genes), 'gene')}"
         lines = PlainTable(f"{what}; 95 % intervals over test cells")
         lines.add_columns("classifier", "number", "balanced accuracy", numbers=("number", "balanced accuracy"))
         for curve in of.curves:
@@ -139,7 +141,7 @@ def print_compared(found: Comparison) -> None:
     from selectormlp.cli.plain import PlainTable, print_line
 
     over = found.splits.for_new_donors
-    n_cells = counted(found.splits.n_test, "test cell", "test cells")
+    n_cells = counted(found.splits.n_test, "test cell")
     lines = PlainTable(f"{found.classifier} on {n_cells}; {_heading(found.splits)}")
     numbers = ("genes", "accuracy", "balanced accuracy", "less the first")
     lines.add_columns("panel", *numbers, numbers=numbers)
@@ -171,7 +173,7 @@ def print_predictions(found: Predictions) -> None:
 
     from selectormlp.cli.plain import PlainTable, print_line
 
-    n_cells = counted(len(found.cells), "cell", "cells")
+    n_cells = counted(len(found.cells), "cell")
     if found.levels is None:
         lines = PlainTable(f"{n_cells}; unsure below a probability of {found.min_confidence:g}")
         lines.add_columns("label", "cells", numbers=("cells",))

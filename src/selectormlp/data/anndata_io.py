@@ -182,7 +182,8 @@ def read_labels(adata: AnnData, label_key: str, *, exclude: Sequence[object] = (
             raise DataError(f"no cell has the label {label!r} to be left out; {nearest(label, found.names)}")
     if left_out:
         gone = labels.isin(left_out)
-        logger.info("%d cells with the label(s) %s are left out as requested", int(gone.sum()), quoted(left_out))
+        n_gone = counted(int(gone.sum()), "cell is", "cells are")
+        logger.info("%s left out as requested, with the labels: %s", n_gone, quoted(left_out))
         labels = labels[~gone].cat.set_categories([name for name in found.names if name not in left_out])
         if labels.empty:
             raise DataError("all labels are excluded; exclude fewer")

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
-from selectormlp.errors import DataError, quoted
+from selectormlp.errors import DataError, counted, quoted
 
 if TYPE_CHECKING:
     from selectormlp.data.coverage import Coverage
@@ -200,7 +200,7 @@ def as_matrix(X: object) -> Matrix:
         _check_mask(X)
         data = matrix = np.ascontiguousarray(_as_float32(np.asarray(X)))
     if matrix.ndim != 2:
-        raise DataError(f"the expression matrix has {matrix.ndim} dimension(s); expected cells × genes")
+        raise DataError(f"the expression matrix has {counted(matrix.ndim, 'dimension')}; expected cells × genes")
     if 0 in matrix.shape:
         raise DataError(
             f"the expression matrix is empty ({matrix.shape[0]} cells × {matrix.shape[1]} genes); "
@@ -209,7 +209,7 @@ def as_matrix(X: object) -> Matrix:
     if not np.isfinite(data).all():
         n_bad = int(data.size - np.isfinite(data).sum())
         raise DataError(
-            f"the expression matrix holds {n_bad} NaN or infinite value(s); expected finite numbers: "
+            f"the expression matrix holds {counted(n_bad, 'NaN or infinite value')}; expected finite numbers: "
             "remove or replace them (for example numpy.nan_to_num) and try again"
         )
     return matrix
@@ -238,7 +238,7 @@ def _check_sparse(X: Any) -> None:
     if not fits:
         raise DataError(
             f"the sparse matrix of {X.shape[0]} cells × {X.shape[1]} genes is damaged: its indptr or indices are "
-            "outside it; copy the file again, or make the matrix anew"
+            "outside it; copy the file again, or make the matrix again"
         )
 
 
@@ -247,8 +247,8 @@ def _check_mask(X: object) -> None:
     n_masked = int(np.ma.getmaskarray(X).sum()) if isinstance(X, np.ma.MaskedArray) else 0
     if n_masked:
         raise DataError(
-            f"the expression matrix is a masked array, with {n_masked} value(s) masked; expected a value for each cell "
-            "and gene: fill them (X.filled(0)) or leave these cells or genes out"
+            f"the expression matrix is a masked array, with {counted(n_masked, 'value')} masked; expected a value for "
+            "each cell and gene: fill them (X.filled(0)) or leave these cells or genes out"
         )
 
 
@@ -270,8 +270,8 @@ def check_unique(names: pd.Index[str], what: str, remedy: str) -> None:
     if not names.is_unique:
         repeated = names[names.duplicated()].unique()
         raise DataError(
-            f"{len(repeated)} {what} name(s) occur more than once ({quoted(repeated, most=3)}); "
-            f"expected unique names: call {remedy} first"
+            f"{counted(len(repeated), f'{what} name occurs', f'{what} names occur')} more than once "
+            f"({quoted(repeated, most=3)}); expected unique names: call {remedy} first"
         )
 
 

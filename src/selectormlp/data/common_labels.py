@@ -100,7 +100,7 @@ def check_data_sets(label_map: CommonLabels, names: Iterable[str]) -> None:
     silent = [name for name in known if name not in label_map and ANY_DATA not in label_map]
     if silent:
         raise SettingsError(
-            f"the label map has no line for the data set(s) {quoted(silent)}; add a line for each of their labels, or "
+            f"the label map has no line for these data sets: {quoted(silent)}; add a line for each of their labels, or "
             f"lines with {ANY_DATA!r} as data, which stands for all"
         )
 
@@ -133,12 +133,12 @@ def with_common_labels(column: pd.Series, data: str, label_map: CommonLabels) ->
     lacking = [text for text in texts if text not in known]
     if lacking:
         raise DataError(
-            f"the label map does not name {counted(len(lacking), 'label', 'labels')} of the data set {data!r}: "
+            f"the label map does not name {counted(len(lacking), 'label')} of the data set {data!r}: "
             f"{quoted(lacking)}; add a line for each, with a blank common type to leave its cells out"
         )
     of_label = np.array([*(known[text] or None for text in texts), None], dtype=object)  # code -1 takes the last entry
     mapped = of_label[found.codes]
     gone = int((pd.isna(mapped) & (found.codes >= 0)).sum())
     if gone:
-        logger.info("%s: %s without a common type: left out", data, counted(gone, "cell", "cells"))
+        logger.info("%s: %s without a common type: left out", data, counted(gone, "cell"))
     return pd.Series(pd.Categorical(mapped, categories=types), index=column.index, name=column.name)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from selectormlp.data.cells import FloatArray, IntArray
-from selectormlp.errors import DataError
+from selectormlp.errors import DataError, counted
 
 SIDES = ("train", "validation", "test")
 
@@ -103,7 +103,7 @@ def assign_donors(per_donor: IntArray, wanted: IntArray, *, rng: np.random.Gener
         return np.zeros(n_donors, dtype=np.int64)
     if n_donors < len(filled):
         raise DataError(
-            f"{n_donors} donor(s) for {len(filled)} sides ({', '.join(SIDES[s] for s in filled)}); each side "
+            f"{counted(n_donors, 'donor')} for {len(filled)} sides ({', '.join(SIDES[s] for s in filled)}); each side "
             "needs a donor of its own: leave the donor column out, or set a side's size to 0"
         )
     targets = wanted[filled].astype(np.float64)

@@ -20,7 +20,7 @@ from selectormlp.data.normalize import (
     log1p_cp10k,
     stored_values,
 )
-from selectormlp.errors import DataError, SettingsError, nearest, quoted
+from selectormlp.errors import DataError, SettingsError, counted, nearest, quoted
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -111,8 +111,8 @@ def choose_expression(
         raw = X
     if n_negative:
         raise DataError(
-            f"{where} holds {n_negative} negative value(s), so it is neither counts nor log-normalised; give a "
-            'layer with counts or logs, or set normalize to "none" to take it as it is'
+            f"{where} holds {counted(n_negative, 'negative value')}, so it is neither counts nor log-normalised; give "
+            'a layer with counts or logs, or set normalize to "none" to take it as it is'
         )
     expected = expects_counts and normalize == "auto" and is_whole(raw)
     return Expression(X, genes, holds_counts(raw, where, "counts" if expected else normalize), totals)

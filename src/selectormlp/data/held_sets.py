@@ -182,8 +182,8 @@ def _check_scale(sets: Sequence[HeldSet]) -> None:
     others = [one.name for one in sets if not one.expression.is_counts]
     if counts and others:
         raise DataError(
-            f"counts are in the data set(s) {quoted(counts)}, other values, such as logs, in {quoted(others)}; bring "
-            'all to one scale (a layer with counts), or set normalize to "none" to take them as they are'
+            f"some data sets hold counts ({quoted(counts)}), others other values, such as logs ({quoted(others)}); "
+            'bring all to one scale (a layer with counts), or set normalize to "none" to take them as they are'
         )
 
 

@@ -89,7 +89,7 @@ def label_text(column: pd.Series, key: str) -> LabelText:
     try:
         written = [text_of(value) for value in values]
     except TypeError as error:
-        raise DataError(f"the column {key!r} holds {error}; expected text or numbers, one label a cell") from error
+        raise DataError(f"the column {key!r} holds {error}; expected text or numbers, one label per cell") from error
     stripped = [text.strip() for text in written]
     missing = [text.casefold() in NO_LABEL for text in stripped]
     is_text = [isinstance(value, str | bytes) for value in values]

@@ -71,17 +71,18 @@ class SetsSummary:
         2 data sets: 12 cells × 20 genes, 2 types; a: 8 cells, 20 of its 20 genes, 2 types; b: 4 cells, 20 of its 30 \
 genes, 1 type; 'T' is in 1 of 2 data sets: 'a'
         """
-        n_types = "" if self.types is None else f", {counted(len(self.types), 'type', 'types')}"
+        n_types = "" if self.types is None else f", {counted(len(self.types), 'type')}"
         found = [
-            f"{len(self.names)} data sets: {sum(self.n_cells):,} cells × {counted(self.n_joined, 'gene', 'genes')}"
+            f"{counted(len(self.names), 'data set')}: {counted(sum(self.n_cells), 'cell')} × "
+            f"{counted(self.n_joined, 'gene')}"
             f"{n_types}"
         ]
         for place, name in enumerate(self.names):
             own = ""
             if self.types is not None:
-                own = f", {counted(int((self.types[name] > 0).sum()), 'type', 'types')}"
+                own = f", {counted(int((self.types[name] > 0).sum()), 'type')}"
             taken = int(self.measured[place].sum())
-            cells = counted(self.n_cells[place], "cell", "cells")
+            cells = counted(self.n_cells[place], "cell")
             found.append(f"{name}: {cells}, {taken:,} of its {self.n_genes[place]:,} genes{own}")
         found += self._of_types()
         return found + self._of_genes()

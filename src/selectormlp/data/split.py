@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from selectormlp.data.cells import IntArray
 from selectormlp.data.donors import assign_donors
-from selectormlp.errors import DataError
+from selectormlp.errors import DataError, counted
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,9 @@ def split_cells(
     if len(kept) < 2:
         present = int((counts > 0).sum())
         raise DataError(
-            f"{len(kept)} of {present} class(es) have at least {min_cluster_size} cells (the largest has "
-            f"{counts.max(initial=0)}); at least 2 are needed: lower min_cluster_size or use another label column"
+            f"{len(kept)} of {counted(present, 'class has', 'classes have')} at least {min_cluster_size} cells "
+            f"(the largest has {counts.max(initial=0)}), and at least 2 are needed: lower min_cluster_size or use "
+            "another label column"
         )
     wanted = wanted_cells(counts[kept], sizes)  # sides × classes
     side_of_cell = None
@@ -122,8 +123,8 @@ def split_cells(
     train, validation, test = (np.sort(np.concatenate(parts)) for parts in sides)
     if not len(train):
         raise DataError(
-            f"no training cells are left: the largest class has {counts.max()} cells, of which training is to have "
-            f"{sizes.train} in {sizes.as_array().sum()}; use another label column or smaller sizes for the other sides"
+            f"no training cells are left: the largest class has {counted(counts.max(), 'cell')}, of which training is "
+            f"to have {sizes.train} in {sizes.as_array().sum()}; use another label column or make the others smaller"
         )
     return Split(train, validation, test, kept)
 

@@ -18,7 +18,7 @@ from selectormlp.data.coverage import Coverage
 from selectormlp.data.disk import StoredPart
 from selectormlp.data.normalize import is_whole, log1p_cp10k, stored_values
 from selectormlp.data.row_numbers import row_numbers
-from selectormlp.errors import DataError
+from selectormlp.errors import DataError, counted
 from selectormlp.progress import track
 
 BLOCK_BYTES = 2**26
@@ -173,8 +173,8 @@ class StoredMatrix:
         n_negative = int((stored_values(X) < 0).sum())
         if n_negative:
             raise DataError(
-                f"{where} hold {n_negative} negative value(s), so they are neither counts nor logs; give a layer "
-                'with counts or logs, or set normalize to "none" to take them as they are'
+                f"{where} hold {counted(n_negative, 'negative value')}, so they are neither counts nor logs; give a "
+                'layer with counts or logs, or set normalize to "none" to take them as they are'
             )
         if self.kind == "counts" and not is_whole(X):
             raise DataError(

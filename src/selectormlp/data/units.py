@@ -10,7 +10,7 @@ import numpy.typing as npt
 from selectormlp.data.cells import IntArray
 from selectormlp.data.expression import check_adata
 from selectormlp.data.labels import label_text, one_column
-from selectormlp.errors import DataError
+from selectormlp.errors import DataError, counted
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -55,5 +55,7 @@ def read_units(adata: AnnData, key: str | None, what: str, rows: IntArray | None
     codes = found.codes if rows is None else found.codes[rows]
     missing = int((codes < 0).sum())
     if missing:
-        raise DataError(f"{missing} cell(s) have no {what} in {key!r}; fill the column or leave it out")
+        raise DataError(
+            f"{counted(missing, 'cell has', 'cells have')} no {what} in {key!r}; fill the column or leave it out"
+        )
     return np.array(found.names, dtype=np.str_)[codes]

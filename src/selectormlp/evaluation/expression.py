@@ -9,6 +9,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from selectormlp.data.cells import Cells, FloatArray, IntArray
+from selectormlp.errors import counted
 from selectormlp.values import Shown
 
 
@@ -39,7 +40,8 @@ class Expression(Shown):
 
     def __repr__(self) -> str:
         """Return what it is of."""
-        return f"Expression({len(self.genes)} genes in {len(self.classes)} types, {self.n_cells.sum():,} cells)"
+        genes, types = counted(len(self.genes), "gene"), counted(len(self.classes), "type")
+        return f"Expression({genes} in {types}, {counted(self.n_cells.sum(), 'cell')})"
 
     @property
     def scaled(self) -> FloatArray:

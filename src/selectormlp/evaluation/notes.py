@@ -66,7 +66,7 @@ def cautions_of(notes: Sequence[str]) -> list[Caution]:
 
 
 def known_donors(reason: str) -> Caution:
-    """Warn that donors of the test cells were learned from; ``reason`` says why the method cannot choose anew."""
+    """Warn that donors of the test cells were learned from; ``reason`` says why the method cannot choose again."""
     return Caution(
         Kind.OPTIMISTIC,
         "OPTIMISTIC: the panel is tested on cells that it was not learned on, but it was learned on other cells of "
@@ -75,7 +75,7 @@ def known_donors(reason: str) -> Caution:
 
 
 def known_cells(n_learned: int, n_cells: int, reason: str) -> Caution:
-    """Warn that a panel was learned on its test cells; ``reason`` says why the method cannot choose anew."""
+    """Warn that a panel was learned on its test cells; ``reason`` says why the method cannot choose again."""
     return Caution(
         Kind.OPTIMISTIC,
         f"OPTIMISTIC: the panel was learned on {n_learned:,} of these {n_cells:,} cells, which leaves too few to test "
@@ -85,7 +85,7 @@ def known_cells(n_learned: int, n_cells: int, reason: str) -> Caution:
 
 def donors_unused(columns: dict[str, int]) -> Caution:
     """Warn of columns of obs that look like donors while none is used, given the number of values of each."""
-    found = [f"{name!r} ({n_values} values)" for name, n_values in list(columns.items())[:MAX_COLUMNS]]
+    found = [f"{name!r} ({counted(n_values, 'value')})" for name, n_values in list(columns.items())[:MAX_COLUMNS]]
     return Caution(
         Kind.DONORS_UNUSED,
         f"obs has {', '.join(found)}, which may be donors, and donors are not used: cells of one donor are on both "
@@ -128,7 +128,7 @@ def no_more_than_noise(score: float, limit: float) -> Caution:
     """Warn that clusters of one part of the counts are not told by the other; both balanced accuracies are given."""
     return Caution(
         Kind.HARDLY_APART,
-        "Count split finds nothing: clusters made anew of one part of the counts are told by the other with a balanced "
+        "Count split finds nothing: clusters of one part of the counts are predicted from the other with a balanced "
         f"accuracy of {score:.3f}; above {limit:.3f} it would be more than clusters of homogeneous cells give. Do not "
         "choose genes by labels that come from clustering these counts.",
     )
@@ -146,4 +146,4 @@ def not_apart(pairs: Sequence[tuple[str, str]]) -> Caution:
 
 
 def _listed_genes(genes: Sequence[str]) -> str:
-    return f"{counted(len(genes), 'gene', 'genes')} of the panel ({quoted(genes, most=MAX_GENES)})"
+    return f"{counted(len(genes), 'gene')} of the panel ({quoted(genes, most=MAX_GENES)})"

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from selectormlp.data.cells import FloatArray
+from selectormlp.errors import counted
 from selectormlp.evaluation.curve import Curve, LevelOff
 from selectormlp.evaluation.hierarchy import Hierarchy
 from selectormlp.evaluation.intervals import Estimate
@@ -84,7 +85,7 @@ class Evaluation(Shown):
     protocol
         ``"external"``: the panel names no cells that it was learned on, so splits are fair as far as is known.
         ``"other cells"``: it is tested on cells that it was not learned on. ``"reselected"``: the same method chose
-        anew from the training cells of each split; the score is of the method with these settings, not of this
+        again from the training cells of each split; the score is of the method with these settings, not of this
         list. ``"optimistic"``: it was learned on the test cells too, and its method cannot be run again here.
     optimistic
         Whether the scores are too good.
@@ -158,8 +159,8 @@ class Evaluation(Shown):
         warning = ", OPTIMISTIC" if self.optimistic else ""
         alone = "" if self.alone is None else f"{self.alone.balanced_accuracy.value[-1]:.3f} by its own counts, "
         return (
-            f"Evaluation({len(self.genes)} genes by {self.label_key!r}, {self.classifier}: balanced accuracy "
-            f"{panel:.3f} ({alone}random genes {random:.3f}, all genes {ceiling:.3f}){warning})"
+            f"Evaluation({counted(len(self.genes), 'gene')} by {self.label_key!r}, {self.classifier}: balanced "
+            f"accuracy {panel:.3f} ({alone}random genes {random:.3f}, all genes {ceiling:.3f}){warning})"
         )
 
     @property

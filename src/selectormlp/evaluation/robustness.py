@@ -14,7 +14,7 @@ from selectormlp.blas import one_thread
 from selectormlp.data.cells import FloatArray, IntArray, Matrix, as_matrix, dense
 from selectormlp.data.count_scale import CountScale, find_count_scale
 from selectormlp.data.normalize import LARGEST_PLAUSIBLE_LOG, stored_values
-from selectormlp.errors import SettingsError, quoted
+from selectormlp.errors import SettingsError, counted, quoted
 from selectormlp.evaluation.contamination import add_ambient, mix_cells
 from selectormlp.evaluation.lost_probes import LostProbes
 from selectormlp.evaluation.refit import count_confusion, fit_quietly, refit_predict
@@ -82,8 +82,8 @@ class Robustness(Shown):
         worst = min(scores, key=lambda name: scores[name])
         first = self.disturbances[0].balanced_accuracy.mean()
         return (
-            f"Robustness({self.n_genes} genes, {len(scores) - 1} disturbances: balanced accuracy {first:.3f}, lowest "
-            f"{scores[worst]:.3f} at {worst})"
+            f"Robustness({counted(self.n_genes, 'gene')}, {counted(len(scores) - 1, 'disturbance')}: balanced "
+            f"accuracy {first:.3f}, lowest {scores[worst]:.3f} at {worst})"
         )
 
     def to_frame(self) -> pd.DataFrame:

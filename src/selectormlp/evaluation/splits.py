@@ -215,8 +215,8 @@ def _no_split(labels: IntArray, donors: npt.NDArray[np.str_] | None, rows: IntAr
             f"only), or give data in which {many} share classes"
         )
     return (
-        f"no split of {len(rows):,} cells leaves two classes to learn from and cells of them to test; use a label "
-        "column with larger classes"
+        f"no split of {counted(len(rows), 'cell')} leaves two classes to learn from and cells of them to test; use a "
+        "label column with larger classes"
     )
 
 

@@ -14,6 +14,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.stats import norm
 
 from selectormlp.data.cells import BoolArray, Cells, FloatArray, IntArray
+from selectormlp.errors import counted
 from selectormlp.evaluation.unsupervised import spearman
 from selectormlp.values import Shown
 
@@ -112,7 +113,8 @@ class Stability(Shown):
     def __repr__(self) -> str:
         """Return how alike the panels are."""
         alike = ", ".join(f"{one.source} {one.jaccard:.2f}" for one in self.overlaps)
-        return f"Stability({self.n_genes} genes by {self.method}, {len(self.panels)} panels: Jaccard index {alike})"
+        genes, panels = counted(self.n_genes, "gene"), counted(len(self.panels), "panel")
+        return f"Stability({genes} by {self.method}, {panels}: Jaccard index {alike})"
 
     def to_frame(self) -> pd.DataFrame:
         """Return one line per gene: gene, in_panel, frequency, one column per kind of repetition, group (0: none)."""

@@ -11,7 +11,7 @@ from scipy.stats import rankdata
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from selectormlp.data.cells import Cells, FloatArray, IntArray, Matrix, as_matrix, dense
-from selectormlp.errors import DataError
+from selectormlp.errors import DataError, counted
 from selectormlp.evaluation.neighborhoods import N_NEIGHBORS, knn_overlap, leiden, neighbor_graph, neighbors
 from selectormlp.evaluation.splits import Folds
 from selectormlp.progress import track
@@ -209,7 +209,7 @@ def measure_unsupervised(cells: Cells, genes: IntArray, folds: Folds, *, seed: i
         If there are fewer than three cells.
     """
     if cells.n_cells < 3:
-        raise DataError(f"{cells.n_cells} cells; at least 3 are needed to compare neighbours")
+        raise DataError(f"{counted(cells.n_cells, 'cell')}; at least 3 are needed to compare neighbours")
     rng = np.random.default_rng(seed)
     rows = np.sort(rng.permutation(cells.n_cells)[:MAX_CELLS])
     sample, labels = cells.X[rows], cells.labels[rows]

@@ -71,7 +71,8 @@ class Order:
             )
         if self.ambiguous_ids:
             found.append(
-                f"{len(self.ambiguous_ids)} Ensembl ID(s) stand for several genes: {quoted(self.ambiguous_ids)}"
+                f"{counted(len(self.ambiguous_ids), 'Ensembl ID stands', 'Ensembl IDs stand')} for several genes: "
+                f"{quoted(self.ambiguous_ids)}"
             )
         return found
 

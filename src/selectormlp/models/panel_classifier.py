@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from scipy.special import log_softmax
 
 from selectormlp.data.cells import FloatArray, IntArray, Matrix, dense
-from selectormlp.errors import DataError, ModelFileError
+from selectormlp.errors import DataError, ModelFileError, counted
 from selectormlp.files import written_whole
 from selectormlp.gate.files import check_regular
 from selectormlp.models.classifier_card import ClassifierCard, check_confidence
@@ -67,8 +67,8 @@ class PanelClassifier(Shown):
         """Return size, label column and accuracy."""
         card = self.card
         return (
-            f"PanelClassifier({len(card.genes)} genes, {len(card.classes)} types of {card.label_key!r}; accuracy "
-            f"{card.accuracy:.3f} on cells not learned from)"
+            f"PanelClassifier({counted(len(card.genes), 'gene')}, {counted(len(card.classes), 'type')} of "
+            f"{card.label_key!r}; accuracy {card.accuracy:.3f} on cells not learned from)"
         )
 
     def scores(self, X: Matrix) -> FloatArray:
@@ -156,7 +156,9 @@ class PanelClassifier(Shown):
         """
         columns = np.arange(len(self.card.genes)) if present is None else present
         if X.shape[1] != len(columns):
-            raise DataError(f"{X.shape[1]} genes; expected the {len(columns)} that the classifier learned from")
+            raise DataError(
+                f"{counted(X.shape[1], 'gene')}; expected the {len(columns)} that the classifier learned from"
+            )
         wanted = self.card.min_confidence if min_confidence is None else min_confidence
         check_confidence(wanted)
         missing = self.missing_genes(columns)

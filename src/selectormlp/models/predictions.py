@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from selectormlp.data.cells import BoolArray, FloatArray
+from selectormlp.errors import counted
 from selectormlp.models.partial import MissingGenes
 from selectormlp.models.stopping import LevelLabels
 from selectormlp.values import Shown
@@ -55,8 +56,8 @@ class Predictions(Shown):
         """Return how many cells got a label, and why others got none."""
         n_unsure = int((self.labels == UNSURE).sum())
         return (
-            f"Predictions({len(self.cells):,} cells, {len(self.classes)} types: {n_unsure:,} unsure, of which "
-            f"{int(self.novel.sum()):,} are like no type learned)"
+            f"Predictions({counted(len(self.cells), 'cell')}, {counted(len(self.classes), 'type')}: {n_unsure:,} "
+            f"unsure, of which {int(self.novel.sum()):,} are like no type learned)"
         )
 
     @property

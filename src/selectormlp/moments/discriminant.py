@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from selectormlp.data.cells import FloatArray, IntArray
-from selectormlp.errors import DataError, SettingsError, quoted
+from selectormlp.errors import DataError, SettingsError, counted, quoted
 from selectormlp.moments.batches import BatchMeans, Combine, combined
 from selectormlp.moments.columns import CovarianceColumns
 from selectormlp.moments.contrasts import Contrasts, contrasts_of, pair_places
@@ -140,7 +140,9 @@ class DiscriminantObjective:
         moments, batches = combined(moments, combine)
         used = np.flatnonzero(moments.class_weights > 0)
         if len(used) < 2:
-            raise DataError(f"{len(used)} class(es) with cells and weight; at least 2 are needed to tell apart")
+            raise DataError(
+                f"{counted(len(used), 'class', 'classes')} with cells and weight; at least 2 are needed to tell apart"
+            )
         self.covariance = moments.covariance()
         common = self.covariance.diagonal()
         self.ridge = ridge * _typical_variance(common)

@@ -11,7 +11,7 @@ import numpy as np
 from selectormlp.data.cells import FloatArray, IntArray
 from selectormlp.data.rows import rows_of
 from selectormlp.devices import Work
-from selectormlp.errors import DataError, SettingsError
+from selectormlp.errors import DataError, SettingsError, counted
 from selectormlp.moments.stream import CHUNK_BYTES, AnyMatrix, Chunk, as_float, class_sums, row_chunks
 
 GB = 10**9
@@ -135,7 +135,8 @@ def check_memory(n_genes: int, n_covariances: int, limit_gb: float, *, n_pairs: 
         half = PAIR_ARRAYS * n_pairs / (2 * arrays)
         most = int(math.sqrt(half**2 + limit_gb * GB / (8 * arrays)) - half)
         raise SettingsError(
-            f"{n_covariances} covariance(s) of {n_genes} genes need about {needed:.1f} GB of memory, above the "
+            f"{counted(n_covariances, 'covariance matrix', 'covariance matrices')} of {n_genes} genes: about "
+            f"{needed:.1f} GB of memory, above the "
             f"limit of {limit_gb:g} GB; set max_genes to at most {most}, or raise max_memory_gb"
         )
 

@@ -49,8 +49,8 @@ class WholeCheckpoints(TorchCheckpointIO):
         """
         content = io.BytesIO()
         torch.save(checkpoint, content)
-        with written_whole(Path(path), at_once=True) as (draft,):
-            draft.write_bytes(content.getbuffer())
+        with written_whole(Path(path), at_once=True) as (draft,), draft.open("wb") as stream:
+            stream.write(content.getbuffer())  # Path.write_bytes keeps a view, which an error would keep in turn
         (Path(path).parent / START_NAME).unlink(missing_ok=True)  # from now on the checkpoints hold it
 
     def load_checkpoint(

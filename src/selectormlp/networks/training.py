@@ -20,7 +20,7 @@ from selectormlp.data.cells import Float32Array, IntArray, Matrix
 from selectormlp.data.stored import StoredMatrix
 from selectormlp.data.stored_batches import Reading
 from selectormlp.devices import rounded_products
-from selectormlp.errors import ModelFileError, SelectorMLPError, SettingsError
+from selectormlp.errors import ModelFileError, SelectorMLPError, SettingsError, counted
 from selectormlp.networks.callbacks import BestWeights, Epochs, Patience, Started
 from selectormlp.networks.checkpoints import WholeCheckpoints, checkpoint_callbacks
 from selectormlp.networks.loading import LoadedSides, device_for, load_sides, resident_data
@@ -240,8 +240,8 @@ def build_trainer(
     except MisconfigurationException as error:
         reason = " ".join(str(error).split())[:200]
         raise SettingsError(
-            f"cannot train on {placement.devices} device(s) of kind {training.device!r} ({reason}); lower --devices, "
-            "or set training.device to 'cpu'"
+            f"cannot train on {counted(placement.devices, 'device')} of kind {training.device!r} ({reason}); lower "
+            "--devices, or set training.device to 'cpu'"
         ) from error
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import lightning as L  # noqa: N812
 from lightning.pytorch.callbacks import Callback
 
-from selectormlp.errors import SettingsError
+from selectormlp.errors import SettingsError, counted
 from selectormlp.networks.finite import check_finite
 
 
@@ -43,7 +43,7 @@ def cannot_fit(error: Exception, max_epochs: int, resume_from: Path | None) -> S
     if done and resume_from:
         n_done = int(done[1]) + 1  # counted from 0
         return SettingsError(
-            f"the run of {str(resume_from)!r} has done {n_done} epochs and max_epochs is {max_epochs}; "
+            f"the run of {str(resume_from)!r} has done {counted(n_done, 'epoch')} and max_epochs is {max_epochs}; "
             f"set training.max_epochs to {n_done} or more, or train without --restart"
         )
     return SettingsError(f"this training cannot be run: {' '.join(str(error).split())[:200]}")

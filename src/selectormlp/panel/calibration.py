@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from selectormlp.data.cells import FloatArray, IntArray, Matrix
-from selectormlp.errors import DataError
+from selectormlp.errors import DataError, counted
 from selectormlp.panel.assay import ASSAYS, Assay
 
 LEAST_GENES = 8
@@ -115,8 +115,8 @@ def learn_assay(
     used = np.flatnonzero(np.minimum(np.minimum(level_counts, base_counts), seen_counts) >= LEAST_COUNT)
     if len(used) < LEAST_GENES:
         raise DataError(
-            f"{len(used)} gene(s) have {LEAST_COUNT:g} counts or more on both sides; {LEAST_GENES} are needed to learn "
-            "an assay"
+            f"{counted(len(used), 'gene has', 'genes have')} {LEAST_COUNT:g} counts or more on both sides; "
+            f"{LEAST_GENES} are needed to learn an assay"
         )
     ratio = np.log(seen[used] / base[used])
     error = np.sqrt(1 / base_counts[used] + 1 / seen_counts[used])

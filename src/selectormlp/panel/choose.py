@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from selectormlp.data.cells import BoolArray, IntArray
-from selectormlp.errors import SettingsError
+from selectormlp.errors import SettingsError, counted
 from selectormlp.panel.completion import Completion
 from selectormlp.panel.limits import Limit
 from selectormlp.panel.markers import Markers
@@ -167,6 +167,6 @@ def _scarce_types(marks: BoolArray, markers: Markers, rules: Rules) -> list[str]
         return []
     found = ", ".join(f"{markers.classes[t]!r} has {available[t]}" for t in scarce)
     return [
-        f"{rules.min_markers_per_type} marker(s) of each type are asked for, and among the allowed genes {found} "
+        f"each type needs {counted(rules.min_markers_per_type, 'marker')}, and among the allowed genes {found} "
         f"(a marker has a higher mean in the type and an AUC of {rules.min_marker_auc:g} or more)"
     ]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from selectormlp.data.cells import BoolArray
+from selectormlp.errors import counted
 from selectormlp.panel.feasible import MAX_NODES, MAX_SECONDS, Answer, find_panel
 from selectormlp.panel.limit_rows import LimitRows
 from selectormlp.panel.limits import Limit
@@ -54,16 +55,17 @@ def why_impossible(
     """Explain why there is no panel, by the smallest set of clashing limits found."""
     if answer is Answer.OPEN:
         return (
-            f"no panel of {n_genes} genes within the {len(limits)} limits was found, nor proved impossible, in "
-            f"{MAX_NODES:,} steps or {MAX_SECONDS:g} s of search; loosen a limit"
+            f"no panel of {counted(n_genes, 'gene')} within {counted(len(limits), 'limit')} was found, nor proved "
+            f"impossible, in {MAX_NODES:,} steps or {MAX_SECONDS:g} s of search; loosen a limit"
         )
     found = clash(limits, allowed, required, n_genes)
-    held = f" that holds the {len(required)} required gene(s)" if required else ""
+    held = f" with {counted(len(required), 'required gene')}" if required else ""
     if not found.limits:
         return (
-            f"no panel of {n_genes} genes{held}: {int(allowed.sum())} gene(s) are allowed; allow more, or ask for fewer"
+            f"no panel of {counted(n_genes, 'gene')}{held}: "
+            f"{counted(int(allowed.sum()), 'gene is', 'genes are')} allowed; allow more, or ask for fewer"
         )
-    return f"no panel of {n_genes} genes{held} keeps: {found}"
+    return f"no panel of {counted(n_genes, 'gene')}{held} keeps: {found}"
 
 
 def hopeless(limits: LimitRows, allowed: BoolArray, required: Sequence[int], n_genes: int) -> tuple[Limit, ...]:

@@ -11,7 +11,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from selectormlp.data.cells import BoolArray, Cells, FloatArray, gene_positions
-from selectormlp.errors import DataError
+from selectormlp.errors import DataError, counted
 from selectormlp.moments.moments import Moments
 from selectormlp.panel.constraints import MARKER_AUC
 from selectormlp.panel.markers import Markers, measure_markers
@@ -90,7 +90,7 @@ class Explanation:
 
     def __repr__(self) -> str:
         """Return size and criterion; ``to_frame`` has the rest."""
-        return f"Explanation({len(self.genes)} genes, criterion {self.criterion:.3g})"
+        return f"Explanation({counted(len(self.genes), 'gene')}, criterion {self.criterion:.3g})"
 
     def to_frame(self) -> pd.DataFrame:
         """Return one line per gene: gene, marks and pairs as text, loss, substitute, substitute_loss."""

@@ -44,7 +44,7 @@ def panel_from_fasta(text: str) -> Panel:
     symbols = [symbol for _, symbol in probes]
     shared = [symbol for symbol, n in Counter(symbols).items() if n > 1]
     if shared:
-        raise PanelError(f"several identifiers share the symbol(s) {quoted(shared)}; rename these records")
+        raise PanelError(f"symbols shared by several identifiers: {quoted(shared)}; rename these records")
     logger.info("%d probes of %d genes are read; their number is taken for n_probes", len(named), len(probes))
     ids = tuple(gene_id for gene_id, _ in probes)
     return Panel(

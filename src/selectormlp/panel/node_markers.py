@@ -8,7 +8,7 @@ import numpy as np
 
 from selectormlp.data.cells import Cells
 from selectormlp.data.label_tree import LabelTree
-from selectormlp.errors import SettingsError
+from selectormlp.errors import SettingsError, counted
 from selectormlp.panel.limits import Limit
 from selectormlp.panel.markers import measure_markers
 from selectormlp.panel.rules import Rules
@@ -58,7 +58,7 @@ def with_node_markers(rules: Rules, cells: Cells, tree: LabelTree | None) -> Rul
         )
     if scarce:
         raise SettingsError(
-            f"{least} marker(s) of each node are asked for, and among the allowed genes {', '.join(scarce)} (a marker "
+            f"each node needs {counted(least, 'marker')}, and among the allowed genes {', '.join(scarce)} (a marker "
             f"has a higher mean in the node and an AUC of {rules.min_marker_auc:g} or more); lower the minimum or the "
             "AUC, or allow more genes"
         )

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from selectormlp.data.cells import AnyFloatArray, IntArray
-from selectormlp.errors import PanelError, SettingsError, quoted
+from selectormlp.errors import PanelError, SettingsError, counted, quoted
 from selectormlp.panel.choose import SELECTED, Choice, choose
 from selectormlp.panel.markers import Markers
 from selectormlp.panel.provenance import Provenance
@@ -87,12 +87,12 @@ class Panel(Shown):
         unusable = [gene for gene in self.genes if not (gene.strip() and gene.isprintable())]
         if unusable:
             raise PanelError(
-                f"{len(unusable)} gene name(s) are empty or hold characters that cannot be printed "
-                f"({quoted(unusable, most=3)}); rename or remove them"
+                f"gene names that are empty or hold characters that cannot be printed ({len(unusable)}): "
+                f"{quoted(unusable, most=3)}; rename or remove them"
             )
         if len(set(self.genes)) < n_genes:
             repeated = [gene for gene, times in Counter(self.genes).items() if times > 1]
-            raise PanelError(f"{len(repeated)} gene(s) are listed more than once ({quoted(repeated)}); list each once")
+            raise PanelError(f"genes listed more than once ({len(repeated)}): {quoted(repeated)}; list each once")
         self._check_columns()
 
     def _check_columns(self) -> None:
@@ -113,7 +113,8 @@ class Panel(Shown):
     def __repr__(self) -> str:
         """Return size, method and first genes; listing the cells would fill the screen."""
         more = ", …" if len(self) > MAX_SHOWN else ""
-        return f"Panel({len(self)} genes by {self.provenance.method}: {', '.join(self.genes[:MAX_SHOWN])}{more})"
+        genes = ", ".join(self.genes[:MAX_SHOWN])
+        return f"Panel({counted(len(self), 'gene')} by {self.provenance.method}: {genes}{more})"
 
     @classmethod
     def from_choice(
@@ -177,7 +178,7 @@ class Panel(Shown):
             raise PanelError(
                 f"the first {n_genes} genes of this panel are not the panel of {n_genes}: it was chosen under a budget "
                 "or a minimum of markers per type, by exchanges, or by a method that is trained for one size; "
-                f"select {n_genes} genes anew"
+                f"select {n_genes} genes again"
             )
         return self.take(range(n_genes))
 
@@ -297,7 +298,7 @@ def extend_panel(
     (('CD3E', 'ABSENT', 'MS4A1'), (None, None, 2.5))
     """
     if n_new < 1:
-        raise SettingsError(f"{n_new} genes to add to a panel; expected 1 or more")
+        raise SettingsError(f"{counted(n_new, 'gene')} to add to a panel; expected 1 or more")
     choice = choose(order, rules, rules.n_existing + n_new, markers)
     new = choice.positions[rules.n_existing :]
     added = f"added to a panel of {len(panel)}"

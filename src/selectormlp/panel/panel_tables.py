@@ -98,7 +98,7 @@ def each_once(table: GeneTable) -> GeneTable:
         return table
     dropped = set(range(len(lines))) - set(kept)
     repeated = dict.fromkeys(table.genes[place] for place in sorted(dropped))
-    logger.warning("%d gene(s) are in several lines that agree, and count once: %s", len(repeated), quoted(repeated))
+    logger.warning("genes in several lines that agree count once (%d): %s", len(repeated), quoted(repeated))
     return replace(
         table,
         genes=tuple(table.genes[place] for place in kept),

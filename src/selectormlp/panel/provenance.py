@@ -81,8 +81,8 @@ class Provenance:
         object.__setattr__(self, "cells", tuple(self.cells))
         if len(set(self.cells)) < len(self.cells):
             raise PanelError(
-                f"{len(self.cells) - len(set(self.cells))} cell name(s) repeat among the {len(self.cells)} that the "
-                "panel was learned on; name each once"
+                f"the panel names {len(self.cells)} cells that it was learned on, and only {len(set(self.cells))} are "
+                "different; name each once"
             )
 
     @property

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from selectormlp.data.cells import AnyFloatArray, BoolArray, FloatArray, IntArray
-from selectormlp.errors import SettingsError, UnknownGenesError, nearest, quoted
+from selectormlp.errors import SettingsError, UnknownGenesError, counted, nearest, quoted
 from selectormlp.panel.constraints import Constraints
 from selectormlp.panel.names import GeneNames, is_pattern, one_each
 from selectormlp.panel.physics import TypeCounts, exclusions, limit_rows
@@ -90,12 +90,12 @@ def _present(names: GeneNames, what: str, wanted: Sequence[str]) -> dict[str, li
     absent = [name for name, positions in found.items() if not positions]
     if absent and len(absent) == len(found):
         raise SettingsError(
-            f"{what}: none of the {len(found)} gene(s) ({quoted(absent, most=3)}) is in the data (first: "
+            f"{what}: no gene of {len(found)} ({quoted(absent, most=3)}) is in the data (first: "
             f"{quoted(names.genes, most=3)}); use names of the same species and kind, or name a column of var with "
             "second names (gene_name_key, --gene-name-key)"
         )
     if absent:
-        logger.warning("%s: %d name(s) not in the data are ignored: %s", what, len(absent), quoted(absent))
+        _warn_of_ignored(what, absent)
     return found
 
 
@@ -146,7 +146,7 @@ def _ignored(wanted: Constraints, lookups: Mapping[str, dict[str, list[int]]], n
     absent = {what: [name for name, positions in found.items() if not positions] for what, found in lookups.items()}
     idle = [name for name in absent["forbidden"] if is_pattern(name)]
     if idle:
-        logger.warning("no gene fits the forbidden pattern(s) %s (case matters)", quoted(idle))
+        logger.warning("forbidden patterns that match no gene (case matters): %s", quoted(idle))
     unknown = {
         what: [name for name in missing if what != "forbidden" or not is_pattern(name)]
         for what, missing in absent.items()
@@ -156,14 +156,18 @@ def _ignored(wanted: Constraints, lookups: Mapping[str, dict[str, list[int]]], n
         near = "; ".join(f"{name!r}: {nearest(name, names.positions)}" for name in listed[:MAX_SUGGESTIONS])
         found_in = ", ".join(f"{what} {quoted(missing)}" for what, missing in unknown.items() if missing)
         raise UnknownGenesError(
-            f"{len(listed)} gene name(s) are not in the data ({found_in}); {near}; correct them, or ask for "
-            "unknown names to be ignored (ignore_unknown, --ignore-unknown)",
+            f"{counted(len(listed), 'gene name is', 'gene names are')} not in the data ({found_in}); {near}; correct "
+            "them, or have unknown names ignored (ignore_unknown, --ignore-unknown)",
             tuple(listed),
         )
     for what, missing in unknown.items():
         if missing:
-            logger.warning("%s: %d name(s) not in the data are ignored: %s", what, len(missing), quoted(missing))
+            _warn_of_ignored(what, missing)
     return tuple(dict.fromkeys([*listed, *idle]))
+
+
+def _warn_of_ignored(what: str, names: Sequence[str]) -> None:
+    logger.warning("%s: ignoring %s not in the data: %s", what, counted(len(names), "name"), quoted(names))
 
 
 def _out_of_bounds(

@@ -124,7 +124,7 @@ class Rules:
         existing = one_each(found, self.genes)
         absent = [name for name, positions in found.items() if not positions]
         if absent:
-            logger.warning("%d gene(s) of the existing panel are not in the data: %s", len(absent), quoted(absent))
+            logger.warning("genes of the existing panel that are not in the data (%d): %s", len(absent), quoted(absent))
         allowed, costs = self.allowed.copy(), self.costs.copy()
         allowed[existing], costs[existing] = True, 0.0
         limits = self.limits if strict else tuple(limit.given(existing) for limit in self.limits)
@@ -132,7 +132,7 @@ class Rules:
         if exceeded:
             logger.warning(
                 "the panel that is extended already exceeds %s: no new gene may add to %s (%s)",
-                counted(len(exceeded), "limit", "limits"),
+                counted(len(exceeded), "limit"),
                 "it" if len(exceeded) == 1 else "them",
                 some(exceeded),
             )
@@ -165,13 +165,13 @@ class Rules:
         if n_genes < 1:
             return [f"a panel of {n_genes} genes was asked for: expected 1 or more"]
         if n_must > n_genes:
-            return [f"{n_must} must-have genes for a panel of {n_genes}"]
+            return [f"{counted(n_must, 'must-have gene')} for a panel of {n_genes}"]
         if n_pool < n_genes:
-            return [f"{n_pool} allowed gene(s) for a panel of {n_genes}"]
+            return [f"{counted(n_pool, 'allowed gene')} for a panel of {n_genes}"]
         others, n_others = np.setdiff1d(pool, self.must_have), n_genes - n_must
         cheapest = self.costs[self.must_have].sum() + np.sort(self.costs[others])[:n_others].sum()
         if cheapest > self.cost_limit:
-            held = f", its {n_must} must-have gene(s) included," if n_must else ""
+            held = f", its {counted(n_must, 'must-have gene')} included," if n_must else ""
             return [f"the cheapest panel of {n_genes}{held} costs {cheapest:.6g}, above the budget of {self.budget:g}"]
         return [
             self._hopeless(limit, others, n_others)
@@ -189,9 +189,9 @@ class Rules:
         first = self.must_have[np.argsort(-taken, kind="stable")][: np.count_nonzero(taken)]
         if not len(first):
             return f"{limit}, and the {n_genes} genes that take least of it take {least:.4g}"
-        whose = "gene(s) that stay" if self.n_existing else "must-have gene(s)"
+        whose = "genes that stay" if self.n_existing else "must-have genes"
         named = quoted(self.genes[first], most=3)
-        held = f"the {len(self.must_have)} {whose} take {taken.sum():.4g} ({named})"
+        held = f"the {whose} ({len(self.must_have)}) take {taken.sum():.4g} ({named})"
         if taken.sum() > limit.ceiling:
             return f"{limit}, and {held}"
         return f"{limit}, and {n_genes} genes take {least:.4g} or more, of which {held}"

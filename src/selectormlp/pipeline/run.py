@@ -19,7 +19,7 @@ from selectormlp.data.anndata_io import CellsSource, cells_from_adata, drop_unli
 from selectormlp.data.cells import Cells
 from selectormlp.data.donors import SIDES
 from selectormlp.data.split import Split, split_cells
-from selectormlp.errors import SettingsError
+from selectormlp.errors import SettingsError, counted
 from selectormlp.evaluation.masking import MaskingCurve
 from selectormlp.files import ensure_folder, written_whole
 from selectormlp.models.model import DISPLAY_NAMES, MODEL_TYPES, Model
@@ -186,7 +186,9 @@ def _only_classes(cells: Cells, split: Split) -> Cells:
     kept = split.kept_classes
     dropped = [name for code, name in enumerate(cells.classes) if code not in set(kept.tolist())]
     if dropped:
-        logger.info("%d class(es) with too few cells are left out: %s", len(dropped), ", ".join(dropped))
+        logger.info(
+            "%s left out, for too few cells: %s", counted(len(dropped), "class is", "classes are"), ", ".join(dropped)
+        )
     places = np.full(cells.n_classes, -1, dtype=np.int64)
     places[kept] = np.arange(len(kept))
     return replace(cells, labels=places[cells.labels], classes=tuple(cells.classes[code] for code in kept))

@@ -19,6 +19,7 @@ from selectormlp.config.model import (
     Settings,
 )
 from selectormlp.data.source import Normalization
+from selectormlp.errors import counted
 from selectormlp.networks.choices import Penalty, SelectorType
 
 if TYPE_CHECKING:
@@ -83,8 +84,8 @@ class SplitSettings(ClusterSizes):
     def _one_to_copy(self) -> Self:
         if self.adata_paths and self.write == "copy":
             raise ValueError(
-                f'{len(self.adata_paths)} file(s) in adata_paths need write "index", which leaves them in place; or '
-                "name one file as adata_path"
+                f'{counted(len(self.adata_paths), "file")} in adata_paths: set write to "index" to leave files in '
+                "place, or name one file as adata_path"
             )
         return self
 

@@ -19,7 +19,7 @@ from selectormlp.data.expression import choose_expression
 from selectormlp.data.split import split_cells
 from selectormlp.data.split_index import SPLIT_NAME, SplitIndex, hash_names, index_for, write_split_index
 from selectormlp.data.units import read_units
-from selectormlp.errors import DataError, quoted
+from selectormlp.errors import DataError, counted, quoted
 from selectormlp.files import written_whole
 from selectormlp.manifests import RUN_KEY
 from selectormlp.pipeline.settings import SplitSettings
@@ -96,8 +96,8 @@ def _split(settings: SplitSettings, files: tuple[Path, ...]) -> SplitReport:
     dropped = [name for name in labels.cat.categories if name not in set(classes)]
     if dropped:
         logger.info(
-            "%d class(es) with fewer than %d cells are left out: %s",
-            len(dropped),
+            "%s left out, for fewer than %d cells: %s",
+            counted(len(dropped), "class is", "classes are"),
             settings.min_cluster_size,
             ", ".join(dropped),
         )

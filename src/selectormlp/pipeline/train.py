@@ -19,7 +19,7 @@ from selectormlp.data.cells import BoolArray, Cells
 from selectormlp.data.hashing import hash_cells
 from selectormlp.data.stored import AnyCells, StoredCells
 from selectormlp.data.stored_batches import Reading
-from selectormlp.errors import DataError, SettingsError, quoted
+from selectormlp.errors import DataError, SettingsError, counted, quoted
 from selectormlp.evaluation.metrics import accuracy_of, scorable_cells
 from selectormlp.files import check_folders, clear_leftovers, ensure_folder, ensure_folders, flush_file
 from selectormlp.locks import only_writer
@@ -189,8 +189,8 @@ def _trained_classes(train: AnyCells) -> BoolArray:
     trained: BoolArray = train.class_counts() > 0
     if trained.sum() < 2:
         raise DataError(
-            f"the training cells are of {int(trained.sum())} class(es); at least 2 are needed: split again with a "
-            "lower min_cluster_size or another label column"
+            f"the training cells are of {counted(int(trained.sum()), 'class', 'classes')}; at least 2 are needed: "
+            "split again with a lower min_cluster_size or another label column"
         )
     return trained
 

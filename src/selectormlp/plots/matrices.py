@@ -11,6 +11,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgb
 
 from selectormlp.data.cells import FloatArray
+from selectormlp.errors import counted
 from selectormlp.evaluation.curve import Curve
 from selectormlp.evaluation.expression import Expression
 from selectormlp.evaluation.result import Evaluation
@@ -78,7 +79,7 @@ def confusion(
     place_names(axes, "x", names)
     place_names(axes, "y", names)
     axes.set(xlabel="predicted", ylabel="true")
-    axes.set_title(title or f"Confusion with {curve.sizes[place]:,} genes", loc="left", fontsize="medium")
+    axes.set_title(title or f"Confusion with {counted(curve.sizes[place], 'gene')}", loc="left", fontsize="medium")
     return deliver(axes, made=ax is None, show=show, save=save)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from selectormlp.errors import InputError
+from selectormlp.errors import InputError, counted
 from selectormlp.evaluation.notes import cautions_of
 from selectormlp.evaluation.stability import Stability
 from selectormlp.panel.assay import assumption, find_assay
@@ -230,10 +230,10 @@ def _listed(names: list[str], mark: str) -> str:
 
 
 PROTOCOLS = {
-    "external": "the list, on all cells: it names none that it was learned on",
+    "external": "the list, on all cells (the list names no cells that it was learned on)",
     "other cells": "the list, on cells that it was not learned on",
-    "reselected": "the method: it chose anew from the training cells of each split",
-    "optimistic": "the list, on cells that it was learned on: too good",
+    "reselected": "the method: it chose again from the training cells of each split",
+    "optimistic": "the list, on cells that it was learned on; scores are too good",
 }
 
 
@@ -247,7 +247,7 @@ def _asked(found: Findings) -> tuple[tuple[str, str], ...]:
         ("Chosen by", origin.method if taken is None else f"{taken.method}, which auto took: {taken.reason}"),
         ("Assumes", assumption(_assay_of(origin))),
         *_batches_of(origin),
-        ("Cell types", f"{evaluation.label_key} ({len(evaluation.classes)} types)"),
+        ("Cell types", f"{evaluation.label_key} ({counted(len(evaluation.classes), 'type')})"),
         ("Tested", PROTOCOLS[evaluation.protocol]),
         ("Classifier", f"{evaluation.classifier}, refitted on the panel's genes"),
         ("Splits", f"{splits.n_splits} ({splits.scheme}{donors}), {splits.n_test:,} test cells"),

@@ -18,6 +18,7 @@ from selectormlp.data.disk import Layout
 from selectormlp.data.open_sets import Paths
 from selectormlp.data.source import Normalization
 from selectormlp.data.stored import StoredCells
+from selectormlp.errors import counted
 from selectormlp.memory import allowed_bytes
 from selectormlp.moments import stream
 from selectormlp.selection.steps import SAMPLE_PER_CLASS
@@ -241,9 +242,9 @@ def _advice(
     for part in parts:
         chunk, name = part.layout.chunk_bytes, part.path.name
         if part.layout.chunk is not None and chunk < min(SMALL_CHUNK, 4 * part.layout.n_stored):
-            advice.append(f"{name} has chunks of {chunk:,} bytes, which are slow: write it anew with larger ones")
+            advice.append(f"{name} has chunks of {chunk:,} bytes, which are slow: rewrite it with larger ones")
         if part.layout.chunk is not None and chunk > LARGE_CHUNK:
-            advice.append(f"{name} has chunks of {chunk:,} bytes, each read whole: write it anew with smaller ones")
+            advice.append(f"{name} has chunks of {chunk:,} bytes, each read whole: rewrite it with smaller ones")
         if not part.layout.is_sparse and density < 1 / 3:
             advice.append(f"{name} is dense and {1 - density:.0%} of it zero: as CSR it would be smaller and faster")
     n_considered, n_passes = _considered(cells.n_genes)
@@ -263,7 +264,8 @@ def _advice(
         )
     rare = [name for name, count in counts.items() if count < SMALL_CLASS]
     if rare:
-        advice.append(f"{len(rare)} type(s) have fewer than {SMALL_CLASS} cells: join them with others or exclude them")
+        few = counted(len(rare), "type has", "types have")
+        advice.append(f"{few} fewer than {SMALL_CLASS} cells: join with others or exclude")
     return advice
 
 

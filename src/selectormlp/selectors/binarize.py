@@ -1,4 +1,4 @@
-"""Expression as on or off: a threshold a gene."""
+"""Binarised expression: one threshold per gene."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ import torch
 
 from selectormlp.data.cells import AnyFloatArray, IntArray
 from selectormlp.devices import Device, Work, check_device, choose_device
-from selectormlp.errors import SettingsError
+from selectormlp.errors import SettingsError, counted
 from selectormlp.networks.annealing import WARM_UP, Selection, eliminate, select
 from selectormlp.networks.gated import Annealing, Report, Task
 from selectormlp.networks.targets import CellRows, Targets
@@ -206,6 +206,6 @@ def _reporting(*, visible: bool) -> Iterator[Report]:
 
         def report(stage: str, penalty: float, n_genes: int) -> None:
             about = f", λ {penalty:.3g}" if penalty else ""
-            bar.say(f"PERSIST: {stage}{about}, {n_genes} genes")
+            bar.say(f"PERSIST: {stage}{about}, {counted(n_genes, 'gene')}")
 
         yield report

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from selectormlp.data.cells import IntArray
-from selectormlp.errors import SettingsError
+from selectormlp.errors import SettingsError, counted
 
 
 def checked_columns(name: str, given: Sequence[int] | None, n_genes: int) -> IntArray:
@@ -39,7 +39,8 @@ def checked_columns(name: str, given: Sequence[int] | None, n_genes: int) -> Int
                 f"{name} holds {column!r}; expected column positions, whole numbers from 0 to {n_genes - 1}"
             )
     if len(set(columns)) < len(columns):
-        raise SettingsError(f"{name} holds {len(columns) - len(set(columns))} position(s) twice; give each once")
+        n_twice = counted(len(columns) - len(set(columns)), "position")
+        raise SettingsError(f"{name} holds {n_twice} twice; give each once")
     return np.array(columns, dtype=np.int64)
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn.utils.multiclass import check_classification_targets
 
 from selectormlp.data.cells import FloatArray, IntArray
-from selectormlp.errors import DataError, SettingsError, nearest
+from selectormlp.errors import DataError, SettingsError, counted, nearest
 
 
 def encode_labels(y: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], IntArray]:
@@ -59,7 +59,7 @@ def checked_batches(batches: Any, n_cells: int) -> npt.NDArray[Any] | None:
         raise DataError(f"batches of shape {found.shape} for {n_cells} cells; expected one per cell, ({n_cells},)")
     missing = int(pd.isna(found).sum())
     if missing:
-        raise DataError(f"{missing} cell(s) have no batch; give each one, or leave batches out")
+        raise DataError(f"{counted(missing, 'cell has', 'cells have')} no batch; give each one, or leave batches out")
     return found.astype(str)
 
 

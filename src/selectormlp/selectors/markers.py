@@ -10,7 +10,7 @@ import numpy as np
 from scipy.stats import ttest_ind_from_stats
 
 from selectormlp.data.cells import FloatArray, IntArray
-from selectormlp.errors import DataError, SettingsError, quoted
+from selectormlp.errors import DataError, SettingsError, counted, quoted
 from selectormlp.moments.stream import as_float, class_sums
 from selectormlp.panel.markers import MEAN_ROUNDING
 from selectormlp.quiet import quiet_warnings
@@ -124,8 +124,8 @@ class MarkerSelector(GeneSelector):
         tested = np.flatnonzero(np.bincount(codes) >= 2)
         if len(self.classes_) < 2 or not len(tested):
             raise DataError(
-                f"{len(self.classes_)} class(es), {len(tested)} of them with two cells or more; markers need two "
-                "classes, one of them with two cells"
+                f"{counted(len(self.classes_), 'class', 'classes')}, {len(tested)} of them with two cells or more; "
+                "markers need two classes, one of them with two cells"
             )
         parts = rows_of_batches(batches if self.takes_batches else None, len(codes))
         test = _t_statistics if self.method == "t-test" else partial(_scanpy, method=self.method)

@@ -71,7 +71,7 @@ def test_blocks_of_pairs_do_not_matter(n_pairs, monkeypatch):
 
 
 def test_one_class_is_refused():
-    with pytest.raises(DataError, match=r"1 class\(es\) with cells"):
+    with pytest.raises(DataError, match=r"1 class with cells"):
         DiscriminantObjective(moments_of(X, n_classes=3))
 
 

@@ -53,7 +53,7 @@ def test_no_cells_have_no_variance():
 def test_too_much_memory_is_refused_with_the_size_that_fits(n_covariances, n_pairs, needed, most):
     with pytest.raises(
         SettingsError,
-        match=rf"^{n_covariances} covariance.* of 20000 genes need about {needed} GB .* limit of 8 GB; "
+        match=rf"^{n_covariances} covariance.* of 20000 genes: about {needed} GB .* limit of 8 GB; "
         f"set max_genes to at most {most}, or",
     ):
         check_memory(20_000, n_covariances, 8.0, n_pairs=n_pairs)

@@ -65,7 +65,7 @@ def test_a_class_of_one_cell_takes_no_turn():
 def test_what_cannot_be_ranked_is_refused():
     with pytest.raises(SettingsError, match="method='anova'; expected one of 't-test'"):
         MarkerSelector(3, method="anova").fit(X, CODES)
-    with pytest.raises(DataError, match=r"1 class\(es\), 1 of them with two cells"):
+    with pytest.raises(DataError, match=r"1 class, 1 of them with two cells"):
         MarkerSelector(3).fit(X, np.zeros(60, dtype=int))
-    with pytest.raises(DataError, match=r"3 class\(es\), 0 of them"):
+    with pytest.raises(DataError, match=r"3 classes, 0 of them"):
         MarkerSelector(3).fit(X[:3], np.arange(3))

@@ -8,7 +8,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.utils.class_weight import compute_sample_weight
 
 from selectormlp.data.cells import FloatArray, IntArray, Matrix, dense
-from selectormlp.errors import DataError, SettingsError
+from selectormlp.errors import DataError, SettingsError, counted
 
 LEAST_CELLS = 40
 """Cells that a type must have to take part, Spapros' default."""
@@ -55,7 +55,9 @@ def boosted_confusion(
     counts = np.bincount(labels[labels >= 0])
     codes = np.flatnonzero(counts >= LEAST_CELLS).astype(np.int64)
     if len(codes) < 2:
-        raise DataError(f"{len(codes)} types have {LEAST_CELLS} cells or more; boosted trees need two")
+        raise DataError(
+            f"{counted(len(codes), 'type has', 'types have')} {LEAST_CELLS} cells or more; boosted trees need two"
+        )
     rows = np.flatnonzero(np.isin(labels, codes))
     values, y = dense(X[rows]), np.searchsorted(codes, labels[rows])
     found = []

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from selectormlp.data.cells import Cells, FloatArray, IntArray, as_matrix
-from selectormlp.errors import DataError, SettingsError
+from selectormlp.errors import DataError, SettingsError, counted
 from selectormlp.evaluation.neighborhoods import components, nearest_cells
 from selectormlp.evaluation.published.boosted import boosted_confusion
 from selectormlp.evaluation.published.clusterings import agreement, areas, clusterings
@@ -143,7 +143,7 @@ def measure_published(
         If there are fewer than 31 cells.
     """
     if cells.n_cells <= SIZES[-1]:
-        raise DataError(f"{cells.n_cells} cells; the published measures need {SIZES[-1] + 1}")
+        raise DataError(f"{counted(cells.n_cells, 'cell')}; the published measures need {SIZES[-1] + 1}")
     rows = np.sort(np.random.default_rng(seed).permutation(cells.n_cells)[:MAX_CELLS])
     sample, notes = cells.take(rows), list[str]()
     if len(rows) < cells.n_cells:
