@@ -47,6 +47,8 @@ def draw_by_size(means: pd.DataFrame, shown: Sequence[str], ceiling: pd.Series |
         top = ceiling.reindex(means.columns)
         axes.plot(top.index, top, color=GREY, linewidth=0.9, linestyle="--", zorder=0)
         ends |= top.dropna().tail(1).rename(lambda _: "all genes").to_dict()
+    low = min(means.drop(index="random", errors="ignore").min().min(), *ends.values())
+    axes.set_ylim(bottom=low - 0.03)  # the line of random genes may start below, but ends within
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(FixedLocator(list(means.columns)))
     axes.xaxis.set_minor_locator(NullLocator())
