@@ -150,6 +150,18 @@ def status_section(rows: pd.DataFrame) -> str:
     return f"### What ran\n\n{table(header, lines)}"
 
 
+def splits_text(scores: pd.DataFrame) -> str:
+    """Return the number of splits of a data set, or the range of it.
+
+    Examples
+    --------
+    >>> splits_text(pd.DataFrame({"data": ["a", "a", "b"], "seed": [0, 1, 0]}))
+    '1 to 2'
+    """
+    counts = scores.groupby("data")["seed"].nunique()
+    return " to ".join(map(str, sorted({counts.min(), counts.max()})))
+
+
 def machine_line(record: Path) -> str:
     """Return the date, machine and versions of the results, from the settings stored beside them."""
     if not record.exists():
@@ -214,7 +226,7 @@ def write_report(
     sources = "; ".join(f"{name} ({FROM_WHEELS[name].source})" if name in FROM_WHEELS else name for name in names)
     parts = [
         machine_line(path.with_suffix(".json")),
-        f"Data sets ({len(names)}): {sources}. Seeds: {scores['seed'].nunique()}.\n",
+        f"Data sets ({len(names)}): {sources}. Splits of each: {splits_text(scores)}.\n",
         f"![Mean balanced accuracy over the number of genes]({images}/accuracy_by_size{end}.png)\n",
         f"![Mean balanced accuracy over seconds of processor]({images}/accuracy_by_seconds{end}.png)\n",
         "" if not peers else f"Best single peer on all data sets and sizes: {peers[0]}.\n",
