@@ -103,17 +103,17 @@ $(BENCH_STAMP): $(STAMP)
 docs: $(DOCS_STAMP)  ## build the documentation, its tutorials executed, into docs/_build/html; warnings are errors
 	$(BIN)/python -m sphinx --builder html --jobs auto --fail-on-warning --keep-going docs docs/_build/html
 
-pictures: demo  ## make the pictures of the README anew from the demo; needs Chromium
+pictures: demo  ## make the pictures of the README again from the demo; needs Chromium
 	$(BIN)/python docs/pictures.py demo_results
 
 $(DOCS_STAMP): $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
 	touch $(DOCS_STAMP)
 
-command-reference: install  ## write docs/commands.md anew, after a change to the commands
+command-reference: install  ## write docs/commands.md again, after a change to the commands
 	$(BIN)/python docs/command_reference.py
 
-keywords: install  ## write the typed keywords anew, after a change to a request model
+keywords: install  ## write the typed keywords again, after a change to a request model
 	$(BIN)/python docs/keyword_types.py
 
 clean:  ## remove what the targets above have made

@@ -1,4 +1,4 @@
-"""How much faster the masked curve is than predicting anew at every size, with the same predictions.
+"""How much faster the masked curve is than predicting again at every size, with the same predictions.
 
 40 sizes × 6 orders of genes on 5,000 × 2,000 cells, the published network: against 240 plain forward passes of
 cells whose other genes are really set to zero. Run it with nothing else running:

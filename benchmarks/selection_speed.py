@@ -54,7 +54,7 @@ class PeakMemory:
     """Most memory held inside the block above what was held at its start, in bytes (Linux only)."""
 
     def __enter__(self) -> PeakMemory:
-        Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew, from what is held now
+        Path("/proc/self/clear_refs").write_text("5")  # the peak starts again, from what is held now
         self._start = self._status("VmRSS")
         return self
 

@@ -1,7 +1,7 @@
 """Measure what a tree of labels gains at its coarse levels, and what it costs among the types.
 
 On each data set, panels of one size are chosen by the discriminant without the tree and along it; ``compare`` lets each
-choose anew in each split, from the training cells alone, and tests refitted logistic regression on the others. A row of
+choose again in each split, from the training cells, and tests refitted logistic regression on the others. A row of
 the table is a level, a size and a way of choosing: its score, the difference from the flat choice on the same test
 cells, and the interval of the difference over splits (Nadeau and Bengio). Nothing is tuned on these data.
 

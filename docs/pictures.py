@@ -1,4 +1,4 @@
-"""Make the pictures of the README and the docs anew: ``python docs/pictures.py demo_results``.
+"""Make the pictures of the README and the docs again: ``python docs/pictures.py demo_results``.
 
 The curves and the report are those of ``make demo``; the picture of a page is taken by Chromium, without a window. The
 figures of the benchmark pages are written by the benchmarks themselves.

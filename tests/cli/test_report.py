@@ -37,7 +37,7 @@ def test_a_panel_chosen_from_disk_is_reported_on_and_extended(cli, data, tmp_pat
     flags = ["--label-key", "cell_type", "--method", "discriminant", "--lazy"]
     outcome = cli("select", data, *flags, "--size", 4, "--out", "panel", "--report")
     assert outcome.code == 0, outcome.err
-    assert "chose 4 genes anew" in (tmp_path / "panel" / "report.html").read_text()
+    assert "chose 4 genes again" in (tmp_path / "panel" / "report.html").read_text()
     outcome = cli("extend", data, *flags, "--panel", "panel/panel.json", "--add", 2, "--out", "larger")
     assert outcome.code == 0, outcome.err
     assert len((tmp_path / "larger" / "genes.txt").read_text().split()) == 6
@@ -50,7 +50,7 @@ def test_select_writes_the_report_of_its_panel(cli, data, tmp_path):
     assert {file.name for file in (tmp_path / "panel").iterdir()} == {
         "panel.csv", "panel.json", "genes.txt", "report.html", "settings.json", ".panel.manifest.json"}  # fmt: skip
     text = (tmp_path / "panel" / "report.html").read_text()
-    assert "it chose anew from the training cells" in text
+    assert "it chose again from the training cells" in text
     assert "<dt>seed of the report</dt><dd>3</dd>" in text
     assert "report.html" in outcome.out
 

@@ -67,6 +67,14 @@ def test_pictures_are_described_to_those_who_cannot_see_them(page):
         assert len(words.split()) >= 3, target
 
 
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_pictures_keep_their_shape(page):
+    """Markdown gives a picture no size of its own, so that browsers scale it by its width alone."""
+    text = FENCED.sub("", page.read_text(encoding="utf-8"))
+    assert not re.search(r"<img|!\[[^\]]*\]\([^)]*\)\{", text)
+    assert not re.search(r"^:(width|height|scale):", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+
+
 def test_every_picture_is_shown_on_a_page():
     shown = {Path(target).name for page in pages() for _, target in PICTURE.findall(page.read_text(encoding="utf-8"))}
     assert shown >= {path.name for path in (DOCS / "images").iterdir()}

@@ -73,7 +73,7 @@ def test_a_pipeline_hands_on_the_panels_genes(selector):
     assert line.score(X, y) > 0.9
 
 
-@pytest.mark.parametrize("n_jobs", [1, pytest.param(2, marks=pytest.mark.slow)])  # other processes import torch anew
+@pytest.mark.parametrize("n_jobs", [1, pytest.param(2, marks=pytest.mark.slow)])  # other processes import torch again
 def test_grid_search_tries_settings(n_jobs):
     X, y = blobs()
     selector = SelectorMLP(**SMALL, random_state=0)

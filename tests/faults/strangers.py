@@ -51,7 +51,7 @@ def change_json(file, change):
 
 
 def rewrite_array(place, name, **options):
-    """Write one array of a zarr store anew, with other codecs."""
+    """Rewrite one array of a zarr store, with other codecs."""
     group = zarr.open_group(place, mode="r+")
     old = group[name]
     values, attributes = old[:], dict(old.attrs)

@@ -58,9 +58,7 @@ PICKLE = {"id": "pickle", "protocol": 5}
 )
 def test_a_codec_that_could_run_code_is_refused_before_a_chunk_is_read(tmp_path, array, metadata, read):
     place = poisoned(tmp_path, array, **metadata)
-    with pytest.raises(
-        DataError, match=r"is not read: its array .* since codecs can run code; write it anew"
-    ) as caught:
+    with pytest.raises(DataError, match=r"is not read: its array .* since codecs can run code; rewrite it") as caught:
         read(place)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "sprung").exists()

@@ -1,7 +1,7 @@
-"""The flag that writes the golden files anew."""
+"""The flag that writes the golden files again."""
 
 
 def pytest_addoption(parser):
     parser.addoption(
-        "--refreeze", action="store_true", default=False, help="write the golden files of tests/frozen anew"
+        "--refreeze", action="store_true", default=False, help="write the golden files of tests/frozen again"
     )

@@ -2,7 +2,7 @@
 
 A golden file holds what one case of :mod:`frozen.cases` gave on one set of data, as JSON: files written, columns, keys,
 exit codes; of methods in closed form the panel itself; of what is learned the structure alone. A failing test lists
-what is gone, new or changed, a line each. Where that is wanted, write the golden files anew and look at their diff::
+what is gone, new or changed, a line each. Where that is wanted, write the golden files again and look at their diff::
 
     python -m pytest tests/frozen --refreeze             # all; -k explain: those of one case
     git diff tests/frozen/golden
@@ -75,7 +75,7 @@ def bench(stored, cli, tmp_path):
 
 @pytest.fixture
 def check(request):
-    """Compare with a golden file, or write it anew."""
+    """Compare with a golden file, or rewrite it."""
 
     def compare(name, found, *, close=1e-6, may_grow=False):
         place = GOLDEN / f"{name}.json"

@@ -1,4 +1,4 @@
-"""`select` under any combination of limits: sums reckoned anew from the counts obey every one, or it is refused."""
+"""`select` under any combination of limits: sums reckoned again from the counts obey every one, or it is refused."""
 
 import anndata as ad
 import numpy as np
@@ -60,7 +60,7 @@ LIMITS = {
 
 
 def check(panel, adata, table, asked, quantile):
-    """Reckon each limit anew."""
+    """Reckon each limit again."""
     genes = list(panel.genes)
     assert len(genes) == len(set(genes)) == 6
     facts, kinds = table.loc[genes], adata.obs["kind"].to_numpy()

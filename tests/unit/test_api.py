@@ -403,7 +403,7 @@ def test_persist_keeps_its_thresholds_with_the_panel(tmp_path):
 def test_a_panel_of_persist_is_of_one_size():
     panel = sm.select(make_adata(), label_key="cell_type", n_genes=3, method="persist", options=PERSIST)
     assert not panel.nested
-    with pytest.raises(PanelError, match="trained for one size; select 2 genes anew"):
+    with pytest.raises(PanelError, match="trained for one size; select 2 genes again"):
         panel.head(2)
 
 

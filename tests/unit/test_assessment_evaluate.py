@@ -136,7 +136,7 @@ def test_a_panel_by_auto_is_chosen_anew_by_the_method_that_it_took(adata, monkey
     )
     found = evaluate(adata, panel)
     assert seen == ["markers"] * 3
-    assert any("which 'auto' had taken on all of these cells, chose 4 genes anew" in note for note in found.notes)
+    assert any("(the method that 'auto' took on all cells) chose 4 genes again" in note for note in found.notes)
 
 
 @pytest.mark.parametrize(

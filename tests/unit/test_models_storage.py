@@ -206,7 +206,7 @@ def test_truncated_models_are_refused_in_one_line(models, tmp_path, model_type, 
 
 
 def tampered(place, change_card=None, change_weights=None):
-    """Write a network's file anew with another card or other weights."""
+    """Write a network's file again with another card or other weights."""
     weights = safetensors.torch.load_file(place)
     with safe_open(place, framework="pt") as stored:
         card = json.loads(stored.metadata()[CARD_KEY])

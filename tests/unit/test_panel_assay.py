@@ -58,9 +58,9 @@ def test_efficiencies_of_genes_need_names():
 
 
 def test_a_sentence_says_what_a_panel_assumes():
-    assert "cells measured as those that the genes were chosen on" in assumption("sequencing")
+    assert "measurement by the technology of the data" in assumption("sequencing")
     assert "--assay imaging" in assumption("sequencing")
     for assay in ("imaging", Assay(name="own", failure=0.1)):
         said = assumption(assay)
         assert f"another technology (assay {find_assay(assay).name!r})" in said
-        assert said.endswith("assay 'sequencing' is better")
+        assert said.endswith("use assay 'sequencing'")

@@ -404,7 +404,7 @@ def test_an_svm_is_trained_anew(settings, caplog, monkeypatch):
     monkeypatch.setattr(logging.getLogger("selectormlp"), "propagate", True)
     caplog.set_level("INFO", logger="selectormlp")
     train_from_files(settings(restart=True), "svm")
-    assert "an SVM has no epochs to continue from: it is trained anew" in caplog.text
+    assert "an SVM has no epochs to continue from: it is trained again" in caplog.text
 
 
 def test_more_epochs_may_be_asked_for_on_restarting(settings):

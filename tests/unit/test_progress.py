@@ -183,7 +183,7 @@ def test_threads_share_one_place(terminal):
         ),
         (
             lambda a: sm.stability(a, **LABELS, method="variance", n_genes=3, n_repeats=3, donor_key="donor"),
-            {"choosing anew from part of the cells": 3, "choosing anew without one donor": 4},
+            {"choosing again from part of the cells": 3, "choosing again without one donor": 4},
         ),
         (lambda a: sm.explain(a, ["gene0", "gene1"], **LABELS), {"explaining genes": 2}),
         (lambda a: sm.fit_classifier(a, ["gene0", "gene1"], **LABELS, n_splits=3), {"calibrating": 3}),

@@ -66,7 +66,7 @@ def test_estimates_grow_with_the_cells(adata, file, tmp_path, make_adata, monkey
         ("SAMPLE_PER_CLASS", 30, "take a sample of 120 cells, at most 30 a type"),
         ("SMALL_CLASS", 51, r"4 types have fewer than 51 cells"),
         ("IMPORTS_GB", 1e6, "use --lazy"),
-        ("LARGE_CHUNK", 10, "each read whole: write it anew with smaller"),
+        ("LARGE_CHUNK", 10, "each read whole: rewrite it with smaller"),
     ],
 )
 def test_advice_follows_from_what_is_found(adata, file, monkeypatch, name, value, line):

@@ -13,7 +13,7 @@ def nsforest(X: Values, y: Labels, size: int, seed: int) -> Labels:
     del size, seed  # it sets its own seed
     adata = package.pp.prep_medians(as_adata(X, y), "label")
     adata = package.pp.prep_binary_scores(adata, "label")
-    with tempfile.TemporaryDirectory() as folder:  # made anew even where nothing is written
+    with tempfile.TemporaryDirectory() as folder:  # made again even where nothing is written
         markers = package.nsforesting.NSForest(adata, "label", n_jobs=1, output_folder=f"{folder}/")
     return in_turn([columns_of(genes) for genes in markers["NSForest_markers"]])
 

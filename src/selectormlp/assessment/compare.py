@@ -76,7 +76,7 @@ def compare(
     label_key, donor_key, layer, classifier, n_splits, seed
         As in :func:`evaluate`; with several label columns, panels are compared at each level too.
     methods
-        Methods of :func:`selectormlp.select`, or estimators, to compare with; each chooses anew in each split, for the
+        Methods of :func:`selectormlp.select`, or estimators, to compare with; each chooses again in each split, for the
         types, whatever levels are named above them.
     n_genes
         Size of their panels; by default that of the largest panel given.
@@ -203,6 +203,6 @@ def _enter_method(method: Any, n_genes: int, cells: Cells, panels: Mapping[str, 
     recipe = Recipe(method, n_genes, {}, Constraints(), judging.seed, batches=named_batches(cells))
     everything = np.ones(cells.n_cells, dtype=np.bool_)
     name = find_method(method).name
-    note = f"{name!r} chose {counted(n_genes, 'gene')} anew from the training cells of each split."
+    note = f"{name!r} chose {counted(n_genes, 'gene')} again from the training cells of each split."
     name = f"{name} (method)" if name in panels else name
     return Contender(name, recipe.choose(cells), (), Verdict("reselected", everything, recipe, note))

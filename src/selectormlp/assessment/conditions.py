@@ -120,7 +120,7 @@ def label_notes(test: LabelTest) -> list[str]:
     if not test.is_something:
         return [warnings_of.no_more_than_noise(test.score, test.limit)]
     found = (
-        f"Count split: clusters made anew of one part of the counts are told by the other with a balanced accuracy of "
+        f"Count split: clusters of one part of the counts are predicted from the other with a balanced accuracy of "
         f"{test.score:.3f} (clusters of homogeneous cells: {test.null.mean():.3f}), so there is more than noise."
     )
     return [found, *([warnings_of.not_apart(test.not_apart)] if test.not_apart else [])]

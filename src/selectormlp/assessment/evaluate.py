@@ -121,7 +121,7 @@ def evaluate(
     panel
         A :class:`Panel`, a file that holds one (JSON, CSV, TSV, text), or a list of genes. Names that the data lack
         are left out, with a warning, and named in the result. If the panel knows the cells that it was learned on,
-        the others are tested where they are enough; else its method chooses anew in each split, if it can be run
+        the others are tested where they are enough; else its method chooses again in each split, if it can be run
         again; else the result says that it is optimistic.
     label_key
         Column of ``obs`` with the cell type; cells without a label take no part. Or several columns, from coarse to
@@ -150,7 +150,7 @@ def evaluate(
         ``normalize``, ``exclude_labels`` and ``gene_name_key`` as in :func:`selectormlp.select`; ``coarse_key``, a
         column of ``obs`` with a coarse label above ``label_key`` (scores at both levels); ``unsupervised=False`` leaves
         out what is measured without labels; ``robustness=True`` disturbs the cells, see :func:`robustness`;
-        ``n_stability``, how often to choose anew by the panel's method from part of the cells (and with other seeds,
+        ``n_stability``, how often to choose again by the panel's method from part of the cells (and with other seeds,
         and without one donor at a time), see :func:`stability`; ``confidence`` of intervals;
         ``more_sizes`` to measure at; ``level_metric`` and ``level_distance`` (the curve levels off at the first size
         whose score is within this distance of the best size measured); ``measured_label_key``, the label column of

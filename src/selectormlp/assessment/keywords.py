@@ -20,7 +20,7 @@ class EvaluateOptions(TypedDict, total=False):
     markers: Mapping[str, Any] | None
     """Known markers of each type, for measures; by default the five of largest AUC of each type."""
     n_stability: int
-    """How often to choose anew by the panel's method from part of the cells; 0: not."""
+    """How often to choose again by the panel's method from part of the cells; 0: not."""
     level_metric: str
     """Metric by which the curve is called level."""
     level_distance: float
@@ -123,7 +123,7 @@ class ReportOptions(TypedDict, total=False):
     robustness: bool
     """Whether to thin the counts and let probes fail."""
     n_stability: int
-    """How often to choose anew from part of the cells; 0: not."""
+    """How often to choose again from part of the cells; 0: not."""
     title: str
     """Title of the page."""
     data_name: str

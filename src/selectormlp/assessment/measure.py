@@ -211,8 +211,8 @@ def measure_alone(
     found = measure(PANEL_ALONE, cells, folds, orders, sizes, judging, scale=scale).curve
     share = found.balanced_accuracy.value[-1]
     return found, (
-        f"Normalised by the panel's own counts, as a targeted assay must do it, balanced accuracy is {share:.3f}; the "
-        "other scores are of values normalised by all genes."
+        f"Normalised by the panel's own counts, as in a targeted assay, balanced accuracy is {share:.3f}; the other "
+        "scores use values normalised by all genes."
     )
 
 
@@ -247,7 +247,7 @@ def panel_orders(verdict: Verdict, genes: IntArray, cells: Cells, folds: Folds) 
     recipe = verdict.recipe
     if recipe is None:
         return [genes] * len(folds)
-    return [recipe.choose(cells.take(train)) for train in track(folds.train, "choosing anew in each split")]
+    return [recipe.choose(cells.take(train)) for train in track(folds.train, "choosing again in each split")]
 
 
 def describe_splits(cells: Cells, folds: Folds, judging: Judging) -> Splits:

@@ -97,11 +97,11 @@ def judge(
     recipe = recipe_of(panel, label_key, aliases, adata)
     if isinstance(recipe, Recipe):
         n_genes = counted(recipe.n_genes, "gene", "genes")
-        tried = "" if panel.provenance.taken is None else ", which 'auto' had taken on all of these cells,"
+        tried = "" if panel.provenance.taken is None else " (the method that 'auto' took on all cells)"
         note = (
-            f"The panel was learned on {n_learned}, which leaves too few{whose} to test it on: in each split "
-            f"{recipe.method!r}{tried} chose {n_genes} anew from the training cells. The scores are those of the "
-            "method, not of this very list."
+            f"The panel was learned on {n_learned}, which leaves too few{whose} to test it on. So in each "
+            f"split, {recipe.method!r}{tried} chose {n_genes} again from the training cells. The scores are of the "
+            "method, not of this list."
         )
         return Verdict("reselected", everything, recipe, note)
     if units and _enough(~learned, cells):

@@ -66,7 +66,7 @@ class Reporting:
     robustness
         Whether to disturb cells.
     n_stability
-        How often to choose anew from part of the cells; 0: not.
+        How often to choose again from part of the cells; 0: not.
     title, data_name, command
         Of the page; where the cells come from; the command line that repeats it.
     masked
@@ -129,7 +129,7 @@ def report(
         Further options by name, with types in :class:`selectormlp.assessment.keywords.ReportOptions`:
         ``normalize``, ``exclude_labels``, ``gene_name_key`` and ``coarse_key`` as in :func:`selectormlp.evaluate`;
         ``sizes`` to measure at (numbers of genes; by default 10, 25, 50, 100, … and the whole panel);
-        ``n_stability``, how often to choose anew from 80 % of the cells (and without one donor, where there are up to
+        ``n_stability``, how often to choose again from 80 % of the cells (and without one donor, where there are up to
         eight), if the panel is one of ours (0: not); ``robustness=False`` neither thins the counts nor lets probes
         fail; ``harsh=True`` does so as harshly as real assays, and loses each probe in turn; ``assay`` scores the panel
         as an assay would measure it, beside as sequenced; ``title`` of the page, and ``data_name``, where its cells

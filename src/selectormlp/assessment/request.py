@@ -34,7 +34,7 @@ PRECISION = 0.9
 """How often a label that its level is barely sure of is to be right, by default."""
 
 N_SPLITS = 3
-"""Splits of a report: with a method that chooses anew in each, five take nearly twice as long."""
+"""Splits of a report: with a method that chooses again in each, five take nearly twice as long."""
 
 
 def _classifier(given: Any) -> Any:
@@ -143,7 +143,7 @@ class EvaluateRequest(Measuring, TreeSource, OnePanel, Conditions, OtherCells):
     ] = Field(default_factory=dict)
     """Known markers of each type, for measures; by default the five of largest AUC of each type."""
     n_stability: Annotated[CountOrNone, Flag(("--stability", "--n-stability"))] = 0
-    """How often to choose anew by the panel's method from part of the cells; 0: not."""
+    """How often to choose again by the panel's method from part of the cells; 0: not."""
     level_metric: Annotated[str, Flag()] = "balanced_accuracy"
     """Metric by which the curve is called level."""
     level_distance: Annotated[float, Field(ge=0, lt=1), Flag()] = 0.02
@@ -162,7 +162,7 @@ class CompareRequest(Measuring, TreeSource):
     panels: Annotated[tuple[Place, ...], Flag(("--panel",), first=True, keyword=False)] = ()
     """Panels: JSON, or genes in a CSV, TSV or text file; may be repeated."""
     methods: Annotated[Names, Flag(("--method",), first=True)] = ()
-    """Methods of select to compare with, each chooses anew in each split; may be repeated."""
+    """Methods of select to compare with, each chooses again in each split; may be repeated."""
     n_genes: Annotated[Count | None, Flag(("--n-genes", "--size"), first=True)] = None
     """Genes for the methods; as many as in the largest panel by default."""
     sizes: Annotated[Counts, Flag(("--at", "--sizes"))] = ()
@@ -260,7 +260,7 @@ class ReportRequest(Measuring, TreeSource, OnePanel, Conditions):
     robustness: Annotated[bool, Flag()] = True
     """Whether to thin the counts and let probes fail."""
     n_stability: Annotated[CountOrNone, Flag(("--stability", "--n-stability"))] = 4
-    """How often to choose anew from part of the cells; 0: not."""
+    """How often to choose again from part of the cells; 0: not."""
     title: Annotated[str, Flag()] = ""
     """Title of the page."""
     data_name: Annotated[str, Flag(direct=False)] = ""

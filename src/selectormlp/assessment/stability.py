@@ -191,15 +191,15 @@ def repeat(cells: Cells, recipe: Recipe, repetition: Repetition) -> Stability:
             notes.append(f"seeds were not varied: {method.name!r} draws nothing, and gives the same panel with each")
         elif source == "seeds":
             seeds = rng.integers(0, MAX_SEED, repetition.n_repeats).tolist()
-            found = [recipe.choose(cells, seed) for seed in track(seeds, "choosing anew with other seeds")]
+            found = [recipe.choose(cells, seed) for seed in track(seeds, "choosing again with other seeds")]
         elif source == "subsamples":
-            times = track(range(repetition.n_repeats), "choosing anew from part of the cells")
+            times = track(range(repetition.n_repeats), "choosing again from part of the cells")
             found = [recipe.choose(cells.take(subsample(cells.labels, rng, share=repetition.fraction))) for _ in times]
         else:
             if cells.donors is None and cells.batches is None:
                 notes.append("donors were not varied: no donor column is named")
             for kind, unit, units in (("donors", "donor", cells.donors), ("batches", "batch", cells.batches)):
-                each = track([] if units is None else np.unique(units).tolist(), f"choosing anew without one {unit}")
+                each = track([] if units is None else np.unique(units).tolist(), f"choosing again without one {unit}")
                 found = [recipe.choose(cells.take(units != one)) for one in each]
                 panels += found
                 sources += [kind] * len(found)

@@ -55,7 +55,7 @@ def read_adata(path: Path | str) -> AnnData:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise DataError(
             f"{str(place)!r} is not a readable AnnData file ({reason}); it may be truncated: copy it again, or "
-            "write it anew with adata.write_h5ad()"
+            "rewrite it with adata.write_h5ad()"
         ) from error
 
 

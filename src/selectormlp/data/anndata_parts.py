@@ -87,7 +87,7 @@ def open_file(place: Path, wanted: Sequence[tuple[str | None, str]] | None, laye
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise DataError(
             f"obs, var or layers of {str(place)!r} cannot be read ({reason}); the file may be truncated or of an old "
-            "format: copy it again, or read it in memory and write it anew with adata.write_h5ad()"
+            "format: copy it again, or read it in memory and rewrite it with adata.write_h5ad()"
         ) from error
     check_unique(var.index, "gene", "adata.var_names_make_unique()")
     matrix = DiskMatrix(place, key)

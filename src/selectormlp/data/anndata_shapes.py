@@ -39,8 +39,8 @@ def check_shapes(named: Path, store: Any) -> None:
             wanted = " × ".join("any" if size is None else f"{size:,}" for size in expected)
             has = " × ".join(f"{size:,}" for size in found)
             raise DataError(
-                f"{str(named)!r} is damaged: {key} has the size {has}, expected {wanted}; copy it again, or write it "
-                "anew with adata.write_h5ad()"
+                f"{str(named)!r} is damaged: {key} has the size {has}, expected {wanted}; copy it again or rewrite it "
+                "with adata.write_h5ad()"
             )
         _check_sparse(named, key, _part(store, key))
 
@@ -131,6 +131,6 @@ def _check_sparse(named: Path, key: str, part: Any) -> None:
     if not fits:
         sizes = ", ".join(f"{name} {size}" for name, size in arrays.items())
         raise DataError(
-            f"{str(named)!r} is damaged: {key} claims the shape {shape} and holds {sizes}; copy it again, or write it "
-            "anew with adata.write_h5ad()"
+            f"{str(named)!r} is damaged: {key} claims the shape {shape} and holds {sizes}; copy it again or rewrite it "
+            "with adata.write_h5ad()"
         )

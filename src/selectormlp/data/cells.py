@@ -238,7 +238,7 @@ def _check_sparse(X: Any) -> None:
     if not fits:
         raise DataError(
             f"the sparse matrix of {X.shape[0]} cells × {X.shape[1]} genes is damaged: its indptr or indices are "
-            "outside it; copy the file again, or make the matrix anew"
+            "outside it; copy the file again, or make the matrix again"
         )
 
 

@@ -102,7 +102,7 @@ class DiskMatrix:
         except Exception as error:  # h5py and zarr raise many kinds of errors for missing or wrong parts
             reason = " ".join(str(error).split())[:200] or type(error).__name__
             raise DataError(
-                f"{self} is damaged ({reason}); copy the file again, or write it anew with adata.write_h5ad()"
+                f"{self} is damaged ({reason}); copy the file again, or rewrite it with adata.write_h5ad()"
             ) from error
 
     def _describe(self, source: Any) -> None:
@@ -111,7 +111,7 @@ class DiskMatrix:
         if encoding not in FORMATS:
             raise DataError(
                 f"{self} is stored as {encoding}, which cannot be read cell by cell; read the file in memory and "
-                "write it anew as CSR: adata.X = scipy.sparse.csr_matrix(adata.X)"
+                "rewrite it as CSR: adata.X = scipy.sparse.csr_matrix(adata.X)"
             )
         self.is_sparse = FORMATS[encoding]
         values = source["data"] if self.is_sparse else source
@@ -173,7 +173,7 @@ class DiskMatrix:
             reason = " ".join(str(error).split())[:200] or type(error).__name__
             raise DataError(
                 f"cannot read cells {rows[0]} to {rows[-1]} of {self} ({reason}); the file may be truncated or "
-                "damaged: copy it again, or write it anew with adata.write_h5ad()"
+                "damaged: copy it again, or rewrite it with adata.write_h5ad()"
             ) from error
         if len(pieces) == 1:
             return pieces[0]
@@ -197,7 +197,7 @@ class DiskMatrix:
         if len(indices) and (indices.min() < 0 or indices.max() >= self.shape[1]):
             raise DataError(
                 f"cells {start} to {stop - 1} of {self} name genes beyond the {self.shape[1]} that it has; the file is "
-                "damaged: copy it again, or write it anew with adata.write_h5ad()"
+                "damaged: copy it again, or rewrite it with adata.write_h5ad()"
             )
         narrow = np.int32 if max(last - first, self.shape[1]) < 2**31 else np.int64
         parts = (values, indices.astype(narrow, copy=False), (pointers - first).astype(narrow))
@@ -212,8 +212,8 @@ class DiskMatrix:
         n_each = np.diff(indptr)
         if not fits or len(ends) > 1 or indptr[0] != 0 or (n_each < 0).any() or (n_each > self.shape[1]).any():
             raise DataError(
-                f"{self} is damaged (where its cells begin does not fit its values); copy the file again, or write it "
-                "anew with adata.write_h5ad()"
+                f"{self} is damaged (where its cells begin does not fit its values); copy the file again or rewrite it "
+                "with adata.write_h5ad()"
             )
         return indptr
 

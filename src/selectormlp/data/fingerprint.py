@@ -30,7 +30,7 @@ def fingerprint(place: Path) -> str:
     Returns
     -------
     ``"blake2:"``, or ``"blake2-sample:"`` where not all was hashed, and 64 hexadecimal digits. Writing the same cells
-    anew changes it; copying the file does not, unless it was too large to be hashed whole.
+    again changes it; copying the file does not, unless it was too large to be hashed whole.
 
     Examples
     --------

@@ -242,5 +242,5 @@ class Mistakes:
             return cls(tree, float(record["cost_per_level"]), kept or None, record["balance_over"])
         except (KeyError, TypeError, AttributeError, ValueError, DataError) as error:
             raise SettingsError(
-                f"the record of a tree of labels cannot be read ({error}); choose the panel anew"
+                f"the record of a tree of labels cannot be read ({error}); choose the panel again"
             ) from error

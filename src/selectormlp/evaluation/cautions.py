@@ -37,8 +37,8 @@ LEAST_TESTED = 10
 """Minimum number of test cells of each of the two types."""
 
 LABELS_NOTE = (
-    "Scores say how well the genes repeat the labels. Labels that came from clustering the same counts are no "
-    "independent truth: by them all scores are too good."
+    "Scores show how well the genes predict the labels. If the labels come from clustering the same counts, they are "
+    "not independent of the genes, and all scores are too good."
 )
 """A note in every evaluation: the origin of labels cannot be detected."""
 

@@ -28,7 +28,7 @@ MAX_CELLS_PER_TYPE = 400
 """Cells of a type that are looked at: enough to know its distance to others to a few hundredths."""
 
 MAX_CELLS = 1500
-"""Cells that are clustered anew."""
+"""Cells that are clustered again."""
 
 MIN_CELLS = 12
 """Cells of a type below which nothing is said of it."""

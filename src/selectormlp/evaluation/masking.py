@@ -118,7 +118,7 @@ def masked_hits(
     """Count the cells of each class that are predicted right, for every order of genes and every size.
 
     The first layer is linear in the genes, so each group of genes is added to its output once, instead of
-    predicting anew from masked cells at every size.
+    predicting again from masked cells at every size.
 
     Parameters
     ----------

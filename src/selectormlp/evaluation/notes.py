@@ -66,7 +66,7 @@ def cautions_of(notes: Sequence[str]) -> list[Caution]:
 
 
 def known_donors(reason: str) -> Caution:
-    """Warn that donors of the test cells were learned from; ``reason`` says why the method cannot choose anew."""
+    """Warn that donors of the test cells were learned from; ``reason`` says why the method cannot choose again."""
     return Caution(
         Kind.OPTIMISTIC,
         "OPTIMISTIC: the panel is tested on cells that it was not learned on, but it was learned on other cells of "
@@ -75,7 +75,7 @@ def known_donors(reason: str) -> Caution:
 
 
 def known_cells(n_learned: int, n_cells: int, reason: str) -> Caution:
-    """Warn that a panel was learned on its test cells; ``reason`` says why the method cannot choose anew."""
+    """Warn that a panel was learned on its test cells; ``reason`` says why the method cannot choose again."""
     return Caution(
         Kind.OPTIMISTIC,
         f"OPTIMISTIC: the panel was learned on {n_learned:,} of these {n_cells:,} cells, which leaves too few to test "
@@ -128,7 +128,7 @@ def no_more_than_noise(score: float, limit: float) -> Caution:
     """Warn that clusters of one part of the counts are not told by the other; both balanced accuracies are given."""
     return Caution(
         Kind.HARDLY_APART,
-        "Count split finds nothing: clusters made anew of one part of the counts are told by the other with a balanced "
+        "Count split finds nothing: clusters of one part of the counts are predicted from the other with a balanced "
         f"accuracy of {score:.3f}; above {limit:.3f} it would be more than clusters of homogeneous cells give. Do not "
         "choose genes by labels that come from clustering these counts.",
     )

@@ -85,7 +85,7 @@ class Evaluation(Shown):
     protocol
         ``"external"``: the panel names no cells that it was learned on, so splits are fair as far as is known.
         ``"other cells"``: it is tested on cells that it was not learned on. ``"reselected"``: the same method chose
-        anew from the training cells of each split; the score is of the method with these settings, not of this
+        again from the training cells of each split; the score is of the method with these settings, not of this
         list. ``"optimistic"``: it was learned on the test cells too, and its method cannot be run again here.
     optimistic
         Whether the scores are too good.

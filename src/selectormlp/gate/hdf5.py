@@ -111,7 +111,7 @@ def _try(place: Path, meanwhile: Callable[[], object]) -> str | None:
     if trial.returncode in (-getattr(signal, "SIGXCPU", 24), -signal.SIGKILL):
         return _too_long(seconds)
     return (
-        f"is damaged: reading it ends the HDF5 library (code {trial.returncode}); copy it again, or write it anew with "
+        f"is damaged: reading it ends the HDF5 library (code {trial.returncode}); copy it again, or rewrite it with "
         "adata.write_h5ad()"
     )
 
@@ -130,6 +130,5 @@ def _try_here(place: Path) -> str | None:
 
 def _too_long(seconds: int) -> str:
     return (
-        f"is damaged: reading it does not end within {seconds} s; copy it again, or write it anew with "
-        "adata.write_h5ad()"
+        f"is damaged: reading it does not end within {seconds} s; copy it again, or rewrite it with adata.write_h5ad()"
     )

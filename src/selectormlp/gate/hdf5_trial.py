@@ -114,7 +114,7 @@ def _check_array(array: h5py.Dataset, length: int) -> None:
         if not h5py.h5z.filter_avail(code):
             raise RefusedError(
                 f"keeps {array.name!r} in a form that is not installed here (HDF5 filter {code}, "
-                f"{name.decode(errors='replace')!r}); write it anew with compression='gzip'"
+                f"{name.decode(errors='replace')!r}); rewrite it with compression='gzip'"
             )
     if layout == h5py.h5d.CHUNKED:
         _check_chunks(array, length)

@@ -72,7 +72,7 @@ def check_zarr(place: Path) -> None:
     except (ValueError, RecursionError, OSError) as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise DataError(
-            f"{str(place)!r} is not a complete zarr store ({reason}); copy it again, or write it anew "
+            f"{str(place)!r} is not a complete zarr store ({reason}); copy it again, or rewrite it "
             "with adata.write_zarr()"
         ) from error
 
@@ -154,7 +154,7 @@ def _check_array(found: object, name: str, check: Callable[[dict[str, Any]], Non
         check(found)
     except RefusedError as error:
         raise RefusedError(
-            f"is not read: its array {name!r} {error}, since codecs can run code; write it anew with adata.write_zarr()"
+            f"is not read: its array {name!r} {error}, since codecs can run code; rewrite it with adata.write_zarr()"
         ) from error
     width = _width(found.get("dtype", found.get("data_type")))
     grid = found.get("chunk_grid")

@@ -191,7 +191,7 @@ def load_model(path: Path | str, *, model_type: str | None = None) -> Model:
         reason = _first_line(error)
         raise ModelFileError(
             f"{str(place)!r} is not a readable {place.suffix} model ({reason}); it may be damaged or not ours: "
-            "copy it again, or train anew"
+            "copy it again, or train again"
         ) from error
     if model_type is not None and model.model_type != model_type:
         raise ModelFileError(
@@ -231,7 +231,7 @@ def _load_network(place: Path) -> Model:
         if metadata.get(CHECKSUM_KEY) != checksum_of(metadata[CARD_KEY], arrays):
             raise ModelFileError(
                 f"{str(place)!r} does not agree with its checksum, so its card or weights were altered after it was "
-                "written; copy it again, or train anew"
+                "written; copy it again, or train again"
             )
     return model
 

@@ -226,7 +226,7 @@ def drop_to_budget(
     References
     ----------
     Dropping inputs of a network on a schedule follows recursive feature elimination (Guyon, Weston, Barnhill, Vapnik,
-    Machine Learning 2002), which uses squared weights of an SVM fitted anew each time. Here the criterion is the cost
+    Machine Learning 2002), which uses squared weights of an SVM fitted again each time. Here the criterion is the cost
     of removing a gene on held-out cells, and the same networks go on learning.
     """
     with _alone(cells, budget, seed):

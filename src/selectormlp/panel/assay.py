@@ -179,15 +179,14 @@ def assumption(assay: Assay | str | Path | Mapping[str, object]) -> str:
     Examples
     --------
     >>> assumption("sequencing")
-    "cells measured as those that the genes were chosen on; if by imaging, see assay 'imaging' (--assay imaging)"
+    "measurement by the technology of the data; for imaging, use assay 'imaging' (--assay imaging)"
     """
     found = find_assay(assay)
     if not found.alters_choice:
-        usual = "cells measured as those that the genes were chosen on"
-        return f"{usual}; if by imaging, see assay 'imaging' (--assay imaging)"
+        return "measurement by the technology of the data; for imaging, use assay 'imaging' (--assay imaging)"
     return (
-        f"cells measured by another technology (assay {found.name!r}); if as those that the genes were chosen on, "
-        "assay 'sequencing' is better"
+        f"measurement by another technology (assay {found.name!r}); for the technology of the data, use assay "
+        "'sequencing'"
     )
 
 

@@ -178,7 +178,7 @@ class Panel(Shown):
             raise PanelError(
                 f"the first {n_genes} genes of this panel are not the panel of {n_genes}: it was chosen under a budget "
                 "or a minimum of markers per type, by exchanges, or by a method that is trained for one size; "
-                f"select {n_genes} genes anew"
+                f"select {n_genes} genes again"
             )
         return self.take(range(n_genes))
 

@@ -91,7 +91,7 @@ def choose_run(settings: TrainSettings, model_type: str, card: ModelCard) -> Cho
     if not settings.restart:
         return Choice(new_run, start)
     if model_type == "svm":
-        logger.info("an SVM has no epochs to continue from: it is trained anew")
+        logger.info("an SVM has no epochs to continue from: it is trained again")
         return Choice(new_run, start)
     runs = sorted((name for name in starts if name.startswith(f"{model_type}-")), key=lambda name: (starts[name], name))
     wanted = settings.checkpoint.restart_run

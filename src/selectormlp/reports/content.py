@@ -230,10 +230,10 @@ def _listed(names: list[str], mark: str) -> str:
 
 
 PROTOCOLS = {
-    "external": "the list, on all cells: it names none that it was learned on",
+    "external": "the list, on all cells (the list names no cells that it was learned on)",
     "other cells": "the list, on cells that it was not learned on",
-    "reselected": "the method: it chose anew from the training cells of each split",
-    "optimistic": "the list, on cells that it was learned on: too good",
+    "reselected": "the method: it chose again from the training cells of each split",
+    "optimistic": "the list, on cells that it was learned on; scores are too good",
 }
 
 

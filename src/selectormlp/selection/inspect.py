@@ -242,9 +242,9 @@ def _advice(
     for part in parts:
         chunk, name = part.layout.chunk_bytes, part.path.name
         if part.layout.chunk is not None and chunk < min(SMALL_CHUNK, 4 * part.layout.n_stored):
-            advice.append(f"{name} has chunks of {chunk:,} bytes, which are slow: write it anew with larger ones")
+            advice.append(f"{name} has chunks of {chunk:,} bytes, which are slow: rewrite it with larger ones")
         if part.layout.chunk is not None and chunk > LARGE_CHUNK:
-            advice.append(f"{name} has chunks of {chunk:,} bytes, each read whole: write it anew with smaller ones")
+            advice.append(f"{name} has chunks of {chunk:,} bytes, each read whole: rewrite it with smaller ones")
         if not part.layout.is_sparse and density < 1 / 3:
             advice.append(f"{name} is dense and {1 - density:.0%} of it zero: as CSR it would be smaller and faster")
     n_considered, n_passes = _considered(cells.n_genes)
