@@ -7,24 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linprog
-from scipy.sparse import csr_array, hstack, identity, vstack
 
-from selectormlp.data.cells import BoolArray, IntArray
+from selectormlp.data.cells import BoolArray
 from selectormlp.errors import counted
-from selectormlp.panel.feasible import MAX_NODES, MAX_SECONDS, Answer, find_panel, scaled
+from selectormlp.panel.feasible import MAX_NODES, MAX_SECONDS, Answer, find_panel
 from selectormlp.panel.limit_rows import LimitRows
 from selectormlp.panel.limits import Limit
+from selectormlp.panel.relaxation import certificate
 
 MAX_EXPLAIN_SECONDS = 10.0
 """Time limit in seconds; after it, clashing limits are named without narrowing them down further."""
 
 MAX_NAMED = 10
 """Maximum number of limits in a message."""
-
-INFEASIBLE_BY = 1e-7
-"""A linear programme with at least this sum of violations, as shares of the largest amount, is infeasible: the
-tolerance of HiGHS."""
 
 
 @dataclass(frozen=True)
@@ -121,18 +116,18 @@ def clash(
     remains: Junker (QuickXplain, AAAI 2004) does the same recursively.
     """
     deadline = time.monotonic() + max_seconds
-    alone = hopeless(LimitRows(limits, len(allowed)), allowed, required, n_genes)
+    rows = LimitRows(limits, len(allowed))
+    alone = hopeless(rows, allowed, required, n_genes)
     if alone:
         return Clash(alone, each=True)
 
     def still_clash(some: Sequence[Limit]) -> bool:
         left = max(deadline - time.monotonic(), 0.01)
-        rows = LimitRows(some, len(allowed))
-        return find_panel(rows, allowed, required, n_genes, max_seconds=left).answer is Answer.NO
+        few = LimitRows(some, len(allowed))
+        return find_panel(few, allowed, required, n_genes, max_seconds=left).answer is Answer.NO
 
-    kept = _certificate(limits, allowed, required, n_genes, max_seconds)
-    if not kept or not still_clash(kept):
-        kept = list(limits)
+    proof = certificate(rows, allowed, np.unique(np.array(required, dtype=np.int64)), n_genes, max_seconds)
+    kept = list(limits) if proof is None or not still_clash(proof.limits) else list(proof.limits)
     size = (len(kept) + 1) // 2
     while kept and size:
         start = 0
@@ -146,42 +141,3 @@ def clash(
                 start += size
         size //= 2
     return Clash(tuple(kept))
-
-
-def _certificate(
-    limits: Sequence[Limit], allowed: BoolArray, required: Sequence[int], n_genes: int, max_seconds: float
-) -> list[Limit]:
-    """Return limits that clash even for fractions of genes; none if fractions of genes could keep all."""
-    needed = np.unique(np.array(required, dtype=np.int64))
-    pool = np.union1d(np.flatnonzero(allowed), needed)
-    rows, owner, bounds = _inequalities(LimitRows(limits, len(allowed)), pool)
-    if not len(owner):
-        return []
-    n_rows = len(owner)
-    found = linprog(
-        np.concatenate([np.zeros(len(pool)), np.ones(n_rows)]),
-        A_ub=hstack([rows, -identity(n_rows)], format="csr"),
-        b_ub=bounds,
-        A_eq=csr_array(np.concatenate([np.ones(len(pool)), np.zeros(n_rows)])[None]),
-        b_eq=[n_genes],
-        bounds=np.column_stack(
-            [
-                np.concatenate([np.isin(pool, needed).astype(np.float64), np.zeros(n_rows)]),
-                np.concatenate([np.ones(len(pool)), np.full(n_rows, np.inf)]),
-            ]
-        ),
-        method="highs",
-        options={"time_limit": max_seconds},
-    )
-    if found.status != 0 or found.fun < INFEASIBLE_BY:
-        return []
-    places = np.unique(owner[np.abs(found.ineqlin.marginals) > 0])
-    return [limits[place] for place in places]
-
-
-def _inequalities(limits: LimitRows, pool: IntArray) -> tuple[csr_array, IntArray, IntArray]:
-    """Return limits as rows ≤ bounds over a pool of genes, and the limit of each row."""
-    amounts, low, high = scaled(limits, pool)
-    has_high, has_low = np.flatnonzero(np.isfinite(high)), np.flatnonzero(np.isfinite(low))
-    rows = vstack([amounts[has_high], -amounts[has_low]], format="csr")
-    return rows, np.concatenate([has_high, has_low]), np.concatenate([high[has_high], -low[has_low]])

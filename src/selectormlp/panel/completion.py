@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from selectormlp.panel.clash import clash, hopeless, why_impossible
 from selectormlp.panel.feasible import Answer, Solution, as_mask, find_panel
 from selectormlp.panel.limit_rows import LimitRows, entries_of
 from selectormlp.panel.limits import TOLERANCE, Limit
+from selectormlp.panel.relaxation import certificate
 
 
 class Completion:
@@ -36,8 +37,9 @@ class Completion:
     Notes
     -----
     One panel that keeps all limits (the witness) is always known. A gene may come next if it is in the witness or can
-    be swapped into it; else bounds on each limit decide, and then an integer programme. A refused gene stays refused,
-    since the remaining choices only shrink.
+    be swapped into it; else bounds on each limit decide, then a linear programme over fractions of genes, and then an
+    integer programme. A proof by multipliers of the linear programme excludes all genes for which it holds. A refused
+    gene stays refused, since the remaining choices only shrink.
 
     Examples
     --------
@@ -53,6 +55,7 @@ class Completion:
         self.limits, self.n_genes = tuple(limits), n_genes
         self._required = list(dict.fromkeys(int(gene) for gene in required))
         self._allowed, self.open = allowed.copy(), allowed.copy()
+        self._disproved = np.zeros(len(allowed), dtype=np.bool_)
         self.n_undecided = 0
         self.chosen: list[int] = []
         self._refused: dict[int, str] = {}
@@ -62,7 +65,7 @@ class Completion:
         if found.panel is None:
             raise SettingsError(why_impossible(self.limits, allowed, self._required, n_genes, found.answer))
         self._witness = found.panel
-        self._close_impossible(np.ones(len(self.limits), dtype=np.bool_))
+        self._close_impossible()
 
     @property
     def example(self) -> IntArray:
@@ -79,6 +82,9 @@ class Completion:
         if swapped is None:
             given = [*self._required, *self.chosen, gene]
             allowed = self.open | as_mask(np.array(given), len(self.open))
+            if self._is_disproved(gene, allowed, given):
+                self._refuse(gene, "")
+                return False
             found = find_panel(self._rows, allowed, given, self.n_genes)
             if found.panel is None:
                 self.n_undecided += found.answer is Answer.OPEN
@@ -97,6 +103,7 @@ class Completion:
         self.chosen.append(gene)
         self.open[gene] = False
         if gene not in self._required:  # these were counted at the start
+            # after a choice: limits to which the gene adds, and lower bounds, for which one place fewer is left
             self._close_impossible(np.isfinite(self._rows.floor) | (self._rows.sums([gene]) != 0))
 
     def may_replace(self, panel: IntArray, place: int) -> BoolArray:
@@ -121,6 +128,14 @@ class Completion:
             self._refused[gene] = "; ".join(map(str, blocking.limits)) or f"the panel of {self.n_genes} genes is full"
         return self._refused[gene]
 
+    def _is_disproved(self, gene: int, allowed: BoolArray, given: list[int]) -> bool:
+        """Return whether limits clash even for fractions of genes; remember all genes for which the proof holds."""
+        proof = None if self._disproved[gene] else certificate(self._rows, allowed, np.unique(given), self.n_genes)
+        if proof is not None:
+            for _, broken in self._impossible(LimitRows([proof.total], len(allowed))):
+                self._disproved[broken] = True
+        return bool(self._disproved[gene])
+
     def _refuse(self, gene: int, why: str) -> None:
         self.open[gene] = False
         self._refused[gene] = why
@@ -141,12 +156,14 @@ class Completion:
                 return witness
         return None
 
-    def _close_impossible(self, among: BoolArray) -> None:
-        """Exclude genes that break one of some limits even with the best completion for that limit alone.
+    def _close_impossible(self, among: BoolArray | None = None) -> None:
+        """Exclude genes that break one of the limits even with the best completion for that limit alone."""
+        for limit, genes in self._impossible(self._rows, among):
+            for gene in genes[self.open[genes]].tolist():
+                self._refuse(gene, str(limit))
 
-        After a choice, check limits with a lower bound, for which one place fewer is left, and limits to which the gene
-        adds.
-        """
+    def _impossible(self, rows: LimitRows, among: BoolArray | None = None) -> Iterator[tuple[Limit, IntArray]]:
+        """Yield limits (of those in ``among``, all by default), and the open genes that break each."""
         held = list(dict.fromkeys([*self._required, *self.chosen]))
         n_left = self.n_genes - len(held)
         others = self.open.copy()
@@ -154,9 +171,9 @@ class Completion:
         n_others = int(others.sum())
         if n_left < 1 or not n_others:
             return
-        rows, sums = self._rows, self._rows.sums(held)
-        easy = rows.easily_kept(sums + rows.most, n_left, n_others) & (rows.least >= 0)
-        for place in np.flatnonzero(among & ~easy).tolist():
+        sums = rows.sums(held)
+        asked = ~(rows.easily_kept(sums + rows.most, n_left, n_others) & (rows.least >= 0))
+        for place in np.flatnonzero(asked if among is None else asked & among).tolist():
             adding, amounts = entries_of(rows.amounts, place)
             adding, amounts = adding[others[adding]], amounts[others[adding]]
             n_idle = n_others - len(adding)
@@ -166,8 +183,7 @@ class Completion:
             low, high = rows.floor[place] - slack, rows.ceiling[place] + slack
             broken = others & ((least > high) | (most < low))
             broken[adding] = (least + amounts > high) | (most + amounts < low)
-            for gene in np.flatnonzero(broken & self.open & ~self._witness):
-                self._refuse(int(gene), str(self.limits[place]))
+            yield rows.limits[place], np.flatnonzero(broken & ~self._witness)
 
 
 def _smallest(amounts: FloatArray, n_zeros: int, count: int) -> float:
