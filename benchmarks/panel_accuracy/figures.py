@@ -23,9 +23,7 @@ def _colors(style: Mapping[str, tuple[str, str]]) -> dict[str, str]:
     return {name: color for name, (color, _) in style.items()}
 
 
-def draw_by_size(
-    means: pd.DataFrame, shown: Sequence[str], ceiling: pd.Series | None, over: str = "families of data sets"
-) -> Axes:
+def draw_by_size(means: pd.DataFrame, shown: Sequence[str], ceiling: pd.Series | None) -> Axes:
     """Draw mean balanced accuracy over panel size.
 
     Parameters
@@ -36,8 +34,6 @@ def draw_by_size(
         Methods in colour, the first with a thick line; the others are thin and grey.
     ceiling
         Accuracy on all genes by size (of the data sets that have panels of a size), or None.
-    over
-        What the means are over.
     """
     ends = means.iloc[:, -1].to_dict()
     axes = new_axes(7.6, max(4.8, height_for(len(ends) + 1)))
@@ -55,12 +51,12 @@ def draw_by_size(
     axes.xaxis.set_major_locator(FixedLocator(list(means.columns)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:.0f}"))
-    finish(axes, title="", xlabel="genes in the panel", ylabel=f"balanced accuracy, mean over {over}")
+    finish(axes, title="", xlabel="genes in the panel", ylabel="balanced accuracy, mean over families of data sets")
     name_lines(axes, ends, means.columns[-1], _colors(style))
     return axes
 
 
-def draw_by_seconds(points: pd.DataFrame, shown: Sequence[str], over: str = "families") -> Axes:
+def draw_by_seconds(points: pd.DataFrame, shown: Sequence[str]) -> Axes:
     """Draw mean balanced accuracy over the seconds of a selection, each point with its name.
 
     Parameters
@@ -69,8 +65,6 @@ def draw_by_seconds(points: pd.DataFrame, shown: Sequence[str], over: str = "fam
         Index: methods; columns ``cpu_seconds`` and ``balanced_accuracy``.
     shown
         Methods in colour; the others are grey.
-    over
-        What the means are over, beside sizes.
     """
     axes = new_axes(7.6, max(4.8, height_for(len(points))))
     style = styles(shown)
@@ -84,7 +78,7 @@ def draw_by_seconds(points: pd.DataFrame, shown: Sequence[str], over: str = "fam
         axes,
         title="",
         xlabel="CPU seconds to choose, median",
-        ylabel=f"balanced accuracy, mean over {over} and sizes",
+        ylabel="balanced accuracy, mean over families and sizes",
     )
     name_points(axes, points[["cpu_seconds", "balanced_accuracy"]], _colors(style))
     return axes

@@ -1,6 +1,7 @@
 """The parts of the benchmark of panels that decide what its numbers mean."""
 
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,8 +11,8 @@ from panel_accuracy import jobs, results
 from panel_accuracy.limited import Outcome, select_limited
 from panel_accuracy.methods import Choice, parse_method, select
 from panel_accuracy.protocol import Learning, Prepared, Score, prepare, score_panel
-from panel_accuracy.redraw import read_means
-from panel_accuracy.report import GROUPS, write_report
+from panel_accuracy.readme import MARKS, read_table, readme_table
+from panel_accuracy.report import write_report
 from panel_accuracy.results import Job, append_job, check_settings, open_results, read_results
 from panel_accuracy.statistics import (
     Difference,
@@ -26,6 +27,8 @@ from panel_accuracy.statistics import (
 )
 from selectormlp.data.cells import Cells
 from selectormlp.errors import DataError
+
+ROOT = Path(__file__).parents[2]
 
 
 def cells(n_cells=300, n_genes=40, n_classes=3, seed=0):
@@ -324,19 +327,18 @@ def test_sets_used_for_tuning_stand_apart(tmp_path):
     assert (tmp_path / "accuracy_by_size_kept_back.png").exists()
 
 
-def test_figures_follow_the_table_of_the_page():
-    page = "\n".join(
-        [
-            *("| a | 9 |", GROUPS["all"][0], "", "| method | k = 10 | k = 25 | mean | CPU seconds (median) |"),
-            *("| --- | --- | --- | --- | --- |", "| t-test | 0.500 | 0.700 | 0.600 | 0.41 |", "", "| b | 0.1 |"),
-            GROUPS["all"][1],
-        ]
-    )
-    means, seconds = read_means(page)
-    assert means.to_dict("index") == {"t-test": {10: 0.5, 25: 0.7}}
-    assert seconds.to_dict() == {"t-test": 0.41}
-    with pytest.raises(SystemExit, match="no table of means"):
-        read_means("nothing")
+def test_a_table_is_read_from_between_two_lines_of_a_page():
+    lines = ["| method | k |", "| --- | --- |", "| a | 9 |", "begin", "| other | k |", "| method | k = 10 | s |"]
+    page = "\n".join([*lines, "| --- | --- | --- |", "| t-test | 0.5 |  |", "", "| b | 0.1 | 1 |", "end"])
+    found = read_table(page, ("begin", "end"), "method")
+    assert found.to_dict("index") == {"t-test": {"k = 10": "0.5", "s": ""}}
+    with pytest.raises(SystemExit, match="no table with the column 'method'"):
+        read_table("nothing", ("begin", "end"), "method")
+
+
+def test_the_readme_says_what_the_page_of_the_benchmark_says():
+    page, readme = ((ROOT / place).read_text() for place in ("docs/benchmark.md", "README.md"))
+    assert readme.partition(MARKS[0])[2].partition(MARKS[1])[0].strip() == readme_table(page).strip()
 
 
 def test_a_report_wants_a_method_that_has_all_panels(tmp_path):
