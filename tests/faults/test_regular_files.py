@@ -79,3 +79,12 @@ def test_what_is_no_regular_file_is_refused_at_once(tmp_path, name, make):
         SelectorMLPError, match=r"is a (named pipe|device|socket), not a file; give a file that lies on|is a link; copy"
     ):
         read(tmp_path / file)
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_name_that_is_too_long_is_said(tmp_path, name):
+    """Python 3.14 says that there is no such file, where earlier ones raise."""
+    read, file = READERS[name]
+    folder = tmp_path / ("x" * 300)
+    with pytest.raises(SelectorMLPError, match="File name too long"):
+        read(folder / file)

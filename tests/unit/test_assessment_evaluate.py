@@ -96,6 +96,7 @@ def test_none_of_the_genes_is_an_error(adata):
     ("panel", "message"),
     [
         ("AAMP", r"no file 'AAMP'.*one gene: \['AAMP'\]"),
+        (",".join(["AAMP"] * 60), r"cannot read 'AAMP,.*a list of genes"),  # too long for a path
         (["gene0", 3], r"entry 2 of the list of 2 genes is 3 \(int\)"),
         ({"gene0": 1}, "of type dict"),
         ({"gene0", "gene1"}, "of type set"),

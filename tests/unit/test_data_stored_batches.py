@@ -2,7 +2,6 @@
 
 import gc
 import os
-import signal
 import weakref
 from itertools import chain
 
@@ -17,6 +16,7 @@ from selectormlp.data.disk import DiskMatrix, StoredPart
 from selectormlp.data.stored import StoredMatrix
 from selectormlp.data.stored_batches import Reading, StoredBatches, spread_rows
 from selectormlp.errors import DataError
+from unit.killed_reader import KilledReader
 
 N_GENES = 5
 NO_FORK_WARNING = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
@@ -175,10 +175,10 @@ def test_an_unreadable_chunk_is_named(stored, n_workers):
 
 
 @NO_FORK_WARNING
-def test_a_helper_that_is_killed_is_reported(stored, monkeypatch):
-    monkeypatch.setattr(StoredMatrix, "__getitem__", lambda self, rows: os.kill(os.getpid(), signal.SIGKILL))
+def test_a_helper_that_is_killed_is_reported(stored):
+    X = stored(20)
     with pytest.raises(DataError, match=r"was killed .*lower dataloader\.buffer_mb"):
-        list(batches_of(stored(20), n_workers=1))
+        list(batches_of(KilledReader(X.parts, X.kind), n_workers=1))
 
 
 def test_more_processes_than_cells(stored):

@@ -124,6 +124,17 @@ def test_the_csv_is_safe_to_open_in_a_spreadsheet(page, found):
         assert not [cell for place, cell in enumerate(row) if place not in numeric and cell[:1] in "=+-@" and cell]
 
 
+def test_names_of_genes_keep_their_hyphens(make_adata):
+    adata = make_adata()
+    adata.var_names = [f"HLA-D{gene}" for gene in range(adata.n_vars)]
+    panel = sm.select(adata, label_key="cell_type", n_genes=6, method="discriminant")
+    table = panel_table(find_out(adata, panel, task()))
+    column = [one.name for one in table.columns].index("nearest")
+    named = [row[column].text.rpartition(" (")[0] for row in table.rows]
+    assert any(named)
+    assert set(named) - {""} <= set(adata.var_names)
+
+
 def test_types_begin_with_the_weakest(found):
     table = type_table(found)
     recall = [row[2].value for row in table.rows]

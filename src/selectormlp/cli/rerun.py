@@ -16,7 +16,7 @@ from selectormlp.assessment.tables import RANKING_NAME
 from selectormlp.cli.kinds import find_kind
 from selectormlp.config.files import MAX_BYTES, SETTINGS_NAME, changed, read_settings
 from selectormlp.errors import InputError, SettingsError, counted, nearest, quoted
-from selectormlp.gate.files import read_start
+from selectormlp.gate.files import check_regular, read_start
 from selectormlp.panel.panel import Panel
 from selectormlp.panel.storage import JSON_NAME, PANEL_NAME, read_panel
 from selectormlp.pipeline.run import RUN_NAME
@@ -74,6 +74,7 @@ def recorded_settings(folder: Path | str, data: Sequence[Path] = ()) -> Repeatab
         If there is only a panel, and it is damaged or was not chosen by ``select``.
     """
     place = Path(folder)
+    check_regular(place, SettingsError)
     if not place.is_dir():
         siblings = sorted(p.name for p in place.parent.iterdir() if p.is_dir()) if place.parent.is_dir() else []
         raise SettingsError(f"no folder {str(place)!r}; in {str(place.parent)!r}, {nearest(place.name, siblings)}")

@@ -17,6 +17,7 @@ from selectormlp.data.cells import IntArray
 from selectormlp.data.fingerprint import fingerprint
 from selectormlp.errors import DataError, quoted
 from selectormlp.gate.archives import check_zip
+from selectormlp.gate.files import check_regular
 from selectormlp.gate.text import check_json
 from selectormlp.manifests import RUN_KEY
 from selectormlp.results import current_run
@@ -157,6 +158,7 @@ def index_for(file: Path) -> Path:
 
 def found_side(place: Path) -> Path:
     """Return the file of a side of a split, or its index if the file is absent."""
+    check_regular(place)
     index = index_for(place)
     if place.exists() or not index.exists():
         return place

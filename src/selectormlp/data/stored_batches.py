@@ -208,10 +208,11 @@ def _unless_failed(loader: DataLoader[Batch | SelectorMLPError]) -> Iterator[Bat
             if isinstance(found, SelectorMLPError):
                 raise found
             yield found
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
+    except (RuntimeError, EOFError, ConnectionError) as error:  # the latter two where processes are started anew
+        if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
             raise
+        said = " ".join(str(error).split())[:120] or type(error).__name__
         raise DataError(
-            f"a process that reads cells was killed ({' '.join(str(error).split())[:120]}); if memory ran "
-            "out, lower dataloader.buffer_mb or dataloader.num_workers"
+            f"a process that reads cells was killed ({said}); if memory ran out, "
+            "lower dataloader.buffer_mb or dataloader.num_workers"
         ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from errno import EBADF, ELOOP, ENOENT, ENOTDIR
 from pathlib import Path
 
 from selectormlp.errors import DataError, InputError
@@ -14,9 +15,12 @@ KINDS = (
     (stat.S_ISSOCK, "a socket"),
 )
 
+ABSENT = (ENOENT, ENOTDIR, EBADF, ELOOP)
+"""Errors of a path at which there is no file; others say why one cannot be read."""
+
 
 def check_regular(place: Path, error: type[InputError] = DataError) -> None:
-    """Raise for pipes, devices and sockets. Links to files and folders, and absent paths, pass.
+    """Raise for pipes, devices, sockets and unreadable paths. Links to files and folders, and absent paths, pass.
 
     Parameters
     ----------
@@ -28,7 +32,7 @@ def check_regular(place: Path, error: type[InputError] = DataError) -> None:
     Raises
     ------
     InputError
-        If it is one of these; the message says which.
+        If it is one of these, which the message names, or its folder forbids a look or its name is too long.
 
     Examples
     --------
@@ -38,8 +42,12 @@ def check_regular(place: Path, error: type[InputError] = DataError) -> None:
     """
     try:
         mode = place.stat().st_mode
-    except (OSError, ValueError):  # absent, or not a valid path
+    except ValueError:  # not a valid path
         return
+    except OSError as cause:  # such as a name that is too long, which Python 3.14 calls absent
+        if cause.errno in ABSENT:
+            return
+        raise error(f"cannot read {str(place)!r} ({cause.strerror})") from cause
     for is_kind, name in KINDS:
         if is_kind(mode):
             raise error(f"{str(place)!r} is {name}, not a file; give a file that lies on disk")

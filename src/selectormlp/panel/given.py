@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def as_panel(given: PanelLike) -> Panel:
         try:
             return read_panel(given)
         except PanelError as error:
-            if isinstance(given, Path) or Path(given).exists():
+            if isinstance(given, Path) or os.path.exists(given):  # noqa: PTH110  # Path.exists raises for long texts
                 raise
             raise PanelError(f"{error}; expected a panel, a file or a list of genes (one gene: [{given!r}])") from error
     kind = type(given).__name__

@@ -41,6 +41,11 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
 
 
+def _minus(number_text: str) -> str:
+    """Write a negative number with a minus sign; names keep their hyphens."""
+    return number_text.replace("-", "−")
+
+
 def number(value: float | None, form: str = ".3f") -> Cell:
     """Format a number as a table cell; NaN and None are empty and sorted last.
 
@@ -51,7 +56,7 @@ def number(value: float | None, form: str = ".3f") -> Cell:
     """
     if value is None or math.isnan(value):
         return Cell("", -math.inf)
-    return Cell(format(value, form).replace("-", "−"), float(value))
+    return Cell(_minus(format(value, form)), float(value))
 
 
 def interval(value: float, low: float, high: float) -> Cell:
@@ -80,7 +85,7 @@ def panel_table(found: Findings) -> Table:
             Cell("; ".join(f"{pair.first} | {pair.second}" for pair in why.pairs) if why else ""),
             number(why.loss if why else None, ".3g"),
             Cell((why.substitute or "") if why else ""),
-            Cell(f"{near[0]} ({near[1]:.2f})".replace("-", "−"), abs(near[1])) if near and near[0] else Cell("", -1.0),
+            Cell(f"{near[0]} ({_minus(f'{near[1]:.2f}')})", abs(near[1])) if near and near[0] else Cell("", -1.0),
             Cell(found.panel.reasons[place]),
         ]
         if stability:

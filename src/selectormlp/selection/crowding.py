@@ -17,8 +17,7 @@ def counts_per_type(cells: Cells, quantile: float = 0.0) -> TypeCounts:
     Parameters
     ----------
     cells
-        Counts, or log-normalised values from which counts can be recovered; cells without type only enter the overall
-        mean.
+        Counts, or log-normalised values from which counts can be recovered; cells without type are left out.
     quantile
         ``TypeCounts.dense`` averages the cells of a type whose total is at or above this quantile of the type's.
 

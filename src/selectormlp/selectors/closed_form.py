@@ -178,7 +178,7 @@ class ClosedFormSelector(GeneSelector):
             variances = cells.variances(cell_weights)
             self.candidates_ = most_variable(variances, self.max_genes, always=self._always(must_have))
             logger.info(
-                "%d of %d genes are considered, those of most variance; max_genes sets how many, None takes all",
+                "%d of %d genes are considered, those of largest variance; max_genes sets the number (None: all)",
                 len(self.candidates_),
                 n_genes,
             )
