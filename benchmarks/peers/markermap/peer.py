@@ -15,12 +15,15 @@ def markermap(X: Values, y: Labels, size: int, seed: int) -> Labels:
     import torch
 
     sys.modules.setdefault("persist", ModuleType("persist"))  # which it imports for a comparison, and no registry has
-    from markermap.vae_models import MarkerMap
+    from markermap.utils import split_data_into_dataloaders_no_test
+    from markermap.vae_models import MarkerMap, train_model
 
     torch.manual_seed(seed)
     hidden = max(64, X.shape[1] // 10)  # "a good rule of thumb is ~10 %" of the genes
     model = MarkerMap(X.shape[1], hidden, 16, int(y.max()) + 1, size, loss_tradeoff=0)
-    return [int(gene) for gene in model.map(torch.as_tensor(X), torch.as_tensor(y))[0]]
+    train, judge, *_ = split_data_into_dataloaders_no_test(torch.as_tensor(X), torch.as_tensor(y), train_size=0.8)
+    train_model(model, train, judge)
+    return [int(gene) for gene in model.markers()]
 
 
 def rankcorr(X: Values, y: Labels, size: int, seed: int) -> Labels:
