@@ -95,7 +95,7 @@ class _Line:
         self.lines.reset(self.task, total=total)
 
     def say(self, what: str) -> None:
-        self.lines.update(self.task, description=printable(what))
+        self.lines.update(self.task, description=printable(what), refresh=True)  # a stage may be short
 
 
 @contextmanager

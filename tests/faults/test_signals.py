@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import anndata
 import numpy as np
@@ -32,7 +33,12 @@ def test_a_command_that_is_stopped_changes_nothing(tmp_path, command, stop):
     (out / "mine.txt").write_text(json.dumps("stays"))
     given = [sys.executable, "-m", "selectormlp", command, str(tmp_path / "cells.h5ad"), *COMMANDS[command]]
     with (tmp_path / "said").open("w+") as said:
-        process = subprocess.Popen([*given, "--out", str(out)], stdout=subprocess.DEVNULL, stderr=said)
+        process = subprocess.Popen(
+            [*given, "--out", str(out)],
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+            preexec_fn=partial(signal.signal, stop, signal.SIG_DFL),  # tests run in the background may ignore it
+        )
         deadline = time.monotonic() + 120
         while not (tmp_path / "said").stat().st_size and time.monotonic() < deadline:  # its first words: it is at work
             assert process.poll() is None

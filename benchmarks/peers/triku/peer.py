@@ -14,6 +14,7 @@ def triku(X: Values, y: Labels, size: int, seed: int) -> Labels:
     del size
     adata = as_adata(X, y)
     adata.var_names = [f"g{column}" for column in range(adata.n_vars)]
+    sc.pp.filter_genes(adata, min_cells=1)  # it refuses genes without counts; they rank last
     sc.pp.pca(adata, random_state=seed)
     sc.pp.neighbors(adata, metric="cosine", n_neighbors=int(0.5 * adata.n_obs**0.5), random_state=seed)  # its tutorial
     package.tl.triku(adata, verbose="error")
