@@ -30,13 +30,19 @@ def write_zarr(place, zarr_format=2, dense=False, n_cells=40):
     cells = some_cells(n_cells)
     if dense:
         cells.X = cells.X.toarray()
-    with warnings.catch_warnings(), ad.settings.override(zarr_write_format=zarr_format):
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        cells.write_zarr(place)
+        with ad.settings.override(zarr_write_format=zarr_format):
+            cells.write_zarr(place)
     (place / ".zmetadata").unlink(missing_ok=True)
     if zarr_format == 3:
         change_json(place / "zarr.json", lambda found: found.pop("consolidated_metadata", None))
     return place
+
+
+def text_array(place, name):
+    """Name the array of a store that holds the texts; pandas 3 writes an index as values beside a mask."""
+    return f"{name}/values" if (place / name / "values").exists() else name
 
 
 def write_h5ad(place):
