@@ -32,6 +32,7 @@ from sklearn.metrics import balanced_accuracy_score
 
 from selectormlp.data.anndata_io import CellsSource, cells_from_adata
 from selectormlp.evaluation.refit import make_classifier
+from selectormlp.plots.figure import COLORS, GREY, RULE
 from selectormlp.selectors.discriminant import DiscriminantSelector
 
 DATA = ("pbmc_3chem", "kang_2donor", "merfish_poa_sc", "baron_human", "mop_dot_500g")
@@ -40,7 +41,7 @@ SIZES = (10, 25, 50)
 LEAST_CELLS = 10
 """Cells of a type to learn from, below which it takes no part in a fold."""
 MAX_GENES = 2000
-COLOURS = dict(zip(KINDS, ("0.4", "tab:blue", "tab:orange", "tab:green"), strict=True))
+COLOURS = dict(zip(KINDS, (GREY, *COLORS[:3]), strict=True))
 FOLDER = Path(__file__).parents[1] / "docs" / "_static"
 
 
@@ -197,12 +198,13 @@ def summary(table):
 
 def figure():
     """Draw differences from pooling on real data, and scores on simulated batches."""
-    import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure
 
     found = summary(pd.read_csv(FOLDER / "batches.csv"))
     found.round(4).to_csv(FOLDER / "batches_summary.csv", index=False)
     fake = pd.read_csv(FOLDER / "batches_simulated.csv")
-    fig, (left, right) = plt.subplots(1, 2, figsize=(10, 4), constrained_layout=True)
+    fig = Figure(figsize=(10, 4), layout="constrained")
+    left, right = fig.subplots(1, 2)
     names = list(dict.fromkeys(found["data"]))
     for offset, kind in zip((-0.22, 0.0, 0.22), KINDS[1:], strict=True):
         part = found[found["kind"] == kind].set_index("data").loc[names]
@@ -211,7 +213,7 @@ def figure():
         left.errorbar(
             part["difference"], places, xerr=errors, fmt="o", ms=4, capsize=2, label=kind, color=COLOURS[kind]
         )
-    left.axvline(0, color="0.6", lw=1)
+    left.axvline(0, color=GREY, lw=0.8)
     left.set_yticks(range(len(names)), names)
     left.invert_yaxis()
     left.set_xlabel("balanced accuracy, difference from pooling\n(batch left out, 10, 25 and 50 genes)")
@@ -234,6 +236,10 @@ def figure():
     right.set_xticks(range(2), ["types unevenly\nin batches", "types evenly\nin batches"])
     right.set_ylabel("balanced accuracy on a new batch (simulated)")
     right.legend(frameon=False)
+    for axes, along in ((left, "x"), (right, "y")):
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(axis=along, color=RULE, lw=0.6)
+        axes.set_axisbelow(True)
     fig.savefig(FOLDER.parent / "images" / "batches.png", dpi=150)
     print(found.round(4).to_string())
 

@@ -219,7 +219,7 @@ def curve_table(found: list[dict[str, Any]]) -> pd.DataFrame:
         if "masked" in one
     ]
     groups = pd.concat(parts).groupby(["data", "model", "n_genes"], sort=False)
-    return groups[["selected", "random"]].mean().round(4).assign(seeds=groups.size()).reset_index()
+    return groups[["selected", "random"]].mean().round(6).assign(seeds=groups.size()).reset_index()
 
 
 def draw(curves: pd.DataFrame, file: Path) -> None:
