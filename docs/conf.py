@@ -28,6 +28,7 @@ extensions = [
     "sphinx_design",
     "mathml",
     "plain_docstrings",
+    "plain_types",
 ]
 exclude_patterns = ["_build", "decisions", "**.ipynb_checkpoints"]
 templates_path = ["_templates"]

@@ -19,7 +19,7 @@ import numpy as np
 
 from panel_accuracy.methods import Choice, Method, select, warm_up
 from panel_accuracy.protocol import Learning
-from peers.shared import cpu_seconds
+from processor import cpu_seconds
 
 START_S = 300.0
 """Time for loading packages and the run on made-up cells, which are not counted."""

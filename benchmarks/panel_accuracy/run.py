@@ -11,7 +11,6 @@ import platform
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -31,6 +30,7 @@ from panel_accuracy.limited import end_all
 from panel_accuracy.methods import DEFAULT, parse_method
 from panel_accuracy.protocol import LEAST_CELLS, MAX_GENES, SIZES, SPLIT, Prepared, Score, prepare, score_panel
 from panel_accuracy.results import Job, append_job, check_settings, open_results, over_the_limit, read_results
+from processor import processor_name
 from selectormlp.data.cells import IntArray
 from selectormlp.errors import DataError
 from selectormlp.evaluation.refit import CLASSIFIERS
@@ -139,15 +139,6 @@ def _record(settings: argparse.Namespace) -> dict[str, Any]:
             "packages": {name: version(name) for name in packages},
         },
     }
-
-
-def processor_name() -> str:
-    """Name the processor where the system tells."""
-    with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or "unknown"
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from peers.shared import Labels, Peer, Values, cpu_seconds
+from peers.shared import Labels, Peer, Values
+from processor import cpu_seconds
 
 INNER = 0.25
 """Share of the learning cells that parameters are judged on."""

@@ -26,8 +26,8 @@ from panel_accuracy.datasets import CACHE, choose
 from panel_accuracy.limited import select_limited
 from panel_accuracy.methods import parse_method
 from panel_accuracy.protocol import Prepared, prepare, score_panel
-from panel_accuracy.run import processor_name
 from peers.environments import FOLDERS, HERE, environment, folder_of
+from processor import processor_name
 from selectormlp.files import ensure_folder, written_whole
 
 DATA = ("pbmc3k", "zeisel", "mop_dot_500g", "worm_neuron")

@@ -5,7 +5,6 @@ Every peer's environment imports it: it needs NumPy alone.
 
 from __future__ import annotations
 
-import resource
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
@@ -103,12 +102,6 @@ def columns_of(genes: Sequence[str]) -> list[int]:
     [7, 0]
     """
     return [int(gene[1:]) for gene in genes]
-
-
-def cpu_seconds() -> float:
-    """Return what this process and those that it has started and that have ended took of all cores."""
-    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def standardised(X: Values) -> Values:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import logging
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import wait
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -141,14 +143,14 @@ def computed(client: Client, whole: Any, retries: int) -> Any:
     from distributed.comm import CommClosedError
 
     try:
-        future = client.compute(whole, retries=retries)
-        while True:
-            try:
-                return future.result(timeout=LOOK_S)
-            except TimeoutError:
-                if future.done():  # then it is the task's own
-                    raise
+        gathering = client.gather(client.compute(whole, retries=retries), asynchronous=True)
+        found = asyncio.run_coroutine_threadsafe(gathering, client.loop.asyncio_loop)
+        try:
+            while not wait([found], timeout=LOOK_S).done:
                 threads_of(client)
+            return found.result()
+        finally:
+            found.cancel()
     except (CancelledError, CommClosedError) as error:
         raise _lost(client) from error
     except KilledWorker as error:

@@ -374,6 +374,27 @@ def test_a_task_that_failed_is_tried_again(stored, one_thread, nearby, tmp_path)
     assert_same(sum_over_blocks(stored, CODES, summarise, Workers(nearby.scheduler_address)), one_thread)
 
 
+def test_a_result_that_takes_longer_to_fetch_than_between_two_checks_is_waited_for(nearby, monkeypatch):
+    import dask
+
+    monkeypatch.setattr(cluster_module, "LOOK_S", 1e-6)  # nothing is fetched within a microsecond
+    with active_client(nearby.scheduler_address) as client:
+        assert computed(client, dask.delayed(sum)([1, 2]), 0) == 3
+
+
+def test_a_timeout_of_the_task_is_told_as_such(nearby):
+    import dask
+
+    def late():
+        raise TimeoutError("the drive does not answer")
+
+    with (
+        pytest.raises(TimeoutError, match=r"^the drive does not answer$"),
+        active_client(nearby.scheduler_address) as client,
+    ):
+        computed(client, dask.delayed(late)(), 0)
+
+
 # --- a cluster of two processes
 
 CLUSTER = pytest.mark.cluster
