@@ -294,15 +294,13 @@ def test_a_scheduler_that_is_lost_is_one_error(far, said):
     import dask
 
     process, address = far(1)
-    begun = time.monotonic()
-    with (
-        pytest.raises(
-            SettingsError, match=rf"^the Dask scheduler at '{address}' is lost; start it and its workers again"
-        ),
-        active_client(address) as client,
-    ):
+    with active_client(address) as client:
         threading.Timer(1.0, process.kill).start()
-        computed(client, dask.delayed(time.sleep)(500), 3)
+        begun = time.monotonic()
+        with pytest.raises(
+            SettingsError, match=rf"^the Dask scheduler at '{address}' is lost; start it and its workers again"
+        ):
+            computed(client, dask.delayed(time.sleep)(500), 3)
     assert time.monotonic() - begun < 100
     assert not said()
 
