@@ -6,6 +6,9 @@ measured in the same run; cost a million cells that does not grow. Each measurem
 its peak memory is its own. Files are made once and kept in the folder named (1.6 GB for a million cells).
 
     python benchmarks/out_of_core.py FOLDER --cells 100000 300000 1000000
+    python benchmarks/out_of_core.py FOLDER --figure docs/_static/out_of_core.csv docs/images/out_of_core.png
+
+On a machine that does other work, set OMP_NUM_THREADS=1 and read the processor time, which the figure shows.
 
 Counts are drawn class by class from the profiles of mop_dot_500g where ``SELECTORMLP_DATA`` names a folder that holds
 it, and from made-up ones where it does not.
@@ -122,6 +125,7 @@ def multiply(place: Path) -> dict[str, object]:
 
 
 JOBS = {"read": read, "multiply": multiply}
+NAMES = {"read": "reading", "multiply": "products"}
 
 
 def measured(job: str, place: Path, scheduler: str | None) -> dict[str, object]:
@@ -151,17 +155,22 @@ def run_job(job: str, place: Path, scheduler: str | None) -> None:
 
 
 def plot(table: pd.DataFrame, file: Path) -> None:
-    import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure
 
-    figure, axes = plt.subplots(1, 2, figsize=(8, 3.2), layout="constrained")
+    from selectormlp.plots.figure import COLORS, GREY, finish
+
+    figure = Figure(figsize=(9.2, 3.5), layout="constrained")
+    left, right = figure.subplots(1, 2)
     millions = table["cells"] / 1e6
-    for column, name in (("select_s", "choosing 200 genes"), ("read_s", "reading"), ("multiply_s", "products")):
-        axes[0].plot(millions, table[column], marker="o", label=name)
-    axes[0].set(xlabel="million cells", ylabel="seconds", xlim=(0, None), ylim=(0, None))
-    axes[0].legend(frameon=False)
-    axes[1].plot(millions, table["peak_gb"], marker="o")
-    axes[1].axhline(2, color="grey", linestyle=":")
-    axes[1].set(xlabel="million cells", ylabel="peak memory, GB", xlim=(0, None), ylim=(0, 2.2))
+    for color, (job, name) in zip(COLORS, {"select": "choosing 200 genes", **NAMES}.items(), strict=False):
+        left.plot(millions, table[f"{job}_cpu_s"], marker="o", color=color, label=name)
+    left.set(xlim=(0, None), ylim=(0, None))
+    left.legend(frameon=False)
+    right.plot(millions, table["peak_gb"], marker="o", color=COLORS[0])
+    right.axhline(2, color=GREY, linestyle=":")
+    right.set(xlim=(0, None), ylim=(0, 2.2))
+    finish(left, title="", xlabel="million cells", ylabel="processor seconds")
+    finish(right, title="", xlabel="million cells", ylabel="peak memory, GB")
     figure.savefig(file, dpi=150)
 
 
@@ -172,7 +181,11 @@ def main() -> None:
     parser.add_argument("--dask-scheduler")
     parser.add_argument("--job", choices=["select", *JOBS], help=argparse.SUPPRESS)
     parser.add_argument("--file", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--figure", type=Path, nargs=2, help="draw the table of an earlier run: the table, the image")
     asked = parser.parse_args()
+    if asked.figure:
+        plot(pd.read_csv(asked.figure[0]), asked.figure[1])
+        return
     if asked.job:
         run_job(asked.job, asked.file, asked.dask_scheduler)
         return

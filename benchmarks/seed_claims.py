@@ -6,6 +6,8 @@ cells or more. Each model leaves a JSON file, and what is there is not computed 
 
     SELECTORMLP_DATA=folder python benchmarks/seed_claims.py --out bench_results/seed_claims --seeds 42 43 44
     python benchmarks/seed_claims.py --out bench_results/seed_claims --table > table.md
+    python benchmarks/seed_claims.py --out bench_results/seed_claims --curves docs/_static/seed_claims.csv
+    python benchmarks/seed_claims.py --figure docs/_static/seed_claims.csv docs/images/seed_claims.png
 """
 
 from __future__ import annotations
@@ -208,7 +210,19 @@ def overlap_table(found: list[dict[str, Any]]) -> pd.DataFrame:
     return table.pivot_table(index="model", columns="data", values="shared", sort=False)
 
 
-def draw(found: list[dict[str, Any]], file: Path) -> None:
+def curve_table(found: list[dict[str, Any]]) -> pd.DataFrame:
+    """Return the mean per-class accuracy of masked models by number of genes, best and in random order: mean."""
+    columns = {"Mean per-class acc. (selected)": "selected", "Mean per-class acc. (random)": "random"}
+    parts = [
+        pd.DataFrame(one["masked"]).rename(columns=columns).assign(data=one["data"], model=one["model"])
+        for one in found
+        if "masked" in one
+    ]
+    groups = pd.concat(parts).groupby(["data", "model", "n_genes"], sort=False)
+    return groups[["selected", "random"]].mean().round(4).assign(seeds=groups.size()).reset_index()
+
+
+def draw(curves: pd.DataFrame, file: Path) -> None:
     """Draw the masked curves, mean over seeds."""
     from matplotlib.figure import Figure
 
@@ -217,16 +231,10 @@ def draw(found: list[dict[str, Any]], file: Path) -> None:
     names = [name for name in MODELS if name != "MLP, no noise or dropout"]
     for axes, data in zip(figure.subplots(1, len(DATA_SETS)), DATA_SETS, strict=True):
         for color, name in zip(colors, names, strict=True):
-            tables = [
-                pd.DataFrame(one["masked"]).set_index("n_genes")
-                for one in found
-                if one["data"] == data and one["model"] == name
-            ]
-            if tables:
-                mean = sum(tables[1:], tables[0]) / len(tables)
-                dashed = "--" if name.startswith("SVM") else "-"
-                axes.plot(mean.index, mean["Mean per-class acc. (selected)"], dashed, color=color, label=name)
-                axes.plot(mean.index, mean["Mean per-class acc. (random)"], ":", color=color, linewidth=0.8)
+            curve = curves[(curves["data"] == data) & (curves["model"] == name)]
+            dashed = "--" if name.startswith("SVM") else "-"
+            axes.plot(curve["n_genes"], curve["selected"], dashed, color=color, label=name)
+            axes.plot(curve["n_genes"], curve["random"], ":", color=color, linewidth=0.8)
         axes.set(title=data, xlabel="genes kept (the others set to 0)", ylabel="mean per-class accuracy", ylim=(0, 1))
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="y", color="#dddddd", linewidth=0.6)
@@ -238,22 +246,26 @@ def draw(found: list[dict[str, Any]], file: Path) -> None:
 
 
 def main() -> None:
-    """Measure, or print the tables."""
+    """Measure, print the tables, write the curves or draw them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("bench_results/seed_claims"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[42])
     parser.add_argument("--table", action="store_true", help="print the tables of what was measured")
-    parser.add_argument("--figure", type=Path, help="draw the masked curves to this file")
+    parser.add_argument("--curves", type=Path, help="write the masked curves, mean over seeds, to this CSV file")
+    parser.add_argument("--figure", type=Path, nargs=2, help="draw the curves of a CSV file: the file, and the image")
     options = parser.parse_args()
-    if not (options.table or options.figure):
+    if options.figure:
+        draw(pd.read_csv(options.figure[0]), options.figure[1])
+        return
+    if not (options.table or options.curves):
         run(options.out, options.seeds)
     found = read_all(options.out)
     if options.table:
         print(claim_table(found).to_string(index=False, float_format="{:.3f}".format))
         print(masked_table(found).to_string(float_format="{:.3f}".format))
         print(overlap_table(found).to_string(float_format="{:.0f}".format))
-    if options.figure:
-        draw(found, options.figure)
+    if options.curves:
+        curve_table(found).to_csv(options.curves, index=False)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@ choose again in each split, from the training cells, and tests refitted logistic
 the table is a level, a size and a way of choosing: its score, the difference from the flat choice on the same test
 cells, and the interval of the difference over splits (Nadeau and Bengio). Nothing is tuned on these data.
 
-Run ``python benchmarks/tree.py --out tree.csv`` with SELECTORMLP_DATA and SELECTORMLP_IMAGING set; then
-``python benchmarks/tree.py --figure tree.csv docs/images/label_tree.png``.
+Run ``python benchmarks/tree.py --out docs/_static/label_tree.csv`` with SELECTORMLP_DATA and SELECTORMLP_IMAGING set;
+then ``python benchmarks/tree.py --figure docs/_static/label_tree.csv docs/images/label_tree.png``.
 """
 
 from __future__ import annotations

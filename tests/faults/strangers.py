@@ -34,13 +34,18 @@ def write_zarr(place, zarr_format=2, dense=False, n_cells=40):
     if dense:
         cells.X = cells.X.toarray()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # anndata 0.13 says that the setting will go
+        warnings.simplefilter("ignore")
         with ad.settings.override(zarr_write_format=zarr_format):
             cells.write_zarr(place)
     (place / ".zmetadata").unlink(missing_ok=True)
     if zarr_format == 3:
         change_json(place / "zarr.json", lambda found: found.pop("consolidated_metadata", None))
     return place
+
+
+def text_array(place, name):
+    """Name the array of a store that holds the texts; pandas 3 writes an index as values beside a mask."""
+    return f"{name}/values" if (place / name / "values").exists() else name
 
 
 def write_h5ad(place):

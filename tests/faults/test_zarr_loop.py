@@ -6,7 +6,7 @@ import sys
 import pytest
 import zarr
 
-from faults.strangers import rewrite_array, write_zarr
+from faults.strangers import rewrite_array, text_array, write_zarr
 
 ARRAYS = ("X/data", "X/indices", "obs/_index", "obs/kind/codes", "obs/donor/codes")
 SELECT = ("select", "--label-key", "kind", "--size", "3", "--method", "discriminant", "--out", "panel", "-q")
@@ -15,7 +15,7 @@ SELECT = ("select", "--label-key", "kind", "--size", "3", "--method", "discrimin
 def damaged_store(place, zarr_format, how):
     """A store of 200 chunks an array, one in three of them damaged."""
     write_zarr(place, zarr_format, n_cells=400)
-    for name in ARRAYS:
+    for name in (text_array(place, name) for name in ARRAYS):
         rewrite_array(place, name, chunks=(max(1, zarr.open_group(place, mode="r")[name].shape[0] // 200),))
         chunks = [file for file in sorted((place / name).rglob("*")) if file.name[0].isdigit() and file.is_file()]
         for chunk in chunks[5::3]:

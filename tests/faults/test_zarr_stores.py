@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import zarr.codecs
 
-from faults.strangers import both_ways, change_json, rewrite_array, some_cells, write_zarr
+from faults.strangers import both_ways, change_json, rewrite_array, some_cells, text_array, write_zarr
 from selectormlp.data.anndata_files import read_adata
 from selectormlp.data.anndata_io import CellsSource, cells_from_adata
 from selectormlp.data.anndata_lazy import open_cells
@@ -33,6 +33,7 @@ class Trap:
 def poisoned(folder, array, **metadata):
     """Put a codec into the metadata of an array, and a pickle into its chunks."""
     place = write_zarr(folder / "cells.zarr")
+    array = text_array(place, array)
     change_json(place / array / ".zarray", lambda found: found.update(metadata))
     for chunk in (place / array).iterdir():
         if chunk.name[0].isdigit():
@@ -291,8 +292,10 @@ def test_a_chunk_that_would_unpack_to_more_than_its_array_says_is_refused(tmp_pa
 @pytest.mark.filterwarnings("ignore")
 def test_a_chunk_that_claims_more_texts_than_its_array_is_refused(tmp_path, array, zarr_format, read):
     place = write_zarr(tmp_path / "cells.zarr", zarr_format=zarr_format)
+    array = text_array(place, array)
+    codec = numcodecs.Zstd()
+    rewrite_array(place, array, compressors=codec if zarr_format == 2 else zarr.codecs.ZstdCodec())
     chunk = chunk_of(place, array)
-    codec = numcodecs.Blosc() if zarr_format == 2 else numcodecs.Zstd()
     content = bytes(codec.decode(chunk.read_bytes()))
     assert int.from_bytes(content[:4], "little") > 0
     chunk.write_bytes(codec.encode((2**32 - 1).to_bytes(4, "little") + content[4:]))

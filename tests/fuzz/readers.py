@@ -157,7 +157,7 @@ def store_example(zarr_format):
     def write(folder):
         place = folder / "cells.zarr"
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # anndata 0.13 says that the setting will go
+            warnings.simplefilter("ignore")
             with ad.settings.override(zarr_write_format=zarr_format):
                 read_adata(cells_example(folder)).write_zarr(place)
         return place

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from selectormlp.assessment.genes import match_genes
-from selectormlp.assessment.label_map import LabelMap, read_label_map
 from selectormlp.assessment.measure import MAX_TRAIN, Judging, read_for_judging
 from selectormlp.data.cells import Cells, FloatArray, IntArray, dense
 from selectormlp.data.source import Source
@@ -66,13 +65,13 @@ def check_no_measured(request: EvaluateRequest) -> None:
     SettingsError
         With the options.
     """
-    given = [
-        name for name in ("measured_label_key", "measured_layer", "label_map") if getattr(request, name) is not None
-    ]
+    names = ["measured_label_key", "measured_layer", *([] if request.maps_files else ["label_map"])]
+    given = [name for name in names if getattr(request, name) is not None]
     if given:
         raise SettingsError(
             f"{quoted(given)} {'is' if len(given) == 1 else 'are'} given without measured cells; name them "
             "(measured, --measured), or leave it out"
+            + ("; a label map of several files has the columns data, label and common" if "label_map" in given else "")
         )
 
 
@@ -99,7 +98,7 @@ def match_technologies(
     SettingsError
         If the label map is not usable.
     """
-    mapping = LabelMap() if request.label_map is None else read_label_map(request.label_map)
+    mapping = request.labels_elsewhere()
     here, aliases = read_for_judging(adata, request)
     there, other_aliases = _read_measured(measured, request)
     columns, places, notes = _shared_genes((here.genes, aliases), (there.genes, other_aliases), panel)

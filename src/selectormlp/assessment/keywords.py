@@ -51,7 +51,8 @@ class EvaluateOptions(TypedDict, total=False):
     measured_layer: str | None
     """Their layer with counts; X by default."""
     label_map: str | None
-    """Table of labels that mean the same: cell_type, common, and side (scrna or imaging)."""
+    """Table of labels that mean the same: cell_type, common, and side (scrna or imaging); or, of several files and the
+    measured cells, data, label and common."""
 
 
 class CompareOptions(TypedDict, total=False):
@@ -173,7 +174,8 @@ class LearnAssayOptions(TypedDict, total=False):
     measured_layer: str | None
     """Their layer with counts; X by default."""
     label_map: str | None
-    """Table of labels that mean the same: cell_type, common, and side (scrna or imaging)."""
+    """Table of labels that mean the same: cell_type, common, and side (scrna or imaging); or, of several files and the
+    measured cells, data, label and common."""
 
 
 class FitClassifierOptions(TypedDict, total=False):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
 
@@ -26,6 +26,10 @@ from selectormlp.config.model import (
 from selectormlp.data.sampled import SampledSource
 from selectormlp.data.source import Normalization, Source, TreeSource
 from selectormlp.selection.request import MethodName
+
+if TYPE_CHECKING:
+    from selectormlp.assessment.label_map import LabelMap
+    from selectormlp.data.joining import Joining
 
 MIN_CONFIDENCE = 0.5
 """Probability below which a cell is unsure, by default."""
@@ -117,7 +121,20 @@ class OtherCells(Settings):
     measured_layer: Annotated[str | None, Flag()] = None
     """Their layer with counts; X by default."""
     label_map: Annotated[FileName | None, Flag()] = None
-    """Table of labels that mean the same: cell_type, common, and side (scrna or imaging)."""
+    """Table of labels that mean the same: cell_type, common, and side (scrna or imaging); or, of several files and the
+    measured cells, data, label and common."""
+
+    def labels_elsewhere(self) -> LabelMap:
+        """Return which labels of the two sides mean the same.
+
+        Raises
+        ------
+        SettingsError
+            If the table is not usable.
+        """
+        from selectormlp.assessment.label_map import LabelMap, read_label_map
+
+        return LabelMap() if self.label_map is None else read_label_map(self.label_map)
 
 
 class EvaluateRequest(Measuring, TreeSource, OnePanel, Conditions, OtherCells):
@@ -150,6 +167,31 @@ class EvaluateRequest(Measuring, TreeSource, OnePanel, Conditions, OtherCells):
     """Distance from the best size measured within which the curve counts as level."""
     model: Annotated[Place | None, Flag(keyword=False)] = None
     """File for the panel's classifier, which predict takes; .safetensors is added if absent."""
+
+    @property
+    def joined_by(self) -> Joining:
+        """How the files are joined; the label map may be the one that measured cells share."""
+        found, joining = self._labels_of_sets(), super().joined_by
+        return joining if found is None else joining.model_copy(update={"label_map": found[0]})
+
+    def labels_elsewhere(self) -> LabelMap:
+        """Return which labels of the two sides mean the same; those of joined files are common ones already."""
+        found = self._labels_of_sets()
+        return super().labels_elsewhere() if found is None else found[1]
+
+    @property
+    def maps_files(self) -> bool:
+        """Whether the label map is one of several files."""
+        return self._labels_of_sets() is not None
+
+    def _labels_of_sets(self) -> tuple[dict[str, dict[str, str]], LabelMap] | None:
+        from selectormlp.assessment.label_map import labels_of_sets
+
+        return (
+            None
+            if self.label_map is None or not self.data
+            else labels_of_sets(self.label_map, self.data, self.measured)
+        )
 
 
 class CompareRequest(Measuring, TreeSource):

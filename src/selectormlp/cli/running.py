@@ -31,9 +31,9 @@ def read_some(source: SampledSource) -> Any:
     from selectormlp.data.anndata_files import read_adata
     from selectormlp.data.anndata_sample import read_sample
     from selectormlp.data.held_sets import join_sets
-    from selectormlp.data.joining import Joining
 
-    several = len(source.data) > 1
+    joining = source.joined_by
+    joined = len(source.data) > 1 or joining.is_asked
     label_key = str(source.label_key)
     if source.cells_per_type is not None:
         return read_sample(
@@ -43,11 +43,11 @@ def read_some(source: SampledSource) -> Any:
             cells_per_type=source.cells_per_type,
             exclude_labels=source.exclude_labels,
             seed=getattr(source, "seed", 0),
-            joining=Joining() if several else None,
+            joining=joining if joined else None,
         )
-    if several:
-        joined = join_sets(source.data, Joining(), label_key=label_key, layer=source.layer, normalize=source.normalize)
-        return joined.adata
+    if joined:
+        layer, normalize = source.layer, source.normalize
+        return join_sets(source.data, joining, label_key=label_key, layer=layer, normalize=normalize).adata
     return read_adata(source.data[0])
 
 

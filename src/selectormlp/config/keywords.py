@@ -15,8 +15,9 @@ WIDTH = 116
 
 
 def keyword_options(kind: type[Settings], named: Collection[str]) -> list[Option]:
-    """Return the options of a model that are keywords of its function and not named in its signature."""
-    return [option for option in options_of(kind) if option.flag.keyword and option.name not in named]
+    """Return the options of a model that are keywords of its function: neither of a section nor in its signature."""
+    options = (option for option in options_of(kind) if not option.section)
+    return [option for option in options if option.flag.keyword and option.name not in named]
 
 
 def typed_dict_text(name: str, kind: type[Settings], named: Collection[str], *, of: str) -> str:

@@ -170,7 +170,7 @@ AnySettings = TypeVar("AnySettings", bound=Settings)
 
 
 def options_of(kind: type[Settings]) -> list[Option]:
-    """Return the options of a model, its own first, then those of the models that it is composed of, in their order.
+    """Return the options of a model, its own first (which hide those of sections), then those of its bases.
 
     Examples
     --------
@@ -186,9 +186,10 @@ def options_of(kind: type[Settings]) -> list[Option]:
         if any(isinstance(part, Section) for part in field.metadata):
             found += [(place, replace(option, section=name)) for option in options_of(field.annotation)]  # type: ignore[arg-type]
         if flag is not None:
-            heading = getattr(kind.__mro__[place], "heading", Settings.heading)
-            found.append((place, Option(name, field, flag, "" if flag.first else heading)))
-    return [option for _, option in sorted(found, key=lambda pair: pair[0])]
+            heading = "" if flag.first else getattr(kind.__mro__[place], "heading", Settings.heading)
+            found.append((place, Option(name, field, flag, heading)))
+    ordered = [one for _, one in sorted(found, key=lambda pair: pair[0])]
+    return [one for one in ordered if not one.section or one.name not in kind.model_fields]
 
 
 def part_of(request: Settings, kind: type[AnySettings]) -> AnySettings:
@@ -308,9 +309,8 @@ def _names(value: Any) -> Any:
 
 
 def _table(value: Any) -> Any:
-    if value is None:
-        return {}
-    return {str(key).strip(): number for key, number in value.items()} if isinstance(value, Mapping) else value
+    found = {} if value is None else value
+    return {str(key).strip(): number for key, number in found.items()} if isinstance(found, Mapping) else value
 
 
 def _numbers(value: Any) -> Any:

@@ -82,8 +82,8 @@ OrthologPairs = Annotated[
 ]
 
 
-class Joining(Settings):
-    """How data sets are joined."""
+class SameNames(Settings):
+    """Which labels and genes of several data sets are the same."""
 
     heading: ClassVar[str] = "Several data sets"
 
@@ -107,10 +107,17 @@ class Joining(Settings):
         ),
     ] = None
     """Orthologous genes: a table with the columns from and to; only one-to-one pairs are used."""
-    join_genes: Annotated[Join, Flag()] = "intersection"
-    """Genes to use: those of all data sets (intersection), or of any (union; for discriminant)."""
 
     @property
     def is_asked(self) -> bool:
         """Whether an option is set that affects even a single data set."""
         return self.label_map is not None or bool(self.label_keys) or self.orthologs is not None
+
+
+class Joining(SameNames):
+    """How data sets are joined."""
+
+    heading: ClassVar[str] = "Several data sets"
+
+    join_genes: Annotated[Join, Flag()] = "intersection"
+    """Genes to use: those of all data sets (intersection), or of any (union; for discriminant)."""

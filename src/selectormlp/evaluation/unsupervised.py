@@ -180,7 +180,7 @@ def spearman(X: Matrix) -> FloatArray:
            [-1.,  1.,  0.],
            [ 0.,  0.,  1.]])
     """
-    ranks = rankdata(dense(X), axis=0)
+    ranks = rankdata(dense(X), axis=0).astype(np.float64)
     ranks -= ranks.mean(axis=0)
     lengths = np.linalg.norm(ranks, axis=0)
     unit = np.divide(ranks, lengths, out=np.zeros_like(ranks), where=lengths > 0)

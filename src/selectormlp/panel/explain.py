@@ -105,7 +105,7 @@ class Explanation:
                     "; ".join(f"{p.first} | {p.second} ({p.loss:.3g})" for p in found.pairs) for found in self.genes
                 ],
                 "loss": [found.loss for found in self.genes],
-                "substitute": pd.Series([found.substitute for found in self.genes], dtype=object),  # or None
+                "substitute": pd.Series([found.substitute for found in self.genes], dtype=object),
                 "substitute_loss": pd.Series([found.substitute_loss for found in self.genes], dtype=np.float64),
             }
         )

@@ -157,7 +157,7 @@ class GeneFacts:
             values = np.full(len(names.genes), None if is_text else np.nan, dtype=object if is_text else np.float64)
             for gene, cell in zip(reversed(self.genes), reversed(cells), strict=True):
                 values[found[gene]] = (cell or None) if is_text else cell
-            aligned[name] = pd.Series(values, dtype=values.dtype)  # pandas 3 would turn None of text to NaN
+            aligned[name] = pd.Series(values, dtype=values.dtype)  # pandas 3 would turn None into NaN
         logger.info("the gene table has %d genes, %d of them in the data", len(found), known)
         return aligned
 

@@ -105,7 +105,7 @@ def _costs(
     """Return the cost of each gene: as given, else from the gene table, else 1; 0 for owned genes."""
     cost = np.ones(len(owned))
     if "cost" in facts:
-        cost = facts["cost"].fillna(1.0).to_numpy(dtype=np.float64)
+        cost = facts["cost"].fillna(1.0).to_numpy(dtype=np.float64, copy=True)
     for name, positions in given.items():
         cost[positions] = wanted.costs[name]
     cost[owned] = 0.0

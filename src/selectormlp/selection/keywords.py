@@ -29,14 +29,14 @@ class SelectOptions(TypedDict, total=False):
     """Labels whose cells are left out."""
     gene_name_key: str | None
     """Column of var with second gene names, which may be used as well."""
+    join_genes: Literal["intersection", "union"]
+    """Genes to use: those of all data sets (intersection), or of any (union; for discriminant)."""
     label_map: Any
     """Labels that mean the same type: a table with the columns data, label and common, or {data: {label: common}}."""
     label_keys: Mapping[str, str] | None
     """Column of obs with the cell type where a data set has its own, as DATA=COLUMN; may be repeated."""
     orthologs: Any
     """Orthologous genes: a table with the columns from and to; only one-to-one pairs are used."""
-    join_genes: Literal["intersection", "union"]
-    """Genes to use: those of all data sets (intersection), or of any (union; for discriminant)."""
     costs: Mapping[str, float] | None
     """Costs of genes, 0 or more; others cost 1."""
     budget: float | None
@@ -134,14 +134,14 @@ class ExtendOptions(TypedDict, total=False):
     """Labels whose cells are left out."""
     gene_name_key: str | None
     """Column of var with second gene names, which may be used as well."""
+    join_genes: Literal["intersection", "union"]
+    """Genes to use: those of all data sets (intersection), or of any (union; for discriminant)."""
     label_map: Any
     """Labels that mean the same type: a table with the columns data, label and common, or {data: {label: common}}."""
     label_keys: Mapping[str, str] | None
     """Column of obs with the cell type where a data set has its own, as DATA=COLUMN; may be repeated."""
     orthologs: Any
     """Orthologous genes: a table with the columns from and to; only one-to-one pairs are used."""
-    join_genes: Literal["intersection", "union"]
-    """Genes to use: those of all data sets (intersection), or of any (union; for discriminant)."""
     costs: Mapping[str, float] | None
     """Costs of genes, 0 or more; others cost 1."""
     budget: float | None

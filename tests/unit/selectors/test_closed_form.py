@@ -44,7 +44,7 @@ def test_only_the_most_variable_genes_are_considered_and_that_is_said(selector, 
     caplog.clear()
     selector.set_params(max_genes=None, must_have=None).fit(scaled, CODES)
     assert len(selector.candidates_) == 12
-    assert not caplog.text
+    assert "considered" not in caplog.text
 
 
 @ALL
