@@ -21,12 +21,9 @@ def some_cells(n_cells=40):
     rng = np.random.default_rng(0)
     obs = pd.DataFrame({"kind": np.repeat(["B", "T"], n_cells // 2), "donor": list("abcd" * (n_cells // 4))})
     obs["depth"] = rng.random(n_cells)
-    obs.index = pd.Index(
-        [f"c{i}" for i in range(n_cells)], dtype=object
-    )  # one array of text in a file, on pandas 3 too
-    var = pd.DataFrame(index=pd.Index(GENES, dtype=object))
+    obs.index = [f"c{i}" for i in range(n_cells)]
     X = sp.csr_matrix(rng.poisson(2.0, (n_cells, len(GENES))).astype(np.float32))
-    return ad.AnnData(X, obs=obs, var=var, obsm={"X_pca": rng.random((n_cells, 2))})
+    return ad.AnnData(X, obs=obs, var=pd.DataFrame(index=GENES), obsm={"X_pca": rng.random((n_cells, 2))})
 
 
 def write_zarr(place, zarr_format=2, dense=False, n_cells=40):
