@@ -37,10 +37,10 @@ test-slow: install  ## run the slower checks too
 test-portable: install  ## run the tests of what is learned under other kernels of this processor, and other numbers of threads
 	$(BIN)/python tests/portable.py
 
-test-lowest:  ## run the tests with the lowest versions allowed (constraints-lowest.txt; Python 3.11)
+test-lowest:  ## the same tests with the lowest versions allowed (constraints-lowest.txt; Python 3.11); those of import-linter are skipped
 	$(PYTHON) -m venv .package/lowest
-	.package/lowest/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints-lowest.txt '.[dask,test,xlsx]'
-	.package/lowest/bin/python -m pytest -m "not slow and not learned" tests/unit tests/cli tests/contract
+	.package/lowest/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints-lowest.txt --editable '.[dask,measures,test,xlsx]'
+	.package/lowest/bin/python -m pytest -m "not slow" $(SHARED)
 
 coverage: install  ## run the tests and count the lines and branches that they reach
 	$(BIN)/python -m pytest -m "not slow" -q $(SHARED) --cov --cov-report=term:skip-covered

@@ -90,7 +90,8 @@ def _row(parameter: Any, hint: Any) -> str:
 
 
 def _span(parameter: Any) -> str:
-    least, most = getattr(parameter, "min", None), getattr(parameter, "max", None)
+    known = getattr(parameter, "type", parameter)  # of typer 0.20 the type knows it, of later ones the parameter
+    least, most = getattr(known, "min", None), getattr(known, "max", None)
     if least is not None and most is not None:
         return f"from {least} to {most}"
     return "" if least is None else f"≥ {least}"

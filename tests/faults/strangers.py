@@ -63,7 +63,10 @@ def rewrite_array(place, name, **options):
     values, attributes = old[:], dict(old.attrs)
     del group[name]
     options.setdefault("chunks", values.shape)
-    group.create_array(name, data=values, **options).attrs.update(attributes)
+    dtype = str if values.dtype.kind in "OT" else values.dtype  # NumPy before 2 holds text as objects
+    new = group.create_array(name, shape=values.shape, dtype=dtype, **options)
+    new[...] = values
+    new.attrs.update(attributes)
 
 
 def both_ways():

@@ -341,7 +341,8 @@ def _properties(schema, known):
     """Give the keys of settings with their defaults, sections within."""
     found = {}
     for name, entry in schema.get("properties", {}).items():
-        section = known.get(entry.get("$ref", "").rpartition("/")[2])
+        (link,) = entry.get("allOf", [entry])  # pydantic 2.7 wraps the link to a section
+        section = known.get(link.get("$ref", "").rpartition("/")[2])
         found[name] = _properties(section, known) if section else reduce.shape_of({"default": entry.get("default")})
     return found
 

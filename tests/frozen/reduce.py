@@ -158,7 +158,8 @@ def keywords_of(function):
                 found |= dict.fromkeys(typing.get_type_hints(options), "…")
         elif name not in ("self", "args"):
             found[name] = "required" if parameter.default is parameter.empty else _default(parameter.default)
-    return found
+    fields = getattr(function, "model_fields", {})  # signatures of pydantic 2.7 give None for a factory
+    return found | {name: "<factory>" for name in found if name in fields and fields[name].default_factory}
 
 
 def _default(value):

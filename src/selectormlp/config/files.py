@@ -108,8 +108,8 @@ def schema_of(kind: type[Settings]) -> dict[str, Any]:
     >>> from pydantic import create_model
     >>> from selectormlp.config.model import Positive
     >>> Example = create_model("Example", __base__=Settings, lr=(Positive, 0.1))
-    >>> schema_of(Example)["properties"]["lr"]["exclusiveMinimum"]
-    0
+    >>> schema_of(Example)["properties"]["lr"]["default"]
+    0.1
     """
     schema = kind.model_json_schema()
     schema["properties"] = {SCHEMA_KEY: {"type": "string", "description": "Where this schema is."}} | schema[

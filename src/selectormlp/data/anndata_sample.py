@@ -74,8 +74,8 @@ def read_sample(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     pbmc68k().raw.to_adata().write_h5ad(Path(folder) / "cells.h5ad")
     ...     few = read_sample(Path(folder) / "cells.h5ad", label_key="bulk_labels", cells_per_type=20)
-    >>> few.obs["bulk_labels"].value_counts().max()
-    np.int64(20)
+    >>> int(few.obs["bulk_labels"].value_counts().max())
+    20
     """
     if not isinstance(cells_per_type, int | np.integer) or isinstance(cells_per_type, bool) or cells_per_type < 1:
         raise SettingsError(f"cells_per_type is {cells_per_type!r}; expected a whole number from 1 up")

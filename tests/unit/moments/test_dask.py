@@ -132,7 +132,7 @@ def test_blocks_are_read_by_the_threads_that_are_wanted(stored, n_cores, n_threa
     def summarise(chunks):
         if threading.get_ident() not in seen:
             seen.add(threading.get_ident())
-            met.wait(timeout=5)
+            met.wait(timeout=60)
         return moments_of_chunks(chunks, cell_weights=WEIGHTS)
 
     sum_over_blocks(stored, CODES, summarise, Workers(n_threads=n_threads))
@@ -294,15 +294,13 @@ def test_a_scheduler_that_is_lost_is_one_error(far, said):
     import dask
 
     process, address = far(1)
-    threading.Timer(2.0, process.kill).start()
-    begun = time.monotonic()
-    with (
-        pytest.raises(
+    with active_client(address) as client:
+        threading.Timer(1.0, process.kill).start()
+        begun = time.monotonic()
+        with pytest.raises(
             SettingsError, match=rf"^the Dask scheduler at '{address}' is lost; start it and its workers again"
-        ),
-        active_client(address) as client,
-    ):
-        computed(client, dask.delayed(time.sleep)(500), 3)
+        ):
+            computed(client, dask.delayed(time.sleep)(500), 3)
     assert time.monotonic() - begun < 100
     assert not said()
 
