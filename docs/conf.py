@@ -50,6 +50,7 @@ autodoc_default_options = {"members": True, "inherited-members": "BaseModel"}
 autodoc_inherit_docstrings = True
 autodoc_typehints_format = "short"
 add_module_names = False
+toc_object_entries_show_parents = "hide"
 python_maximum_signature_line_length = 88
 
 copybutton_prompt_text = r">>> |\.\.\. |\$ |In \[\d*\]: "
