@@ -3,6 +3,7 @@
 import importlib.util
 import inspect
 import json
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -56,6 +57,29 @@ def test_a_new_option_is_a_keyword_of_the_function():
     assert WithDummy(dummy=5).dummy == 5
     with pytest.raises(SettingsError, match="dummy is 0; expected a whole number from 1 up"):
         WithDummy(dummy=0)
+
+
+PANEL = ["gene0", "gene1"]
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (partial(sm.select, n_genes=2), "lazy"),
+        (partial(sm.extend, panel=PANEL, n_new=1), "data"),
+        (partial(sm.explain, panel=PANEL), "label_levels"),
+        (partial(sm.evaluate, panel=PANEL), "cells_per_type"),
+        (partial(sm.compare, panels={"one": PANEL}), "joining"),
+        (partial(sm.report, panel=PANEL, out="report.html"), "cells_per_type"),
+        (partial(sm.stability, n_genes=2), "cells_per_type"),
+        (partial(sm.robustness, panel=PANEL), "cells_per_type"),
+        (partial(sm.fit_classifier, panel=PANEL), "model"),
+    ],
+    ids=lambda part: part.func.__name__ if isinstance(part, partial) else part,
+)
+def test_an_option_of_the_command_line_alone_is_no_keyword(call, name, make_adata):
+    with pytest.raises(SettingsError, match=rf"^('{name}' is an option of the command line|unknown keyword '{name}')"):
+        call(make_adata(), label_key="cell_type", **{name: 5})
 
 
 def test_a_new_option_is_a_flag_with_its_help(flags, capsys):

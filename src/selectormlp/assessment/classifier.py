@@ -12,6 +12,7 @@ from selectormlp.assessment.keywords import FitClassifierOptions
 from selectormlp.assessment.measure import Judging
 from selectormlp.assessment.predict import fit_classifier_task, predict_task
 from selectormlp.assessment.request import MIN_CONFIDENCE, FitClassifierRequest
+from selectormlp.config.keywords import only_keywords
 from selectormlp.data.expression import check_adata
 from selectormlp.data.source import Normalization
 from selectormlp.models.panel_classifier import PanelClassifier, load_classifier
@@ -82,7 +83,7 @@ def fit_classifier(
         min_confidence=min_confidence,
         n_splits=n_splits,
         seed=seed,
-        **more,
+        **only_keywords(FitClassifierRequest, more),
     )
     judging = Judging(request, "logistic", request.n_splits, seed=request.seed)
     with showing(progress):

@@ -26,6 +26,7 @@ from selectormlp.assessment.measure import (
 from selectormlp.assessment.protocol import Verdict, judge
 from selectormlp.assessment.request import CompareRequest
 from selectormlp.assessment.split_notes import opening_notes, split_notes
+from selectormlp.config.keywords import only_keywords
 from selectormlp.config.model import check_whole
 from selectormlp.data.cells import BoolArray, Cells, IntArray
 from selectormlp.errors import DataError, SettingsError, counted
@@ -111,7 +112,7 @@ def compare(
         classifier=classifier,
         n_splits=n_splits,
         seed=seed,
-        **more,
+        **only_keywords(CompareRequest, more),
     )
     with showing(progress):
         return compare_task(adata, named_panels(panels), methods, n_genes, request.sizes, judging_of(request))

@@ -31,6 +31,7 @@ from selectormlp.assessment.request import EvaluateRequest
 from selectormlp.assessment.robustness import Tested
 from selectormlp.assessment.split_notes import opening_notes, split_notes
 from selectormlp.assessment.stability import Repetition, stability_task
+from selectormlp.config.keywords import only_keywords
 from selectormlp.config.model import check_whole
 from selectormlp.data.cells import Cells, IntArray
 from selectormlp.data.hashing import hash_cells
@@ -187,7 +188,7 @@ def evaluate(
         classifier=classifier,
         n_splits=n_splits,
         seed=seed,
-        **more,
+        **only_keywords(EvaluateRequest, more),
     )
     with showing(progress):
         return evaluate_by(adata, as_panel(panel), request, measured)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Unpack
 from selectormlp.assessment.elsewhere import match_technologies
 from selectormlp.assessment.keywords import LearnAssayOptions
 from selectormlp.assessment.request import LearnAssayRequest
+from selectormlp.config.keywords import only_keywords
 from selectormlp.panel.calibration import Calibration
 from selectormlp.panel.calibration import learn_assay as learn
 
@@ -59,7 +60,7 @@ def learn_assay(
     >>> found.assay.name, found.spread < 0.2
     ('learned', True)
     """
-    request = LearnAssayRequest(label_key=label_key, seed=seed, **more)
+    request = LearnAssayRequest(label_key=label_key, seed=seed, **only_keywords(LearnAssayRequest, more))
     found = match_technologies(reference, measured, None, request)
     calibration = learn(
         found.reference.counts,

@@ -18,6 +18,7 @@ from selectormlp.assessment.keywords import ReportOptions
 from selectormlp.assessment.measure import Judging, judging_of, read_for_judging
 from selectormlp.assessment.request import N_SPLITS, ReportRequest
 from selectormlp.assessment.stability import Repetition, repeat
+from selectormlp.config.keywords import only_keywords
 from selectormlp.config.model import check_whole
 from selectormlp.errors import InputError, counted
 from selectormlp.evaluation.expression import measure_expression
@@ -162,7 +163,7 @@ def report(
         n_splits=n_splits,
         source_command=command,
         seed=seed,
-        **more,
+        **only_keywords(ReportRequest, more),
     )
     with showing(progress):
         return report_by(adata, as_panel(panel), request, out)

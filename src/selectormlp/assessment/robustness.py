@@ -14,6 +14,7 @@ from selectormlp.assessment.keywords import RobustnessOptions
 from selectormlp.assessment.measure import Judging, fold_cells, judging_of, read_for_judging
 from selectormlp.assessment.protocol import Verdict, judge
 from selectormlp.assessment.request import RobustnessRequest
+from selectormlp.config.keywords import only_keywords
 from selectormlp.data.cells import Cells, IntArray
 from selectormlp.evaluation.harsh import HARSH
 from selectormlp.evaluation.lost_probes import lose_each_probe
@@ -74,7 +75,13 @@ def robustness(
     >>> [one.kind for one in found.disturbances][-3:]
     ['probes failed', 'gain', 'binarised']
     """
-    request = RobustnessRequest(label_key=label_key, donor_key=donor_key, classifier=classifier, seed=seed, **more)
+    request = RobustnessRequest(
+        label_key=label_key,
+        donor_key=donor_key,
+        classifier=classifier,
+        seed=seed,
+        **only_keywords(RobustnessRequest, more),
+    )
     plan = HARSH if request.harsh else Plan(tuple(thinning), tuple(failures), tuple(gains), n_draws)
     with showing(progress):
         return robustness_task(adata, as_panel(panel), judging_of(request), plan, harsh=request.harsh)

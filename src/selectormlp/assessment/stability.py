@@ -12,6 +12,7 @@ from anndata import AnnData
 
 from selectormlp.assessment.keywords import StabilityOptions
 from selectormlp.assessment.request import StabilityRequest
+from selectormlp.config.keywords import only_keywords
 from selectormlp.config.model import MAX_SEED, check_whole
 from selectormlp.data.anndata_io import cells_from_adata, drop_unlisted
 from selectormlp.data.cells import Cells, IntArray
@@ -128,7 +129,7 @@ def stability(
         over=source_of(over),
         n_repeats=n_repeats,
         seed=seed,
-        **more,
+        **only_keywords(StabilityRequest, more),
     )
     repetition = Repetition(
         request.over, request.n_repeats, request.fraction, request.min_correlation, request.confidence, request.seed

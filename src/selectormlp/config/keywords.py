@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from selectormlp.config.model import Option, Settings, options_of
+from selectormlp.errors import SettingsError
 
 WIDTH = 116
 """Characters of a line of help."""
@@ -18,6 +19,31 @@ def keyword_options(kind: type[Settings], named: Collection[str]) -> list[Option
     """Return the options of a model that are keywords of its function: neither of a section nor in its signature."""
     options = (option for option in options_of(kind) if not option.section)
     return [option for option in options if option.flag.keyword and option.name not in named]
+
+
+def only_keywords(kind: type[Settings], given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a Python function was given by name, as it is.
+
+    Raises
+    ------
+    SettingsError
+        If a name is that of an option which the command line alone has.
+
+    Examples
+    --------
+    >>> from selectormlp.assessment.request import CompareRequest
+    >>> only_keywords(CompareRequest, {"n_splits": 2})
+    {'n_splits': 2}
+    >>> only_keywords(CompareRequest, {"cells_per_type": 2})
+    Traceback (most recent call last):
+    selectormlp.errors.SettingsError: 'cells_per_type' is an option of the command line, which reads files; leave it out
+    """
+    options = options_of(kind)
+    hidden = {option.name for option in options if not option.flag.keyword} | {option.section for option in options}
+    for name in given:
+        if name in hidden:
+            raise SettingsError(f"{name!r} is an option of the command line, which reads files; leave it out")
+    return given
 
 
 def typed_dict_text(name: str, kind: type[Settings], named: Collection[str], *, of: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack
 
+from selectormlp.config.keywords import only_keywords
 from selectormlp.data.cells import Cells
 from selectormlp.data.source import Source
 from selectormlp.moments.variable import check_memory, gene_variances, most_variable
@@ -87,7 +88,7 @@ def explain(
     >>> explanation.genes[0].marks[0].name
     'CD19+ B'
     """
-    source = Source(label_key=label_key, layer=layer, **more)
+    source = Source(label_key=label_key, layer=layer, **only_keywords(Source, more))
     constraints = Constraints(forbidden=forbidden, candidates=candidates, ignore_unknown=ignore_unknown)
     with showing(progress):
         return explain_genes(adata, as_panel(panel), source, constraints, assay)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from anndata import AnnData  # needed at run time by typing.get_type_hints
 
+from selectormlp.config.keywords import only_keywords
 from selectormlp.config.model import options_of
 from selectormlp.data.fingerprints import fingerprints_of
 from selectormlp.data.hashing import hash_cells
@@ -126,7 +127,7 @@ def select(
     >>> int(adata.var["selectormlp_selected"].sum())
     5
     """
-    named = {"must_have": must_have, "forbidden": forbidden, **more}
+    named = {"must_have": must_have, "forbidden": forbidden, **only_keywords(SelectRequest, more)}
     request = SelectRequest(
         label_key=label_key,
         n_genes=n_genes,
@@ -199,7 +200,7 @@ def extend(
         donor_key=donor_key,
         layer=layer,
         seed=seed,
-        **with_constraints(constraints, {"must_have": must_have, **more}),
+        **with_constraints(constraints, {"must_have": must_have, **only_keywords(ExtendRequest, more)}),
     )
     return add_genes(adata, as_panel(panel), request, progress=progress)
 
