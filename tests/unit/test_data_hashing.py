@@ -33,6 +33,7 @@ def test_few_cells_on_disk_have_the_hash_of_those_in_memory(stored):
     assert hash_cells(cells) == hash_cells(cells.load())
 
 
+@pytest.mark.slow
 def test_of_many_cells_on_disk_some_are_hashed_from_one_end_to_the_other(stored):
     cells = stored()
     expected = hash_cells(cells)

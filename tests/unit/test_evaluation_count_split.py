@@ -93,6 +93,7 @@ def test_clusters_of_one_homogeneous_type_are_nothing(spread):
     assert len(found.not_apart) == len(found.pairs)
 
 
+@pytest.mark.slow
 @pytest.mark.learned
 def test_types_are_something_and_a_type_cut_in_two_is_listed():
     counts, codes = typed(1, [120, 120, 240])

@@ -91,6 +91,7 @@ class TestSpapros:
         from_five = {number: value for number, value in curve.items() if number >= 5}
         assert areas(from_five) == pytest.approx(tuple(theirs["nmi_areas"].values()), abs=CLOSE)
 
+    @pytest.mark.slow
     def test_clusters_are_like_theirs_at_each_number(self, theirs, cells, panel):
         found = clusterings(components(cells.X[:, panel]), numbers=(3, 12))
         expected = {int(number): np.array(one) for number, one in theirs["clusters"]["panel"].items()}

@@ -52,6 +52,7 @@ def test_elimination_ends_within_the_tolerance(target, said):
     assert said() == ""
 
 
+@pytest.mark.slow
 @pytest.mark.learned
 def test_elimination_keeps_what_matters_on_nine_of_ten_seeds():
     kept = 0
@@ -121,6 +122,7 @@ def test_exactly_so_many_distinct_genes(n_chosen):
     assert found.losses_without.shape == (2 + n_chosen,)
 
 
+@pytest.mark.slow
 @pytest.mark.learned
 def test_selection_stops_once_the_mask_is_settled():
     settled = 0

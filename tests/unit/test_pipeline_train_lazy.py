@@ -92,6 +92,7 @@ def test_it_leaves_what_training_in_memory_leaves(make, tmp_path, said):
     assert report.scores["accuracy"] == (loaded.selector.class_scores(cells.X).argmax(axis=1) == cells.labels).mean()
 
 
+@pytest.mark.slow
 @pytest.mark.learned
 def test_it_learns_on_nine_of_ten_seeds(make, tmp_path):
     write_cells(tmp_path / "split" / "adata_train.h5ad", 90, signal=20)
