@@ -47,7 +47,7 @@ from selectormlp.manifests import (
 
 logger = logging.getLogger(__name__)
 
-MAX_WAIT_S = 10.0
+MAX_WAIT_S = 60.0
 """How long a reader waits for a writer that is at its renames."""
 
 

@@ -143,7 +143,15 @@ def computed(client: Client, whole: Any, retries: int) -> Any:
     from distributed.comm import CommClosedError
 
     try:
-        gathering = client.gather(client.compute(whole, retries=retries), asynchronous=True)
+        future = client.compute(whole, retries=retries)
+        while not future.done():
+            try:
+                future.exception(timeout=LOOK_S)  # waits, and fetches no result
+            except TimeoutError:
+                threads_of(client)
+        if future.status != "finished":
+            return future.result()  # raises what went wrong
+        gathering = client.gather(future, asynchronous=True)
         found = asyncio.run_coroutine_threadsafe(gathering, client.loop.asyncio_loop)
         try:
             while not wait([found], timeout=LOOK_S).done:
