@@ -51,8 +51,8 @@ class EvaluateOptions(TypedDict, total=False):
     measured_layer: str | None
     """Their layer with counts; X by default."""
     label_map: str | None
-    """Table of labels that mean the same: cell_type, common, and side (scrna or imaging); or, of several files and the
-    measured cells, data, label and common."""
+    """Table of labels that mean the same: cell_type, common, and side (scrna or imaging). The command evaluate also
+    takes data, label and common, to join files."""
 
 
 class CompareOptions(TypedDict, total=False):
@@ -174,8 +174,8 @@ class LearnAssayOptions(TypedDict, total=False):
     measured_layer: str | None
     """Their layer with counts; X by default."""
     label_map: str | None
-    """Table of labels that mean the same: cell_type, common, and side (scrna or imaging); or, of several files and the
-    measured cells, data, label and common."""
+    """Table of labels that mean the same: cell_type, common, and side (scrna or imaging). The command evaluate also
+    takes data, label and common, to join files."""
 
 
 class FitClassifierOptions(TypedDict, total=False):

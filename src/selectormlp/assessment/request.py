@@ -121,8 +121,8 @@ class OtherCells(Settings):
     measured_layer: Annotated[str | None, Flag()] = None
     """Their layer with counts; X by default."""
     label_map: Annotated[FileName | None, Flag()] = None
-    """Table of labels that mean the same: cell_type, common, and side (scrna or imaging); or, of several files and the
-    measured cells, data, label and common."""
+    """Table of labels that mean the same: cell_type, common, and side (scrna or imaging). The command evaluate also
+    takes data, label and common, to join files."""
 
     def labels_elsewhere(self) -> LabelMap:
         """Return which labels of the two sides mean the same.

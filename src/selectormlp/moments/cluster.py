@@ -149,7 +149,7 @@ def computed(client: Client, whole: Any, retries: int) -> Any:
                 future.exception(timeout=LOOK_S)  # waits, and fetches no result
             except TimeoutError:
                 threads_of(client)
-        if future.status != "finished":
+        if future.status in ("error", "cancelled"):
             return future.result()  # raises what went wrong
         gathering = client.gather(future, asynchronous=True)
         found = asyncio.run_coroutine_threadsafe(gathering, client.loop.asyncio_loop)
